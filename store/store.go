@@ -5,9 +5,15 @@
 // contract written here. A store sees ciphertext and metadata only; it knows
 // nothing of keys, files or versions. This package imports nothing of ours.
 //
-// Every call takes a context and ends soon after it does. Each implementation
-// has a deadline of its own for a call without progress, reported as
-// ErrUnavailable. Calls may come from any number of goroutines.
+// Every call takes a context and ends soon after it does: with
+// context.Canceled alone when the caller gave up, with ErrUnavailable as well
+// when the caller's deadline passed. Each implementation has a deadline of its
+// own for a call without progress, reported as ErrUnavailable. Calls may come
+// from any number of goroutines.
+//
+// A store may repeat a request whose answer was lost. So ErrPrecondition can
+// be the echo of the caller's own write that did take effect, and ErrNoUpload
+// that of a Complete that did: who must know looks (Head).
 package store
 
 import (
@@ -20,8 +26,10 @@ import (
 // What a caller can decide upon; test with errors.Is. Whatever is none of
 // these is permanent and not understood.
 var (
-	// ErrNotExist: no such object (or, from Head of the store's root, no such bucket).
+	// ErrNotExist: no such object. (Head alone cannot tell a missing bucket from a missing object: S3's answer to HEAD has no body.)
 	ErrNotExist = errors.New("no such object")
+	// ErrNoBucket: the bucket, or the directory, is not there. Never mistaken for a missing object.
+	ErrNoBucket = errors.New("no such bucket")
 	// ErrPrecondition: a condition did not hold (412): somebody else's version is there.
 	ErrPrecondition = errors.New("object changed meanwhile")
 	// ErrConflict: a competing operation was under way (409); look, then try again.
@@ -40,8 +48,8 @@ var (
 type Info struct {
 	Key         string // relative to the store's prefix
 	Size        int64
-	ETag        string // opaque, with its quotes if the store gives them
-	Modified    time.Time
+	ETag        string            // opaque, with quotes; the same string from every call that tells it
+	Modified    time.Time         // from a write: the store's clock when it answered; Head and List may say a little else (S3: when a multipart upload began)
 	ContentType string            // not from List
 	Metadata    map[string]string // user metadata, keys in lower case without x-amz-meta-; not from List
 }
@@ -55,7 +63,7 @@ type Condition struct {
 // Attributes are what an object is born with.
 type Attributes struct {
 	ContentType string
-	Metadata    map[string]string // at most 2 KiB in all; keys in lower case, values printable ASCII
+	Metadata    map[string]string // at most MaxMetadata bytes in all; see Check
 }
 
 // Upload names an unfinished multipart upload.
@@ -70,12 +78,12 @@ type Part struct {
 	Number int // from 1; at most 10,000
 	ETag   string
 	Size   int64
-	CRC32C uint32
+	CRC32C uint32 // 0 from Parts where the store keeps none
 }
 
-// Body is the content of one put or part. The store reads it from the start,
-// seeks back to the start to retry, and never keeps it after the call. Size
-// bytes exactly are read. CRC32C (Castagnoli) of those bytes is given by the
+// Body is the content of one put or part. The store reads it from offset 0,
+// seeks back there to retry, and never touches it after the call. Size bytes
+// exactly are read; fewer are an error, more are left alone. CRC32C (Castagnoli) of those bytes is given by the
 // caller, who computes it in the pass that encrypts.
 type Body struct {
 	io.ReadSeeker
@@ -88,7 +96,8 @@ type Range struct {
 	Offset, Length int64
 }
 
-// Page is one page of a listing, in the order of the keys' bytes.
+// Page is one page of a listing; objects and prefixes are each in the order of
+// the keys' bytes, and all of them sort before those of the next page.
 type Page struct {
 	Objects  []Info
 	Prefixes []string // common prefixes, delimiter included
@@ -100,7 +109,7 @@ type Copy struct {
 	Source        string
 	SourceIfMatch string // required: the source is pinned
 	Target        string
-	Size          int64      // of the source
+	Size          int64      // of the source in the version SourceIfMatch names; trusted
 	Attributes    Attributes // restated in full: nothing is inherited
 	Condition     Condition  // on the target; honoured even where CopyObject ignores it (by a multipart copy)
 }
@@ -116,7 +125,9 @@ type Store interface {
 	// PutPart stores one part; parts may come in any order and at once.
 	// A part but the last has at least 5 MiB.
 	PutPart(ctx context.Context, up Upload, number int, body Body) (Part, error)
-	// Complete makes the object of the parts, given in ascending order.
+	// Complete makes the object of the parts, given in ascending order. After
+	// ErrPrecondition the upload still exists: complete it otherwise, or abort it.
+	// A second Complete gives ErrNoUpload, or the first one's answer again.
 	Complete(ctx context.Context, up Upload, parts []Part, cond Condition) (Info, error)
 	// Abort forgets an upload; one that is gone already is no error.
 	Abort(ctx context.Context, up Upload) error
@@ -129,19 +140,23 @@ type Store interface {
 	// (ErrPrecondition if it is another now). The Info is that of the whole
 	// object, as far as a GET tells. A body that ends early is an error of
 	// its Read, never a silent EOF. The caller closes the body. A range that
-	// begins at or after the end gives an empty body.
+	// begins at or after the end gives an empty body. The body belongs to ctx:
+	// it ends when ctx does.
 	Get(ctx context.Context, key string, r Range, ifMatch string) (io.ReadCloser, Info, error)
 	// Head describes one object.
 	Head(ctx context.Context, key string) (Info, error)
 	// List gives one page of at most max (0: 1,000) keys below prefix; with
-	// delimiter "/" keys beyond it fold into Prefixes. token is a Page.Next.
+	// delimiter "/" keys beyond it fold into Prefixes, which count toward max. token is a Page.Next.
 	List(ctx context.Context, prefix, delimiter, token string, max int) (Page, error)
 
 	// Copy copies within the store, by multipart above 5 GiB or where the
-	// condition needs it.
+	// condition needs it. A source that is gone is ErrNotExist or
+	// ErrPrecondition, one that was replaced ErrPrecondition.
 	Copy(ctx context.Context, c Copy) (Info, error)
-	// Delete removes an object; one that does not exist is no error. With
-	// cond.IfMatch, ErrPrecondition if it is another now (where the store can tell).
+	// Delete removes an object; one that does not exist is no error, with a
+	// condition neither. With cond.IfMatch, ErrPrecondition if it is another
+	// now (a server that ignores the condition, or checks it beside a running
+	// write, may remove the newer one). IfNone makes no sense here and is refused.
 	Delete(ctx context.Context, key string, cond Condition) error
 
 	// Address is the URL under which others know the key ("s3://bucket/prefix/key"; empty if none).

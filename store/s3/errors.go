@@ -1,0 +1,165 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	smithy "github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"mcfs/store"
+)
+
+// errShortBody: the caller's body had fewer bytes than it said. Permanent.
+var errShortBody = errors.New("body is shorter than its size")
+
+// byCode classifies S3's error codes, before the status does. What is not here
+// and has no telling status stays unclassified.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+var byCode = map[string]error{
+	"NoSuchKey":    store.ErrNotExist,
+	"NotFound":     store.ErrNotExist, // what the SDK makes of an answer to HEAD
+	"NoSuchBucket": store.ErrNoBucket,
+	"NoSuchUpload": store.ErrNoUpload,
+
+	"PreconditionFailed":         store.ErrPrecondition,
+	"ConditionalRequestConflict": store.ErrConflict,
+	"OperationAborted":           store.ErrConflict,
+
+	"AccessDenied":          store.ErrDenied,
+	"ExpiredToken":          store.ErrDenied,
+	"TokenRefreshRequired":  store.ErrDenied,
+	"InvalidToken":          store.ErrDenied,
+	"InvalidAccessKeyId":    store.ErrDenied,
+	"SignatureDoesNotMatch": store.ErrDenied,
+	"RequestTimeTooSkewed":  store.ErrDenied,
+	"InvalidObjectState":    nil, // archived: 403, but no matter of rights
+
+	"BadDigest":                  store.ErrChecksum,
+	"InvalidDigest":              store.ErrChecksum,
+	"XAmzContentSHA256Mismatch":  store.ErrChecksum,
+	"XAmzContentChecksumInvalid": store.ErrChecksum,
+
+	"SlowDown":                  store.ErrUnavailable,
+	"RequestTimeout":            store.ErrUnavailable,
+	"RequestTimeoutException":   store.ErrUnavailable,
+	"Throttling":                store.ErrUnavailable,
+	"ThrottlingException":       store.ErrUnavailable,
+	"TooManyRequestsException":  store.ErrUnavailable,
+	"RequestLimitExceeded":      store.ErrUnavailable,
+	"BandwidthLimitExceeded":    store.ErrUnavailable,
+	"InternalError":             store.ErrUnavailable,
+	"ServiceUnavailable":        store.ErrUnavailable,
+	"RequestThrottledException": store.ErrUnavailable,
+	"NotImplemented":            nil, // 501: the server will not learn it by waiting
+}
+
+// byStatus classifies what has no known code.
+func byStatus(status int) error {
+	switch {
+	case status == http.StatusNotFound:
+		return store.ErrNotExist
+	case status == http.StatusPreconditionFailed:
+		return store.ErrPrecondition
+	case status == http.StatusUnauthorized || status == http.StatusForbidden:
+		return store.ErrDenied
+	case status == http.StatusTooManyRequests || status == http.StatusRequestTimeout,
+		status >= 500 && status != http.StatusNotImplemented:
+		return store.ErrUnavailable
+	}
+	return nil
+}
+
+// failure makes an error of this package: operation, key, class, and what was
+// said, in one line. It is nil if err is.
+func (s *Store) failure(ctx context.Context, op, key string, err error) error {
+	if err == nil {
+		return nil
+	}
+	class, said := classify(ctx, err)
+	if class == nil {
+		return fmt.Errorf("%s %s: %w", op, s.Address(key), said)
+	}
+	return fmt.Errorf("%s %s: %w: %w", op, s.Address(key), class, said)
+}
+
+// classify finds the class of an error, nil if there is none, and the part of
+// the SDK's long text that tells something.
+func classify(ctx context.Context, err error) (class, said error) {
+	if ended := ctx.Err(); ended != nil {
+		if errors.Is(ended, context.DeadlineExceeded) {
+			return store.ErrUnavailable, ended
+		}
+		return nil, ended
+	}
+	if errors.Is(err, errShortBody) {
+		return nil, errShortBody
+	}
+	if errors.Is(err, errStalled) {
+		return store.ErrUnavailable, errStalled
+	}
+	var cred *credentialsError
+	if errors.As(err, &cred) {
+		var network net.Error
+		if errors.As(cred.err, &network) && network.Timeout() {
+			return store.ErrUnavailable, cred
+		}
+		return store.ErrDenied, cred
+	}
+	var status int
+	var response *smithyhttp.ResponseError
+	if errors.As(err, &response) && response.Response != nil {
+		status = response.HTTPStatusCode()
+	}
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		said := &answer{api, status}
+		if class, ok := byCode[api.ErrorCode()]; ok {
+			return class, said
+		}
+		return byStatus(status), said
+	}
+	var send *smithyhttp.RequestSendError
+	if errors.As(err, &send) {
+		return store.ErrUnavailable, send.Err
+	}
+	if status >= 300 {
+		return byStatus(status), err
+	}
+	// An answer that began well and broke off, or could not be parsed.
+	var broken *smithy.DeserializationError
+	if errors.As(err, &broken) {
+		return store.ErrUnavailable, err
+	}
+	return nil, err
+}
+
+// answer says what a server answered in fewer words than the SDK.
+type answer struct {
+	smithy.APIError
+	status int
+}
+
+func (a *answer) Error() string {
+	return fmt.Sprintf("%s: %s (HTTP %d)", a.ErrorCode(), a.ErrorMessage(), a.status)
+}
+
+func (a *answer) Unwrap() error { return a.APIError }
+
+// code is S3's error code, or "".
+func code(err error) string {
+	var api smithy.APIError
+	if errors.As(err, &api) {
+		return api.ErrorCode()
+	}
+	return ""
+}
+
+// anonymous says that there are no credentials to sign with.
+func anonymous(p aws.CredentialsProvider) bool {
+	return p == nil || aws.IsCredentialsProvider(p, aws.AnonymousCredentials{})
+}

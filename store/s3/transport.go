@@ -1,0 +1,159 @@
+package s3
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+)
+
+// errStalled is the cause of a request that ended because no byte moved.
+var errStalled = errors.New("no progress within the time limit")
+
+const (
+	dialTimeout = 5 * time.Second
+	bufferSize  = 128 << 10 // per connection and direction: fewer system calls than with 4 KiB
+	idleTimeout = 30 * time.Second
+)
+
+// newTransport is an HTTP/1.1 transport for many large bodies at once: one
+// connection per request under way, kept for the next. HTTP/2 would put them
+// all into one TCP stream. The TLS settings and the proxy of the
+// configuration's client (AWS_CA_BUNDLE) are kept.
+func newTransport(client aws.HTTPClient, concurrency int) *http.Transport {
+	t := &http.Transport{Proxy: http.ProxyFromEnvironment}
+	switch c := client.(type) {
+	case *awshttp.BuildableClient:
+		t = c.GetTransport()
+	case *http.Client:
+		if inner, ok := c.Transport.(*http.Transport); ok {
+			t = inner.Clone()
+		}
+	}
+	t.DialContext = (&net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}).DialContext
+	t.TLSHandshakeTimeout = dialTimeout
+	t.ForceAttemptHTTP2 = false
+	t.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{}
+	if t.TLSClientConfig != nil {
+		t.TLSClientConfig.NextProtos = nil
+	}
+	t.MaxIdleConnsPerHost = 2*concurrency + 16 // parts of several files, and small requests between
+	t.MaxIdleConns = 0
+	t.IdleConnTimeout = idleTimeout
+	t.ResponseHeaderTimeout = 0 // the watchdog's
+	t.DisableCompression = true // objects are given as they are stored
+	t.WriteBufferSize, t.ReadBufferSize = bufferSize, bufferSize
+	return t
+}
+
+// watchdog ends a request that makes no progress: each read of the request's
+// body by the connection, the response's header, and each read of the
+// response's body that brings bytes counts as progress. While nobody reads
+// the response's body the clock stands.
+type watchdog struct {
+	next    http.RoundTripper
+	timeout time.Duration
+}
+
+func (w *watchdog) RoundTrip(r *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithCancelCause(r.Context())
+	clock := time.AfterFunc(w.timeout, func() { cancel(errStalled) })
+	req := r.WithContext(ctx)
+	if r.Body != nil && r.Body != http.NoBody {
+		req.Body = &sending{ReadCloser: r.Body, clock: clock, timeout: w.timeout}
+	}
+	resp, err := w.next.RoundTrip(req)
+	clock.Stop()
+	if err != nil {
+		err = stalled(ctx, err)
+		cancel(nil)
+		return nil, err
+	}
+	resp.Body = &receiving{ReadCloser: resp.Body, ctx: ctx, cancel: cancel, clock: clock, timeout: w.timeout}
+	return resp, nil
+}
+
+// stalled puts the watchdog's cause in the place of what a connection says when it is cancelled.
+func stalled(ctx context.Context, err error) error {
+	if errors.Is(context.Cause(ctx), errStalled) {
+		return errStalled
+	}
+	return err
+}
+
+type sending struct {
+	io.ReadCloser
+	clock   *time.Timer
+	timeout time.Duration
+}
+
+func (b *sending) Read(p []byte) (int, error) {
+	// Being asked for more means that what was given before has moved. Only a
+	// clock that still runs is wound up again: after the answer it stays still.
+	if b.clock.Stop() {
+		b.clock.Reset(b.timeout)
+	}
+	return b.ReadCloser.Read(p)
+}
+
+type receiving struct {
+	io.ReadCloser
+	ctx     context.Context // of the request
+	cancel  context.CancelCauseFunc
+	clock   *time.Timer
+	timeout time.Duration
+}
+
+func (b *receiving) Read(p []byte) (int, error) {
+	b.clock.Reset(b.timeout)
+	n, err := b.ReadCloser.Read(p)
+	b.clock.Stop()
+	if err != nil && err != io.EOF {
+		err = stalled(b.ctx, err)
+	}
+	return n, err
+}
+
+func (b *receiving) Close() error {
+	b.clock.Stop()
+	err := b.ReadCloser.Close()
+	b.cancel(nil)
+	return err
+}
+
+// credentialsError marks what a source of credentials said.
+type credentialsError struct{ err error }
+
+func (e *credentialsError) Error() string { return "credentials: " + e.err.Error() }
+func (e *credentialsError) Unwrap() error { return e.err }
+
+// credentialsSource gives a deadline to a source of credentials, which may
+// wait for a network of its own.
+type credentialsSource struct {
+	aws.CredentialsProvider
+	timeout time.Duration
+}
+
+func boundedCredentials(p aws.CredentialsProvider, timeout time.Duration) aws.CredentialsProvider {
+	if p == nil || aws.IsCredentialsProvider(p, aws.AnonymousCredentials{}) {
+		return p
+	}
+	return &credentialsSource{p, timeout}
+}
+
+func (c *credentialsSource) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	v, err := c.CredentialsProvider.Retrieve(ctx)
+	if err != nil {
+		return v, &credentialsError{fmt.Errorf("retrieve: %w", err)}
+	}
+	return v, nil
+}
