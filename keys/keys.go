@@ -9,10 +9,11 @@ package keys
 import (
 	"context"
 	"errors"
+	"fmt"
 )
 
-// Context is the encryption context that MediaConvert presents when it
-// decrypts, and so the only one ever used.
+// contextPairs is the encryption context that MediaConvert presents when it
+// decrypts, and so the only one ever used. Never altered.
 // https://docs.aws.amazon.com/mediaconvert/latest/ug/implementing-client-side-encryption.html
 var contextPairs = map[string]string{"service": "mediaconvert.amazonaws.com"}
 
@@ -56,4 +57,22 @@ type Keeper interface {
 	// Check proves at start that keys can be made and unwrapped; its error
 	// names the thing and the cure in one line. With KMS it resolves KeyID.
 	Check(ctx context.Context) error
+}
+
+// checkBits refuses a key size that AES, and so MediaConvert, does not know.
+func checkBits(bits int) error {
+	switch bits {
+	case 128, 192, 256:
+		return nil
+	}
+	return fmt.Errorf("a data key of %d bits: AES has 128, 192 and 256", bits)
+}
+
+// checkPlain refuses a plaintext that is not an AES key by its length.
+func checkPlain(plain []byte) error {
+	switch len(plain) {
+	case 16, 24, 32:
+		return nil
+	}
+	return fmt.Errorf("a data key of %d bytes: AES has 16, 24 and 32", len(plain))
 }

@@ -1,0 +1,171 @@
+package keys
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+)
+
+const defaultAttempts = 4
+
+// newKMSClient makes every choice explicit that the environment could make
+// otherwise: retries, deadlines of one attempt, and that no body is logged.
+func newKMSClient(o KMSOptions, region string, timeout time.Duration) *kms.Client {
+	attempts := o.MaxAttempts
+	if attempts <= 0 {
+		attempts = defaultAttempts
+	}
+	return kms.NewFromConfig(o.AWS.Copy(), func(c *kms.Options) {
+		c.Region = region
+		if o.Endpoint != "" {
+			c.BaseEndpoint = &o.Endpoint
+		}
+		c.Credentials = &taggedCredentials{o.AWS.Credentials}
+		c.HTTPClient = boundAttempt(c.HTTPClient, timeout)
+		c.RetryMode = aws.RetryModeStandard
+		c.RetryMaxAttempts = attempts
+		c.Retryer = retry.NewStandard(func(s *retry.StandardOptions) {
+			s.MaxAttempts = attempts
+			s.MaxBackoff = timeout / 8
+			s.Retryables = append(s.Retryables, retry.RetryableErrorCode{Codes: transientCodes})
+		})
+		// The bodies hold data keys.
+		c.ClientLogMode.ClearRequestWithBody()
+		c.ClientLogMode.ClearResponseWithBody()
+		c.EndpointOptions.DisableHTTPS = false
+	})
+}
+
+// transientCodes are KMS errors that a moment later may be gone.
+// https://docs.aws.amazon.com/kms/latest/APIReference/API_GenerateDataKey.html#API_GenerateDataKey_Errors
+var transientCodes = map[string]struct{}{
+	"KMSInternalException":       {},
+	"DependencyTimeoutException": {},
+	"KeyUnavailableException":    {},
+}
+
+// boundAttempt gives one attempt a third of the call's time, so that a
+// connection that died silently leaves time for another. A client that is not
+// the SDK's own is left as it is.
+func boundAttempt(c kms.HTTPClient, timeout time.Duration) kms.HTTPClient {
+	b, ok := c.(*awshttp.BuildableClient)
+	if !ok {
+		return c
+	}
+	return b.WithDialerOptions(func(d *net.Dialer) {
+		d.Timeout = timeout / 3
+	}).WithTransportOptions(func(t *http.Transport) {
+		t.ResponseHeaderTimeout = timeout / 3
+		t.TLSHandshakeTimeout = timeout / 3
+		t.MaxIdleConnsPerHost = maxFetches
+	})
+}
+
+// taggedCredentials marks the errors of a provider as errors of credentials,
+// which the SDK does not.
+type taggedCredentials struct{ inner aws.CredentialsProvider }
+
+// Retrieve is part of aws.CredentialsProvider.
+func (t *taggedCredentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	if t.inner == nil {
+		return aws.Credentials{}, &credentialsError{errors.New("none are configured")}
+	}
+	c, err := t.inner.Retrieve(ctx)
+	if err != nil && ctx.Err() == nil {
+		return c, &credentialsError{err}
+	}
+	if err == nil && !c.HasKeys() {
+		return c, &credentialsError{errors.New("the provider gave none")}
+	}
+	return c, err
+}
+
+type credentialsError struct{ err error }
+
+func (e *credentialsError) Error() string { return "no AWS credentials: " + e.err.Error() }
+func (e *credentialsError) Unwrap() error { return e.err }
+
+// chooseRegion: the configured one, else the ARN's, else the AWS configuration's.
+func chooseRegion(keyID, configured, ambient string) (string, error) {
+	if keyID == "" {
+		return "", errors.New("keys.key_id is missing: give the KMS key's ARN, its id, or alias/NAME")
+	}
+	if strings.HasPrefix(keyID, "arn:") && arnRegion(keyID) == "" {
+		return "", fmt.Errorf("keys.key_id %s is not the ARN of a KMS key or alias", keyID)
+	}
+	fromARN := arnRegion(keyID)
+	switch {
+	case configured == "" && fromARN != "":
+		return fromARN, nil
+	case configured == "" && ambient == "":
+		return "", errors.New("no region for KMS: set keys.region or AWS_REGION, or give keys.key_id as an ARN")
+	case configured == "":
+		configured = ambient
+	case fromARN != "" && fromARN != configured:
+		return "", fmt.Errorf("keys.region is %s but keys.key_id lies in %s: remove keys.region", configured, fromARN)
+	}
+	if !regionName.MatchString(configured) {
+		return "", fmt.Errorf("region %q is not a region's name, such as us-west-2", configured)
+	}
+	return configured, nil
+}
+
+// regionName keeps what comes from metadata, and becomes part of a host's
+// name, from naming a host of its author's choice.
+var regionName = regexp.MustCompile(`^[a-z]{2,8}(-[a-z0-9]{1,12}){1,4}$`)
+
+// arnRegion is the region of a KMS key's or alias' ARN, empty if s is none.
+func arnRegion(s string) string {
+	a, err := arn.Parse(s)
+	if err != nil || a.Service != "kms" || !regionName.MatchString(a.Region) {
+		return ""
+	}
+	if !strings.HasPrefix(a.Resource, "key/") && !strings.HasPrefix(a.Resource, "alias/") {
+		return ""
+	}
+	return a.Region
+}
+
+// isKeyARN is true for the ARN of a key, not of an alias.
+func isKeyARN(s string) bool {
+	return arnRegion(s) != "" && strings.Contains(s, ":key/")
+}
+
+// checkEndpoint refuses to send data keys in clear to another machine.
+func checkEndpoint(endpoint string) error {
+	if endpoint == "" {
+		return nil
+	}
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		return fmt.Errorf("keys.endpoint: %w", err)
+	}
+	if u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
+		return fmt.Errorf("keys.endpoint %q is not a URL such as https://host:port", endpoint)
+	}
+	if u.Scheme == "http" && !isLoopback(u.Hostname()) {
+		return fmt.Errorf("keys.endpoint %s would carry data keys in clear over the network: use https", endpoint)
+	}
+	return nil
+}
+
+func isLoopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.IsLoopback()
+}
