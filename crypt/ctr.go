@@ -20,7 +20,9 @@ func (c *Cipher) XORAt(dst, src []byte, off int64) {
 	if limit := c.mode.MaxPlain(); off < 0 || off > limit || int64(len(src)) > limit-off {
 		panic(fmt.Sprintf("crypt: XORAt of %d bytes at %d: outside of a %v file", len(src), off, c.mode))
 	}
-	dst = dst[:len(src)]
+	if len(dst) < len(src) {
+		panic("crypt: XORAt: dst is shorter than src")
+	}
 	for len(src) > 0 {
 		n := c.beforeWrap(off, len(src))
 		c.xorRun(dst[:n], src[:n], off)

@@ -142,6 +142,30 @@ func TestPartialMarshals(t *testing.T) {
 	}
 }
 
+func TestParsePartialRefuses(t *testing.T) {
+	good := append([]byte{1, 0, 0, 0, 0, 0, 0, 0, 16}, noise(28, 16)...)
+	if _, err := ParsePartial(good); err != nil {
+		t.Fatal(err)
+	}
+	change := func(i int, to byte) []byte {
+		b := bytes.Clone(good)
+		b[i] = to
+		return b
+	}
+	for what, b := range map[string][]byte{
+		"nothing":          nil,
+		"short":            good[:24],
+		"long":             append(bytes.Clone(good), 0),
+		"another version":  change(0, 2),
+		"negative length":  change(1, 0x80),
+		"a sum of nothing": change(8, 0),
+	} {
+		if p, err := ParsePartial(b); err == nil || p != (Partial{}) {
+			t.Errorf("%s: %+v, %v", what, p, err)
+		}
+	}
+}
+
 func TestHasherOnlyInGCM(t *testing.T) {
 	for _, f := range forms {
 		if has := mustCipher(t, f.mode, noise(1, 16), noise(2, f.ivSize)).Hasher() != nil; has != (f.mode == GCM) {

@@ -84,7 +84,6 @@ func (r *Run) Write(p []byte) (int, error) {
 			return total, nil
 		}
 		r.done = r.h.Join(r.done, r.h.Sum(r.rest[:]))
-		r.n = 0
 	}
 	whole := len(p) - len(p)%blockLen
 	r.done = r.h.Join(r.done, r.h.Sum(p[:whole]))
