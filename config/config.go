@@ -1,0 +1,112 @@
+// Package config turns a TOML file into a validated Config.
+//
+// It promises that a Config it returns needs no further checks of its shape:
+// every value lies in its range, every path is absolute, every default is
+// filled in, and unknown keys are errors. Each error is one line that names
+// file, line, key, value and cure. Whether a bucket or a key exists is not
+// asked: this package reads one file and the environment, and touches no
+// network. It imports nothing of ours.
+package config
+
+import (
+	"time"
+)
+
+// Config is everything that a user can set. Its zero value is not valid: use
+// Load, Parse or Default.
+type Config struct {
+	// Source is where it came from: the file's name, or "built-in default".
+	Source string `toml:"-"`
+
+	Store   Store   `toml:"store"`
+	Keys    Keys    `toml:"keys"`
+	Crypt   Crypt   `toml:"crypt"`
+	Spool   Spool   `toml:"spool"`
+	Upload  Upload  `toml:"upload"`
+	Mount   Mount   `toml:"mount"`
+	Log     Log     `toml:"log"`
+	Metrics Metrics `toml:"metrics"`
+}
+
+// Store says where objects live.
+type Store struct {
+	Kind         StoreKind `toml:"kind"`
+	Path         string    `toml:"path"`           // kind dir: the folder, absolute; by default store below the data folder
+	Bucket       string    `toml:"bucket"`         // kind s3: required; kind dir: of the later home, may be empty
+	Prefix       string    `toml:"prefix"`         // "", or without a leading and with a trailing "/"
+	Region       string    `toml:"region"`         // empty: the AWS SDK's own search decides (environment, profile, instance)
+	Endpoint     string    `toml:"endpoint"`       // URL without a trailing "/"; empty for Amazon
+	InsecureHTTP bool      `toml:"insecure_http"`  // allows an http Endpoint on another machine
+	PathStyle    bool      `toml:"path_style"`     // bucket in the path instead of the host name
+	StorageClass string    `toml:"storage_class"`  // S3's name; empty for the bucket's default
+	SSE          SSE       `toml:"sse"`            // server-side encryption, besides ours
+	SSEKMSKeyID  string    `toml:"sse_kms_key_id"` // with SSE aws:kms and aws:kms:dsse only
+	RequestPayer Payer     `toml:"request_payer"`  // requester, or empty
+}
+
+// Keys says what makes and wraps data keys.
+type Keys struct {
+	Kind         KeysKind `toml:"kind"`
+	Path         string   `toml:"path"`          // kind local: the keyring's file, absolute; by default keyring below the data folder
+	KeyID        string   `toml:"key_id"`        // kind kms: required; ARN, id, or alias/NAME
+	Region       string   `toml:"region"`        // empty: from the ARN, else the AWS SDK's own search
+	Endpoint     string   `toml:"endpoint"`      // URL of a KMS-compatible service; empty for Amazon
+	InsecureHTTP bool     `toml:"insecure_http"` // allows an http Endpoint on another machine: data keys cross the network in clear
+	DataKey      DataKey  `toml:"data_key"`
+	Bits         int      `toml:"bits"` // 128, 192 or 256
+}
+
+// Crypt says how objects are encrypted.
+type Crypt struct {
+	Mode     Mode     `toml:"mode"`
+	IVBytes  int      `toml:"iv_bytes"` // 16, or 12 for CTR and GCM
+	GCMReads GCMReads `toml:"gcm_reads"`
+}
+
+// Spool says where drafts and cached blocks live.
+type Spool struct {
+	Dir     string   `toml:"dir"`      // absolute; by default the VolumeID below the state folder
+	MaxSize ByteSize `toml:"max_size"` // bytes on disk; room for four parts at least
+}
+
+// Upload says how content travels to the store.
+type Upload struct {
+	PartSize    ByteSize      `toml:"part_size"`   // 5 MiB to 5 GiB; grows with the file
+	Concurrency int           `toml:"concurrency"` // parts under way at once, 1 to 64
+	Timeout     time.Duration `toml:"timeout"`     // without progress; above 0
+	Checksum    Checksum      `toml:"checksum"`
+}
+
+// Mount says how the volume appears.
+type Mount struct {
+	Sidecars   Sidecars      `toml:"sidecars"`
+	Durability Durability    `toml:"durability"`
+	LocalOnly  []string      `toml:"local_only"` // patterns of path.Match, added to the defaults; "!" before one removes it
+	Fresh      time.Duration `toml:"fresh"`      // how old a listing or attribute may be; 0 or more
+	AllowOther bool          `toml:"allow_other"`
+}
+
+// Log says what is logged.
+type Log struct {
+	Level  LogLevel  `toml:"level"`
+	Format LogFormat `toml:"format"`
+}
+
+// Metrics says where Prometheus may ask.
+type Metrics struct {
+	Listen string `toml:"listen"` // host:port; empty: nowhere
+}
+
+// defaults are the values of keys that a file leaves out. Those that depend on
+// others (paths, iv_bytes) are filled in by finish.
+func defaults() Config {
+	return Config{
+		Store:  Store{Kind: StoreS3},
+		Keys:   Keys{Kind: KeysKMS, DataKey: DataKeyGenerate, Bits: 256},
+		Crypt:  Crypt{Mode: CTR, GCMReads: ReadsVerified},
+		Spool:  Spool{MaxSize: 20 << 30},
+		Upload: Upload{PartSize: 8 << 20, Concurrency: 8, Timeout: 60 * time.Second, Checksum: ChecksumCRC32C},
+		Mount:  Mount{Sidecars: SidecarsListed, Durability: DurabilityUpload, LocalOnly: []string{}, Fresh: 5 * time.Second},
+		Log:    Log{Level: LevelInfo, Format: FormatText},
+	}
+}
