@@ -40,21 +40,12 @@ func newKMSClient(o KMSOptions, region string, timeout time.Duration) *kms.Clien
 		c.Retryer = retry.NewStandard(func(s *retry.StandardOptions) {
 			s.MaxAttempts = attempts
 			s.MaxBackoff = timeout / 8
-			s.Retryables = append(s.Retryables, retry.RetryableErrorCode{Codes: transientCodes})
 		})
 		// The bodies hold data keys.
 		c.ClientLogMode.ClearRequestWithBody()
 		c.ClientLogMode.ClearResponseWithBody()
 		c.EndpointOptions.DisableHTTPS = false
 	})
-}
-
-// transientCodes are KMS errors that a moment later may be gone.
-// https://docs.aws.amazon.com/kms/latest/APIReference/API_GenerateDataKey.html#API_GenerateDataKey_Errors
-var transientCodes = map[string]struct{}{
-	"KMSInternalException":       {},
-	"DependencyTimeoutException": {},
-	"KeyUnavailableException":    {},
 }
 
 // boundAttempt gives one attempt a third of the call's time, so that a

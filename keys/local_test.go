@@ -200,19 +200,35 @@ func TestAppendContext(t *testing.T) {
 	}
 }
 
+// addSeeds also checks that the parser takes some of them and refuses others:
+// without both, fuzzing starts far from what it is to explore.
+func addSeeds(f *testing.F, parse func([]byte) error, seeds ...[]byte) {
+	f.Helper()
+	taken := 0
+	for _, s := range seeds {
+		if parse(s) == nil {
+			taken++
+		}
+		f.Add(s)
+	}
+	if taken == 0 || taken == len(seeds) {
+		f.Fatalf("the parser takes %d of %d seeds", taken, len(seeds))
+	}
+}
+
 func FuzzLocalUnwrap(f *testing.F) {
 	l, err := newLocal("fuzz", bytes.Repeat([]byte{3}, masterSize))
 	if err != nil {
 		f.Fatal(err)
 	}
-	for _, n := range []int{16, 24, 32} {
-		f.Add(l.seal(make([]byte, n)))
-	}
-	f.Add([]byte{})
-	f.Add([]byte{localVersion})
-	f.Add(append([]byte{2}, l.fp[:]...))
-	made := l.seal(bytes.Repeat([]byte{8}, 32))
-	f.Add(made)
+	addSeeds(f, func(b []byte) error { _, err := l.Unwrap(context.Background(), b, ""); return err },
+		l.seal(make([]byte, 16)),
+		l.seal(make([]byte, 24)),
+		l.seal(bytes.Repeat([]byte{8}, 32)),
+		nil,
+		[]byte{localVersion},
+		append([]byte{2}, l.fp[:]...),
+	)
 	f.Fuzz(func(t *testing.T, blob []byte) {
 		plain, err := l.Unwrap(context.Background(), blob, "")
 		if err == nil {
@@ -233,11 +249,8 @@ func FuzzKeyringFile(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(line)
-	f.Add(bytes.TrimSpace(line))
-	f.Add(line[:40])
-	f.Add([]byte("mcfs-keyring 2 00"))
-	f.Add([]byte{})
+	addSeeds(f, func(b []byte) error { _, err := parseKeyring(b); return err },
+		line, bytes.TrimSpace(line), line[:40], []byte("mcfs-keyring 2 00"), nil)
 	f.Fuzz(func(t *testing.T, content []byte) {
 		master, err := parseKeyring(content)
 		if err != nil {

@@ -95,14 +95,13 @@ func NewPool(k Keeper, o PoolOptions) *Pool {
 
 // Get returns a key that nobody else gets; the caller wipes it. If none is
 // ready it waits for a fetch of its own, and fails with that fetch's error. A
-// ctx that ends first ends the wait, and the key goes to the next caller.
+// ctx that ends first ends the wait; the key is then kept for the next caller.
 func (p *Pool) Get(ctx context.Context) (DataKey, error) {
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()
 		return DataKey{}, ErrPoolClosed
 	}
-	p.dropOld()
 	if len(p.ready) > 0 && len(p.waiters) == 0 {
 		key := p.ready[0].DataKey
 		p.ready[0] = pooledKey{}
@@ -226,6 +225,10 @@ func (p *Pool) succeeded(key DataKey) {
 	if len(p.waiters) > 0 {
 		p.waiters[0] <- fetched{key: key}
 		p.waiters = p.waiters[1:]
+		return
+	}
+	if len(p.ready) >= p.size { // made for callers who gave up
+		key.Wipe()
 		return
 	}
 	p.ready = append(p.ready, pooledKey{key, time.Now()})

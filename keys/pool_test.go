@@ -7,73 +7,12 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"mcfs/keys/kmstest"
 )
-
-// faulty is a real keeper that answers late, or not at all, as the test wants.
-type faulty struct {
-	Keeper
-	latency time.Duration
-	err     atomic.Pointer[error]
-	calls   atomic.Int64
-	running atomic.Int64
-	most    atomic.Int64
-	mu      sync.Mutex
-	made    [][]byte // the very buffers that were handed over
-}
-
-func (f *faulty) New(ctx context.Context, bits int) (DataKey, error) {
-	f.calls.Add(1)
-	n := f.running.Add(1)
-	defer f.running.Add(-1)
-	for m := f.most.Load(); n > m && !f.most.CompareAndSwap(m, n); m = f.most.Load() {
-	}
-	select {
-	case <-time.After(f.latency):
-	case <-ctx.Done():
-		return DataKey{}, ctx.Err()
-	}
-	if err := f.err.Load(); err != nil {
-		return DataKey{}, *err
-	}
-	key, err := f.Keeper.New(ctx, bits)
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.made = append(f.made, key.Plain)
-	return key, err
-}
-
-func (f *faulty) fail(err error) {
-	if err == nil {
-		f.err.Store(nil)
-		return
-	}
-	f.err.Store(&err)
-}
-
-// wiped is how many of the keys made hold nothing but zeros.
-func (f *faulty) wiped() int {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	n := 0
-	for _, b := range f.made {
-		if bytes.Equal(b, make([]byte, len(b))) {
-			n++
-		}
-	}
-	return n
-}
-
-// inBubble runs a test in fake time, over the local keyring.
-func inBubble(t *testing.T, test func(t *testing.T, f *faulty)) {
-	l := createLocal(t, t.TempDir()+"/keyring")
-	synctest.Test(t, func(t *testing.T) { test(t, &faulty{Keeper: l, latency: 50 * time.Millisecond}) })
-}
 
 func take(t *testing.T, p *Pool) DataKey {
 	t.Helper()
@@ -261,7 +200,7 @@ func TestPoolPermanentFailure(t *testing.T) {
 func TestPoolHonoursContext(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *faulty) {
 		f.latency = 10 * time.Second
-		p := NewPool(f, PoolOptions{Size: 1})
+		p := NewPool(f, PoolOptions{})
 		defer p.Close()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -311,6 +250,20 @@ func TestPoolClose(t *testing.T) {
 			t.Errorf("Get after Close: %v", err)
 		}
 		NewPool(f, PoolOptions{}).Close() // never used
+	})
+}
+
+// An answer that comes after Close leaves no key in memory.
+func TestPoolWipesLateKeys(t *testing.T) {
+	inBubble(t, func(t *testing.T, f *faulty) {
+		f.deaf = true
+		p := NewPool(f, PoolOptions{})
+		p.Warm()
+		synctest.Wait()
+		p.Close()
+		if n := f.wiped(); n != startSize {
+			t.Errorf("%d of %d late keys wiped", n, startSize)
+		}
 	})
 }
 

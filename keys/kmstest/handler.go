@@ -51,13 +51,16 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	call := Call{At: time.Now(), Action: action}
-	if !s.wait(r) {
+	if !s.pause(r, s.delay()) {
 		panic(http.ErrAbortHandler) // a plain return would be an answer of status 200
 	}
 	code := s.nextFault()
-	if code == DropConnection {
+	if code == DropConnection || code == Stall {
 		call.Code = code
 		s.record(call)
+		if code == Stall {
+			s.pause(r, never)
+		}
 		panic(http.ErrAbortHandler) // closes the connection, logs nothing
 	}
 	var out any
@@ -98,11 +101,16 @@ func (s *Server) admit(r *http.Request, body []byte) (string, *apiError) {
 	return action, nil
 }
 
-// wait is the latency; false if the client or the server ended first.
-func (s *Server) wait(r *http.Request) bool {
+const never = 24 * time.Hour
+
+func (s *Server) delay() time.Duration {
 	s.mu.Lock()
-	d := s.latency
-	s.mu.Unlock()
+	defer s.mu.Unlock()
+	return s.latency
+}
+
+// pause is false if the client or the server ended first.
+func (s *Server) pause(r *http.Request, d time.Duration) bool {
 	if d <= 0 {
 		return true
 	}

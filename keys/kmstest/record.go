@@ -31,11 +31,16 @@ type fault struct {
 	left int
 }
 
-// DropConnection, given to FailNext, cuts the connection without an answer.
-const DropConnection = "drop connection"
+// Faults of the network that FailNext knows besides error codes.
+const (
+	// DropConnection cuts the connection without an answer.
+	DropConnection = "drop connection"
+	// Stall keeps silent until the client or the server ends.
+	Stall = "stall"
+)
 
 // FailNext lets the next n authentic calls fail with a KMS error code, such as
-// "AccessDeniedException", or DropConnection. Faults queue up; n = 0 clears them.
+// "AccessDeniedException", DropConnection or Stall. Faults queue up; n = 0 clears them.
 func (s *Server) FailNext(n int, code string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
