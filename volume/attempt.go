@@ -1,0 +1,391 @@
+package volume
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"strings"
+	"time"
+
+	"mcfs/sidecar"
+	"mcfs/spool"
+	"mcfs/store"
+	"mcfs/volume/upload"
+)
+
+// late is how long after its object a sidecar may be put without a second look at the object.
+const late = 5 * time.Second
+
+// try takes an attempt as far as it goes.
+func (v *Volume) try(n *Node, a *attempt) error {
+	if err := context.Cause(a.ctx); err != nil {
+		return err
+	}
+	if a.stage != stored {
+		if err := v.send(n, a); err != nil {
+			return err
+		}
+	}
+	return v.publish(n, a)
+}
+
+// send makes the object.
+func (v *Volume) send(n *Node, a *attempt) error {
+	if !a.frozen {
+		if err := n.revive(a.ctx); err != nil {
+			return err
+		}
+		if err := v.freeze(n, a); err != nil {
+			return err
+		}
+		if err := v.judgeDraft(n, a); err != nil {
+			return err
+		}
+	}
+	if a.up == nil {
+		up, err := n.startUpload(a.ctx, a.path, nil)
+		if err != nil {
+			return fmt.Errorf("commit %s: %w", a.path, err)
+		}
+		v.mu.Lock()
+		a.up = up
+		v.mu.Unlock()
+	}
+	n.mu.Lock()
+	if n.state == Queued {
+		n.step(evStart)
+	}
+	n.mu.Unlock()
+	ctx, cancel := v.whileMoving(a)
+	defer cancel(nil)
+	last := upload.Last{Condition: a.condition(), Ready: func(ctx context.Context) error { return v.ready(ctx, n, a) }}
+	res, err := a.up.Finish(ctx, a.view, a.size, last)
+	if err != nil {
+		return fmt.Errorf("commit %s: %w", a.path, err)
+	}
+	v.mu.Lock()
+	a.stage = stored
+	a.ver.etag, a.ver.modified = res.ETag, res.Modified
+	if a.ver.modified.IsZero() {
+		a.ver.modified = time.Now()
+	}
+	v.mu.Unlock()
+	a.storedAt = time.Now()
+	return nil
+}
+
+// condition guards the request that makes the object visible: it replaces what
+// this machine knows to be there, or nothing.
+func (a *attempt) condition() store.Condition {
+	if a.replaces == nil {
+		return store.Condition{IfNone: true}
+	}
+	if _, etag := a.replaces.place(); etag != "" {
+		return store.Condition{IfMatch: etag}
+	}
+	return store.Condition{IfNone: true}
+}
+
+// whileMoving is a context that ends when no byte was acknowledged for CloseTimeout.
+func (v *Volume) whileMoving(a *attempt) (context.Context, context.CancelCauseFunc) {
+	ctx, cancel := context.WithCancelCause(a.ctx)
+	v.background(func() {
+		tick := time.NewTicker(v.o.CloseTimeout / 4)
+		defer tick.Stop()
+		last, since := int64(-1), time.Now()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			if p := a.up.Progress(); p != last {
+				last, since = p, time.Now()
+			} else if time.Since(since) >= v.o.CloseTimeout {
+				cancel(fmt.Errorf("nothing moved for %s: %w", v.o.CloseTimeout, store.ErrUnavailable))
+				return
+			}
+		}
+	})
+	return ctx, cancel
+}
+
+// freeze takes the content as it is now as the version to commit; later writes
+// are the next draft's.
+func (v *Volume) freeze(n *Node, a *attempt) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.state == Clean {
+		return context.Canceled
+	}
+	a.gen, a.replaces, a.size = n.gen, n.replaces, n.size()
+	switch {
+	case n.file == nil && (n.blank || n.ver == nil):
+		a.view = blankView{}
+	case n.file == nil:
+		return fmt.Errorf("commit %s: no content: %w", a.path, ErrIO)
+	default:
+		z, err := n.file.Freeze(0, -1)
+		if err != nil {
+			return fromSpool(fmt.Errorf("commit %s: %w", a.path, err))
+		}
+		a.view = &view{v: v, n: n, z: z}
+	}
+	a.frozen = true
+	up := n.up
+	n.up, n.eager = nil, false
+	if up != nil {
+		a.up = up
+	}
+	return nil
+}
+
+// judgeDraft decides about a draft saved under a sidecar's name. Content that
+// is a settings document is accepted and discarded: the true one is made anew
+// with its file. Other content is an ordinary file, unless a file by that name stands beside it.
+func (v *Volume) judgeDraft(n *Node, a *attempt) error {
+	base, ok := sidecar.Base(path.Base(a.path))
+	if !ok {
+		return nil
+	}
+	if a.size <= maxDocument {
+		text := make([]byte, a.size)
+		if k, err := a.view.ReadAt(text, 0); int64(k) < a.size {
+			return fmt.Errorf("judge %s: %w", a.path, err)
+		}
+		if _, err := sidecar.Parse(text); err == nil {
+			v.vanish(n)
+			a.cancel(errGone)
+			return errGone
+		}
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if n.parent != nil && n.parent.dir.children[base] != nil {
+		return fmt.Errorf("%s is reserved for the settings of %s: %w", a.path, base, ErrPermission)
+	}
+	return nil
+}
+
+// ready runs when only the request that makes the object visible is left. From
+// here the attempt goes through under its name; the journal knows all that is
+// needed to finish it after a crash. The sidecar of what is replaced goes first (P3).
+func (v *Volume) ready(ctx context.Context, n *Node, a *attempt) error {
+	n.mu.Lock()
+	attr := n.attr
+	n.mu.Unlock()
+	v.mu.Lock()
+	if err := context.Cause(a.ctx); err != nil && a.stage == waiting {
+		v.mu.Unlock()
+		return err
+	}
+	first := a.stage == waiting
+	a.stage = ready
+	obj, r := a.up.Object(), a.up.Sealed()
+	a.ver = &version{
+		mode: v.o.Mode, iv: obj.IV, check: obj.Check, mac: r.MAC, plain: r.Plain, cipher: r.Cipher,
+		key: a.path, wrapped: obj.Key, keyID: obj.KeyID, attr: attr,
+	}
+	v.mu.Unlock()
+	n.mu.Lock()
+	if first && n.state == Uploading {
+		n.step(evReady)
+	}
+	n.mu.Unlock()
+	if err := v.journalEntry(n); err != nil {
+		return err
+	}
+	return v.withdraw(ctx, a)
+}
+
+// withdraw deletes the sidecar of the version that is about to be replaced.
+func (v *Volume) withdraw(ctx context.Context, a *attempt) error {
+	if a.replaces == nil || a.withdrew {
+		return nil
+	}
+	side := a.replaces.sidecar()
+	if key, _ := a.replaces.place(); side.etag == "" || key != a.path {
+		return nil
+	}
+	err := v.store.Delete(ctx, sidecar.Name(a.path), store.Condition{IfMatch: side.etag})
+	if err != nil && !errors.Is(err, store.ErrNotExist) && !errors.Is(err, store.ErrPrecondition) {
+		return fmt.Errorf("withdraw sidecar of %s: %w", a.path, err)
+	}
+	a.withdrew = true
+	a.replaces.setSidecar(sideInfo{})
+	return nil
+}
+
+// putBack restores the sidecar of a version that was not replaced after all.
+func (v *Volume) putBack(a *attempt) {
+	if !a.withdrew {
+		return
+	}
+	ctx, cancel := context.WithTimeout(v.ctx, requestTimeout)
+	defer cancel()
+	a.withdrew = false
+	info, err := v.store.Head(ctx, a.path)
+	if _, etag := a.replaces.place(); err != nil || info.ETag != etag {
+		return // another version stands there, with a sidecar of its own
+	}
+	if err := v.putSidecar(ctx, a.replaces, a.path, store.Condition{IfNone: true}); err != nil {
+		v.log.Error("sidecar not put back", "path", a.path, "cause", err)
+	}
+}
+
+// publish puts the sidecar of the object that has just been stored.
+func (v *Volume) publish(n *Node, a *attempt) error {
+	ctx, cancel := context.WithTimeout(a.ctx, requestTimeout)
+	defer cancel()
+	n.mu.Lock()
+	attr := n.attr
+	n.mu.Unlock()
+	a.ver.mu.Lock()
+	a.ver.attr = attr
+	a.ver.mu.Unlock()
+	if err := v.putSidecar(ctx, a.ver, a.path, store.Condition{IfNone: true}); err != nil {
+		return fmt.Errorf("publish %s: %w", a.path, err)
+	}
+	if time.Since(a.storedAt) < late {
+		return nil
+	}
+	return v.withdrawIfLate(ctx, a)
+}
+
+// withdrawIfLate takes back a sidecar that was put so long after its object that
+// another machine may have replaced that meanwhile.
+func (v *Volume) withdrawIfLate(ctx context.Context, a *attempt) error {
+	ours, err := v.isOurs(ctx, a.ver, a.path)
+	if err != nil || ours {
+		return err
+	}
+	side := a.ver.sidecar()
+	err = v.store.Delete(ctx, sidecar.Name(a.path), store.Condition{IfMatch: side.etag})
+	if errors.Is(err, store.ErrPrecondition) || errors.Is(err, store.ErrNotExist) {
+		err = nil
+	}
+	a.ver.setSidecar(sideInfo{})
+	return err
+}
+
+// view is a frozen draft whose absent bytes come from the version it replaces.
+type view struct {
+	v *Volume
+	n *Node
+	z *spool.Frozen
+}
+
+// ReadAt implements upload.View.
+func (w *view) ReadAt(p []byte, off int64) (int, error) {
+	k, err := w.z.ReadAt(p, off)
+	if _, absent := absentRange(err); !absent {
+		return k, err
+	}
+	ctx, cancel := context.WithTimeout(w.v.ctx, w.v.o.CloseTimeout)
+	defer cancel()
+	for done := 0; done < len(p); {
+		at := off + int64(done)
+		start, length, ok := w.z.Absent(at)
+		part := p[done:]
+		var k int
+		var err error
+		if ok && start <= at {
+			part = part[:min(int64(len(part)), at+length-max(at, start))]
+			k, err = w.base(ctx, part, at)
+		} else {
+			if ok {
+				part = part[:min(int64(len(part)), start-at)]
+			}
+			k, err = w.z.ReadAt(part, at)
+		}
+		done += k
+		if err != nil && (err != io.EOF || k < len(part)) {
+			return done, err
+		}
+	}
+	return len(p), nil
+}
+
+func (w *view) base(ctx context.Context, p []byte, off int64) (int, error) {
+	s, err := w.n.streamFor(ctx, nil)
+	if err != nil {
+		return 0, err
+	}
+	defer s.Close()
+	k, err := s.ReadAt(ctx, p, off)
+	if err != nil && (err != io.EOF || k < len(p)) {
+		return k, fmt.Errorf("unchanged bytes of %s: %w", w.n.Path(), fromFetch(err))
+	}
+	return k, nil
+}
+
+// Release implements upload.View.
+func (w *view) Release() { w.z.Release() }
+
+// blankView is a file without bytes.
+type blankView struct{}
+
+func (blankView) ReadAt([]byte, int64) (int, error) { return 0, io.EOF }
+func (blankView) Release()                          {}
+
+// conflict gives way: another machine saved the name meanwhile. Ours survives
+// beside it, under a name that says so, and is committed there.
+func (v *Volume) conflict(n *Node, a *attempt) {
+	v.names.Lock()
+	defer v.names.Unlock()
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown host"
+	}
+	v.mu.Lock()
+	name := conflictName(n.name, host, time.Now())
+	v.log.Error("another machine saved the file meanwhile; ours is kept beside it", "path", a.path, "kept as", name)
+	dir := n.parent
+	v.endAttempt(n, a)
+	if !n.gone && dir != nil && dir.dir.children[name] == nil {
+		delete(dir.dir.children, n.name)
+		dir.dir.listedAt = time.Time{}
+		old := n.name
+		n.name = name
+		dir.dir.children[name] = n
+		v.tell(dir, old)
+	}
+	n.mu.Lock()
+	n.displaced, n.replaces = n.gen, nil
+	if n.state == Uploading || n.state == Publishing {
+		n.step(evFail)
+	}
+	n.turn()
+	n.mu.Unlock()
+	v.mu.Unlock()
+	if err := v.keep(n, false); err != nil {
+		v.log.Error("a conflicting draft is not safe in the spool", "path", a.path, "cause", err)
+	}
+	v.ask(n, false)
+}
+
+// conflictName is NAME (conflict HOST TIME).EXT.
+func conflictName(name, host string, t time.Time) string {
+	ext := path.Ext(name)
+	stem := strings.TrimSuffix(name, ext)
+	if stem == "" {
+		stem, ext = name, ""
+	}
+	return fmt.Sprintf("%s (conflict %s %s)%s", stem, host, t.UTC().Format("2006-01-02 150405.000"), ext)
+}
+
+// isOurs looks whether the object at key is the version x.
+func (v *Volume) isOurs(ctx context.Context, x *version, key string) (bool, error) {
+	info, err := v.store.Head(ctx, key)
+	if errors.Is(err, store.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	obj, ok, err := sidecar.ParseObject(info.Metadata)
+	return err == nil && ok && string(obj.IV) == string(x.iv), nil
+}

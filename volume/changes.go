@@ -1,0 +1,452 @@
+package volume
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"time"
+
+	"mcfs/sidecar"
+	"mcfs/spool"
+	"mcfs/store"
+)
+
+// What a queued change does to names in the store.
+const (
+	opRemove = "remove" // object and sidecar of Path
+	opRename = "rename" // Path to To
+	opMkdir  = "mkdir"  // put the marker of a directory
+	opRmdir  = "rmdir"  // delete it
+	opAttr   = "attr"   // put the sidecar again
+)
+
+// change is one queued change of names: true in the tree at once, journaled,
+// and finished behind in the order of the tickets.
+type change struct {
+	spool.Change
+	node     *Node    // whose change it is; nil if nothing here knows it any more
+	ver      *version // what is removed or renamed
+	replaces *version // what a rename replaces
+	attr     sidecar.Attr
+	dir      *Node // where a tomb stands
+	name     string
+
+	// Guarded by Volume.mu.
+	ticket *ticket
+	timer  *time.Timer
+	begun  bool
+	reason string // of the last failure
+	tries  int
+}
+
+// changeRecord is the volume's part of a queued change at rest.
+type changeRecord struct {
+	Ver      *versionRecord `json:"ver,omitempty"`
+	Replaces *versionRecord `json:"replaces,omitempty"`
+	Attr     sidecar.Attr   `json:"attr"`
+}
+
+func (c *change) pack() error {
+	data, err := json.Marshal(changeRecord{Ver: c.ver.record(), Replaces: c.replaces.record(), Attr: c.attr})
+	c.Data = data
+	return err
+}
+
+func (c *change) unpack() error {
+	var r changeRecord
+	if err := json.Unmarshal(c.Data, &r); err != nil {
+		return err
+	}
+	var err, err2 error
+	c.ver, err = r.Ver.version()
+	c.replaces, err2 = r.Replaces.version()
+	c.attr = r.Attr
+	return errors.Join(err, err2)
+}
+
+// journalChanges makes changes durable, together with what else belongs to the same step.
+func (v *Volume) journalChanges(list []*change, also func(tx *spool.Tx) error) error {
+	for _, c := range list {
+		if err := c.pack(); err != nil {
+			return fmt.Errorf("journal %s %s: %w", c.Op, c.Path, err)
+		}
+	}
+	err := v.spool.Journal().Update(func(tx *spool.Tx) error {
+		for _, c := range list {
+			seq, err := tx.AddChange(c.Change)
+			if err != nil {
+				return err
+			}
+			c.Seq = seq
+		}
+		if also == nil {
+			return nil
+		}
+		return also(tx)
+	})
+	if err != nil {
+		return fromSpool(fmt.Errorf("journal: %w", err))
+	}
+	return nil
+}
+
+// enqueue claims the paths of a journaled change; v.mu is held, in the same
+// step in which the tree changes.
+func (v *Volume) enqueue(c *change) {
+	v.changes[c.Seq] = c
+	if c.node != nil {
+		c.node.queued++
+	}
+	paths := []string{c.Path}
+	if c.To != "" {
+		paths = append(paths, c.To)
+	}
+	c.ticket = v.seq.claim(func() { v.work.add(func() { v.perform(c) }) }, paths...)
+}
+
+// perform is one try of a change, on a worker.
+func (v *Volume) perform(c *change) {
+	v.mu.Lock()
+	c.begun = true
+	v.mu.Unlock()
+	ctx, cancel := context.WithTimeout(v.ctx, requestTimeout)
+	if c.Op == opRename {
+		cancel()
+		ctx, cancel = context.WithCancel(v.ctx) // a copy takes as long as its size asks; the store has a deadline without progress
+	}
+	err := v.carryOut(ctx, c)
+	cancel()
+	if v.ctx.Err() != nil {
+		return // the journal has it
+	}
+	if err != nil && transient(err) && !errors.Is(err, store.ErrNotExist) {
+		v.performLater(c, err)
+		return
+	}
+	if err != nil {
+		v.log.Error("a change of names could not be finished and is dropped", "what", c.Op, "path", c.Path, "to", c.To, "cause", err)
+	}
+	v.finishChange(c)
+}
+
+func (v *Volume) performLater(c *change, err error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if c.tries == 0 {
+		v.log.Warn("a change of names failed; it will be tried again", "what", c.Op, "path", c.Path, "cause", err)
+	}
+	c.reason = err.Error()
+	wait := backoff(c.tries)
+	c.tries++
+	time.AfterFunc(wait, func() { v.work.add(func() { v.perform(c) }) })
+}
+
+// finishChange forgets a change that is done, or cannot be done.
+func (v *Volume) finishChange(c *change) {
+	v.spool.Journal().Later(func(tx *spool.Tx) error { return tx.DeleteChange(c.Seq) })
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	delete(v.changes, c.Seq)
+	if v.attrs[c.node] == c {
+		delete(v.attrs, c.node)
+	}
+	now := time.Now()
+	if c.node != nil {
+		c.node.queued--
+		c.node.changed = now
+	}
+	if c.dir != nil {
+		if t := c.dir.dir.tombs[c.name]; t != nil {
+			t.done = now
+		}
+	}
+	v.seq.finish(c.ticket)
+	v.signal()
+}
+
+func (v *Volume) carryOut(ctx context.Context, c *change) error {
+	switch c.Op {
+	case opRemove:
+		return v.removeObject(ctx, c.ver, c.Path)
+	case opRename:
+		return v.renameObject(ctx, c)
+	case opMkdir:
+		return v.putMarker(ctx, c)
+	case opRmdir:
+		return v.store.Delete(ctx, c.Path, store.Condition{})
+	case opAttr:
+		return v.rewriteSidecar(ctx, c)
+	}
+	return fmt.Errorf("change %q is not known", c.Op)
+}
+
+// removeObject deletes first the sidecar, then the object, if they are still those of ver.
+func (v *Volume) removeObject(ctx context.Context, ver *version, key string) error {
+	if side := ver.sidecar(); side.etag != "" {
+		if err := v.deleteSidecar(ctx, ver, key, side.etag); err != nil {
+			return err
+		}
+		ver.setSidecar(sideInfo{})
+	}
+	_, etag := ver.place()
+	err := v.store.Delete(ctx, key, store.Condition{IfMatch: etag})
+	if errors.Is(err, store.ErrPrecondition) {
+		// Copied onto itself by somebody, perhaps: the IV tells.
+		ours, err := v.isOurs(ctx, ver, key)
+		if err != nil || !ours {
+			return err
+		}
+		return v.store.Delete(ctx, key, store.Condition{})
+	}
+	if errors.Is(err, store.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// deleteSidecar deletes the sidecar if it is still ver's: by its ETag, or by its IV.
+func (v *Volume) deleteSidecar(ctx context.Context, ver *version, key, etag string) error {
+	for range 3 {
+		err := v.store.Delete(ctx, sidecar.Name(key), store.Condition{IfMatch: etag})
+		if err == nil || errors.Is(err, store.ErrNotExist) {
+			return nil
+		}
+		if !errors.Is(err, store.ErrPrecondition) {
+			return fmt.Errorf("delete sidecar: %w", err)
+		}
+		there, err := v.lookSidecar(ctx, key)
+		if err != nil || there == nil {
+			return err
+		}
+		doc, err := sidecar.Parse(there.text)
+		if err != nil || string(doc.IV) != string(ver.iv) {
+			return nil // another version's
+		}
+		etag = there.info.etag
+	}
+	return nil
+}
+
+// renameObject copies on the server and then deletes, in the order that keeps
+// every sidecar true: the target's sidecar, copy, new sidecar, old sidecar, old object.
+func (v *Volume) renameObject(ctx context.Context, c *change) error {
+	if key, _ := c.ver.place(); key != c.To {
+		if err := v.copyObject(ctx, c); err != nil {
+			return err
+		}
+	}
+	if !c.ver.foreign() && c.ver.sidecar().etag == "" {
+		if err := v.putSidecar(ctx, c.ver, c.To, store.Condition{IfNone: true}); err != nil {
+			return err
+		}
+	}
+	if c.ver.foreign() {
+		return v.deleteIfThere(ctx, c.Path)
+	}
+	old := &version{iv: c.ver.iv}
+	if there, err := v.lookSidecar(ctx, c.Path); err != nil {
+		return err
+	} else if there != nil {
+		if err := v.deleteSidecar(ctx, old, c.Path, there.info.etag); err != nil {
+			return err
+		}
+	}
+	ours, err := v.isOurs(ctx, c.ver, c.Path)
+	if err != nil || !ours {
+		return err
+	}
+	return v.deleteIfThere(ctx, c.Path)
+}
+
+func (v *Volume) deleteIfThere(ctx context.Context, key string) error {
+	if err := v.store.Delete(ctx, key, store.Condition{}); err != nil && !errors.Is(err, store.ErrNotExist) {
+		return fmt.Errorf("delete %s: %w", key, err)
+	}
+	return nil
+}
+
+// copyObject makes the object under its new name, or finds that an earlier try did.
+func (v *Volume) copyObject(ctx context.Context, c *change) error {
+	info, err := v.store.Head(ctx, c.Path)
+	if errors.Is(err, store.ErrNotExist) {
+		return v.adoptCopy(ctx, c, err)
+	}
+	if err != nil {
+		return fmt.Errorf("look at %s: %w", c.Path, err)
+	}
+	if side := c.replacedSidecar(); side != "" {
+		if err := v.deleteSidecar(ctx, c.replaces, c.To, side); err != nil {
+			return err
+		}
+		c.replaces.setSidecar(sideInfo{})
+	}
+	attr := store.Attributes{ContentType: info.ContentType, Metadata: maps.Clone(info.Metadata)}
+	if !c.ver.foreign() {
+		if attr.Metadata == nil {
+			attr.Metadata = make(map[string]string)
+		}
+		maps.Copy(attr.Metadata, c.ver.object().Encode())
+		if obj, ok, _ := sidecar.ParseObject(info.Metadata); ok {
+			attr.Metadata["mcfs-check"] = obj.Check
+		}
+	}
+	cond := store.Condition{IfNone: true}
+	if c.replaces != nil {
+		if _, etag := c.replaces.place(); etag != "" {
+			cond = store.Condition{IfMatch: etag}
+		}
+	}
+	made, err := v.store.Copy(ctx, store.Copy{
+		Source: c.Path, SourceIfMatch: info.ETag, Target: c.To, Size: info.Size, Attributes: attr, Condition: cond,
+	})
+	if errors.Is(err, store.ErrPrecondition) || errors.Is(err, store.ErrConflict) {
+		return v.adoptCopy(ctx, c, err)
+	}
+	if err != nil {
+		return fmt.Errorf("copy %s to %s: %w", c.Path, c.To, err)
+	}
+	c.ver.moved(c.To, made.ETag, sideInfo{})
+	return nil
+}
+
+func (c *change) replacedSidecar() string {
+	if c.replaces == nil {
+		return ""
+	}
+	if key, _ := c.replaces.place(); key != c.To {
+		return ""
+	}
+	return c.replaces.sidecar().etag
+}
+
+// adoptCopy settles an unclear copy by looking: our IV at the target means that it was made.
+func (v *Volume) adoptCopy(ctx context.Context, c *change, cause error) error {
+	info, err := v.store.Head(ctx, c.To)
+	if err != nil {
+		return errors.Join(cause, err)
+	}
+	if c.ver.foreign() {
+		if info.Size != c.ver.cipher {
+			return cause
+		}
+		c.ver.moved(c.To, info.ETag, sideInfo{})
+		return nil
+	}
+	obj, ok, err := sidecar.ParseObject(info.Metadata)
+	if err != nil || !ok || string(obj.IV) != string(c.ver.iv) {
+		return fmt.Errorf("rename %s to %s: another version stands there: %w", c.Path, c.To, cause)
+	}
+	c.ver.moved(c.To, info.ETag, sideInfo{})
+	return nil
+}
+
+// putMarker puts the object that keeps an empty directory.
+func (v *Volume) putMarker(ctx context.Context, c *change) error {
+	meta, err := sidecar.EncodeAttr(c.attr)
+	if err != nil {
+		return err
+	}
+	attr := store.Attributes{ContentType: "application/x-directory", Metadata: meta}
+	_, err = v.store.Put(ctx, c.Path, bodyOf(nil), attr, store.Condition{})
+	return err
+}
+
+// rewriteSidecar puts the sidecar again with the attributes of now.
+func (v *Volume) rewriteSidecar(ctx context.Context, c *change) error {
+	v.mu.Lock()
+	if v.attrs[c.node] == c {
+		delete(v.attrs, c.node) // what changes from now on is another change
+	}
+	v.mu.Unlock()
+	ver := c.ver
+	if n := c.node; n != nil {
+		n.mu.Lock()
+		current, attr := n.ver == ver, n.attr
+		n.mu.Unlock()
+		if !current {
+			return nil // a newer version was committed with its attributes
+		}
+		c.attr = attr
+	}
+	ver.mu.Lock()
+	ver.attr = c.attr
+	side := ver.side.etag
+	ver.mu.Unlock()
+	cond := store.Condition{IfMatch: side}
+	if side == "" {
+		cond = store.Condition{IfNone: true}
+	}
+	key, _ := ver.place()
+	return v.putSidecar(ctx, ver, key, cond)
+}
+
+// queueAttr has the sidecar of a clean file put again, soon: changes that come
+// within attrDelay share one request.
+func (v *Volume) queueAttr(n *Node) error {
+	n.mu.Lock()
+	attr, ver := n.attr, n.ver
+	n.mu.Unlock()
+	v.mu.Lock()
+	c := v.attrs[n]
+	path := v.path(n)
+	gone := n.gone
+	v.mu.Unlock()
+	if gone || ver == nil {
+		return nil
+	}
+	if c != nil {
+		v.mu.Lock()
+		c.attr = attr
+		kept := c.Change
+		v.mu.Unlock()
+		data, err := json.Marshal(changeRecord{Ver: ver.record(), Attr: attr})
+		if err != nil {
+			return err
+		}
+		kept.Data = data
+		v.spool.Journal().Later(func(tx *spool.Tx) error { return tx.PutChange(kept) })
+		return nil
+	}
+	c = &change{Change: spool.Change{Op: opAttr, Path: path}, node: n, ver: ver, attr: attr}
+	if err := v.journalChanges([]*change{c}, nil); err != nil {
+		return err
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.changes[c.Seq] = c
+	v.attrs[n] = c
+	n.queued++
+	c.timer = time.AfterFunc(attrDelay, func() { v.beginAttr(c) })
+	return nil
+}
+
+// beginAttr claims the path under which the file is by now.
+func (v *Volume) beginAttr(c *change) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.beginAttrLocked(c)
+}
+
+func (v *Volume) beginAttrLocked(c *change) {
+	if c.ticket != nil {
+		return
+	}
+	path := c.Path
+	if c.node != nil {
+		path = v.path(c.node)
+	}
+	c.ticket = v.seq.claim(func() { v.work.add(func() { v.perform(c) }) }, strings.TrimSuffix(path, "/"))
+}
+
+// hurry begins what waits for more to come; v.mu is held.
+func (v *Volume) hurry() {
+	for _, c := range v.changes {
+		if c.timer != nil && c.ticket == nil {
+			c.timer.Stop()
+			v.beginAttrLocked(c)
+		}
+	}
+}

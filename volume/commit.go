@@ -1,0 +1,417 @@
+package volume
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"mcfs/store"
+	"mcfs/volume/upload"
+)
+
+// stage is how far an attempt is.
+type stage uint8
+
+const (
+	waiting stage = iota // for its turn, its key, its parts: it can be called off
+	ready                // the request that makes the object visible may have left: it goes through
+	stored               // the object is in the store; its sidecar is to follow
+	ended                // done, or called off
+)
+
+// attempt is one commit of one node under one name. Its ticket keeps all other
+// work on that name back until it has ended, whatever the number of tries.
+type attempt struct {
+	path   string
+	ticket *ticket
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+
+	// Guarded by Volume.mu.
+	stage   stage
+	running bool
+	timer   *time.Timer
+	up      *upload.Upload
+	ver     *version // what it makes; from ready on
+
+	// The rest belongs to whoever runs it.
+	frozen   bool
+	view     upload.View
+	size     int64
+	gen      uint64
+	replaces *version
+	withdrew bool // the sidecar of what it replaces was deleted
+	storedAt time.Time
+	tries    int
+	losses   int
+}
+
+func (a *attempt) progress() int64 {
+	if a.up == nil {
+		return 0
+	}
+	return a.up.Progress()
+}
+
+// ask wants the node's content, as it is now, committed. byHand includes what was interrupted.
+func (v *Volume) ask(n *Node, byHand bool) {
+	if n == nil {
+		return
+	}
+	n.mu.Lock()
+	switch n.state {
+	case Clean, Lost, Local:
+		n.mu.Unlock()
+		return
+	case Interrupted:
+		if !byHand {
+			n.mu.Unlock()
+			return
+		}
+	}
+	n.asked = n.gen
+	n.step(evAsk)
+	n.mu.Unlock()
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.startAttempt(n)
+}
+
+// askAtShutdown asks for what a close or a release would have committed by itself.
+func (v *Volume) askAtShutdown(n *Node) {
+	n.mu.Lock()
+	due := n.state == Writing && n.writers == 0
+	n.mu.Unlock()
+	if due {
+		v.ask(n, false)
+	}
+}
+
+// startAttempt queues a commit unless one is under way (which then goes on to the next); v.mu is held.
+func (v *Volume) startAttempt(n *Node) {
+	if n.attempt != nil || n.gone {
+		return
+	}
+	a := &attempt{path: v.path(n)}
+	a.ctx, a.cancel = context.WithCancelCause(v.ctx)
+	n.attempt = a
+	v.busy[n] = struct{}{}
+	a.ticket = v.seq.claim(func() { v.work.add(func() { v.run(n, a) }) }, a.path)
+}
+
+// callOff ends an attempt that can still be ended, and says whether it could; v.mu is held.
+func (v *Volume) callOff(n *Node, why error) bool {
+	a := n.attempt
+	if a == nil {
+		return true
+	}
+	if a.stage != waiting {
+		return false
+	}
+	a.cancel(why)
+	if !a.running {
+		if a.timer != nil {
+			a.timer.Stop()
+		}
+		v.endAttempt(n, a)
+	}
+	return true
+}
+
+// endAttempt lets go of all that an attempt holds; v.mu is held.
+func (v *Volume) endAttempt(n *Node, a *attempt) {
+	if a.stage == ended {
+		return
+	}
+	done := a.stage == stored
+	a.stage = ended
+	a.cancel(context.Canceled)
+	v.seq.finish(a.ticket)
+	if n.attempt == a {
+		n.attempt = nil
+	}
+	up, view := a.up, a.view
+	v.background(func() {
+		if up != nil && !done {
+			up.Abort()
+		}
+		if view != nil {
+			view.Release()
+		}
+	})
+	v.signal()
+}
+
+// run is one try of an attempt, on a worker.
+func (v *Volume) run(n *Node, a *attempt) {
+	v.mu.Lock()
+	if a.stage == ended || a.running {
+		v.mu.Unlock()
+		return
+	}
+	a.running = true
+	v.mu.Unlock()
+	err := v.try(n, a)
+	v.mu.Lock()
+	a.running = false
+	v.mu.Unlock()
+	v.conclude(n, a, err)
+}
+
+// conclude decides what comes after a try.
+func (v *Volume) conclude(n *Node, a *attempt, err error) {
+	called := context.Cause(a.ctx)
+	switch {
+	case err == nil:
+		v.committed(n, a)
+	case errors.Is(called, errStopping):
+		// The spool has it; the next mount goes on.
+		v.mu.Lock()
+		v.endAttempt(n, a)
+		v.mu.Unlock()
+	case a.stage == waiting && called != nil:
+		v.mu.Lock()
+		v.endAttempt(n, a)
+		if errors.Is(called, errMoved) {
+			v.startAttempt(n)
+		}
+		v.mu.Unlock()
+	case errors.Is(err, upload.ErrConflict):
+		v.putBack(a)
+		v.conflict(n, a)
+	case errors.Is(err, upload.ErrLost):
+		v.startOver(n, a, err)
+	case permanent(err) || errors.Is(err, ErrPermission) || errors.Is(err, ErrStale):
+		v.putBack(a)
+		v.condemn(n, a, err)
+	default:
+		v.retryLater(n, a, err)
+	}
+}
+
+// startOver sends everything again under a fresh key: the store forgot the upload.
+func (v *Volume) startOver(n *Node, a *attempt, err error) {
+	v.mu.Lock()
+	up := a.up
+	a.up, a.ver, a.stage = nil, nil, waiting
+	v.mu.Unlock()
+	if up != nil {
+		up.Abort()
+	}
+	a.losses++
+	v.log.Warn("the store lost an upload; it starts over under a fresh key", "path", a.path, "cause", err)
+	v.retryLater(n, a, err)
+}
+
+// retryLater notes the failure, makes sure that the draft is safe, and tries again after a while.
+func (v *Volume) retryLater(n *Node, a *attempt, err error) {
+	n.mu.Lock()
+	if n.state == Uploading || n.state == Publishing {
+		n.step(evFail)
+	}
+	n.failure = err
+	n.turn()
+	n.mu.Unlock()
+	if a.tries == 0 {
+		v.log.Warn("commit failed; it will be tried again", "path", a.path, "cause", err)
+		if err := v.keep(n, false); err != nil {
+			v.log.Error("a draft that could not be committed is not safe in the spool either", "path", a.path, "cause", err)
+		}
+	}
+	wait := backoff(a.tries)
+	a.tries++
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if a.stage == ended {
+		return
+	}
+	a.timer = time.AfterFunc(wait, func() { v.work.add(func() { v.run(n, a) }) })
+}
+
+// backoff doubles from half a second to a minute, with jitter so that many drafts do not return at once.
+func backoff(tries int) time.Duration {
+	d := min(time.Minute, 500*time.Millisecond<<min(tries, 10))
+	return d/2 + rand.N(d/2)
+}
+
+// committed makes what the attempt stored the node's version.
+func (v *Volume) committed(n *Node, a *attempt) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.endAttempt(n, a)
+	v.finished += a.ver.cipher
+	n.changed = time.Now()
+	n.mu.Lock()
+	if n.reader != nil {
+		v.background(n.reader.Close)
+		n.reader = nil
+	}
+	n.ver, n.replaces = a.ver, a.ver
+	n.committed, n.failure = a.gen, nil
+	n.uploads = nil
+	n.step(evDone)
+	n.turn()
+	again := n.asked > a.gen
+	if n.gen > a.gen {
+		n.step(evWrite)
+	} else if n.file != nil {
+		n.promised = false
+		n.file.SetEvictable(0, -1)
+	}
+	restate := n.state == Clean && attrDiffer(n.attr, a.ver)
+	rejournal := n.kept > a.gen
+	id, filed := n.entryID()
+	idle := n.opens == 0 && n.state == Clean
+	n.mu.Unlock()
+	v.trackLocked(n)
+	v.background(func() { v.settleEntry(n, id, filed, rejournal) })
+	if restate {
+		v.background(func() { v.restate(n) })
+	}
+	if idle {
+		v.background(func() { v.toIdle(n) })
+	}
+	if again {
+		n.mu.Lock()
+		n.step(evAsk)
+		n.mu.Unlock()
+		v.startAttempt(n)
+	}
+}
+
+// restate writes attributes that changed while the file was being committed.
+func (v *Volume) restate(n *Node) {
+	if err := v.queueAttr(n); err != nil {
+		v.log.Error("attributes not written", "path", n.Path(), "cause", err)
+	}
+}
+
+// condemn ends an attempt that can never succeed. The bytes stay, in quarantine.
+func (v *Volume) condemn(n *Node, a *attempt, err error) {
+	v.log.Error("file cannot be committed; its draft is in quarantine", "path", a.path, "cause", err)
+	n.mu.Lock()
+	n.step(evCondemn)
+	n.failure = err
+	n.turn()
+	id, filed := n.entryID()
+	n.mu.Unlock()
+	v.mu.Lock()
+	v.endAttempt(n, a)
+	v.mu.Unlock()
+	if filed {
+		if err := v.spool.Quarantine(id, err.Error()); err != nil {
+			v.log.Error("quarantine", "id", id, "cause", err)
+		}
+		v.dropEntry(id)
+	}
+}
+
+// commitNow is what close does: it asks for the commit and waits for it.
+func (n *Node) commitNow(ctx context.Context) error {
+	v := n.v
+	n.mu.Lock()
+	state, gen := n.state, n.gen
+	n.mu.Unlock()
+	switch {
+	case state == Clean:
+		return nil
+	case state == Lost:
+		return fmt.Errorf("its draft is in quarantine: %w", ErrIO)
+	case state == Local:
+		return v.keepFast(n)
+	case v.o.SpoolDurable:
+		if err := v.keep(n, false); err != nil {
+			return err
+		}
+		v.ask(n, false)
+		return nil
+	}
+	v.ask(n, false)
+	return n.await(ctx, gen)
+}
+
+// await waits until gen is committed, for as long as bytes move.
+func (n *Node) await(ctx context.Context, gen uint64) error {
+	v := n.v
+	tick := time.NewTicker(v.o.CloseTimeout / 20)
+	defer tick.Stop()
+	last, since := v.progressOf(n), time.Now()
+	for {
+		n.mu.Lock()
+		done, failure, lost, stale := n.committed >= gen || n.state == Clean, n.failure, n.state == Lost, n.displaced >= gen
+		turned := n.turned
+		n.mu.Unlock()
+		switch {
+		case stale:
+			return fmt.Errorf("another machine saved the file meanwhile; yours is kept beside it: %w", ErrStale)
+		case done:
+			return nil
+		case lost:
+			return failure
+		case errors.Is(failure, store.ErrDenied):
+			return errorsIO(failure)
+		}
+		select {
+		case <-turned:
+			continue
+		case <-tick.C:
+		case <-ctx.Done():
+			return errors.Join(ErrInterrupted, context.Cause(ctx))
+		case <-v.ctx.Done():
+			return ErrShutdown
+		}
+		if now := v.progressOf(n); now != last {
+			last, since = now, time.Now()
+		} else if time.Since(since) > v.o.CloseTimeout {
+			return n.giveUpWaiting(failure)
+		}
+	}
+}
+
+// giveUpWaiting makes the draft safe; its commit goes on behind.
+func (n *Node) giveUpWaiting(cause error) error {
+	if cause == nil {
+		cause = store.ErrUnavailable
+	}
+	if err := n.v.keep(n, false); err != nil {
+		return err
+	}
+	n.v.log.Error("close gave up waiting: the file is safe in the spool and its upload goes on", "path", n.Path(), "cause", cause)
+	return errorsIO(cause)
+}
+
+func (v *Volume) progressOf(n *Node) int64 {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if n.attempt == nil {
+		return 0
+	}
+	return n.attempt.progress() + int64(n.attempt.stage)
+}
+
+// turn wakes those who wait for the node; n.mu is held.
+func (n *Node) turn() {
+	close(n.turned)
+	n.turned = make(chan struct{})
+}
+
+// interrupt keeps what a killed writer left: sealed, shown, and not published.
+func (n *Node) interrupt() {
+	v := n.v
+	n.mu.Lock()
+	if n.state == Writing {
+		n.step(evKill)
+	}
+	stays := n.state == Interrupted
+	n.mu.Unlock()
+	if !stays {
+		return
+	}
+	v.background(func() {
+		if err := v.keep(n, false); err != nil {
+			v.log.Error("draft of a killed writer is not safe in the spool", "path", n.Path(), "cause", err)
+		}
+	})
+}

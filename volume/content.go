@@ -1,0 +1,408 @@
+package volume
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"mcfs/crypt"
+	"mcfs/keys"
+	"mcfs/sidecar"
+	"mcfs/spool"
+	"mcfs/volume/fetch"
+	"mcfs/volume/upload"
+)
+
+// content is what a file holds, guarded by Node.mu. Its bytes are, block by
+// block, in the spool's file or, where that says absent, in ver.
+type content struct {
+	state     State
+	described bool         // attr, and ver's size, are known
+	attr      sidecar.Attr // as stat shows them
+	atime     time.Time
+	ctime     time.Time
+
+	// ver is the committed version that absent bytes belong to; replaces is what
+	// stands in the store under the file's name and is replaced by the commit.
+	// They are the same but after a rename over another file.
+	ver      *version
+	replaces *version
+
+	// gen counts changes of content and attributes; asked is the gen that
+	// somebody wants committed, committed the last that was.
+	gen, asked, committed uint64
+	failure               error         // of the last try
+	turned                chan struct{} // closed and renewed when committed or failure changes
+
+	stored  *spool.Entry // of a recovered draft whose file has not been opened yet: that needs the keeper
+	blank   bool         // no bytes at all, and no spool file needed yet
+	file    *spool.File  // nil: nothing in the spool
+	blankID spool.ID     // its name in the journal while there is no file
+	wrapped []byte       // the data key under which file is sealed
+	keyID   string
+	fresh   keys.DataKey // that same key, as long as no object was encrypted under it
+
+	up        *upload.Upload // parts leaving while the file is still being written
+	eager     bool           // such an upload is allowed
+	starting  bool
+	high      int64    // end of the farthest write since the file was empty
+	promised  bool     // an fsync returned: its bytes may not be dropped from the spool
+	kept      uint64   // gen of the last journal entry that promises content
+	uploads   []string // ids of multipart uploads begun for this draft
+	displaced uint64   // gen that gave way to another machine's version
+
+	reader *fetch.Reader // of ver
+
+	opens   int // handles
+	writers int // of them, open for writing
+}
+
+// known says that stat can be answered; n.mu is held, as in all that follows.
+func (n *Node) known() bool { return n.described || n.state != Clean }
+
+func (n *Node) size() int64 {
+	switch {
+	case n.blank:
+		return 0
+	case n.file != nil:
+		return n.file.Size()
+	case n.stored != nil:
+		return n.stored.Size
+	case n.ver != nil:
+		n.ver.mu.Lock()
+		defer n.ver.mu.Unlock()
+		return n.ver.plain
+	}
+	return 0
+}
+
+// peekState locks for a look.
+func (n *Node) peekState() State {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.state
+}
+
+func (n *Node) openWriters() int {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.writers
+}
+
+// step moves the state machine. A transition that the table does not know is
+// a defect: it is logged, and the state stays.
+func (n *Node) step(e event) {
+	to, err := n.state.next(e)
+	if err != nil {
+		n.v.log.Error("state machine", "inode", n.ino, "cause", err)
+		return
+	}
+	n.state = to
+}
+
+// changedContent notes a write; the caller holds n.mu and calls track afterwards, without it.
+func (n *Node) changedContent(now time.Time) {
+	n.gen++
+	n.attr.Mtime, n.ctime = now, now
+	n.attr.Mode &^= 0o6000 // what is written by anybody is set-id no more
+	n.described = true
+	n.step(evWrite)
+}
+
+// track enters the node into the volume's list of drafts, or takes it out.
+func (v *Volume) track(n *Node) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.trackLocked(n)
+}
+
+func (v *Volume) trackLocked(n *Node) {
+	if n.peekState() == Clean || n.gone {
+		if _, ok := v.busy[n]; ok {
+			delete(v.busy, n)
+			v.signal()
+		}
+		return
+	}
+	n.changed = time.Now()
+	v.busy[n] = struct{}{}
+}
+
+// obstacle is what must be done, without the lock, before an attempt can be repeated.
+type obstacle func(ctx context.Context) error
+
+// attemptLocked runs try under n.mu until it meets no obstacle.
+func (n *Node) attemptLocked(ctx context.Context, try func() (obstacle, error)) error {
+	for {
+		if err := ctx.Err(); err != nil {
+			return context.Cause(ctx)
+		}
+		n.mu.Lock()
+		o, err := try()
+		n.mu.Unlock()
+		if err != nil || o == nil {
+			return err
+		}
+		if err := o(ctx); err != nil {
+			return err
+		}
+	}
+}
+
+// write stores p at off. The file becomes a draft if it is none.
+func (n *Node) write(ctx context.Context, p []byte, off int64) (int, error) {
+	end := off + int64(len(p))
+	if off < 0 || end > n.v.o.Mode.MaxPlain() {
+		return 0, fmt.Errorf("%s takes at most %d bytes: %w", n.v.o.Mode, n.v.o.Mode.MaxPlain(), ErrTooBig)
+	}
+	wasClean := false
+	err := n.attemptLocked(ctx, func() (obstacle, error) {
+		if o := n.obstacleTo(off, end); o != nil {
+			return o, nil
+		}
+		if _, err := n.file.WriteAt(p, off); err != nil {
+			return n.overcome(err)
+		}
+		wasClean = n.state == Clean
+		n.blank = false
+		n.high = max(n.high, end)
+		n.changedContent(time.Now())
+		n.advance()
+		return nil, nil
+	})
+	if wasClean {
+		n.v.track(n)
+	}
+	if err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// obstacleTo says what stands between now and changing [off, end).
+func (n *Node) obstacleTo(off, end int64) obstacle {
+	if n.state == Lost {
+		return func(context.Context) error { return fmt.Errorf("its draft is in quarantine: %w", ErrIO) }
+	}
+	if n.stored != nil {
+		return n.revive
+	}
+	if n.up != nil && n.up.Touches(off, max(end, n.size())-off) {
+		return n.recall()
+	}
+	if n.file == nil {
+		if n.ver == nil || n.blank {
+			return n.makeFile
+		}
+		return n.prepare
+	}
+	// A block cut by the old end has bytes of the base before the cut only:
+	// fetch it while its length still says where they end.
+	if size := n.file.Size(); end > size || end < 0 {
+		return n.fillCut(size)
+	}
+	return nil
+}
+
+// fillCut fetches the block that holds the file's end, if it is absent.
+func (n *Node) fillCut(size int64) obstacle {
+	start := size - size%crypt.BlockSize
+	if start == size {
+		return nil
+	}
+	if at, _, ok := n.file.Absent(start); !ok || at >= size {
+		return nil
+	}
+	return func(ctx context.Context) error { return n.fill(ctx, start, size-start) }
+}
+
+// makeFile gives an empty file its data key and its place in the spool.
+func (n *Node) makeFile(ctx context.Context) error {
+	key, err := n.v.keys.Get(ctx)
+	if err != nil {
+		return fmt.Errorf("data key: %w", errorsIO(err))
+	}
+	path := n.Path()
+	f, err := n.v.spool.Create(spool.Header{ID: spool.NewID(), Wrapped: key.Wrapped, KeyID: key.KeyID, Path: path}, key.Plain)
+	if err != nil {
+		key.Wipe()
+		return fromSpool(fmt.Errorf("draft of %s: %w", path, err))
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.file != nil || n.stored != nil || (n.ver != nil && !n.blank) {
+		key.Wipe()
+		return n.v.discardFile(f)
+	}
+	n.adopt(f, key.Wrapped, key.KeyID)
+	n.fresh = key
+	n.blank, n.eager, n.high = false, true, 0
+	return nil
+}
+
+// adopt makes f the node's file.
+func (n *Node) adopt(f *spool.File, wrapped []byte, keyID string) {
+	n.file, n.wrapped, n.keyID = f, wrapped, keyID
+}
+
+// discardFile deletes a sealed file that holds nothing anybody needs.
+func (v *Volume) discardFile(f *spool.File) error {
+	if err := f.Close(); err != nil {
+		v.log.Warn("close sealed file", "id", f.ID(), "cause", err)
+	}
+	return v.spool.Remove(f.ID())
+}
+
+// recall aborts the eager upload because a part that has left is to change:
+// its keystream must never cover two plaintexts (P2). The commit starts over
+// under a fresh key, if all the bytes are still here.
+func (n *Node) recall() obstacle {
+	n.file.ClearEvictable()
+	if at, length, ok := n.file.Absent(0); ok && n.ver == nil {
+		n.file.SetEvictable(at, length)
+		return func(context.Context) error {
+			n.v.log.Error("cannot change a part that was sent and dropped from the full spool; raise spool.max_size",
+				"path", n.Path(), "offset", at, "length", length)
+			return ErrFull
+		}
+	}
+	up := n.up
+	n.up, n.eager = nil, false
+	n.fresh.Wipe()
+	return func(context.Context) error {
+		n.v.log.Info("a part that was already sent is written again: its upload starts over at close", "path", n.Path())
+		up.Abort()
+		return nil
+	}
+}
+
+// overcome turns what the spool says into an obstacle, if it can be removed.
+func (n *Node) overcome(err error) (obstacle, error) {
+	if absent, ok := absentRange(err); ok {
+		return func(ctx context.Context) error { return n.fill(ctx, absent.Offset, absent.Length) }, nil
+	}
+	if isFull(err) {
+		return n.v.waitForRoom(err), nil
+	}
+	return nil, fromSpool(fmt.Errorf("write: %w", err))
+}
+
+// truncate sets the size, as a handle or a path asks.
+func (n *Node) truncate(ctx context.Context, h *Handle, size int64) error {
+	if size < 0 {
+		return ErrInvalid
+	}
+	if size > n.v.o.Mode.MaxPlain() {
+		return ErrTooBig
+	}
+	if err := n.describe(ctx); err != nil && size > 0 {
+		return err
+	}
+	err := n.attemptLocked(ctx, func() (obstacle, error) {
+		if size == n.size() && n.known() && size > 0 {
+			return nil, nil
+		}
+		if size == 0 {
+			return n.empty()
+		}
+		if o := n.obstacleTo(min(size, n.size()), -1); o != nil {
+			return o, nil
+		}
+		if o := n.fillNewCut(size); o != nil {
+			return o, nil
+		}
+		if err := n.file.Truncate(size); err != nil {
+			return n.overcome(err)
+		}
+		n.blank = false
+		n.changedContent(time.Now())
+		return nil, nil
+	})
+	n.v.track(n)
+	return err
+}
+
+// fillNewCut fetches the block that a smaller size cuts, if it is absent.
+func (n *Node) fillNewCut(size int64) obstacle {
+	start := size - size%crypt.BlockSize
+	if size >= n.file.Size() || start == size {
+		return nil
+	}
+	if at, _, ok := n.file.Absent(start); !ok || at > start {
+		return nil
+	}
+	length := min(int64(crypt.BlockSize), n.file.Size()-start)
+	return func(ctx context.Context) error { return n.fill(ctx, start, length) }
+}
+
+// empty makes the file empty: nothing needs fetching, and uploads may be eager again.
+func (n *Node) empty() (obstacle, error) {
+	if n.up != nil {
+		up := n.up
+		n.up = nil
+		n.fresh.Wipe()
+		return func(context.Context) error { up.Abort(); return nil }, nil
+	}
+	if n.known() && n.size() == 0 && n.state != Clean {
+		n.changedContent(time.Now())
+		return nil, nil
+	}
+	if n.stored != nil {
+		return n.revive, nil
+	}
+	if n.file != nil {
+		n.file.ClearEvictable()
+		if err := n.file.Truncate(0); err != nil {
+			return nil, fromSpool(err)
+		}
+		n.eager, n.high = true, 0
+	} else {
+		n.blank = true
+	}
+	if n.attr.Mode == 0 {
+		n.attr = sidecar.Attr{Mode: modeFile | 0o644, UID: n.v.o.UID, GID: n.v.o.GID}
+	}
+	n.changedContent(time.Now())
+	return nil, nil
+}
+
+// punch makes a range read as zeros.
+func (n *Node) punch(ctx context.Context, off, length int64) error {
+	err := n.attemptLocked(ctx, func() (obstacle, error) {
+		length := min(length, n.size()-off)
+		if length <= 0 || n.blank {
+			return nil, nil
+		}
+		if o := n.obstacleTo(off, off+length); o != nil {
+			return o, nil
+		}
+		if err := n.file.PunchHole(off, length); err != nil {
+			return n.overcome(err)
+		}
+		n.changedContent(time.Now())
+		return nil, nil
+	})
+	n.v.track(n)
+	return err
+}
+
+// changeAttr changes attributes: of a draft they are committed with it, of a
+// clean file they are written behind, with others that come soon.
+func (n *Node) changeAttr(s SetAttr) error {
+	n.mu.Lock()
+	next := n.attr
+	s.apply(&next)
+	if s.Atime != nil {
+		n.atime = *s.Atime
+	}
+	n.ctime = time.Now()
+	same := next.Mode == n.attr.Mode && next.UID == n.attr.UID && next.GID == n.attr.GID && next.Mtime.Equal(n.attr.Mtime)
+	n.attr = next
+	clean := n.state == Clean && n.ver != nil
+	foreign := clean && n.ver.foreign()
+	n.mu.Unlock()
+	if same || !clean || foreign {
+		return nil // a foreign object is never altered: the change lasts as long as the mount
+	}
+	return n.v.queueAttr(n)
+}

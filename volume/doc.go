@@ -1,0 +1,25 @@
+// Package volume is the tree of files in one bucket and prefix: names, versions,
+// drafts and their states, the commit of drafts and the reading of versions.
+// It works without FUSE; the mount, the commands and the tests share it.
+//
+// It promises P2 to P8 of the design: a version has a key and an IV of its own;
+// a sidecar that exists tells the truth; Flush returns nil only when ciphertext
+// and sidecar are in the store (or, with SpoolDurable, when the fsynced spool
+// has them); what happens to names is journaled, true at once, and finished
+// behind; no operation on names waits long for the network.
+//
+// It imports spool, store, keys, crypt, sidecar and its own pipelines, upload
+// and fetch.
+//
+// # Locks
+//
+// In this order, each optional:
+//
+//	Volume.names  serialises changes of names; held while their journal transaction runs
+//	Volume.mu     guards the tree (parent, name, children), attempts and claims; never held over I/O
+//	Node.mu       guards a file's content and version; held over the spool's disk I/O, never over the network
+//	Node.meta     guards what stat needs of a clean file; nothing is done under it
+//
+// A commit holds no lock while it talks to the network; it holds Node.committing
+// (one commit of a node at a time) and a ticket of the sequencer for its path.
+package volume

@@ -1,0 +1,197 @@
+package volume
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"mcfs/sidecar"
+)
+
+// maxDocument bounds what is read or taken as a settings document, in bytes.
+const maxDocument = 64 << 10
+
+// document is an open sidecar: the bytes that the store holds, or what a
+// program writes over them, judged when it closes.
+type document struct {
+	mu      sync.Mutex
+	text    []byte
+	written bool
+}
+
+// sideShown says whether the file has a sidecar to show: v.mu is held.
+func (v *Volume) sideShown(n *Node) bool {
+	if n.kind != File {
+		return false
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.ver == nil {
+		return n.state == Clean && n.listed.side.etag != ""
+	}
+	key, _ := n.ver.place()
+	return n.ver.sidecar().etag != "" && n.ver == n.replaces && key == v.path(n)
+}
+
+// hasSidecar is sideShown for a name that somebody asks for: while a rename or
+// the last step of a commit is under way it waits a moment for its end.
+func (v *Volume) hasSidecar(ctx context.Context, n *Node) bool {
+	deadline := time.NewTimer(waitKnown)
+	defer deadline.Stop()
+	for {
+		v.mu.Lock()
+		shown := v.sideShown(n)
+		settled := v.settled
+		moving := n.queued > 0 || n.attempt != nil && n.attempt.stage != waiting
+		v.mu.Unlock()
+		if shown || !moving {
+			return shown
+		}
+		select {
+		case <-settled:
+		case <-deadline.C:
+			return false
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// sidecarNode is the node of a file's sidecar.
+func (v *Volume) sidecarNode(n *Node) *Node {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if n.side == nil {
+		n.side = &Node{v: v, ino: n.ino - 1, kind: Sidecar, base: n, opening: make(chan struct{}, 1)}
+		n.side.turned = make(chan struct{})
+	}
+	return n.side
+}
+
+func (n *Node) sidecarAttr(ctx context.Context) (Attr, error) {
+	a, err := n.base.Attr(ctx)
+	if err != nil {
+		return Attr{}, err
+	}
+	n.base.mu.Lock()
+	ver := n.base.ver
+	n.base.mu.Unlock()
+	if ver == nil {
+		return Attr{}, ErrNotExist
+	}
+	side := ver.sidecar()
+	if side.etag == "" {
+		return Attr{}, ErrNotExist
+	}
+	return Attr{
+		Ino: n.ino, Size: side.size, Mode: modeFile | a.Mode&0o444, UID: a.UID, GID: a.GID, Nlink: 1,
+		Mtime: side.modified, Atime: side.modified, Ctime: side.modified, Blocks: (side.size + 511) / 512,
+	}, nil
+}
+
+// openDocument fetches the sidecar's bytes, unless they are to be overwritten.
+func (h *Handle) openDocument(ctx context.Context) error {
+	h.document = &document{}
+	if h.flags&os.O_TRUNC != 0 && h.flags&syscall.O_ACCMODE != syscall.O_RDONLY {
+		h.document.written = true
+		return nil
+	}
+	text, err := h.n.v.Settings(ctx, h.n.base)
+	h.document.text = text
+	return err
+}
+
+// Settings gives the bytes of the file's sidecar as the store holds them.
+// ErrNotExist: it has none, or it is not the object's.
+func (v *Volume) Settings(ctx context.Context, n *Node) ([]byte, error) {
+	if n.kind == Sidecar {
+		n = n.base
+	}
+	if err := n.describe(ctx); err != nil {
+		return nil, err
+	}
+	n.mu.Lock()
+	ver := n.ver
+	n.mu.Unlock()
+	if ver == nil || !v.hasSidecar(ctx, n) {
+		return nil, ErrNotExist
+	}
+	ctx, cancel := context.WithTimeout(ctx, waitUnknown)
+	defer cancel()
+	key, _ := ver.place()
+	there, err := v.lookSidecar(ctx, key)
+	if err != nil {
+		return nil, errorsIO(err)
+	}
+	if there == nil {
+		return nil, ErrNotExist
+	}
+	doc, err := sidecar.Parse(there.text)
+	if err != nil || string(doc.IV) != string(ver.iv) {
+		return nil, fmt.Errorf("the sidecar of %s belongs to another version: %w", key, ErrStale)
+	}
+	ver.setSidecar(there.info)
+	return there.text, nil
+}
+
+// ReadAt implements io.ReaderAt.
+func (d *document) ReadAt(p []byte, off int64) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if off >= int64(len(d.text)) {
+		return 0, io.EOF
+	}
+	k := copy(p, d.text[off:])
+	if k < len(p) {
+		return k, io.EOF
+	}
+	return k, nil
+}
+
+// WriteAt takes what a program writes over a sidecar.
+func (d *document) WriteAt(p []byte, off int64) (int, error) {
+	end := off + int64(len(p))
+	if off < 0 || end > maxDocument {
+		return 0, ErrPermission
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if grow := end - int64(len(d.text)); grow > 0 {
+		d.text = append(d.text, make([]byte, grow)...)
+	}
+	copy(d.text[off:], p)
+	d.written = true
+	return len(p), nil
+}
+
+func (d *document) size() int64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return int64(len(d.text))
+}
+
+func (d *document) wipe() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.text = nil
+}
+
+// judge decides, at close, about what was written over a sidecar: a settings
+// document, whichever, is accepted and discarded, since the true one is made
+// with its file; anything else is refused.
+func (h *Handle) judge() error {
+	d := h.document
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.written || len(d.text) == 0 {
+		return nil
+	}
+	if _, err := sidecar.Parse(d.text); err != nil {
+		return fmt.Errorf("the settings of a file are written by its commit only: %w", ErrPermission)
+	}
+	return nil
+}

@@ -1,0 +1,132 @@
+package volume
+
+import (
+	"context"
+
+	"mcfs/crypt"
+	"mcfs/keys"
+	"mcfs/spool"
+	"mcfs/volume/upload"
+)
+
+// eagerAfter is how many parts a file must have before parts leave while it is
+// still being written: the first and the last two stay back anyway.
+const eagerAfter = 4
+
+// advance tells the upload how far the writer is, or starts one for a file
+// that has grown long; n.mu is held.
+func (n *Node) advance() {
+	if n.up != nil {
+		n.up.Advance(n.high)
+		return
+	}
+	if !n.eager || n.starting || n.state != Writing || n.high < eagerAfter*n.v.o.PartSize {
+		return
+	}
+	n.starting = true
+	n.v.background(n.startEager)
+}
+
+// startEager begins the upload of a draft that is still being written.
+func (n *Node) startEager() {
+	up, path := n.newEager()
+	v := n.v
+	v.mu.Lock()
+	n.mu.Lock()
+	n.starting = false
+	fits := up != nil && n.eager && n.up == nil && n.state == Writing && n.attempt == nil && !n.gone && v.path(n) == path
+	if fits {
+		n.up = up
+		up.Advance(n.high)
+	}
+	n.mu.Unlock()
+	v.mu.Unlock()
+	if up != nil && !fits {
+		up.Abort()
+	}
+}
+
+// newEager makes the upload; nil where none is wanted now.
+func (n *Node) newEager() (up *upload.Upload, path string) {
+	v := n.v
+	v.mu.Lock()
+	path = v.path(n)
+	unwanted := n.gone || n.attempt != nil || n.reserved()
+	v.mu.Unlock()
+	if unwanted {
+		return nil, path
+	}
+	n.mu.Lock()
+	file := n.file
+	n.mu.Unlock()
+	if file == nil {
+		return nil, path
+	}
+	up, err := n.startUpload(v.ctx, path, &source{file: file})
+	if err != nil {
+		v.log.Warn("parts cannot leave before close", "path", path, "cause", err)
+		return nil, path
+	}
+	return up, path
+}
+
+// startUpload makes an upload to path under a data key and an IV of its own.
+func (n *Node) startUpload(ctx context.Context, path string, src upload.Source) (*upload.Upload, error) {
+	key, err := n.takeKey(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer key.Wipe()
+	iv, err := crypt.NewIV(n.v.o.Mode, n.v.o.IVBytes)
+	if err != nil {
+		return nil, err
+	}
+	t := upload.Target{Key: path, Begun: n.begun, Acked: n.acked}
+	return n.v.uploads.Start(t, key, n.v.o.Mode, iv, src)
+}
+
+// takeKey gives the draft's own data key to its first upload, and a fresh one to every other.
+func (n *Node) takeKey(ctx context.Context) (keys.DataKey, error) {
+	n.mu.Lock()
+	key := n.fresh
+	n.fresh = keys.DataKey{}
+	n.mu.Unlock()
+	if key.Plain != nil {
+		return key, nil
+	}
+	return n.v.keys.Get(ctx)
+}
+
+// begun makes the upload durable in the journal before its first byte leaves,
+// so that after a crash it is aborted and its key not used again (P2, P5).
+func (n *Node) begun(_ context.Context, uploadID string) error {
+	if uploadID == "" {
+		return nil // a single put: ready journals it, just before it leaves
+	}
+	n.mu.Lock()
+	n.uploads = append(n.uploads, uploadID)
+	n.mu.Unlock()
+	return n.v.journalEntry(n)
+}
+
+// acked lets the spool drop what the store has, should it run out of room.
+// What an fsync has promised stays.
+func (n *Node) acked(off, length int64) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.file != nil && !n.promised && n.up != nil {
+		n.file.SetEvictable(off, length)
+	}
+}
+
+// source gives the upload views of a draft that is still being written.
+type source struct{ file *spool.File }
+
+// Freeze implements upload.Source.
+func (s *source) Freeze(off, n int64) (upload.View, error) {
+	z, err := s.file.Freeze(off, n)
+	if err != nil {
+		return nil, err
+	}
+	return z, nil
+}

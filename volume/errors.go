@@ -1,0 +1,66 @@
+package volume
+
+import (
+	"errors"
+
+	"mcfs/keys"
+	"mcfs/spool"
+	"mcfs/volume/fetch"
+)
+
+// One typed error per decision of a caller; fs has the errno of each in one
+// table. Whatever is none of these is EIO, with a log line already written.
+var (
+	ErrNotExist     = errors.New("no such file")
+	ErrExist        = errors.New("file exists")
+	ErrNotDir       = errors.New("not a directory")
+	ErrIsDir        = errors.New("is a directory")
+	ErrNotEmpty     = errors.New("directory not empty")
+	ErrName         = errors.New("name not representable")
+	ErrNameTooLong  = errors.New("name too long")
+	ErrInvalid      = errors.New("invalid argument")
+	ErrStale        = errors.New("version is gone")
+	ErrFull         = errors.New("spool is full")
+	ErrTooBig       = errors.New("too big for the encryption mode")
+	ErrPermission   = errors.New("not permitted")
+	ErrReadOnly     = errors.New("handle not open for it")
+	ErrBusy         = errors.New("busy")
+	ErrCrossDevice  = errors.New("cannot be moved in one step")
+	ErrNotSupported = errors.New("not supported")
+	ErrNoAttr       = errors.New("no such attribute")
+	ErrNoData       = errors.New("no data or hole there")
+	ErrInterrupted  = errors.New("interrupted")
+	ErrShutdown     = errors.New("volume is shutting down")
+	// ErrIO is what is left: the store or the keeper is down, or data is corrupt.
+	ErrIO = errors.New("input/output error")
+)
+
+// causes why a running commit attempt is cancelled.
+var (
+	errMoved    = errors.New("the file was renamed")
+	errGone     = errors.New("the file was removed")
+	errRewrite  = errors.New("a part that had left was written again")
+	errStopping = errors.New("the volume is stopping")
+)
+
+// fromSpool gives the spool's errors the words of this package.
+func fromSpool(err error) error {
+	if errors.Is(err, spool.ErrFull) {
+		return errors.Join(ErrFull, err)
+	}
+	return err
+}
+
+// fromFetch does the same for the read pipeline.
+func fromFetch(err error) error {
+	if errors.Is(err, fetch.ErrStale) {
+		return errors.Join(ErrStale, err)
+	}
+	return err
+}
+
+// permanent says that trying the same again cannot help.
+func permanent(err error) bool {
+	return errors.Is(err, keys.ErrMalformed) || errors.Is(err, fetch.ErrTampered) ||
+		errors.Is(err, spool.ErrCorrupt)
+}

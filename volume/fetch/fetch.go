@@ -1,0 +1,95 @@
+// Package fetch is the read pipeline: ranged GETs of one version, pinned to its
+// ETag, decrypted, checked, and kept in a cache. Small for random reads; a
+// growing window of parallel GETs once a reader goes straight on.
+//
+// It promises that a reader sees one version or an error (P8), that GCM
+// plaintext is released only after the tag was checked unless streaming was
+// asked for, that a whole pass checks mcfs-mac (P9), and that memory is bounded
+// over all readers of an Engine. It imports store and crypt only.
+//
+// The unit of everything is a block: crypt.BlockSize bytes of plaintext. A
+// block is fetched by a flight (one GET, resumed where it breaks), hashed into
+// the Reader's ledger, decrypted in place, handed to whoever waits for it, and
+// only then given to the cache. One lock, the Engine's, guards all bookkeeping;
+// no I/O and no cryptography runs under it.
+//
+// What the integrity checks cover, for a version that has mcfs-mac or a tag:
+//
+//   - The first time that every block of the object has been fetched, in
+//     whatever order, the whole is checked. The block that completes the pass
+//     is not released before. So whoever reads from the start to the end, all
+//     of it fetched, has an error before the last byte if anything differs.
+//   - A block that is fetched again must be what it was before.
+//   - Blocks that a cache gave are trusted: see Reader.MarkVerified.
+package fetch
+
+import (
+	"errors"
+	"log/slog"
+
+	"mcfs/crypt"
+	"mcfs/store"
+)
+
+var (
+	// ErrTampered: the bytes are not those that were committed. Sticky for the version.
+	ErrTampered = errors.New("object does not match its integrity check")
+	// ErrStale: the version is no longer in the store.
+	ErrStale = errors.New("version is no longer in the store")
+	// ErrUnprotected: there is neither mcfs-mac nor a tag to verify.
+	ErrUnprotected = errors.New("version has no integrity check")
+	// ErrClosed: the Reader or its Engine has been closed.
+	ErrClosed = errors.New("reader is closed")
+)
+
+// Cache keeps fetched plaintext; *spool.File is one. A Fill that fails is no
+// error of the read (the quota may be full). Any error of ReadAt but io.EOF
+// means that the bytes must be fetched.
+//
+// A cache that also has Absent, as *spool.File has, is asked before blocks are
+// fetched ahead of need, so that those it holds are left out.
+type Cache interface {
+	ReadAt(p []byte, off int64) (int, error) // *spool.AbsentError (any error with errors.As-able Offset) where absent
+	Fill(p []byte, off int64) error          // whole blocks of crypt.BlockSize, or up to the end
+}
+
+// Version is what to decrypt.
+type Version struct {
+	Mode   crypt.Mode // 0: a foreign object, read as it is
+	IV     []byte
+	Plain  int64  // plaintext bytes
+	Cipher int64  // object bytes
+	MAC    string // mcfs-mac, or empty: then GCM's tag, or nothing, protects the whole
+	Check  string // mcfs-check, or empty
+	// Locate says where the version is now. A rename moves it, so it is asked for each request,
+	// and once more after ErrNotExist or ErrPrecondition: if it gives the same place again, ErrStale.
+	// It must not call back into this package.
+	Locate func() (key, etag string)
+}
+
+// Config of an Engine.
+type Config struct {
+	Store       store.Store
+	Concurrency int   // GETs under way at once over the engine; 0: 8
+	Memory      int64 // bytes of buffers over the engine; 0: 64 MiB. At least one block is always allowed
+	Streaming   bool  // gcm_reads = "streaming"
+	Log         *slog.Logger
+}
+
+const (
+	defaultConcurrency = 8
+	defaultMemory      = 64 << 20
+)
+
+func (c Config) withDefaults() Config {
+	if c.Concurrency <= 0 {
+		c.Concurrency = defaultConcurrency
+	}
+	if c.Memory <= 0 {
+		c.Memory = defaultMemory
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	return c
+}

@@ -1,0 +1,324 @@
+package volume
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"syscall"
+	"time"
+
+	"mcfs/crypt"
+	"mcfs/spool"
+	"mcfs/volume/fetch"
+)
+
+// Process identifies who opened or closes a descriptor. A nil Process is unknown.
+type Process interface {
+	Same(other Process) bool // same thread group and start time
+	Fate() Fate
+}
+
+// Fate is what is becoming of a process.
+type Fate int
+
+const (
+	Alive   Fate = iota
+	Exiting      // on its own
+	Killed       // by a signal, or SIGKILL is pending
+	Gone         // not there any more
+)
+
+// Handle is one open file. A sidecar's reads from memory, and takes writes only to judge them at close.
+type Handle struct {
+	n     *Node
+	flags int
+	by    Process
+
+	mu       sync.Mutex
+	written  bool // since the last flush
+	killed   bool // its writer was killed
+	stream   *fetch.Stream
+	reader   *fetch.Reader // stream's
+	document *document     // of a sidecar
+	closed   bool
+}
+
+// Node is the file.
+func (h *Handle) Node() *Node { return h.n }
+
+func (h *Handle) readable() bool { return h.flags&syscall.O_ACCMODE != syscall.O_WRONLY }
+func (h *Handle) writable() bool { return h.flags&syscall.O_ACCMODE != syscall.O_RDONLY }
+
+// Open opens a file or sidecar with the flags of open(2), O_TRUNC honoured.
+func (n *Node) Open(ctx context.Context, flags int, by Process) (*Handle, error) {
+	if n.kind == Dir {
+		return nil, ErrIsDir
+	}
+	if n.v.isClosing() {
+		return nil, ErrShutdown
+	}
+	h := &Handle{n: n, flags: flags, by: by}
+	if n.kind == Sidecar {
+		return h, h.openDocument(ctx)
+	}
+	trunc := flags&os.O_TRUNC != 0 && h.writable()
+	if !trunc {
+		if err := n.describe(ctx); err != nil {
+			return nil, err
+		}
+	}
+	n.hold(h)
+	var err error
+	switch {
+	case trunc:
+		err = n.truncate(ctx, h, 0)
+	case h.readable():
+		err = n.prepareIfNeeded(ctx)
+	}
+	if err != nil {
+		n.unhold(h)
+		return nil, err
+	}
+	return h, nil
+}
+
+func (v *Volume) isClosing() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.closing
+}
+
+// hold and unhold count the handles.
+func (n *Node) hold(h *Handle) {
+	n.v.unidle(n)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.opens++
+	if h.writable() {
+		n.writers++
+	}
+}
+
+func (n *Node) unhold(h *Handle) {
+	n.mu.Lock()
+	n.opens--
+	if h.writable() {
+		n.writers--
+	}
+	last := n.opens == 0
+	n.mu.Unlock()
+	if last {
+		n.v.toIdle(n)
+	}
+}
+
+// ReadAt fills p from off: io.EOF at the end as io.ReaderAt.
+func (h *Handle) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
+	if h.document != nil {
+		return h.document.ReadAt(p, off)
+	}
+	return h.n.read(ctx, h, p, off)
+}
+
+// WriteAt stores p at off.
+func (h *Handle) WriteAt(ctx context.Context, p []byte, off int64) (int, error) {
+	if !h.writable() {
+		return 0, ErrReadOnly
+	}
+	if h.document != nil {
+		return h.document.WriteAt(p, off)
+	}
+	h.mu.Lock()
+	h.written, h.killed = true, false
+	h.mu.Unlock()
+	return h.n.write(ctx, p, off)
+}
+
+// Flush is each close(2) of a descriptor. It commits what this handle wrote, if
+// by is who opened it (or the opener is unknown or dead), and waits for the
+// commit: until it is done, no byte has moved for CloseTimeout, or ctx ends.
+func (h *Handle) Flush(ctx context.Context, by Process) error {
+	if h.document != nil {
+		return h.judge()
+	}
+	if !h.takeWritten(by) {
+		return nil
+	}
+	n := h.n
+	if by != nil && by.Fate() == Killed {
+		h.mu.Lock()
+		h.killed = true
+		h.mu.Unlock()
+		n.interrupt()
+		return nil
+	}
+	return n.commitNow(ctx)
+}
+
+// takeWritten says whether this flush is the one that commits.
+func (h *Handle) takeWritten(by Process) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.written {
+		return false
+	}
+	if by != nil && h.by != nil && !h.by.Same(by) {
+		if fate := h.by.Fate(); fate == Alive {
+			return false // a child's copy of the descriptor: the opener's own close is still to come
+		}
+	}
+	h.written = false
+	return true
+}
+
+// Fsync makes the draft, its map and its journal entry durable in the spool.
+func (h *Handle) Fsync(ctx context.Context) error {
+	if h.document != nil {
+		return nil
+	}
+	return h.n.v.keep(h.n, true)
+}
+
+// Release is the end of the handle; it only queues work.
+func (h *Handle) Release() {
+	h.mu.Lock()
+	if h.closed {
+		h.mu.Unlock()
+		return
+	}
+	h.closed = true
+	stream, killed := h.stream, h.killed
+	h.stream = nil
+	h.mu.Unlock()
+	if h.document != nil {
+		h.document.wipe()
+		return
+	}
+	n := h.n
+	if stream != nil {
+		n.v.work.add(stream.Close)
+	}
+	n.unhold(h)
+	if h.writable() && !killed {
+		n.v.wg.Go(func() { n.v.afterRelease(n) })
+	}
+}
+
+// afterRelease commits, a moment later, what the last writer left: a truncation alone, or
+// writes through a map. The moment lets a shell's child open the file it inherited.
+func (v *Volume) afterRelease(n *Node) {
+	select {
+	case <-time.After(releaseDelay):
+	case <-v.ctx.Done():
+		return
+	}
+	n.mu.Lock()
+	due := n.writers == 0 && n.state == Writing
+	n.mu.Unlock()
+	if due {
+		v.ask(n, false)
+	}
+}
+
+// The mode bits of fallocate(2).
+const (
+	keepSize  = 0x01
+	punchHole = 0x02
+	zeroRange = 0x10
+)
+
+// Allocate is fallocate(2): the size grows unless mode keeps it, a punched or
+// zeroed range reads as zeros. No room is reserved: the spool's quota decides at write.
+func (h *Handle) Allocate(ctx context.Context, off, length int64, mode uint32) error {
+	if !h.writable() {
+		return ErrReadOnly
+	}
+	if h.document != nil || mode&^(keepSize|punchHole|zeroRange) != 0 {
+		return ErrNotSupported
+	}
+	if off < 0 || length <= 0 {
+		return ErrInvalid
+	}
+	if end := off + length; end < 0 || end > h.n.v.o.Mode.MaxPlain() {
+		return ErrTooBig
+	}
+	if mode&(punchHole|zeroRange) != 0 {
+		if err := h.n.punch(ctx, off, length); err != nil {
+			return err
+		}
+	}
+	if mode&keepSize != 0 {
+		h.touch()
+		return nil
+	}
+	h.n.mu.Lock()
+	size := h.n.size()
+	h.n.mu.Unlock()
+	if off+length > size {
+		if err := h.n.truncate(ctx, h, off+length); err != nil {
+			return err
+		}
+	}
+	h.touch()
+	return nil
+}
+
+// touch notes a change through this handle that its close is to commit.
+func (h *Handle) touch() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.written = true
+}
+
+// The whence values of lseek(2) that reach a file system.
+const (
+	seekData = 3
+	seekHole = 4
+)
+
+// Seek is lseek's SEEK_DATA and SEEK_HOLE; ErrNoData where there is none.
+func (h *Handle) Seek(ctx context.Context, off int64, whence int) (int64, error) {
+	n := h.n
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	size := n.size()
+	if h.document != nil {
+		size = h.document.size()
+	}
+	if off < 0 || off >= size {
+		return 0, ErrNoData
+	}
+	sparse := n.file != nil && h.document == nil
+	switch {
+	case whence == seekData && sparse:
+		if at, ok := n.file.Data(off); ok {
+			return at, nil
+		}
+		return 0, ErrNoData
+	case whence == seekHole && sparse:
+		return n.file.Hole(off), nil
+	case whence == seekData:
+		return off, nil
+	case whence == seekHole:
+		return size, nil
+	}
+	return 0, ErrInvalid
+}
+
+// absentRange unpacks the spool's word for bytes that must be fetched, widened to whole blocks.
+func absentRange(err error) (*spool.AbsentError, bool) {
+	var a *spool.AbsentError
+	if !errors.As(err, &a) {
+		return nil, false
+	}
+	start := a.Offset - a.Offset%crypt.BlockSize
+	end := a.Offset + a.Length
+	return &spool.AbsentError{Offset: start, Length: end - start}, true
+}
+
+func isFull(err error) bool { return errors.Is(err, spool.ErrFull) }
+
+// errorsIO marks an error that becomes EIO.
+func errorsIO(err error) error { return fmt.Errorf("%w: %w", ErrIO, err) }

@@ -1,0 +1,221 @@
+package volume
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"mcfs/crypt"
+	"mcfs/sidecar"
+	"mcfs/spool"
+)
+
+// record is what the volume adds to a journal entry of the spool.
+type record struct {
+	Promised bool           `json:"promised"` // content that an fsync, a close or an interruption promised to keep
+	Asked    bool           `json:"asked"`    // its commit was asked for
+	Blank    bool           `json:"blank"`    // no sealed file: the content is empty
+	Base     *versionRecord `json:"base,omitempty"`
+	Replaces *versionRecord `json:"replaces,omitempty"`
+	Making   *versionRecord `json:"making,omitempty"`  // a version whose object may have been made
+	Uploads  []string       `json:"uploads,omitempty"` // multipart uploads to abort after a crash
+	At       string         `json:"at,omitempty"`      // the key of Making and Uploads
+}
+
+// versionRecord is a version at rest.
+type versionRecord struct {
+	Mode    string       `json:"mode"`
+	IV      []byte       `json:"iv"`
+	Check   string       `json:"check"`
+	MAC     string       `json:"mac"`
+	Plain   int64        `json:"plain"`
+	Cipher  int64        `json:"cipher"`
+	Key     string       `json:"key"`
+	ETag    string       `json:"etag"`
+	Wrapped []byte       `json:"wrapped"`
+	KeyID   string       `json:"key_id"`
+	Time    time.Time    `json:"time"`
+	Attr    sidecar.Attr `json:"attr"`
+	Side    string       `json:"sidecar_etag"`
+	Size    int64        `json:"sidecar_size"`
+}
+
+func (x *version) record() *versionRecord {
+	if x == nil {
+		return nil
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	mode := ""
+	if !x.foreign() {
+		mode = x.mode.String()
+	}
+	return &versionRecord{
+		Mode: mode, IV: x.iv, Check: x.check, MAC: x.mac, Plain: x.plain, Cipher: x.cipher, Key: x.key, ETag: x.etag,
+		Wrapped: x.wrapped, KeyID: x.keyID, Time: x.modified, Attr: x.attr, Side: x.side.etag, Size: x.side.size,
+	}
+}
+
+func (r *versionRecord) version() (*version, error) {
+	if r == nil {
+		return nil, nil
+	}
+	var mode crypt.Mode
+	if r.Mode != "" {
+		var err error
+		if mode, err = crypt.ParseMode(r.Mode); err != nil {
+			return nil, err
+		}
+	}
+	return &version{
+		mode: mode, iv: r.IV, check: r.Check, mac: r.MAC, plain: r.Plain, cipher: r.Cipher, key: r.Key, etag: r.ETag,
+		wrapped: r.Wrapped, keyID: r.KeyID, modified: r.Time, attr: r.Attr,
+		side: sideInfo{etag: r.Side, size: r.Size, modified: r.Time},
+	}, nil
+}
+
+// entryID is the id under which the journal knows the node: its sealed file's; n.mu is held.
+func (n *Node) entryID() (spool.ID, bool) {
+	if n.stored != nil {
+		return n.stored.ID, true
+	}
+	if n.file == nil {
+		return n.blankID, n.blankID != spool.ID{}
+	}
+	return n.file.ID(), true
+}
+
+// entry describes the node's draft; v.mu and n.mu are held.
+func (v *Volume) entry(n *Node) (spool.Entry, error) {
+	if n.file == nil && n.stored == nil && n.blankID == (spool.ID{}) {
+		n.blankID = spool.NewID()
+	}
+	id, _ := n.entryID()
+	wrapped, keyID := n.wrapped, n.keyID
+	if n.stored != nil {
+		wrapped, keyID = n.stored.Wrapped, n.stored.KeyID
+	}
+	r := record{
+		Promised: n.kept > n.committed, Asked: n.asked > n.committed, Blank: n.file == nil && n.stored == nil, Uploads: n.uploads,
+		Base: n.ver.record(), Replaces: n.replaces.record(), At: v.path(n),
+	}
+	if a := n.attempt; a != nil && a.ver != nil {
+		r.Making, r.At = a.ver.record(), a.path
+	}
+	data, err := json.Marshal(r)
+	if err != nil {
+		return spool.Entry{}, fmt.Errorf("journal %s: %w", v.path(n), err)
+	}
+	e := spool.Entry{
+		ID: id, Path: v.path(n), State: n.state.String(), Wrapped: wrapped, KeyID: keyID, Size: n.size(),
+		Attr: n.attr, Updated: time.Now(), Data: data,
+	}
+	if n.failure != nil {
+		e.Reason = n.failure.Error()
+	}
+	return e, nil
+}
+
+// snapshot is entry with the locks taken; ok is false where there is no draft.
+func (v *Volume) snapshot(n *Node) (e spool.Entry, ok bool, err error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.gone || n.state == Clean {
+		return spool.Entry{}, false, nil
+	}
+	e, err = v.entry(n)
+	return e, err == nil, err
+}
+
+// journalEntry makes what the journal knows of the draft durable.
+func (v *Volume) journalEntry(n *Node) error {
+	e, ok, err := v.snapshot(n)
+	if err != nil || !ok {
+		return err
+	}
+	if err := v.spool.Journal().Update(func(tx *spool.Tx) error { return tx.PutEntry(e) }); err != nil {
+		return fmt.Errorf("journal %s: %w", e.Path, err)
+	}
+	return nil
+}
+
+// keep makes the draft's bytes, map and journal entry durable in the spool. An
+// fsync's promise also keeps its blocks from being dropped once they were sent.
+func (v *Volume) keep(n *Node, fsync bool) error {
+	n.mu.Lock()
+	file, gen := n.file, n.gen
+	if n.state == Clean || n.state == Lost {
+		n.mu.Unlock()
+		return nil
+	}
+	if fsync && file != nil {
+		n.promised = true
+		file.ClearEvictable()
+	}
+	n.mu.Unlock()
+	if file != nil {
+		if err := file.Sync(false); err != nil {
+			return fromSpool(fmt.Errorf("sync %s: %w", n.Path(), err))
+		}
+	}
+	n.mu.Lock()
+	n.kept = max(n.kept, gen)
+	n.mu.Unlock()
+	return v.journalEntry(n)
+}
+
+// keepFast is enough for kill -9: what a close under a local-only name needs.
+func (v *Volume) keepFast(n *Node) error {
+	n.mu.Lock()
+	file, gen := n.file, n.gen
+	n.mu.Unlock()
+	if file != nil {
+		if err := file.Sync(true); err != nil {
+			return fromSpool(fmt.Errorf("keep %s: %w", n.Path(), err))
+		}
+	}
+	n.mu.Lock()
+	n.kept = max(n.kept, gen)
+	n.mu.Unlock()
+	e, ok, err := v.snapshot(n)
+	if err != nil || !ok {
+		return err
+	}
+	v.spool.Journal().Later(func(tx *spool.Tx) error { return tx.PutEntry(e) })
+	return nil
+}
+
+// settleEntry forgets a committed draft's entry, or renews it if a later draft has one to keep.
+func (v *Volume) settleEntry(n *Node, id spool.ID, filed, rejournal bool) {
+	if rejournal {
+		if err := v.journalEntry(n); err != nil {
+			v.log.Error("journal", "path", n.Path(), "cause", err)
+		}
+		return
+	}
+	if filed {
+		v.dropEntry(id)
+	}
+}
+
+// dropEntry forgets an entry, soon: a crash before that finds that there is nothing left to do.
+func (v *Volume) dropEntry(id spool.ID) {
+	v.spool.Journal().Later(func(tx *spool.Tx) error { return tx.DeleteEntry(id) })
+}
+
+// keepDrafts makes every draft durable before the volume stops.
+func (v *Volume) keepDrafts() {
+	v.mu.Lock()
+	drafts := make([]*Node, 0, len(v.busy))
+	for n := range v.busy {
+		drafts = append(drafts, n)
+	}
+	v.mu.Unlock()
+	for _, n := range drafts {
+		if err := v.keep(n, false); err != nil {
+			v.log.Error("draft is not safe in the spool", "path", n.Path(), "cause", err)
+		}
+	}
+}

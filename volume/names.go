@@ -1,0 +1,369 @@
+package volume
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"mcfs/sidecar"
+	"mcfs/spool"
+)
+
+const (
+	maxName = 255
+	maxKey  = 1024
+)
+
+// RenameFlags are those of renameat2(2).
+type RenameFlags uint32
+
+const (
+	NoReplace RenameFlags = 1
+	Exchange  RenameFlags = 2
+)
+
+// showable says whether a key's element can be a name.
+func showable(name string) bool {
+	return name != "" && name != "." && name != ".." && len(name) <= maxName && utf8.ValidString(name) && !strings.ContainsRune(name, 0)
+}
+
+// checkName refuses what cannot be a name. A name that is to be made must leave
+// room for its sidecar's.
+func (v *Volume) checkName(d *Node, name string, making bool) error {
+	switch {
+	case name == "" || name == "." || name == "..":
+		return ErrInvalid
+	case !utf8.ValidString(name) || strings.ContainsAny(name, "\x00/"):
+		return fmt.Errorf("%q is not UTF-8: %w", name, ErrName)
+	case len(name) > maxName:
+		return ErrNameTooLong
+	case !making:
+		return nil
+	}
+	side := name
+	if !sidecar.Is(name) {
+		side = sidecar.Name(name)
+	}
+	if len(side) > maxName {
+		return fmt.Errorf("with its sidecar's suffix the name has %d bytes: %w", len(side), ErrNameTooLong)
+	}
+	v.mu.Lock()
+	key := join(v.path(d), side)
+	v.mu.Unlock()
+	if len(v.store.Address(key)) > maxKey+len("s3://")+64 || len(key) > maxKey {
+		return fmt.Errorf("its key has %d bytes: %w", len(key), ErrNameTooLong)
+	}
+	return nil
+}
+
+// reserved says that the node bears a sidecar's name; v.mu is held.
+func (n *Node) reserved() bool { return sidecar.Is(n.name) }
+
+// Create makes and opens a file, or opens the one that is there, with the flags of open(2).
+func (n *Node) Create(ctx context.Context, name string, flags int, mode, uid, gid uint32, by Process) (*Node, *Handle, error) {
+	v := n.v
+	if v.isClosing() {
+		return nil, nil, ErrShutdown
+	}
+	c, err := n.Lookup(ctx, name)
+	if err == nil {
+		return v.openExisting(ctx, c, flags, by)
+	}
+	if !errors.Is(err, ErrNotExist) {
+		return nil, nil, err
+	}
+	if err := v.checkName(n, name, true); err != nil {
+		return nil, nil, err
+	}
+	v.names.Lock()
+	c, made, err := v.makeNode(n, name, flags, mode, uid, gid)
+	v.names.Unlock()
+	if err != nil {
+		return nil, nil, err
+	}
+	if !made {
+		return v.openExisting(ctx, c, flags, by)
+	}
+	h := &Handle{n: c, flags: flags, by: by}
+	c.hold(h)
+	return c, h, nil
+}
+
+func (v *Volume) openExisting(ctx context.Context, c *Node, flags int, by Process) (*Node, *Handle, error) {
+	if flags&os.O_EXCL != 0 {
+		return nil, nil, ErrExist
+	}
+	h, err := c.Open(ctx, flags, by)
+	return c, h, err
+}
+
+// makeNode enters a new, empty draft into the tree.
+func (v *Volume) makeNode(d *Node, name string, flags int, mode, uid, gid uint32) (c *Node, made bool, err error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if d.gone {
+		return nil, false, ErrNotExist
+	}
+	if c := d.dir.children[name]; c != nil {
+		return c, false, nil
+	}
+	if other := d.dir.children[sidecar.Name(name)]; other != nil && !other.localLocked() {
+		return nil, false, fmt.Errorf("%s stands where its settings would: %w", sidecar.Name(name), ErrExist)
+	}
+	c = v.newNode(File, d, name)
+	now := time.Now()
+	c.mu.Lock()
+	c.blank, c.eager, c.described = true, true, true
+	c.attr = sidecar.Attr{Mode: modeFile | mode&0o7777, UID: uid, GID: gid}
+	c.changedContent(now)
+	if v.local.match(v.path(c), flags&os.O_EXCL != 0) {
+		c.step(evHide)
+	}
+	c.mu.Unlock()
+	d.dir.children[name] = c
+	d.dir.attr.Mtime = now
+	c.changed = now
+	v.busy[c] = struct{}{}
+	return c, true, nil
+}
+
+// Mkdir makes a directory; its marker is put behind.
+func (n *Node) Mkdir(ctx context.Context, name string, mode, uid, gid uint32) (*Node, error) {
+	v := n.v
+	if n.kind != Dir {
+		return nil, ErrNotDir
+	}
+	if v.isClosing() {
+		return nil, ErrShutdown
+	}
+	if _, err := n.Lookup(ctx, name); err == nil {
+		return nil, ErrExist
+	} else if !errors.Is(err, ErrNotExist) {
+		return nil, err
+	}
+	if err := v.checkName(n, name, true); err != nil {
+		return nil, err
+	}
+	v.names.Lock()
+	defer v.names.Unlock()
+	path, err := v.freeName(n, name)
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	attr := sidecar.Attr{Mode: modeDir | mode&0o7777, UID: uid, GID: gid, Mtime: now}
+	c := &change{Change: spool.Change{Op: opMkdir, Path: path + "/"}, attr: attr}
+	local := v.local.match(path, false)
+	if !local {
+		if err := v.journalChanges([]*change{c}, nil); err != nil {
+			return nil, err
+		}
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	d := v.newDir(n, name)
+	d.dir.attr, d.dir.listedAt, d.changed = attr, now, now
+	n.dir.children[name] = d
+	n.dir.attr.Mtime = now
+	if !local {
+		c.node = d
+		v.enqueue(c)
+	}
+	return d, nil
+}
+
+// freeName gives the path of a name that is to be made, if nothing bears it.
+func (v *Volume) freeName(d *Node, name string) (string, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if d.gone {
+		return "", ErrNotExist
+	}
+	if d.dir.children[name] != nil {
+		return "", ErrExist
+	}
+	return join(v.path(d), name), nil
+}
+
+// Rmdir removes an empty directory.
+func (n *Node) Rmdir(ctx context.Context, name string) error {
+	v := n.v
+	c, err := n.Lookup(ctx, name)
+	if err != nil {
+		return err
+	}
+	if c.kind != Dir {
+		return ErrNotDir
+	}
+	v.mu.Lock()
+	stale := time.Since(c.dir.listedAt) >= v.o.Fresh
+	v.mu.Unlock()
+	if stale {
+		if err := v.refresh(ctx, c, ""); err != nil {
+			return err
+		}
+	}
+	v.names.Lock()
+	defer v.names.Unlock()
+	v.mu.Lock()
+	path := v.path(c)
+	empty := len(c.dir.children) == 0 && !c.gone
+	v.mu.Unlock()
+	if !empty {
+		return ErrNotEmpty
+	}
+	rm := &change{Change: spool.Change{Op: opRmdir, Path: path + "/"}, node: c, dir: n, name: name}
+	if err := v.journalChanges([]*change{rm}, nil); err != nil {
+		return err
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.unlink(n, c)
+	n.dir.tombs[name] = &tomb{}
+	v.enqueue(rm)
+	return nil
+}
+
+// unlink takes a name out of the tree; v.mu is held.
+func (v *Volume) unlink(d, c *Node) {
+	if d.dir.children[c.name] == c {
+		delete(d.dir.children, c.name)
+	}
+	c.gone = true
+	d.dir.attr.Mtime = time.Now()
+}
+
+// Remove unlinks a file. Unlinking a sidecar succeeds and changes nothing, so
+// that "rm -r" and "rsync --delete" work.
+func (n *Node) Remove(ctx context.Context, name string) error {
+	c, err := n.Lookup(ctx, name)
+	if err != nil {
+		return err
+	}
+	switch c.kind {
+	case Dir:
+		return ErrIsDir
+	case Sidecar:
+		return nil
+	}
+	v := n.v
+	v.names.Lock()
+	defer v.names.Unlock()
+	v.mu.Lock()
+	if c.gone || n.dir.children[name] != c {
+		v.mu.Unlock()
+		return ErrNotExist
+	}
+	path, doomed, id, filed := v.path(c), v.standing(c), spool.ID{}, false
+	c.mu.Lock()
+	if c.state != Clean {
+		id, filed = c.entryID()
+	}
+	c.mu.Unlock()
+	v.mu.Unlock()
+
+	var list []*change
+	if doomed != nil {
+		list = append(list, &change{Change: spool.Change{Op: opRemove, Path: path}, ver: doomed, node: c, dir: n, name: name})
+	}
+	if len(list) > 0 || filed {
+		if err := v.journalChanges(list, func(tx *spool.Tx) error {
+			if !filed {
+				return nil
+			}
+			return tx.DeleteEntry(id)
+		}); err != nil {
+			return err
+		}
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.discard(c)
+	v.unlink(n, c)
+	for _, rm := range list {
+		n.dir.tombs[name] = &tomb{}
+		v.enqueue(rm)
+	}
+	v.trackLocked(c)
+	return nil
+}
+
+// standing is what is in the store under the node's name once everything that
+// was queued before now is done; nil: nothing. v.mu is held.
+func (v *Volume) standing(n *Node) *version {
+	if a := n.attempt; a != nil && a.stage != waiting {
+		return a.ver
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.known() {
+		return n.replaces
+	}
+	// Only listed so far: enough to remove or replace it.
+	return &version{
+		key: v.path(n), etag: n.listed.etag, cipher: n.listed.size, modified: n.listed.modified, side: n.listed.side,
+	}
+}
+
+// discard ends a draft that nobody wants any more; v.mu is held. Open handles go on reading and writing it.
+func (v *Volume) discard(n *Node) {
+	v.callOff(n, errGone)
+	n.mu.Lock()
+	up := n.up
+	n.up, n.eager = nil, false
+	n.step(evRemove)
+	closed := n.opens == 0
+	n.mu.Unlock()
+	if up != nil {
+		v.background(up.Abort)
+	}
+	if closed {
+		v.background(func() {
+			v.mu.Lock()
+			n.gone = true
+			v.mu.Unlock()
+			n.forgetCache()
+		})
+	}
+}
+
+// vanish removes a draft that was never to be an object.
+func (v *Volume) vanish(n *Node) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	n.mu.Lock()
+	id, filed := n.entryID()
+	n.mu.Unlock()
+	v.discard(n)
+	if n.parent != nil {
+		v.unlink(n.parent, n)
+		v.tell(n.parent, n.name)
+	}
+	v.trackLocked(n)
+	if filed {
+		v.dropEntry(id)
+	}
+}
+
+// Symlink is not offered yet.
+func (n *Node) Symlink(context.Context, string, string, uint32, uint32) (*Node, error) {
+	return nil, ErrNotSupported
+}
+
+// Readlink reads a symlink's target.
+func (n *Node) Readlink(context.Context) (string, error) { return "", ErrInvalid }
+
+// setDirAttr changes a directory's attributes.
+func (n *Node) setDirAttr(s SetAttr) (Attr, error) {
+	if s.Size != nil {
+		return Attr{}, ErrIsDir
+	}
+	n.v.mu.Lock()
+	s.apply(&n.dir.attr)
+	n.v.mu.Unlock()
+	return n.dirAttr(), nil
+}

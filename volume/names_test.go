@@ -1,0 +1,379 @@
+package volume
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+
+	"mcfs/crypt"
+	"mcfs/sidecar"
+	"mcfs/store"
+)
+
+// keys lists what the store holds.
+func (r *rig) objects() []string {
+	r.t.Helper()
+	var list []string
+	for token := ""; ; {
+		p, err := r.store.List(r.t.Context(), "", "", token, 0)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		for _, o := range p.Objects {
+			list = append(list, o.Key)
+		}
+		if token = p.Next; token == "" {
+			return list
+		}
+	}
+}
+
+func (r *rig) expectObjects(want ...string) {
+	r.t.Helper()
+	if got := strings.Join(r.objects(), " "); got != strings.Join(want, " ") {
+		r.t.Errorf("the store holds %q, want %q", got, strings.Join(want, " "))
+	}
+}
+
+func (r *rig) sync() {
+	r.t.Helper()
+	if err := r.v.Sync(r.t.Context(), ""); err != nil {
+		r.t.Fatalf("sync: %v", err)
+	}
+}
+
+// truthful checks that each sidecar in the store decrypts the object beside it (P3).
+func (r *rig) truthful() {
+	r.t.Helper()
+	for _, key := range r.objects() {
+		base, ok := sidecar.Base(key)
+		if !ok {
+			continue
+		}
+		there, err := r.v.lookSidecar(r.t.Context(), base)
+		if err != nil || there == nil {
+			r.t.Errorf("%s: %v", key, err)
+			continue
+		}
+		doc, err := sidecar.Parse(there.text)
+		if err != nil {
+			r.t.Errorf("%s: %v", key, err)
+			continue
+		}
+		info, err := r.store.Head(r.t.Context(), base)
+		if err != nil {
+			r.t.Errorf("%s stands beside nothing: %v", key, err)
+			continue
+		}
+		obj, _, err := sidecar.ParseObject(info.Metadata)
+		if err != nil || !bytes.Equal(obj.IV, doc.IV) || !bytes.Equal(obj.Key, doc.Key) {
+			r.t.Errorf("%s does not decrypt its object (%v)", key, err)
+		}
+	}
+}
+
+func TestOverwriteTakesFreshKeyAndIV(t *testing.T) {
+	r := newRig(t, crypt.CTR)
+	r.save("a", random(1000))
+	first, err := r.store.Head(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.save("a", random(2000))
+	second, err := r.store.Head(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, k := range []string{"mcfs-key", "mcfs-iv", "mcfs-check"} {
+		if first.Metadata[k] == second.Metadata[k] {
+			t.Errorf("%s was used for two versions", k)
+		}
+	}
+	r.expectObjects("a", "a.settings.json")
+	r.truthful()
+	r.cold()
+	if !bytes.Equal(r.load("a"), random(2000)) {
+		t.Error("the old content came back")
+	}
+}
+
+func TestRenameRemove(t *testing.T) {
+	r := newRig(t, crypt.GCM)
+	ctx := t.Context()
+	r.save("a", random(70_000))
+	if err := r.v.Root().Rename(ctx, "a", r.v.Root(), "b", 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.v.Root().Lookup(ctx, "a"); !errors.Is(err, ErrNotExist) {
+		t.Errorf("the old name is still there: %v", err)
+	}
+	if !bytes.Equal(r.load("b"), random(70_000)) {
+		t.Error("content differs while the rename is finished")
+	}
+	r.sync()
+	r.expectObjects("b", "b.settings.json")
+	r.truthful()
+
+	r.save("c", random(100))
+	if err := r.v.Root().Rename(ctx, "c", r.v.Root(), "b", NoReplace); !errors.Is(err, ErrExist) {
+		t.Errorf("NOREPLACE replaced: %v", err)
+	}
+	if err := r.v.Root().Rename(ctx, "c", r.v.Root(), "b", 0); err != nil {
+		t.Fatal(err)
+	}
+	r.sync()
+	r.expectObjects("b", "b.settings.json")
+	r.truthful()
+	r.cold()
+	if !bytes.Equal(r.load("b"), random(100)) {
+		t.Error("the replaced content is still there")
+	}
+	if err := r.v.Root().Remove(ctx, "b"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.v.Root().Lookup(ctx, "b"); !errors.Is(err, ErrNotExist) {
+		t.Errorf("a removed name is still there: %v", err)
+	}
+	r.sync()
+	r.expectObjects()
+}
+
+// TestRemoveAndCreateAgain: the removal that is still queued must not take the new file with it.
+func TestRemoveAndCreateAgain(t *testing.T) {
+	r := newRig(t, crypt.CTR)
+	for i := range 20 {
+		r.save("a", random(100+i))
+		if err := r.v.Root().Remove(t.Context(), "a"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.save("a", random(7))
+	r.sync()
+	r.expectObjects("a", "a.settings.json")
+	r.truthful()
+	r.cold()
+	if !bytes.Equal(r.load("a"), random(7)) {
+		t.Error("the last content is lost")
+	}
+}
+
+func TestDirectories(t *testing.T) {
+	r := newRig(t, crypt.CTR)
+	ctx := t.Context()
+	d, err := r.v.Root().Mkdir(ctx, "d", 0o750, 1, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Mkdir(ctx, "e", 0o755, 1, 2); err != nil {
+		t.Fatal(err)
+	}
+	r.save("d/e/a", random(10))
+	if err := d.Rmdir(ctx, "e"); !errors.Is(err, ErrNotEmpty) {
+		t.Errorf("rmdir of a full directory: %v", err)
+	}
+	r.sync()
+	r.expectObjects("d/", "d/e/", "d/e/a", "d/e/a.settings.json")
+	r.cold()
+	entries, err := r.node("d/e").ReadDir(ctx)
+	if err != nil || len(entries) != 2 || entries[0].Name != "a.settings.json" || entries[1].Name != "a" ||
+		entries[0].Ino != entries[1].Ino-1 {
+		t.Errorf("listing: %v, %v", entries, err)
+	}
+	if err := r.node("d/e").Remove(ctx, "a.settings.json"); err != nil {
+		t.Errorf("unlinking a sidecar: %v", err)
+	}
+	if err := r.node("d/e").Remove(ctx, "a"); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.node("d").Rmdir(ctx, "e"); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.v.Root().Rmdir(ctx, "d"); err != nil {
+		t.Fatal(err)
+	}
+	r.sync()
+	r.expectObjects()
+}
+
+// TestHeaderPatch: a muxer seeks back at the end; with the first part and the
+// last two held back, every byte leaves once.
+func TestHeaderPatch(t *testing.T) {
+	for _, mode := range modes {
+		t.Run(mode.String(), func(t *testing.T) {
+			r := newRig(t, mode)
+			p := random(41_000_000)
+			h := r.create("a.mp4", os.O_TRUNC)
+			for off := 0; off < len(p); off += 131072 {
+				r.write(h, p[off:min(len(p), off+131072)], int64(off))
+			}
+			copy(p[40:], "patched header")
+			r.write(h, []byte("patched header"), 40)
+			r.finish(h)
+			r.expectObjects("a.mp4", "a.mp4.settings.json")
+			r.truthful()
+			r.cold()
+			if !bytes.Equal(r.load("a.mp4"), p) {
+				t.Error("content differs")
+			}
+		})
+	}
+}
+
+// TestChangeCommitted writes in the middle of a committed file: the rest comes from the store.
+func TestChangeCommitted(t *testing.T) {
+	for _, mode := range modes {
+		t.Run(mode.String(), func(t *testing.T) {
+			r := newRig(t, mode)
+			p := random(1_000_003)
+			r.save("a", p)
+			for step, change := range []func(h *Handle){
+				func(h *Handle) { copy(p[300_001:], "changed"); r.write(h, []byte("changed"), 300_001) },
+				func(h *Handle) { p = append(p, "appended"...); r.write(h, []byte("appended"), int64(len(p)-8)) },
+				func(h *Handle) { r.truncate(h, 500_001); p = p[:500_001]; r.write(h, []byte("x"), 0); p[0] = 'x' },
+				func(h *Handle) {
+					r.truncate(h, 100)
+					r.truncate(h, 70_000)
+					p = append(p[:100:100], make([]byte, 69_900)...)
+					r.write(h, []byte("y"), 69_999)
+					p[69_999] = 'y'
+				},
+			} {
+				r.cold()
+				h, err := r.node("a").Open(t.Context(), os.O_RDWR, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				change(h)
+				if got := r.readAll(h); !bytes.Equal(got, p) {
+					t.Fatalf("step %d: differs before the commit", step)
+				}
+				r.finish(h)
+				r.cold()
+				if !bytes.Equal(r.load("a"), p) {
+					t.Fatalf("step %d: differs after the commit", step)
+				}
+				r.truthful()
+			}
+		})
+	}
+}
+
+func (r *rig) truncate(h *Handle, size int64) {
+	r.t.Helper()
+	if _, err := h.Node().SetAttr(r.t.Context(), h, SetAttr{Size: &size}); err != nil {
+		r.t.Fatalf("truncate: %v", err)
+	}
+}
+
+// TestConflict: another machine saves the same name; both contents survive.
+func TestConflict(t *testing.T) {
+	r := newRig(t, crypt.CTR)
+	r.save("a.txt", random(10))
+	h, err := r.node("a.txt").Open(t.Context(), os.O_RDWR, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.write(h, []byte("ours"), 0)
+	if _, err := r.store.Put(t.Context(), "a.txt", bodyOf([]byte("theirs")), store.Attributes{}, store.Condition{}); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Flush(t.Context(), nil); !errors.Is(err, ErrStale) {
+		t.Errorf("close: %v", err)
+	}
+	h.Release()
+	r.sync()
+	var ours string
+	for _, key := range r.objects() {
+		if strings.HasPrefix(key, "a (conflict ") && strings.HasSuffix(key, ").txt") {
+			ours = key
+		}
+	}
+	if got := r.load(ours); string(got[:4]) != "ours" {
+		t.Errorf("%q holds %q", ours, got)
+	}
+	r.cold()
+	if got := r.load("a.txt"); string(got) != "theirs" {
+		t.Errorf("a.txt holds %q", got)
+	}
+}
+
+// TestLocalOnly: a temporary name never reaches the store; its rename does.
+func TestLocalOnly(t *testing.T) {
+	r := newRig(t, crypt.CTR)
+	h := r.create(".a.mov.Xy12Zz", os.O_EXCL)
+	r.write(h, random(5000), 0)
+	r.finish(h)
+	r.expectObjects()
+	r.close()
+	r.open("spool")
+	if !bytes.Equal(r.load(".a.mov.Xy12Zz"), random(5000)) {
+		t.Error("a local-only file does not survive a restart")
+	}
+	if err := r.v.Root().Rename(t.Context(), ".a.mov.Xy12Zz", r.v.Root(), "a.mov", 0); err != nil {
+		t.Fatal(err)
+	}
+	r.sync()
+	r.expectObjects("a.mov", "a.mov.settings.json")
+	r.truthful()
+	if !bytes.Equal(r.load("a.mov"), random(5000)) {
+		t.Error("content differs")
+	}
+}
+
+func TestAttributesLast(t *testing.T) {
+	r := newRig(t, crypt.CTR)
+	r.save("a", random(5))
+	mode, uid := uint32(0o640), uint32(1234)
+	mtime := r.v.started.Add(-12345678912345)
+	if _, err := r.node("a").SetAttr(t.Context(), nil, SetAttr{Mode: &mode, UID: &uid, Mtime: &mtime}); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.node("a").SetXattr(t.Context(), "user.note", []byte("take 3"), false, false); err != nil {
+		t.Fatal(err)
+	}
+	r.cold()
+	a, err := r.node("a").Attr(t.Context())
+	if err != nil || a.Mode&0o7777 != mode || a.UID != uid || !a.Mtime.Equal(mtime) {
+		t.Errorf("%+v, %v", a, err)
+	}
+	if x, err := r.node("a").GetXattr(t.Context(), "user.note"); err != nil || string(x) != "take 3" {
+		t.Errorf("xattr %q, %v", x, err)
+	}
+	r.truthful()
+}
+
+func TestSidecarNames(t *testing.T) {
+	r := newRig(t, crypt.CTR)
+	ctx := t.Context()
+	r.save("a", random(5))
+	doc, err := r.v.Settings(ctx, r.node("a"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := r.load("a.settings.json"); !bytes.Equal(got, doc) {
+		t.Error("the sidecar in the tree is not that of the store")
+	}
+	// A restore of a tree brings sidecars along: accepted, and nothing changes.
+	h := r.create("a.settings.json", os.O_TRUNC)
+	r.write(h, doc, 0)
+	r.finish(h)
+	// So does one that comes before its file.
+	h = r.create("b.settings.json", os.O_TRUNC)
+	r.write(h, doc, 0)
+	r.finish(h)
+	// Anything else over a sidecar is refused, and beside nothing it is an ordinary file.
+	h = r.create("a.settings.json", os.O_TRUNC)
+	r.write(h, []byte("not a document"), 0)
+	if err := h.Flush(ctx, nil); !errors.Is(err, ErrPermission) {
+		t.Errorf("close: %v", err)
+	}
+	h.Release()
+	r.save("local.settings.json", []byte(`{"mine": true}`))
+	r.sync()
+	r.expectObjects("a", "a.settings.json", "local.settings.json", "local.settings.json.settings.json")
+	if _, _, err := r.v.Root().Create(ctx, "local", os.O_RDWR|os.O_CREATE, 0o644, 0, 0, nil); !errors.Is(err, ErrExist) {
+		t.Errorf("a file whose settings would collide: %v", err)
+	}
+}

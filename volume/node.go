@@ -1,0 +1,237 @@
+package volume
+
+import (
+	"context"
+	"strings"
+	"sync"
+	"time"
+
+	"mcfs/sidecar"
+)
+
+// Kind of a node.
+type Kind int
+
+const (
+	Dir Kind = iota
+	File
+	Symlink
+	Sidecar
+)
+
+// The type bits of st_mode that this package deals in.
+const (
+	modeDir     = 0o040000
+	modeFile    = 0o100000
+	modeSymlink = 0o120000
+	modeType    = 0o170000
+)
+
+// Node is a directory, file, symlink or sidecar. One Node stands for one file
+// as long as its name does; a version that another machine wrote is another
+// Node, with another inode number (P8).
+type Node struct {
+	v    *Volume
+	ino  uint64
+	kind Kind
+
+	// Guarded by Volume.mu.
+	parent  *Node
+	name    string
+	gone    bool      // no name leads here any more
+	dir     *dirState // of a Dir
+	base    *Node     // of a Sidecar: its file
+	side    *Node     // of a File: its sidecar's node, once somebody asked
+	attempt *attempt  // the commit under way
+	queued  int       // changes of names that concern this node and are not finished
+	changed time.Time // when this machine last changed the name: older listings say nothing about it
+	onIdle  bool      // stands in Volume.idle
+
+	// listed is what the last listing said of a clean file; guarded by Volume.mu.
+	listed listing
+
+	// opening serialises what fetches a version's description or key.
+	opening chan struct{}
+
+	mu sync.Mutex
+	content
+}
+
+// Kind is what the node is.
+func (n *Node) Kind() Kind { return n.kind }
+
+// Ino is the inode number, unique in this volume as long as it is open. A
+// sidecar's is just below its file's.
+func (n *Node) Ino() uint64 { return n.ino }
+
+func (v *Volume) newDir(parent *Node, name string) *Node {
+	n := v.newNode(Dir, parent, name)
+	n.dir = &dirState{
+		children: make(map[string]*Node), tombs: make(map[string]*tomb),
+		attr: sidecar.Attr{Mode: modeDir | 0o755, UID: v.o.UID, GID: v.o.GID, Mtime: v.started},
+	}
+	return n
+}
+
+func (v *Volume) newNode(k Kind, parent *Node, name string) *Node {
+	v.lastIno += 2
+	n := &Node{v: v, ino: v.lastIno, kind: k, parent: parent, name: name, opening: make(chan struct{}, 1)}
+	n.turned = make(chan struct{})
+	return n
+}
+
+// path is the node's key below the volume's prefix, "" for the root; v.mu is held.
+func (v *Volume) path(n *Node) string {
+	if n.kind == Sidecar {
+		return sidecar.Name(v.path(n.base))
+	}
+	if n.parent == nil {
+		return n.name
+	}
+	elems := []string{n.name}
+	for d := n.parent; d != nil && d.parent != nil; d = d.parent {
+		elems = append(elems, d.name)
+	}
+	var b strings.Builder
+	for i := len(elems) - 1; i >= 0; i-- {
+		b.WriteString(elems[i])
+		if i > 0 {
+			b.WriteByte('/')
+		}
+	}
+	return b.String()
+}
+
+// Path is where the node is in the volume now.
+func (n *Node) Path() string {
+	n.v.mu.Lock()
+	defer n.v.mu.Unlock()
+	return n.v.path(n)
+}
+
+func join(dir, name string) string {
+	if dir == "" {
+		return name
+	}
+	return dir + "/" + name
+}
+
+// Attr is what stat tells.
+type Attr struct {
+	Ino                 uint64
+	Size                int64
+	Mode                uint32 // st_mode with type bits
+	UID, GID            uint32
+	Mtime, Atime, Ctime time.Time
+	Blocks              int64 // of 512 bytes
+	Nlink               uint32
+}
+
+// SetAttr holds what is to change: nil fields stay.
+type SetAttr struct {
+	Mode         *uint32 // permission bits
+	UID, GID     *uint32
+	Size         *int64
+	Mtime, Atime *time.Time
+}
+
+// Attr describes the node. For a clean file whose sidecar has not been read
+// yet it asks the store.
+func (n *Node) Attr(ctx context.Context) (Attr, error) {
+	switch n.kind {
+	case Dir:
+		return n.dirAttr(), nil
+	case Sidecar:
+		return n.sidecarAttr(ctx)
+	}
+	n.mu.Lock()
+	if n.known() {
+		defer n.mu.Unlock()
+		return n.fileAttr(), nil
+	}
+	n.mu.Unlock()
+	n.v.prefetch(n)
+	if err := n.describe(ctx); err != nil {
+		return Attr{}, err
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.fileAttr(), nil
+}
+
+func (n *Node) dirAttr() Attr {
+	n.v.mu.Lock()
+	defer n.v.mu.Unlock()
+	a := n.dir.attr
+	links := uint32(2)
+	for _, c := range n.dir.children {
+		if c.kind == Dir {
+			links++
+		}
+	}
+	return Attr{
+		Ino: n.ino, Mode: a.Mode, UID: a.UID, GID: a.GID, Mtime: a.Mtime, Atime: a.Mtime, Ctime: a.Mtime,
+		Size: 4096, Blocks: 8, Nlink: links,
+	}
+}
+
+// fileAttr is called with n.mu held and n.known().
+func (n *Node) fileAttr() Attr {
+	size := n.size()
+	a := Attr{
+		Ino: n.ino, Size: size, Mode: n.attr.Mode, UID: n.attr.UID, GID: n.attr.GID,
+		Mtime: n.attr.Mtime, Atime: n.atime, Ctime: n.ctime, Blocks: (size + 511) / 512, Nlink: 1,
+	}
+	if a.Atime.IsZero() {
+		a.Atime = a.Mtime
+	}
+	if a.Ctime.IsZero() {
+		a.Ctime = a.Mtime
+	}
+	return a
+}
+
+// SetAttr changes attributes; Size truncates. h, the handle it came through, may be nil.
+func (n *Node) SetAttr(ctx context.Context, h *Handle, s SetAttr) (Attr, error) {
+	switch n.kind {
+	case Dir:
+		return n.setDirAttr(s)
+	case Sidecar:
+		// cp -p, rsync and tar set the times of what they have just written:
+		// a sidecar accepts that and stays as it is.
+		if s.Size != nil {
+			return Attr{}, ErrPermission
+		}
+		return n.sidecarAttr(ctx)
+	}
+	if s.Size != nil {
+		if err := n.truncate(ctx, h, *s.Size); err != nil {
+			return Attr{}, err
+		}
+	}
+	if s.Mode != nil || s.UID != nil || s.GID != nil || s.Mtime != nil || s.Atime != nil {
+		if err := n.describe(ctx); err != nil {
+			return Attr{}, err
+		}
+		if err := n.changeAttr(s); err != nil {
+			return Attr{}, err
+		}
+	}
+	return n.Attr(ctx)
+}
+
+// apply changes a's fields as s says.
+func (s SetAttr) apply(a *sidecar.Attr) {
+	if s.Mode != nil {
+		a.Mode = a.Mode&modeType | *s.Mode&0o7777
+	}
+	if s.UID != nil {
+		a.UID = *s.UID
+	}
+	if s.GID != nil {
+		a.GID = *s.GID
+	}
+	if s.Mtime != nil {
+		a.Mtime = *s.Mtime
+	}
+}

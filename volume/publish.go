@@ -1,0 +1,106 @@
+package volume
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"time"
+
+	"mcfs/sidecar"
+	"mcfs/store"
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// bodyOf is a small body in memory.
+func bodyOf(b []byte) store.Body {
+	return store.Body{ReadSeeker: bytes.NewReader(b), Size: int64(len(b)), CRC32C: crc32.Checksum(b, castagnoli)}
+}
+
+// putSidecar puts the sidecar of x, whose object is at key. If the condition
+// does not hold it looks: a sidecar with our IV is this one, put by an answer
+// that got lost; another one is replaced only while the object is ours.
+func (v *Volume) putSidecar(ctx context.Context, x *version, key string, cond store.Condition) error {
+	text, err := v.settings(x, key).Marshal()
+	if err != nil {
+		return err
+	}
+	meta, err := x.meta().Encode()
+	if err != nil {
+		return err
+	}
+	attr := store.Attributes{ContentType: sidecar.ContentType, Metadata: meta}
+	for range 4 {
+		info, err := v.store.Put(ctx, sidecar.Name(key), bodyOf(text), attr, cond)
+		if err == nil {
+			x.setSidecar(sideInfo{etag: info.ETag, size: int64(len(text)), modified: time.Now()})
+			return nil
+		}
+		if !errors.Is(err, store.ErrPrecondition) && !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrNotExist) {
+			return fmt.Errorf("put sidecar: %w", err)
+		}
+		there, err := v.lookSidecar(ctx, key)
+		if err != nil {
+			return err
+		}
+		if there != nil && bytes.Equal(there.text, text) {
+			x.setSidecar(there.info)
+			return nil
+		}
+		ours, err := v.isOurs(ctx, x, key)
+		if err != nil {
+			return err
+		}
+		if !ours {
+			return nil // another machine's version stands there now, and its sidecar is not ours to change
+		}
+		cond = store.Condition{IfNone: true}
+		if there != nil {
+			cond = store.Condition{IfMatch: there.info.etag}
+		}
+	}
+	return fmt.Errorf("put sidecar: it keeps changing: %w", store.ErrConflict)
+}
+
+// foundSidecar is a sidecar as the store has it.
+type foundSidecar struct {
+	text []byte
+	info sideInfo
+	meta map[string]string
+}
+
+// lookSidecar reads the sidecar of key; nil if there is none.
+func (v *Volume) lookSidecar(ctx context.Context, key string) (*foundSidecar, error) {
+	body, info, err := v.store.Get(ctx, sidecar.Name(key), store.Range{}, "")
+	if errors.Is(err, store.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look at sidecar of %s: %w", key, err)
+	}
+	defer body.Close()
+	text, err := io.ReadAll(io.LimitReader(body, maxDocument))
+	if err != nil {
+		return nil, fmt.Errorf("look at sidecar of %s: %w", key, err)
+	}
+	return &foundSidecar{text: text, info: sideInfo{info.ETag, info.Size, info.Modified}, meta: info.Metadata}, nil
+}
+
+// attrDiffer says whether the attributes are not those that the sidecar of x states.
+func attrDiffer(a sidecar.Attr, x *version) bool {
+	x.mu.Lock()
+	b := x.attr
+	x.mu.Unlock()
+	if a.Mode != b.Mode || a.UID != b.UID || a.GID != b.GID || !a.Mtime.Equal(b.Mtime) || len(a.Xattr) != len(b.Xattr) {
+		return true
+	}
+	for k, v := range a.Xattr {
+		if w, ok := b.Xattr[k]; !ok || !bytes.Equal(v, w) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,396 @@
+package volume
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path"
+	"strings"
+	"time"
+
+	"mcfs/sidecar"
+	"mcfs/spool"
+	"mcfs/store"
+)
+
+// recover takes up what an earlier mount left in the spool: queued changes of
+// names first, so that the tree shows what was promised, then drafts.
+func (v *Volume) recover(ctx context.Context) error {
+	j := v.spool.Journal()
+	changes, err := j.Changes()
+	if err != nil {
+		return err
+	}
+	entries, err := j.Entries()
+	if err != nil {
+		return err
+	}
+	v.names.Lock()
+	defer v.names.Unlock()
+	for _, c := range changes {
+		v.recoverChange(c)
+	}
+	known := make(map[spool.ID]bool)
+	for _, e := range entries {
+		known[e.ID] = true
+		v.recoverEntry(e)
+	}
+	return v.sweep(ctx, known)
+}
+
+// recoverChange puts a queued change back into the tree and into the queue.
+func (v *Volume) recoverChange(sc spool.Change) {
+	c := &change{Change: sc}
+	if err := c.unpack(); err != nil {
+		v.log.Error("a queued change cannot be read and stays in the journal", "what", sc.Op, "path", sc.Path, "cause", err)
+		return
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	switch c.Op {
+	case opRemove, opRmdir:
+		d, name := v.grow(c.Path)
+		delete(d.dir.children, name)
+		d.dir.tombs[name] = &tomb{}
+		c.dir, c.name = d, name
+	case opRename:
+		d, name := v.grow(c.Path)
+		n := d.dir.children[name]
+		delete(d.dir.children, name)
+		d.dir.tombs[name] = &tomb{}
+		c.dir, c.name = d, name
+		if n == nil {
+			n = v.newNode(File, nil, "")
+			n.setVersion(c.ver)
+		} else if n.ver != nil {
+			c.ver = n.ver // one version, moved twice
+		}
+		v.plant(n, c.To)
+		c.node = n
+	case opMkdir:
+		d, name := v.grow(c.Path)
+		if d.dir.children[name] == nil {
+			sub := v.newDir(d, name)
+			sub.dir.attr = c.attr
+			d.dir.children[name] = sub
+			c.node = sub
+		}
+	case opAttr:
+		d, name := v.grow(c.Path)
+		if d.dir.children[name] == nil && d.dir.tombs[name] == nil {
+			n := v.newNode(File, nil, "")
+			n.setVersion(c.ver)
+			n.attr = c.attr
+			v.plant(n, c.Path)
+			c.node = n
+		}
+	}
+	v.enqueue(c)
+}
+
+// grow finds the directory of a path, making what is missing, and the last element.
+func (v *Volume) grow(p string) (*Node, string) {
+	p = strings.TrimSuffix(p, "/")
+	d := v.root
+	dir, name := path.Split(p)
+	for elem := range strings.SplitSeq(strings.TrimSuffix(dir, "/"), "/") {
+		if elem == "" {
+			continue
+		}
+		c := d.dir.children[elem]
+		if c == nil || c.kind != Dir {
+			c = v.newDir(d, elem)
+			d.dir.children[elem] = c
+		}
+		d = c
+	}
+	return d, name
+}
+
+// plant gives a node a place.
+func (v *Volume) plant(n *Node, p string) {
+	d, name := v.grow(p)
+	n.parent, n.name, n.changed = d, name, time.Now()
+	delete(d.dir.tombs, name)
+	d.dir.children[name] = n
+}
+
+// recoverEntry brings a draft back. What nobody was promised is dropped; what
+// may have reached the store already is settled by looking.
+func (v *Volume) recoverEntry(e spool.Entry) {
+	var r record
+	if err := json.Unmarshal(e.Data, &r); err != nil {
+		v.log.Error("a draft's journal entry cannot be read", "path", e.Path, "id", e.ID, "cause", err)
+		v.quarantine(e.ID, "journal entry cannot be read")
+		return
+	}
+	for _, id := range r.Uploads {
+		v.abortUpload(store.Upload{Key: r.At, ID: id})
+	}
+	if r.Making == nil && !r.Promised {
+		v.log.Info("an unfinished draft that was never closed nor synced is gone", "path", e.Path)
+		v.removeEntry(e.ID)
+		return
+	}
+	n, err := v.draftOf(e, r)
+	if err != nil {
+		v.log.Error("a draft cannot be taken up", "path", e.Path, "cause", err)
+		v.quarantine(e.ID, err.Error())
+		return
+	}
+	v.mu.Lock()
+	v.plant(n, e.Path)
+	v.busy[n] = struct{}{}
+	v.mu.Unlock()
+	if r.Making != nil {
+		v.mu.Lock()
+		ticket := v.seq.claim(func() {}, r.At)
+		v.mu.Unlock()
+		v.background(func() { v.settleMaking(n, e, r, ticket) })
+		return
+	}
+	v.log.Info("draft taken up", "path", e.Path, "state", n.state.String(), "bytes", e.Size)
+	if n.state == Queued {
+		v.mu.Lock()
+		v.startAttempt(n)
+		v.mu.Unlock()
+	}
+}
+
+// draftOf makes the node of an entry, without its bytes: those wait for the keeper.
+func (v *Volume) draftOf(e spool.Entry, r record) (*Node, error) {
+	ver, err := r.Base.version()
+	if err != nil {
+		return nil, err
+	}
+	replaces, err := r.Replaces.version()
+	if err != nil {
+		return nil, err
+	}
+	if r.Base != nil && r.Replaces != nil && string(r.Base.IV) == string(r.Replaces.IV) {
+		replaces = ver
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	n := v.newNode(File, nil, "")
+	n.ver, n.replaces, n.attr, n.described = ver, replaces, e.Attr, true
+	n.gen, n.kept = 1, 1
+	n.stored = &e
+	if r.Blank {
+		n.blank, n.blankID, n.stored = true, e.ID, nil
+	}
+	n.state = Interrupted
+	switch {
+	case e.State == Local.String():
+		n.state = Local
+	case r.Asked:
+		n.state, n.asked = Queued, 1
+	}
+	return n, nil
+}
+
+// settleMaking looks whether an object that was on its way when the last mount
+// ended has arrived. If so its sidecar is published; if not the draft starts over.
+func (v *Volume) settleMaking(n *Node, e spool.Entry, r record, ticket *ticket) {
+	ver, err := r.Making.version()
+	if err != nil {
+		v.log.Error("a draft cannot be taken up", "path", e.Path, "cause", err)
+	}
+	var ours bool
+	for tries := 0; err == nil; tries++ {
+		ctx, cancel := context.WithTimeout(v.ctx, requestTimeout)
+		ours, err = v.isOurs(ctx, ver, r.At)
+		if err == nil && ours {
+			err = v.publishRecovered(ctx, ver, r.At)
+		}
+		cancel()
+		if err == nil || v.ctx.Err() != nil || !transient(err) {
+			break
+		}
+		select {
+		case <-time.After(backoff(tries)):
+			err = nil
+		case <-v.ctx.Done():
+			return
+		}
+	}
+	if v.ctx.Err() != nil {
+		return
+	}
+	if err != nil {
+		v.log.Error("what the store has of a draft is not clear; it is sent again", "path", e.Path, "cause", err)
+		ours = false
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.seq.finish(ticket)
+	if !ours {
+		if !r.Promised {
+			v.unlink(n.parent, n)
+			delete(v.busy, n)
+			v.background(func() { v.removeEntry(e.ID) })
+		} else {
+			v.startAttempt(n)
+		}
+		v.signal()
+		return
+	}
+	n.mu.Lock()
+	n.state, n.stored, n.blank = Clean, nil, false
+	n.setVersion(ver)
+	n.committed = n.gen
+	n.mu.Unlock()
+	delete(v.busy, n)
+	v.signal()
+	v.log.Info("an upload that had arrived before the last mount ended is finished", "path", e.Path)
+	v.background(func() { v.removeEntry(e.ID) })
+}
+
+// publishRecovered publishes the sidecar of an object that arrived, unless it has one.
+func (v *Volume) publishRecovered(ctx context.Context, ver *version, key string) error {
+	info, err := v.store.Head(ctx, key)
+	if err != nil {
+		return err
+	}
+	ver.moved(key, info.ETag, sideInfo{})
+	ver.mu.Lock()
+	ver.modified = info.Modified
+	ver.mu.Unlock()
+	there, err := v.lookSidecar(ctx, key)
+	if err != nil {
+		return err
+	}
+	if there != nil {
+		if doc, err := sidecar.Parse(there.text); err == nil && string(doc.IV) == string(ver.iv) {
+			ver.setSidecar(there.info)
+			return nil
+		}
+		return v.putSidecar(ctx, ver, key, store.Condition{IfMatch: there.info.etag})
+	}
+	return v.putSidecar(ctx, ver, key, store.Condition{IfNone: true})
+}
+
+// revive opens a recovered draft's sealed file, which needs the keeper.
+func (n *Node) revive(ctx context.Context) error {
+	if err := n.lockOpening(ctx); err != nil {
+		return err
+	}
+	defer n.unlockOpening()
+	n.mu.Lock()
+	e := n.stored
+	n.mu.Unlock()
+	if e == nil {
+		return nil
+	}
+	key, err := n.v.keeper.Unwrap(ctx, e.Wrapped, e.KeyID)
+	if err != nil {
+		return fmt.Errorf("key of the draft of %s: %w", e.Path, errorsIO(err))
+	}
+	defer clear(key)
+	f, err := n.v.spool.Load(e.ID, key)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.stored = nil
+	if err != nil {
+		n.step(evCondemn)
+		n.failure = errors.Join(ErrIO, err)
+		n.turn()
+		n.v.log.Error("a draft is corrupt and in quarantine", "path", e.Path, "cause", err)
+		return n.failure
+	}
+	n.adopt(f, e.Wrapped, e.KeyID)
+	return nil
+}
+
+func (v *Volume) abortUpload(up store.Upload) {
+	v.background(func() {
+		for tries := 0; ; tries++ {
+			ctx, cancel := context.WithTimeout(v.ctx, requestTimeout)
+			err := v.store.Abort(ctx, up)
+			cancel()
+			if err == nil {
+				return
+			}
+			if tries == 0 {
+				v.log.Warn("an unfinished upload is not aborted yet", "path", up.Key, "cause", err)
+			}
+			select {
+			case <-time.After(backoff(tries)):
+			case <-v.ctx.Done():
+				return
+			}
+		}
+	})
+}
+
+func (v *Volume) quarantine(id spool.ID, why string) {
+	if err := v.spool.Quarantine(id, why); err != nil {
+		v.log.Error("quarantine", "id", id, "cause", err)
+	}
+	v.dropEntry(id)
+}
+
+func (v *Volume) removeEntry(id spool.ID) {
+	if err := v.spool.Remove(id); err != nil {
+		v.log.Warn("remove sealed file", "id", id, "cause", err)
+	}
+	v.dropEntry(id)
+}
+
+// sweep deals with sealed files that the journal does not name: after a lost
+// journal they are drafts to bring back, else clean caches and what was never promised.
+func (v *Volume) sweep(ctx context.Context, known map[spool.ID]bool) error {
+	headers, err := v.spool.Headers()
+	if err != nil {
+		return err
+	}
+	for _, h := range headers {
+		if known[h.ID] {
+			continue
+		}
+		if !v.spool.Rebuilt() {
+			if err := v.spool.Remove(h.ID); err != nil {
+				v.log.Warn("remove sealed file", "id", h.ID, "cause", err)
+			}
+			continue
+		}
+		if err := v.rebuild(ctx, h); err != nil {
+			v.log.Error("a sealed file cannot be brought back after the journal was lost", "id", h.ID, "cause", err)
+			v.quarantine(h.ID, err.Error())
+		}
+	}
+	return nil
+}
+
+// rebuild brings a draft back from its sealed file alone, as interrupted: a
+// person decides, since nobody knows any more whether it was finished.
+func (v *Volume) rebuild(ctx context.Context, h spool.Header) error {
+	key, err := v.keeper.Unwrap(ctx, h.Wrapped, h.KeyID)
+	if err != nil {
+		return err
+	}
+	defer clear(key)
+	f, err := v.spool.Load(h.ID, key)
+	if err != nil {
+		return err
+	}
+	if _, _, absent := f.Absent(0); absent || f.Path() == "" {
+		return v.discardFile(f) // a cache, or a draft of which the rest is not here
+	}
+	v.mu.Lock()
+	n := v.newNode(File, nil, "")
+	n.attr = sidecar.Attr{Mode: modeFile | 0o644, UID: v.o.UID, GID: v.o.GID, Mtime: time.Now()}
+	n.described, n.state, n.gen, n.kept = true, Interrupted, 1, 1
+	n.adopt(f, h.Wrapped, h.KeyID)
+	name := f.Path()
+	dir, base := v.grow(name)
+	if dir.dir.children[base] != nil {
+		name = join(path.Dir(name), conflictName(base, "recovered", time.Now()))
+	}
+	v.plant(n, strings.TrimPrefix(name, "./"))
+	v.busy[n] = struct{}{}
+	v.mu.Unlock()
+	v.log.Warn("draft brought back after the journal was lost", "path", name, "bytes", f.Size())
+	return v.keep(n, false)
+}

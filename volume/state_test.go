@@ -1,0 +1,41 @@
+package volume
+
+import "testing"
+
+// TestStateTable walks every pair of state and event, so that whoever changes the
+// table changes this expectation too: a letter is the state that follows, a dot
+// means that it cannot happen.
+func TestStateTable(t *testing.T) {
+	letters := map[State]byte{
+		Clean: 'C', Writing: 'W', Queued: 'Q', Uploading: 'U', Publishing: 'P', Interrupted: 'I', Local: 'L', Lost: 'X',
+	}
+	// write ask start ready done fail move kill hide remove condemn
+	want := map[State]string{
+		Clean:       "W...C.C..C.",
+		Writing:     "WQ....WILCX",
+		Queued:      "QQU..QQQLCX",
+		Uploading:   "UU.P.QQULCX",
+		Publishing:  "PP..CQPP.PX",
+		Interrupted: "WQ....IILCX",
+		Local:       "LL....WLLCX",
+		Lost:        ".X....XX.C.",
+	}
+	if len(want) != len(letters) || len(transitions) != len(letters) {
+		t.Fatalf("%d states are expected, %d in the table", len(want), len(transitions))
+	}
+	for s, row := range want {
+		for e := evWrite; e <= evCondemn; e++ {
+			to, err := s.next(e)
+			got := byte('.')
+			if err == nil {
+				got = letters[to]
+			}
+			if got != row[e] {
+				t.Errorf("%s, %s: %c, want %c", s, e, got, row[e])
+			}
+			if err != nil && to != s {
+				t.Errorf("%s, %s: an impossible event changed the state", s, e)
+			}
+		}
+	}
+}

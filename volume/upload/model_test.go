@@ -1,0 +1,163 @@
+package upload
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"mcfs/crypt"
+	"mcfs/keys"
+	"mcfs/store"
+
+	"pgregory.net/rapid"
+)
+
+// writer writes a file as a program does, and treats its upload as the volume does.
+type writer struct {
+	t    *rapid.T
+	e    *Engine
+	s    *spy
+	form int
+	d    *draft
+	name string
+	high int64 // written up to here, without a gap
+
+	key      keys.DataKey
+	u        *Upload
+	restarts int
+}
+
+// restart begins a new attempt, under a fresh key; eager only the first time.
+func (w *writer) restart() {
+	if w.u != nil {
+		w.u.Abort()
+		w.restarts++
+	}
+	f := forms[w.form]
+	w.key = dataKey()
+	iv, err := crypt.NewIV(f.mode, f.iv)
+	if err != nil {
+		w.t.Fatalf("%v", err)
+	}
+	var src Source
+	if w.restarts == 0 {
+		src = w.d
+	}
+	if w.u, err = w.e.Start(Target{Key: w.name}, w.key, f.mode, iv, src); err != nil {
+		w.t.Fatalf("%v", err)
+	}
+}
+
+func (w *writer) write(off, n int) {
+	if w.u.Touches(int64(off), int64(n)) {
+		w.restart()
+	}
+	w.d.write(randomBytes(n), off)
+	if int64(off) <= w.high {
+		w.high = max(w.high, int64(off+n))
+	}
+	w.u.Advance(w.high)
+}
+
+func (w *writer) truncate(size int) {
+	if w.u.Touches(int64(size), int64(len(w.d.data)-size)) {
+		w.restart()
+	}
+	w.d.mu.Lock()
+	w.d.data = w.d.data[:size]
+	w.d.mu.Unlock()
+	w.high = min(w.high, int64(size))
+}
+
+// A writer that goes on from the end, and now and then patches what it wrote
+// or cuts the file, under a store that fails at random: what arrives decrypts to
+// the final content, and no keystream byte covered two plaintexts (P2).
+func TestRandomWriters(t *testing.T) {
+	real := realStore(t)
+	var file atomic.Int64
+	rapid.Check(t, func(rt *rapid.T) {
+		s := newSpy(t, real)
+		e := testEngine(t, s, func(c *Config) { c.PartSize = minPartSize })
+		defer e.Close()
+		w := &writer{t: rt, e: e, s: s, d: &draft{}, name: fmt.Sprintf("file-%d", file.Add(1))}
+		w.form = rapid.IntRange(0, len(forms)-1).Draw(rt, "form")
+		s.hooks(failAtRandom(rapid.Uint64().Draw(rt, "seed"), rapid.IntRange(0, 3).Draw(rt, "rate")))
+		w.restart()
+		for range rapid.IntRange(0, 40).Draw(rt, "writes") {
+			size := len(w.d.data)
+			switch rapid.SampledFrom([]string{"go on", "go on", "go on", "go on", "patch header", "patch", "gap", "cut"}).Draw(rt, "what") {
+			case "go on":
+				w.write(size, rapid.IntRange(1, 2*minPartSize).Draw(rt, "n"))
+			case "patch header":
+				w.write(0, rapid.IntRange(1, 1000).Draw(rt, "n"))
+			case "patch":
+				w.write(rapid.IntRange(0, size).Draw(rt, "off"), rapid.IntRange(1, 1000).Draw(rt, "n"))
+			case "gap":
+				w.write(size+rapid.IntRange(1, minPartSize).Draw(rt, "gap"), 10)
+			case "cut":
+				w.truncate(rapid.IntRange(max(0, size-minPartSize), size).Draw(rt, "size"))
+			}
+		}
+		w.commit()
+		s.checkP2(rt, e.layout)
+		if n := w.d.views.Load(); n != 0 {
+			rt.Fatalf("%d views left", n)
+		}
+	})
+	noUploads(t, real)
+}
+
+// commit finishes, with deadlines that may be too short, and starts over when the upload is lost.
+func (w *writer) commit() {
+	for deadline := time.Millisecond; ; deadline *= 4 {
+		ctx, cancel := context.WithTimeout(context.Background(), deadline)
+		view := w.d.whole()
+		r, err := w.u.Finish(ctx, view, int64(len(w.d.data)), Last{Condition: store.Condition{IfNone: true}})
+		view.Release()
+		cancel()
+		switch {
+		case err == nil:
+			w.s.hooks(nil, nil)
+			equal(w.t, fetched(w.t, w.s, w.name, w.key, r), w.d.data)
+			return
+		case errors.Is(err, ErrLost):
+			w.restart()
+		case !errors.Is(err, context.DeadlineExceeded):
+			w.t.Fatalf("finish: %v", err)
+		case deadline > time.Minute:
+			w.t.Fatalf("no end: %v", err)
+		}
+	}
+}
+
+// failAtRandom fails rate calls of ten, half of them after they were carried
+// out. Begin's answer is never lost: nobody would abort that upload.
+func failAtRandom(seed uint64, rate int) (before func(context.Context, string, int) error, after func(string, int) error) {
+	var mu sync.Mutex
+	roll := func(err error) error {
+		mu.Lock()
+		defer mu.Unlock()
+		seed = seed*6364136223846793005 + 1442695040888963407
+		if int(seed>>33%20) < rate {
+			return err
+		}
+		return nil
+	}
+	before = func(ctx context.Context, _ string, _ int) error {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
+		}
+		return roll(store.ErrUnavailable)
+	}
+	after = func(call string, _ int) error {
+		if call == "Begin" {
+			return nil
+		}
+		return roll(store.ErrUnavailable)
+	}
+	return before, after
+}

@@ -1,0 +1,51 @@
+package upload
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"mcfs/store"
+)
+
+// Backstops for calls of the store, whose own deadlines (of a call without
+// progress) are shorter.
+const (
+	callTimeout     = 2 * time.Minute
+	completeTimeout = 15 * time.Minute // S3 puts 10,000 parts together for minutes
+	slowestLink     = 16 << 10         // bytes per second
+)
+
+// sendTimeout is the backstop for a body of size bytes.
+func sendTimeout(size int64) time.Duration {
+	return callTimeout + time.Duration(size/slowestLink)*time.Second
+}
+
+// pause is how long to wait before trying again after failures in a row
+// (counted from 1), the last of which was err: from 0.25 s doubling to 30 s
+// where the store is away for a moment, from 5 s to 2 min where somebody must do
+// something first (credentials, a policy, a full disk). Up to half is taken off
+// at random, so that the parts of many uploads do not come back at once.
+func pause(failures int, err error) time.Duration {
+	first, longest := 5*time.Second, 2*time.Minute
+	for _, passing := range []error{store.ErrUnavailable, store.ErrConflict, store.ErrChecksum, context.DeadlineExceeded} {
+		if errors.Is(err, passing) {
+			first, longest = 250*time.Millisecond, 30*time.Second
+		}
+	}
+	d := min(first<<min(max(failures-1, 0), 10), longest)
+	return d - rand.N(d/2)
+}
+
+// sleep waits for d or the end of ctx, whose cause it then returns.
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

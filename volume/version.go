@@ -1,0 +1,277 @@
+package volume
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"mcfs/crypt"
+	"mcfs/sidecar"
+	"mcfs/store"
+	"mcfs/volume/fetch"
+)
+
+// version is one committed content of a file, as the store has it. What was
+// encrypted never changes; where it is and how its sidecar looks do, and are
+// guarded by mu (a leaf: nothing is done under it).
+type version struct {
+	mode  crypt.Mode // 0: a foreign object
+	iv    []byte
+	check string
+	mac   string
+
+	mu       sync.Mutex
+	plain    int64
+	cipher   int64
+	key      string // in the store
+	etag     string
+	wrapped  []byte
+	keyID    string
+	modified time.Time
+	attr     sidecar.Attr
+	side     sideInfo
+	damage   error // why it cannot be read: a malformed sidecar, say
+}
+
+// sideInfo is the sidecar in the store; the zero value: there is none.
+type sideInfo struct {
+	etag     string
+	size     int64
+	modified time.Time
+}
+
+// listing is what LIST said of a clean file and of its sidecar.
+type listing struct {
+	etag     string
+	size     int64
+	modified time.Time
+	side     sideInfo
+}
+
+func (x *version) foreign() bool { return x.mode == 0 }
+
+// place is where the version is now.
+func (x *version) place() (key, etag string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.key, x.etag
+}
+
+func (x *version) sidecar() sideInfo {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.side
+}
+
+func (x *version) setSidecar(s sideInfo) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.side = s
+}
+
+// moved records a new place.
+func (x *version) moved(key, etag string, side sideInfo) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.key, x.etag, x.side = key, etag, side
+}
+
+// fetchable describes the version to the read pipeline.
+func (x *version) fetchable() fetch.Version {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return fetch.Version{
+		Mode: x.mode, IV: x.iv, Plain: x.plain, Cipher: x.cipher, MAC: x.mac, Check: x.check, Locate: x.place,
+	}
+}
+
+// object is the metadata that stands with the object.
+func (x *version) object() sidecar.Object {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return sidecar.Object{Mode: x.mode.String(), Key: x.wrapped, KeyID: x.keyID, IV: x.iv, Check: x.check}
+}
+
+// settings is the document of the version's sidecar at key.
+func (v *Volume) settings(x *version, key string) sidecar.Settings {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return sidecar.Settings{
+		FileInput: v.store.Address(key), Mode: "AES_" + x.mode.String(), Key: x.wrapped, IV: x.iv, Region: regionOf(x.keyID),
+	}
+}
+
+// meta is the metadata of the version's sidecar.
+func (x *version) meta() sidecar.Meta {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return sidecar.Meta{ETag: x.etag, Size: x.plain, MAC: x.mac, KeyID: x.keyID, Attr: x.attr}
+}
+
+// regionOf is the fourth element of an ARN; empty for anything else (a local keyring).
+func regionOf(keyID string) string {
+	parts := bytes.Split([]byte(keyID), []byte(":"))
+	if len(parts) < 6 || string(parts[0]) != "arn" {
+		return ""
+	}
+	return string(parts[3])
+}
+
+// load reads the description of the object at key: one GET of its sidecar
+// where there is one, else one HEAD. What is malformed, or belongs to another
+// object, gives a version that can be listed but not read (damage).
+func (v *Volume) load(ctx context.Context, key string, l listing) (*version, error) {
+	x := &version{
+		key: key, etag: l.etag, cipher: l.size, modified: l.modified,
+		attr: sidecar.Attr{Mode: modeFile | 0o644, UID: v.o.UID, GID: v.o.GID, Mtime: l.modified},
+	}
+	var err error
+	if l.side.etag != "" {
+		err = v.loadSidecar(ctx, x)
+	} else {
+		err = v.loadObject(ctx, x)
+	}
+	if err != nil && transient(err) {
+		return nil, fmt.Errorf("describe %s: %w", key, err)
+	}
+	if err != nil {
+		v.log.Error("file cannot be read", "path", key, "cause", err)
+		x.plain, x.damage = x.cipher, errors.Join(ErrIO, err)
+	}
+	return x, nil
+}
+
+// transient says that another try may give another answer.
+func transient(err error) bool {
+	return errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrDenied) ||
+		errors.Is(err, store.ErrNotExist) || errors.Is(err, store.ErrConflict) ||
+		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, errStopping)
+}
+
+// loadSidecar believes the sidecar if its hint names the object's ETag, else if its IV is the object's.
+func (v *Volume) loadSidecar(ctx context.Context, x *version) error {
+	body, info, err := v.store.Get(ctx, sidecar.Name(x.key), store.Range{}, "")
+	if errors.Is(err, store.ErrNotExist) {
+		return v.loadObject(ctx, x)
+	}
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	text, err := io.ReadAll(io.LimitReader(body, 64<<10))
+	if err != nil {
+		return err
+	}
+	doc, err := sidecar.Parse(text)
+	if err != nil {
+		return fmt.Errorf("sidecar: %w", err)
+	}
+	meta, own, err := sidecar.ParseMeta(info.Metadata)
+	if err != nil {
+		return fmt.Errorf("sidecar metadata: %w", err)
+	}
+	if !own || meta.ETag != x.etag {
+		believed, err := v.compareIV(ctx, x, doc.IV)
+		if err != nil || !believed {
+			return err
+		}
+	}
+	if x.mode, err = crypt.ParseMode(doc.Mode); err != nil {
+		return fmt.Errorf("sidecar: %w", err)
+	}
+	x.iv, x.wrapped, x.keyID, x.mac = doc.IV, doc.Key, meta.KeyID, meta.MAC
+	x.side = sideInfo{etag: info.ETag, size: info.Size, modified: info.Modified}
+	mergeAttr(&x.attr, meta.Attr)
+	if own {
+		x.plain = meta.Size
+		return nil
+	}
+	return v.deriveSize(ctx, x)
+}
+
+// compareIV looks at the object itself. A sidecar with another IV is not
+// believed: then x is what the object says of itself.
+func (v *Volume) compareIV(ctx context.Context, x *version, iv []byte) (believed bool, err error) {
+	info, err := v.store.Head(ctx, x.key)
+	if err != nil {
+		return false, err
+	}
+	x.etag, x.cipher, x.modified = info.ETag, info.Size, info.Modified
+	obj, ours, err := sidecar.ParseObject(info.Metadata)
+	if err != nil {
+		return false, fmt.Errorf("object metadata: %w", err)
+	}
+	if !ours {
+		return true, nil // encrypted elsewhere: the hand-made sidecar is all there is
+	}
+	if bytes.Equal(obj.IV, iv) {
+		x.check = obj.Check
+		return true, nil
+	}
+	v.log.Warn("sidecar belongs to another object and is ignored", "path", x.key)
+	return false, v.fromObject(ctx, x, obj)
+}
+
+// loadObject describes an object that has no sidecar by its own metadata.
+func (v *Volume) loadObject(ctx context.Context, x *version) error {
+	info, err := v.store.Head(ctx, x.key)
+	if err != nil {
+		return err
+	}
+	x.etag, x.cipher, x.modified = info.ETag, info.Size, info.Modified
+	x.attr.Mtime = info.Modified
+	obj, ours, err := sidecar.ParseObject(info.Metadata)
+	if err != nil {
+		return fmt.Errorf("object metadata: %w", err)
+	}
+	if !ours {
+		x.plain = info.Size
+		return nil
+	}
+	return v.fromObject(ctx, x, obj)
+}
+
+func (v *Volume) fromObject(ctx context.Context, x *version, obj sidecar.Object) error {
+	mode, err := crypt.ParseMode(obj.Mode)
+	if err != nil {
+		return fmt.Errorf("object metadata: %w", err)
+	}
+	x.mode, x.iv, x.wrapped, x.keyID, x.check = mode, obj.IV, obj.Key, obj.KeyID, obj.Check
+	return v.deriveSize(ctx, x)
+}
+
+// deriveSize finds the plaintext's size from the ciphertext's: by arithmetic,
+// or in CBC from the padding of the last block.
+func (v *Volume) deriveSize(ctx context.Context, x *version) error {
+	size, exact, err := x.mode.PlainSize(x.cipher)
+	if err != nil {
+		return err
+	}
+	x.plain = size
+	if exact {
+		return nil
+	}
+	key, err := v.keeper.Unwrap(ctx, x.wrapped, x.keyID)
+	if err != nil {
+		return err
+	}
+	defer clear(key)
+	x.plain, err = v.fetches.PlainSize(ctx, x.fetchable(), key)
+	return err
+}
+
+// mergeAttr takes what a sidecar's metadata states; a hand-made one may state nothing.
+func mergeAttr(to *sidecar.Attr, from sidecar.Attr) {
+	if from.Mode != 0 {
+		to.Mode = modeFile | from.Mode&0o7777
+		to.UID, to.GID = from.UID, from.GID
+	}
+	if !from.Mtime.IsZero() {
+		to.Mtime = from.Mtime
+	}
+	to.Xattr = from.Xattr
+}

@@ -1,0 +1,340 @@
+package volume
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"mcfs/crypt"
+	"mcfs/keys"
+	"mcfs/spool"
+	"mcfs/store"
+	"mcfs/volume/fetch"
+	"mcfs/volume/upload"
+)
+
+const (
+	// waitKnown bounds how long an operation on names waits for the network
+	// where a last-known answer exists, waitUnknown where none does (P7).
+	waitKnown   = time.Second
+	waitUnknown = 10 * time.Second
+	// requestTimeout bounds one small request that runs behind.
+	requestTimeout = 60 * time.Second
+	// maxWorkers is how many commits and changes of names run at once. Their
+	// parts share the upload engine's narrower limit.
+	maxWorkers = 32
+	// maxIdle is how many files nobody has open keep their descriptor, key and cached blocks.
+	maxIdle = 256
+	// attrDelay is how long changes of attributes are gathered before the sidecar is put again.
+	attrDelay = 2 * time.Second
+	// releaseDelay is the moment between the last release of a dirty file and its commit.
+	releaseDelay = 50 * time.Millisecond
+)
+
+// Options of a Volume. The volume does not own Store, Keeper and Spool: whoever
+// opened them closes them after Close.
+type Options struct {
+	Store  store.Store
+	Keeper keys.Keeper
+	Spool  *spool.Spool
+	Log    *slog.Logger
+
+	Mode      crypt.Mode
+	IVBytes   int  // 0: the mode's default
+	Bits      int  // of a data key; 0: 256
+	Streaming bool // gcm_reads = "streaming"
+
+	PartSize     int64         // 0: 8 MiB
+	Concurrency  int           // 0: 8
+	Memory       int64         // bytes of buffers of each pipeline; 0: 64 MiB
+	CloseTimeout time.Duration // how long close waits without progress before EIO; 0: 60 s
+	SpoolDurable bool          // durability = "spool"
+
+	Hidden    bool     // sidecars = "hidden"
+	LocalOnly []string // added to the defaults, "!pattern" removes one
+	Fresh     time.Duration
+
+	UID, GID uint32 // owner shown for what has none recorded
+}
+
+// Volume is an open volume.
+type Volume struct {
+	o      Options
+	log    *slog.Logger
+	store  store.Store
+	keeper keys.Keeper
+	spool  *spool.Spool
+	local  patterns
+
+	keys    *keys.Pool
+	uploads *upload.Engine
+	fetches *fetch.Engine
+	work    *workers
+
+	ctx  context.Context // of all that runs behind
+	stop context.CancelCauseFunc
+	wg   sync.WaitGroup // every goroutine that is not a worker's
+
+	names sync.Mutex
+
+	mu       sync.Mutex
+	root     *Node
+	lastIno  uint64
+	seq      *sequencer
+	closing  bool
+	busy     map[*Node]struct{} // files with a draft
+	changes  map[uint64]*change // queued changes of names
+	attrs    map[*Node]*change  // of them, a rewrite of attributes that has not begun
+	idle     []*Node            // clean files nobody has open, oldest first
+	settled  chan struct{}      // closed and renewed when a draft or change ends
+	started  time.Time
+	finished int64 // bytes of ciphertext committed
+	notify   func(dir *Node, name string)
+}
+
+// Open makes a volume of its parts, takes up what an earlier one left in the
+// spool, and begins to finish it.
+func Open(ctx context.Context, o Options) (*Volume, error) {
+	o = o.withDefaults()
+	if err := o.Mode.CheckIV(o.IVBytes); err != nil {
+		return nil, err
+	}
+	local, err := newPatterns(o.LocalOnly)
+	if err != nil {
+		return nil, err
+	}
+	pool := keys.NewPool(o.Keeper, keys.PoolOptions{Bits: o.Bits, Size: 64, MaxAge: 5 * time.Minute, Log: o.Log})
+	v := &Volume{
+		o: o, log: o.Log, store: o.Store, keeper: o.Keeper, spool: o.Spool, local: local, keys: pool,
+		uploads: upload.NewEngine(upload.Config{
+			Store: o.Store, PartSize: o.PartSize, Concurrency: o.Concurrency, Memory: o.Memory, Log: o.Log,
+		}),
+		fetches: fetch.NewEngine(fetch.Config{
+			Store: o.Store, Concurrency: o.Concurrency, Memory: o.Memory, Streaming: o.Streaming, Log: o.Log,
+		}),
+		work:    newWorkers(maxWorkers),
+		seq:     newSequencer(),
+		busy:    make(map[*Node]struct{}),
+		changes: make(map[uint64]*change),
+		attrs:   make(map[*Node]*change),
+		settled: make(chan struct{}),
+		started: time.Now(),
+	}
+	v.ctx, v.stop = context.WithCancelCause(context.WithoutCancel(ctx))
+	v.root = v.newDir(nil, "")
+	pool.Warm()
+	if err := v.recover(ctx); err != nil {
+		v.halt()
+		return nil, fmt.Errorf("recover %s: %w", "spool", err)
+	}
+	return v, nil
+}
+
+func (o Options) withDefaults() Options {
+	if o.IVBytes == 0 {
+		o.IVBytes = o.Mode.DefaultIVSize()
+	}
+	if o.Bits == 0 {
+		o.Bits = 256
+	}
+	if o.PartSize == 0 {
+		o.PartSize = 8 << 20
+	}
+	if o.Concurrency == 0 {
+		o.Concurrency = 8
+	}
+	if o.Memory == 0 {
+		o.Memory = 64 << 20
+	}
+	if o.CloseTimeout == 0 {
+		o.CloseTimeout = time.Minute
+	}
+	if o.Fresh == 0 {
+		o.Fresh = 5 * time.Second
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+// Root is the directory at the top.
+func (v *Volume) Root() *Node { return v.root }
+
+// OnChanged sets the function that is called, on a goroutine of its own and
+// without a lock held, when news from elsewhere changed an entry of a
+// directory: the kernel's memory of it is to be dropped. Call it before serving.
+func (v *Volume) OnChanged(f func(dir *Node, name string)) { v.notify = f }
+
+// Statfs is what df shows: roomy, since editors ask before they save, and from memory.
+func (v *Volume) Statfs() Statfs {
+	const roomy = 1 << 50
+	return Statfs{Total: roomy, Free: roomy, Files: 1 << 30}
+}
+
+// Statfs describes the volume's room, in bytes and inodes.
+type Statfs struct{ Total, Free, Files int64 }
+
+// Sync waits until everything at and under path ("" for all) is committed and
+// finished. What was interrupted is committed too, if path names it.
+func (v *Volume) Sync(ctx context.Context, path string) error {
+	path = strings.Trim(path, "/")
+	for {
+		v.mu.Lock()
+		v.hurry()
+		waiting := v.pendingUnder(path)
+		settled := v.settled
+		v.mu.Unlock()
+		if len(waiting) == 0 {
+			return nil
+		}
+		for _, n := range waiting {
+			v.ask(n, path != "")
+		}
+		if err := v.failedUnder(path); err != nil {
+			return err
+		}
+		select {
+		case <-settled:
+		case <-ctx.Done():
+			return fmt.Errorf("sync %s: %w", path, context.Cause(ctx))
+		}
+	}
+}
+
+// pendingUnder lists what Sync waits for; v.mu is held. A nil node stands for a change of names.
+func (v *Volume) pendingUnder(path string) []*Node {
+	var list []*Node
+	for n := range v.busy {
+		if n.gone || !within(v.path(n), path) {
+			continue
+		}
+		switch state := n.peekState(); {
+		case state == Clean, state == Local, state == Lost:
+		case state == Interrupted && path == "":
+		case state == Writing && n.openWriters() > 0:
+		default:
+			list = append(list, n)
+		}
+	}
+	for _, c := range v.changes {
+		if within(c.Path, path) || within(c.To, path) {
+			list = append(list, nil)
+		}
+	}
+	return list
+}
+
+// failedUnder reports a draft that cannot be committed any more.
+func (v *Volume) failedUnder(path string) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for n := range v.busy {
+		if p := v.path(n); !n.gone && within(p, path) && n.peekState() == Lost {
+			return fmt.Errorf("%s cannot be committed (its bytes are in quarantine): %w", p, ErrIO)
+		}
+	}
+	return nil
+}
+
+// Pending is one draft or change that is not finished.
+type Pending struct {
+	Path   string // in the volume
+	What   string // a draft's state, or what is done to the name
+	Reason string // of the last failure
+	Done   int64  // bytes of ciphertext acknowledged
+	Size   int64  // bytes of plaintext
+}
+
+// Pending lists all drafts and changes that are not finished, in no order.
+func (v *Volume) Pending() []Pending {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	var list []Pending
+	for n := range v.busy {
+		if p, ok := n.pendingInfo(); ok && !n.gone {
+			p.Path = v.path(n)
+			list = append(list, p)
+		}
+	}
+	for _, c := range v.changes {
+		list = append(list, Pending{Path: c.Path, What: c.Op, Reason: c.reason})
+	}
+	return list
+}
+
+// pendingInfo describes the node's draft; ok is false if it has none. v.mu is held.
+func (n *Node) pendingInfo() (p Pending, ok bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.state == Clean {
+		return Pending{}, false
+	}
+	p = Pending{What: n.state.String(), Size: n.size()}
+	if n.failure != nil {
+		p.Reason = n.failure.Error()
+	}
+	switch {
+	case n.attempt != nil:
+		p.Done = n.attempt.progress()
+	case n.up != nil:
+		p.Done = n.up.Progress()
+	}
+	return p, true
+}
+
+// Close refuses new opens, commits what is dirty and drains until ctx is done,
+// then stops everything. Its error names what is still pending; that stays in
+// the spool, and the next Open takes it up.
+func (v *Volume) Close(ctx context.Context) error {
+	v.mu.Lock()
+	v.closing = true
+	drafts := make([]*Node, 0, len(v.busy))
+	for n := range v.busy {
+		drafts = append(drafts, n)
+	}
+	v.mu.Unlock()
+	for _, n := range drafts {
+		v.askAtShutdown(n)
+	}
+	err := v.Sync(ctx, "")
+	left := v.Pending()
+	v.keepDrafts()
+	v.halt()
+	if err == nil {
+		return nil
+	}
+	names := make([]string, 0, len(left))
+	for _, p := range left {
+		names = append(names, fmt.Sprintf("%s (%s)", p.Path, p.What))
+	}
+	return fmt.Errorf("%d not finished, kept in the spool: %s: %w", len(names), strings.Join(names, ", "), err)
+}
+
+// halt stops all that runs and lets go of every file.
+func (v *Volume) halt() {
+	v.stop(errStopping)
+	v.uploads.Close()
+	v.work.close()
+	v.wg.Wait()
+	v.releaseAll()
+	v.fetches.Close()
+	v.keys.Close()
+}
+
+// signal wakes those who wait for something to end; v.mu is held.
+func (v *Volume) signal() {
+	close(v.settled)
+	v.settled = make(chan struct{})
+}
+
+// within says whether path is at or below dir ("" is the root).
+func within(path, dir string) bool {
+	if dir == "" || path == dir {
+		return true
+	}
+	return strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/")
+}

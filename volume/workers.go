@@ -1,0 +1,55 @@
+package volume
+
+import "sync"
+
+// workers runs functions, in the order in which they were added, on a bounded
+// number of goroutines that exist only while there is work.
+type workers struct {
+	mu      sync.Mutex
+	queue   []func()
+	running int
+	max     int
+	closed  bool
+	wg      sync.WaitGroup
+}
+
+func newWorkers(n int) *workers { return &workers{max: n} }
+
+// add queues f; after close it is dropped. It never blocks.
+func (w *workers) add(f func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.closed {
+		return
+	}
+	w.queue = append(w.queue, f)
+	if w.running < w.max {
+		w.running++
+		w.wg.Go(w.run)
+	}
+}
+
+func (w *workers) run() {
+	for {
+		w.mu.Lock()
+		if w.closed || len(w.queue) == 0 {
+			w.running--
+			w.mu.Unlock()
+			return
+		}
+		f := w.queue[0]
+		w.queue[0] = nil
+		w.queue = w.queue[1:]
+		w.mu.Unlock()
+		f()
+	}
+}
+
+// close drops what has not begun and waits for what has.
+func (w *workers) close() {
+	w.mu.Lock()
+	w.closed = true
+	w.queue = nil
+	w.mu.Unlock()
+	w.wg.Wait()
+}
