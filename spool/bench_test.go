@@ -1,0 +1,107 @@
+package spool
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"testing"
+)
+
+func benchSpool(b *testing.B) *Spool {
+	s, err := Open(Options{Dir: filepath.Join(b.TempDir(), "spool"), MaxSize: 8 << 30})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { closeAll(s) })
+	return s
+}
+
+const benchFile = 256 << 20
+
+// BenchmarkSequentialWrite is what a copy into the mount does.
+func BenchmarkSequentialWrite(b *testing.B) {
+	for _, size := range []int{4 << 10, 128 << 10, 1 << 20} {
+		b.Run(fmt.Sprintf("%dKiB", size>>10), func(b *testing.B) {
+			s := benchSpool(b)
+			f := create(b, s)
+			p := text(1, size)
+			b.SetBytes(int64(size))
+			off := int64(0)
+			for b.Loop() {
+				write(b, f, p, off)
+				off = (off + int64(size)) % benchFile
+			}
+		})
+	}
+}
+
+func BenchmarkRandomWrite4K(b *testing.B) {
+	s := benchSpool(b)
+	f := create(b, s)
+	write(b, f, make([]byte, 64<<20), 0)
+	p := text(1, 4096)
+	r := rand.New(rand.NewPCG(1, 1))
+	b.SetBytes(4096)
+	for b.Loop() {
+		write(b, f, p, r.Int64N(64<<20/4096)*4096)
+	}
+}
+
+func BenchmarkSequentialRead(b *testing.B) {
+	s := benchSpool(b)
+	f := create(b, s)
+	write(b, f, make([]byte, benchFile), 0)
+	p := make([]byte, 128<<10)
+	b.SetBytes(int64(len(p)))
+	off := int64(0)
+	for b.Loop() {
+		if _, err := f.ReadAt(p, off); err != nil {
+			b.Fatal(err)
+		}
+		off = (off + int64(len(p))) % benchFile
+	}
+}
+
+func BenchmarkParallelRead(b *testing.B) {
+	s := benchSpool(b)
+	f := create(b, s)
+	write(b, f, make([]byte, benchFile), 0)
+	b.SetBytes(128 << 10)
+	b.RunParallel(func(pb *testing.PB) {
+		p := make([]byte, 128<<10)
+		off := rand.Int64N(1000) * int64(len(p))
+		for pb.Next() {
+			if _, err := f.ReadAt(p, off); err != nil {
+				b.Error(err)
+				return
+			}
+			off = (off + int64(len(p))) % benchFile
+		}
+	})
+}
+
+func BenchmarkFreeze(b *testing.B) {
+	s := benchSpool(b)
+	f := create(b, s)
+	write(b, f, make([]byte, benchFile), 0)
+	for b.Loop() {
+		z, err := f.Freeze(0, -1)
+		if err != nil {
+			b.Fatal(err)
+		}
+		z.Release()
+	}
+}
+
+func BenchmarkJournalUpdate(b *testing.B) {
+	s := benchSpool(b)
+	e := someEntry("a")
+	b.SetParallelism(8)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			if err := s.Journal().Update(func(tx *Tx) error { return tx.PutEntry(e) }); err != nil {
+				b.Error(err)
+			}
+		}
+	})
+}

@@ -1,0 +1,133 @@
+package spool
+
+import (
+	"mcfs/crypt"
+)
+
+// SetEvictable marks a range of whole blocks whose bytes are elsewhere too (a
+// clean cache, sent parts): under the quota's pressure the spool makes them
+// absent, files least recently used first. Writing into the range clears the mark there.
+// n of -1: to the end, whatever its size. A block of which a part lies outside
+// the range is not marked, unless that part lies behind the file's end.
+func (f *File) SetEvictable(off, n int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	lo, hi := (max(off, 0)+crypt.BlockSize-1)/crypt.BlockSize, int64(endOfBlocks)
+	if n >= 0 {
+		end := max(off, 0) + min(n, maxFile)
+		hi = end / crypt.BlockSize
+		if end >= f.size {
+			hi = max(hi, blocksOf(f.size))
+		}
+	}
+	f.evictable.add(lo, hi)
+}
+
+// ClearEvictable takes all marks away.
+func (f *File) ClearEvictable() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.evictable = nil
+}
+
+// evict makes evictable blocks absent until about want bytes of disk are free.
+//
+// A block that the map on disk refers to needs care: were its slot punched
+// first, a crash would leave a map that names a block of zeros, which cannot be
+// told from a damaged one. So the map learns it before, and is synced: one
+// fdatasync of a small record for the whole batch. The caller holds f.syncing.
+func (f *File) evict(want int64) (freed int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed || len(f.evictable) == 0 {
+		return 0
+	}
+	now, later := f.victims(want)
+	for _, v := range now {
+		f.makeAbsent(v)
+		f.touched.add(v.i, v.i+1)
+	}
+	freed = f.punchIdle(0)
+	if len(later) == 0 || freed >= want || f.maplog.doubtful || f.moved {
+		return freed
+	}
+	r := f.evictionRecord(later)
+	f.mu.Unlock() // readers and writers go on while the disk works; nobody else writes the map
+	err := f.appendRecord(r, true)
+	f.mu.Lock()
+	if err != nil {
+		f.s.log.Warn("blocks could not be evicted", "id", f.id.String(), "err", err)
+		return freed
+	}
+	for _, v := range later {
+		f.slots.all[v.e.slot].durable = notOnDisk
+		e, ok := f.table.get(v.i)
+		switch {
+		case !ok || e.slot != v.e.slot: // rewritten meanwhile: the slot is in f.stale
+		case f.evictable.has(v.i):
+			f.makeAbsent(v)
+		default: // unmarked meanwhile: the map on disk has to learn it again
+			f.touched.add(v.i, v.i+1)
+		}
+	}
+	f.stale = f.release(f.stale, notOnDisk)
+	return freed + f.punchIdle(0)
+}
+
+type victim struct {
+	i int64
+	e entry
+}
+
+// victims chooses from the file's start: first those that the map on disk does
+// not refer to, then those about which it agrees with the table.
+func (f *File) victims(want int64) (now, later []victim) {
+	var found int64
+	for _, s := range f.evictable {
+		f.table.each(s.lo, s.hi, func(i int64, e entry) bool {
+			slot := f.slots.all[e.slot]
+			if f.dirty[i] != nil || slot.refs > 1 {
+				return true
+			}
+			switch {
+			case slot.durable == notOnDisk:
+				now = append(now, victim{i, e})
+			case !f.touched.has(i):
+				later = append(later, victim{i, e})
+			default: // the next Sync will make it one or the other
+				return true
+			}
+			found += int64(slot.units) * diskUnit
+			return found < want
+		})
+		if found >= want {
+			break
+		}
+	}
+	return now, later
+}
+
+// makeAbsent drops a stored block. The caller holds f.mu.
+func (f *File) makeAbsent(v victim) {
+	f.table.evict(v.i)
+	f.drop(v.e.slot)
+}
+
+// evictionRecord says of runs of neighbours in which slots they were.
+func (f *File) evictionRecord(list []victim) record {
+	r := f.record(recordEvicted, false)
+	r.size = f.logged
+	for len(list) > 0 {
+		n := 1
+		for n < len(list) && list[n].i == list[n-1].i+1 {
+			n++
+		}
+		slots := make([]uint32, n)
+		for k := range slots {
+			slots[k] = list[k].e.slot
+		}
+		r.runs = appendEvicted(r.runs, list[0].i, slots)
+		list = list[n:]
+	}
+	return r
+}

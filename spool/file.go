@@ -1,0 +1,256 @@
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"mcfs/crypt"
+)
+
+// File is one sealed file: a sparse array of 64 KiB blocks, each a hole (zeros),
+// stored, or absent. Methods may be called by several goroutines at once;
+// a ReadAt sees a WriteAt that returned before it began. Some recently written
+// blocks may be held in memory (a bounded number over all files) until they are
+// whole, evicted, frozen or synced.
+type File struct {
+	s       *Spool
+	id      ID
+	header  diskHeader
+	sealer  *crypt.Sealer
+	data    *os.File
+	lastUse atomic.Int64 // Spool.clock at the last read or write
+
+	mu        sync.RWMutex
+	size      int64
+	table     table
+	dirty     map[int64]*dirtyBlock
+	evictable ranges
+	slots     slots
+	logged    int64    // the size that the map on disk says
+	touched   ranges   // changed since the last record
+	unsynced  ranges   // changed since the last full record, and not in touched
+	stale     []uint32 // slots that the map on disk refers to, and the table no longer
+	held      []uint32 // the same, as of the last full record only
+	pins      int      // frozen views and writers at work: descriptor and key must stay
+	closed    bool
+
+	syncing sync.Mutex // held by Sync and evict, who write the map
+	maplog  mapLog
+	fast    bool // the last record is not a full one
+	redo    bool // an fsync of the data failed: what it should have written is in doubt
+	settled bool // a full Sync has put the file into the folder on disk
+	moved   bool // to quarantine
+}
+
+func (f *File) ID() ID       { return f.id }
+func (f *File) Path() string { return f.header.Path } // from the header; may be out of date
+
+// Size is the file's length in bytes.
+func (f *File) Size() int64 {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.size
+}
+
+// Allocated is bytes on disk.
+func (f *File) Allocated() int64 { return f.s.quota.of(f.id) }
+
+const pathLabel = "path"
+
+// newFile is a file with no blocks, not yet registered.
+func (s *Spool) newFile(id ID, dataKey []byte) (*File, error) {
+	sealer, err := crypt.NewSealer(dataKey, id)
+	if err != nil {
+		return nil, err
+	}
+	f := &File{s: s, id: id, sealer: sealer, table: newTable(), dirty: map[int64]*dirtyBlock{}}
+	f.use()
+	return f, nil
+}
+
+func (f *File) use() { f.lastUse.Store(f.s.clock.Add(1)) }
+
+// Create makes an empty sealed file. dataKey is not kept (the sealing key is derived).
+func (s *Spool) Create(h Header, dataKey []byte) (*File, error) {
+	if err := s.claim(h.ID); err != nil {
+		return nil, fmt.Errorf("create %s: %w", h.ID, err)
+	}
+	f, err := s.create(h, dataKey)
+	if err != nil {
+		s.unclaim(h.ID)
+		return nil, fmt.Errorf("create %s: %w", h.ID, diskError(err))
+	}
+	s.register(f)
+	return f, nil
+}
+
+func (s *Spool) create(h Header, dataKey []byte) (f *File, err error) {
+	if err := s.reserve(1); err != nil { // room for header and map
+		return nil, err
+	}
+	defer s.release(1)
+	if f, err = s.newFile(h.ID, dataKey); err != nil {
+		return nil, err
+	}
+	f.header = diskHeader{Header: h, sealedPath: f.sealer.SealRecord(nil, []byte(h.Path), pathLabel)}
+	f.header.Wrapped = slices.Clone(h.Wrapped)
+	head, err := f.header.marshal()
+	if err != nil {
+		return nil, err
+	}
+	// The first record is "full" although nothing is synced: an empty file
+	// refers to no block, so there is nothing that could be missing.
+	first, err := newMapFile(f.sealer, f.record(recordSnapshot, true), 0)
+	if err != nil {
+		return nil, err
+	}
+	path := s.path(h.ID.String())
+	if f.data, err = s.newDiskFile("data", path, head); err != nil {
+		return nil, err
+	}
+	if f.maplog.file, err = s.newDiskFile("map", path+mapSuffix, first); err != nil {
+		f.data.Close()
+		return nil, errors.Join(err, os.Remove(path))
+	}
+	// Neither file nor directory entry is on the disk yet: the first full Sync
+	// rewrites the map and syncs the folder.
+	f.maplog.seq, f.maplog.end, f.maplog.doubtful = 1, int64(len(first)), false
+	f.fast = true
+	s.quota.set(h.ID, f.header.length)
+	f.countMap()
+	return f, nil
+}
+
+func (s *Spool) newDiskFile(what, path string, content []byte) (*os.File, error) {
+	file, err := s.sys.open(what+".create", path, os.O_RDWR|os.O_CREATE|os.O_EXCL)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := s.sys.pwrite(what+".write", file, content, 0); err != nil {
+		file.Close()
+		return nil, errors.Join(err, os.Remove(path))
+	}
+	return file, nil
+}
+
+// countMap tells the quota the map file's length now.
+func (f *File) countMap() {
+	now := int64(roundUp(int(f.maplog.end), diskUnit))
+	f.s.quota.add(f.id, now-f.maplog.counted)
+	f.maplog.counted = now
+}
+
+// Close lets go of the descriptor and memory without syncing. The file stays.
+// Frozen views of it can be read until they are released.
+func (f *File) Close() error {
+	f.syncing.Lock()
+	defer f.syncing.Unlock()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return f.closedError()
+	}
+	f.closed = true
+	for _, b := range f.dirtyIn(0, endOfBlocks) {
+		f.forget(b)
+	}
+	err := f.maplog.file.Close()
+	f.s.unclaim(f.id)
+	if f.moved {
+		f.s.quota.set(f.id, 0)
+	}
+	f.pin()
+	return errors.Join(err, f.unpin())
+}
+
+func (f *File) closedError() error { return fmt.Errorf("sealed file %s: %w", f.id, fs.ErrClosed) }
+
+// seal encrypts a block and writes it to slot n. It touches nothing of the
+// file's state, so that no lock is needed.
+func (f *File) seal(plain []byte, i int64, n uint32) (entry, error) {
+	buf := sealedPool.Get().(*sealedBuf)
+	defer sealedPool.Put(buf)
+	sealed := f.sealer.SealBlock(buf[:0], plain, uint64(i), n)
+	e := entry{slot: n, n: uint32(len(plain))}
+	copy(e.nonce[:], sealed)
+	copy(e.tag[:], sealed[nonceSize+len(plain):])
+	body := sealed[nonceSize : nonceSize+len(plain)]
+	if _, err := f.s.sys.pwrite("data.write", f.data, body, f.slotOffset(n)); err != nil {
+		return entry{}, fmt.Errorf("write block %d of %s: %w", i, f.id, diskError(err))
+	}
+	return e, nil
+}
+
+// unseal reads block i, all e.n bytes of it, into dst, whose capacity suffices.
+func (f *File) unseal(dst []byte, i int64, e entry) error {
+	buf := sealedPool.Get().(*sealedBuf)
+	defer sealedPool.Put(buf)
+	sealed, err := f.fetch(buf, e)
+	if err != nil {
+		return fmt.Errorf("read block %d of %s: %w", i, f.id, err)
+	}
+	out, err := f.sealer.OpenBlock(dst[:0:e.n], sealed, uint64(i), e.slot)
+	if err != nil {
+		return fmt.Errorf("read block %d of %s: %w: %w", i, f.id, ErrCorrupt, err)
+	}
+	if &out[0] != &dst[:1][0] { // it always fits; should it ever not, the bytes still get there
+		copy(dst[:e.n], out)
+	}
+	return nil
+}
+
+// fetch puts a sealed block together: the bytes from its slot, nonce and tag from the table.
+func (f *File) fetch(buf *sealedBuf, e entry) ([]byte, error) {
+	end := nonceSize + int(e.n)
+	copy(buf[:], e.nonce[:])
+	copy(buf[end:], e.tag[:])
+	err := f.s.readFull("data.read", f.data, buf[nonceSize:end], f.slotOffset(e.slot))
+	return buf[:end+tagSize], err
+}
+
+// occupy counts the disk space that a block now takes. The caller holds f.mu.
+func (f *File) occupy(e entry) { f.occupySlot(e.slot, int(e.n)) }
+
+func (f *File) occupySlot(n uint32, bytes int) {
+	s := &f.slots.all[n]
+	if now := units(bytes); now > s.units {
+		f.s.quota.add(f.id, int64(now-s.units)*diskUnit)
+		s.units = now
+	}
+}
+
+// spoil gives back a slot into which a write failed: some of it may be there.
+// The caller holds f.mu.
+func (f *File) spoil(n uint32) {
+	f.occupySlot(n, slotSize)
+	f.slots.unref(n)
+}
+
+// install makes e what block i is. The caller holds f.mu.
+func (f *File) install(i int64, e entry) {
+	if b := f.dirty[i]; b != nil {
+		f.forget(b)
+	}
+	if old, ok := f.table.get(i); ok {
+		f.drop(old.slot)
+	}
+	f.table.put(i, e)
+	f.touched.add(i, i+1)
+}
+
+// dirtyIn is the dirty blocks in [lo, hi), in order. The caller holds f.mu.
+func (f *File) dirtyIn(lo, hi int64) []*dirtyBlock {
+	var list []*dirtyBlock
+	for i, b := range f.dirty {
+		if lo <= i && i < hi {
+			list = append(list, b)
+		}
+	}
+	slices.SortFunc(list, func(a, b *dirtyBlock) int { return int(min(max(a.i-b.i, -1), 1)) })
+	return list
+}

@@ -1,0 +1,250 @@
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Names within the folder, beside HEXID and HEXID.map.
+const (
+	lockName       = "lock"
+	journalName    = "journal.db"
+	quarantineName = "quarantine"
+	mapSuffix      = ".map"
+	tmpSuffix      = ".tmp"
+)
+
+// openFolder makes, checks and locks the folder, and counts what is in it.
+func (s *Spool) openFolder() error {
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return err
+	}
+	if err := checkMode(s.dir, true); err != nil {
+		return err
+	}
+	lock, err := lockFolder(s.path(lockName))
+	if err != nil {
+		return err
+	}
+	s.lock = lock
+	if err := s.scan(); err != nil {
+		lock.Close()
+		return err
+	}
+	return nil
+}
+
+// checkMode refuses what another user could read or replace, naming the cure.
+func checkMode(path string, dir bool) error {
+	fi, err := os.Lstat(path)
+	if err != nil {
+		return err
+	}
+	switch {
+	case fi.IsDir() != dir || !dir && !fi.Mode().IsRegular():
+		return fmt.Errorf("%w: %s is a %s", ErrLoose, path, fi.Mode().Type())
+	case fi.Mode().Perm()&0o077 != 0:
+		return fmt.Errorf("%w: %s has mode %04o; run: chmod go-rwx %s", ErrLoose, path, fi.Mode().Perm(), path)
+	}
+	if st, ok := fi.Sys().(*syscall.Stat_t); ok && int(st.Uid) != os.Geteuid() {
+		return fmt.Errorf("%w: %s belongs to user %d; run: chown %d %s", ErrLoose, path, st.Uid, os.Geteuid(), path)
+	}
+	return nil
+}
+
+// lockFolder holds an flock for as long as the file is open; the process id in
+// it is for people only.
+func lockFolder(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		defer f.Close()
+		if !errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, fmt.Errorf("lock %s: %w", path, err)
+		}
+		b := make([]byte, 32)
+		n, _ := f.ReadAt(b, 0)
+		return nil, fmt.Errorf("%w: process %s holds %s", ErrLocked, strings.TrimSpace(string(b[:n])), path)
+	}
+	pid := strconv.Itoa(os.Getpid()) + "\n"
+	if err := errors.Join(f.Truncate(0), writeAll(f, pid)); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("write %s: %w", path, err)
+	}
+	return f, nil
+}
+
+func writeAll(f *os.File, s string) error {
+	_, err := f.WriteAt([]byte(s), 0)
+	return err
+}
+
+// scan checks the mode of every file, counts the disk space of the sealed ones,
+// and removes halves of compactions (their originals are still there).
+func (s *Spool) scan() error {
+	list, err := os.ReadDir(s.dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range list {
+		path := s.path(e.Name())
+		if err := checkMode(path, e.Name() == quarantineName); err != nil {
+			return err
+		}
+		if strings.HasSuffix(e.Name(), mapSuffix+tmpSuffix) {
+			if err := os.Remove(path); err != nil {
+				return err
+			}
+			continue
+		}
+		id, err := ParseID(strings.TrimSuffix(e.Name(), mapSuffix))
+		if err != nil {
+			continue // the lock, the journal
+		}
+		s.quota.set(id, s.quota.of(id)+diskBytes(path))
+	}
+	return nil
+}
+
+// diskBytes is what a file occupies, 0 if it cannot be told. POSIX counts in
+// units of 512 bytes on both systems.
+func diskBytes(path string) int64 {
+	var st unix.Stat_t
+	if unix.Lstat(path, &st) != nil {
+		return 0
+	}
+	return int64(st.Blocks) * 512
+}
+
+// Headers reads the header of every sealed file in the folder (Path left empty).
+// A file whose header does not parse is quarantined and reported by the log.
+func (s *Spool) Headers() ([]Header, error) {
+	list, err := os.ReadDir(s.dir)
+	if err != nil {
+		return nil, fmt.Errorf("list spool: %w", err)
+	}
+	var out []Header
+	for _, e := range list {
+		id, err := ParseID(e.Name())
+		if err != nil {
+			continue
+		}
+		h, err := s.readHeader(id)
+		switch {
+		case errors.Is(err, ErrCorrupt):
+			if err := s.Quarantine(id, err.Error()); err != nil {
+				return nil, err
+			}
+		case err != nil:
+			return nil, err
+		default:
+			out = append(out, h)
+		}
+	}
+	return out, nil
+}
+
+func (s *Spool) readHeader(id ID) (Header, error) {
+	f, err := s.sys.open("data.open", s.path(id.String()), os.O_RDONLY)
+	if err != nil {
+		return Header{}, err
+	}
+	defer f.Close()
+	h, err := s.loadHeader(f, id)
+	h.sealedPath = nil
+	return h.Header, err
+}
+
+// Quarantine moves a sealed file (closed or not) to the quarantine folder, with
+// a note of why. An open one can still be read, and no longer synced.
+func (s *Spool) Quarantine(id ID, why string) error {
+	s.mu.Lock()
+	f := s.open[id]
+	s.mu.Unlock()
+	if f != nil {
+		f.syncing.Lock()
+		defer f.syncing.Unlock()
+		f.moved = true
+	}
+	name := id.String()
+	if err := s.moveToQuarantine([]string{name, name + mapSuffix}, why); err != nil {
+		return fmt.Errorf("quarantine %s: %w", id, err)
+	}
+	if f == nil {
+		s.quota.set(id, 0)
+	}
+	s.log.Error("a sealed file was moved to quarantine", "id", id.String(), "why", why)
+	return nil
+}
+
+// moveToQuarantine moves those of the names that exist, under one new prefix,
+// so that nothing already there is replaced.
+func (s *Spool) moveToQuarantine(names []string, why string) error {
+	dir := s.path(quarantineName)
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	now := time.Now().UTC()
+	stamp := now.Format("20060102T150405.000000000Z") + "-"
+	note := fmt.Sprintf("%s\nmoved here at %s, because:\n%s\n", strings.Join(names, "\n"), now.Format(time.RFC3339), why)
+	if err := os.WriteFile(filepath.Join(dir, stamp+names[0]+".txt"), []byte(note), 0o600); err != nil {
+		return err
+	}
+	for _, name := range names {
+		err := s.sys.rename("quarantine.rename", s.path(name), filepath.Join(dir, stamp+name))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return errors.Join(s.sys.syncDir("quarantine.sync", dir), s.sys.syncDir("dir.sync", s.dir))
+}
+
+// Remove deletes a sealed file that nobody has open. One that is not there is no error.
+func (s *Spool) Remove(id ID) error {
+	if err := s.claim(id); err != nil {
+		return fmt.Errorf("remove %s: %w", id, err)
+	}
+	defer s.unclaim(id)
+	name := s.path(id.String())
+	for _, path := range []string{name, name + mapSuffix} {
+		if err := s.sys.remove("data.remove", path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove %s: %w", id, err)
+		}
+	}
+	s.quota.set(id, 0)
+	return nil
+}
+
+// claim reserves an id for a file that is being opened or removed.
+func (s *Spool) claim(id ID) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.open[id]; ok {
+		return errors.New("the sealed file is open")
+	}
+	s.open[id] = nil
+	return nil
+}
+
+func (s *Spool) unclaim(id ID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.open, id)
+}
+
+func (s *Spool) register(f *File) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open[f.id] = f
+}

@@ -1,0 +1,104 @@
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"sync"
+
+	"mcfs/crypt"
+)
+
+// Frozen is an immutable view. Offsets are the file's. Safe for concurrent reads.
+type Frozen struct {
+	f        *File
+	size     int64
+	off, end int64
+
+	mu    sync.RWMutex
+	table table
+	done  bool
+}
+
+var errOutside = errors.New("outside of the frozen range")
+
+// Freeze gives an immutable view of [off, off+n) as of now, at a cost in
+// proportion to n; n of -1: to the end. Later writes take other slots.
+func (f *File) Freeze(off, n int64) (*Frozen, error) {
+	if off < 0 || n < -1 {
+		return nil, fmt.Errorf("freeze %s at %d+%d: %w", f.id, off, n, errNegative)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return nil, f.closedError()
+	}
+	end := f.size
+	if n >= 0 && n < f.size-off {
+		end = off + n
+	}
+	off = min(off, end)
+	lo, hi := off/crypt.BlockSize, (end+crypt.BlockSize-1)/crypt.BlockSize
+	if err := f.sealAll(lo, hi); err != nil {
+		return nil, fmt.Errorf("freeze %s: %w", f.id, err)
+	}
+	z := &Frozen{f: f, size: f.size, off: off, end: end, table: f.table.copyRange(lo, hi)}
+	z.table.each(lo, hi, func(_ int64, e entry) bool {
+		f.slots.all[e.slot].refs++
+		return true
+	})
+	f.pin()
+	return z, nil
+}
+
+// Size is the file's size at the freeze, in bytes.
+func (z *Frozen) Size() int64 { return z.size }
+
+// ReadAt is File.ReadAt of the view; it reads nothing outside of its range.
+// io.EOF is the file's end, not the range's.
+func (z *Frozen) ReadAt(p []byte, off int64) (int, error) {
+	z.mu.RLock()
+	defer z.mu.RUnlock()
+	switch {
+	case z.done:
+		return 0, fmt.Errorf("frozen view of %s: %w", z.f.id, fs.ErrClosed)
+	case off >= z.size:
+		return 0, io.EOF
+	case off < z.off || off > z.end || min(int64(len(p)), z.size-off) > z.end-off:
+		return 0, fmt.Errorf("read %s at %d+%d: %w", z.f.id, off, len(p), errOutside)
+	}
+	z.f.use()
+	return z.f.readTable(&z.table, nil, z.size, p, off)
+}
+
+// Absent is File.Absent within the view's range.
+func (z *Frozen) Absent(off int64) (start, n int64, ok bool) {
+	z.mu.RLock()
+	defer z.mu.RUnlock()
+	return z.table.absentRange(max(off, z.off), z.end)
+}
+
+// Release lets go of the slots. Once is enough; more does no harm.
+func (z *Frozen) Release() {
+	z.mu.Lock()
+	defer z.mu.Unlock()
+	if z.done {
+		return
+	}
+	z.done = true
+	f := z.f
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	z.table.each(0, endOfBlocks, func(_ int64, e entry) bool {
+		f.slots.unref(e.slot)
+		return true
+	})
+	z.table = table{}
+	if !f.closed {
+		f.punchIdle(maxIdle)
+	}
+	if err := f.unpin(); err != nil {
+		f.s.log.Warn("close", "id", f.id.String(), "err", err)
+	}
+}

@@ -1,0 +1,159 @@
+package spool
+
+import (
+	"bytes"
+	"encoding/json"
+	"testing"
+
+	"mcfs/crypt"
+)
+
+// seeds adds them and fails if there are none.
+func seeds(f *testing.F, list ...[]byte) {
+	if len(list) == 0 {
+		f.Fatal("no seeds")
+	}
+	for _, b := range list {
+		f.Add(b)
+	}
+}
+
+func FuzzHeader(f *testing.F) {
+	h := diskHeader{Header: Header{ID: NewID(), Wrapped: []byte("w"), KeyID: "k"}, sealedPath: []byte("sealed")}
+	whole, err := h.marshal()
+	if err != nil {
+		f.Fatal(err)
+	}
+	seeds(f, whole, whole[:100], bytes.Repeat([]byte{0xff}, headerUnit))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		h, err := parseHeader(b)
+		if err != nil {
+			return
+		}
+		again, err := h.marshal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Only the padding may differ.
+		if h2, err := parseHeader(again); err != nil || h2.ID != h.ID || h2.KeyID != h.KeyID ||
+			!bytes.Equal(h2.Wrapped, h.Wrapped) || !bytes.Equal(h2.sealedPath, h.sealedPath) {
+			t.Fatalf("%+v came back as %+v, %v", h, h2, err)
+		}
+	})
+}
+
+func someTable() table {
+	t := newTable()
+	t.setAbsent(3, 900, func(int64, entry) {})
+	for i := int64(0); i < 600; i += 1 + i%3 {
+		t.put(i, entry{slot: uint32(i*7) % 1000, n: uint32(1 + i*100), nonce: [12]byte{1}, tag: [16]byte{2}})
+	}
+	t.cut(899, 10)
+	t.cut(300, 5)
+	return t
+}
+
+func FuzzRecord(f *testing.F) {
+	t1 := someTable()
+	snapshot := record{kind: recordSnapshot, full: true, size: 1000 * bs, runs: appendRuns(nil, &t1, ranges{{0, endOfBlocks}})}
+	delta := record{kind: recordDelta, size: 5, runs: appendRuns(nil, &t1, ranges{{2, 9}, {298, 302}})}
+	evicted := record{kind: recordEvicted, runs: appendEvicted(nil, 4, []uint32{1, 28, 3})}
+	seeds(f, snapshot.marshal(), delta.marshal(), evicted.marshal())
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r, err := parseRecord(b)
+		if err != nil {
+			return
+		}
+		if len(r.runs) > 4096 {
+			return
+		}
+		got := someTable()
+		if r.apply(&got) != nil {
+			return
+		}
+		// What was understood can be written and understood again.
+		again := record{kind: recordSnapshot, size: r.size, runs: appendRuns(nil, &got, ranges{{0, endOfBlocks}})}
+		back := newTable()
+		if err := again.apply(&back); err != nil {
+			t.Fatal(err)
+		}
+		equalTables(t, &got, &back)
+	})
+}
+
+func equalTables(t fatal, a, b *table) {
+	t.Helper()
+	if a.stored != b.stored || len(a.absent) != len(b.absent) || len(a.cuts) != len(b.cuts) {
+		t.Fatalf("%d stored, %v, %v; %d stored, %v, %v", a.stored, a.absent, a.cuts, b.stored, b.absent, b.cuts)
+	}
+	a.each(0, endOfBlocks, func(i int64, e entry) bool {
+		if got, _ := b.get(i); got != e {
+			t.Fatalf("block %d: %+v, %+v", i, e, got)
+		}
+		return true
+	})
+	for k := range a.absent {
+		if a.absent[k] != b.absent[k] {
+			t.Fatalf("absent %v, %v", a.absent, b.absent)
+		}
+	}
+	for i, n := range a.cuts {
+		if b.cuts[i] != n {
+			t.Fatalf("cuts %v, %v", a.cuts, b.cuts)
+		}
+	}
+}
+
+func FuzzMapFile(f *testing.F) {
+	sealer, err := crypt.NewSealer(testKey, [16]byte{1})
+	if err != nil {
+		f.Fatal(err)
+	}
+	t1 := someTable()
+	one, err := newMapFile(sealer, record{kind: recordSnapshot, full: true, size: 1000 * bs, runs: appendRuns(nil, &t1, ranges{{0, endOfBlocks}})}, 4)
+	if err != nil {
+		f.Fatal(err)
+	}
+	two, err := appendFrame(bytes.Clone(one), sealer, record{kind: recordDelta, full: true}, 5)
+	if err != nil {
+		f.Fatal(err)
+	}
+	seeds(f, one, two, two[:len(two)-9], []byte(mapMagic))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		m, err := parseMap(b, sealer)
+		if err != nil {
+			return
+		}
+		if m.end > int64(len(b)) || m.torn != (m.end < int64(len(b))) || len(m.records) == 0 {
+			t.Fatalf("end %d of %d, torn %v, %d records", m.end, len(b), m.torn, len(m.records))
+		}
+	})
+}
+
+func FuzzJournalValues(f *testing.F) {
+	e := someEntry("p")
+	v, err := encodeEntry(e)
+	if err != nil {
+		f.Fatal(err)
+	}
+	c, err := encodeChange(Change{Seq: 3, Op: "rename", Path: "a"})
+	if err != nil {
+		f.Fatal(err)
+	}
+	seeds(f, v, c, []byte(`{"id":"x"}`), []byte("null"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		var probe struct {
+			ID  ID     `json:"id"`
+			Seq uint64 `json:"seq"`
+		}
+		if json.Unmarshal(b, &probe) != nil {
+			return
+		}
+		if e, err := decodeEntry(probe.ID[:], b); err == nil && e.ID != probe.ID {
+			t.Fatalf("%x under %x", e.ID, probe.ID)
+		}
+		if c, err := decodeChange(changeKey(probe.Seq), b); err == nil && c.Seq != probe.Seq {
+			t.Fatalf("%d under %d", c.Seq, probe.Seq)
+		}
+	})
+}

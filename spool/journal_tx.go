@@ -1,0 +1,219 @@
+package spool
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+	"unicode/utf8"
+
+	bolt "go.etcd.io/bbolt"
+
+	"mcfs/sidecar"
+)
+
+// Entry is what the journal knows of a sealed file.
+type Entry struct {
+	ID      ID           `json:"id"`
+	Path    string       `json:"path"` // in the volume, no leading slash
+	State   string       `json:"state"`
+	Wrapped []byte       `json:"wrapped"` // sealing data key
+	KeyID   string       `json:"key_id"`
+	Size    int64        `json:"size"`
+	Attr    sidecar.Attr `json:"attr"`
+	Updated time.Time    `json:"updated"`
+	Reason  string       `json:"reason,omitempty"` // of the last failure, for people
+	Data    []byte       `json:"data,omitempty"`   // the volume's own, opaque here
+}
+
+// Change is one queued change of names.
+type Change struct {
+	Seq  uint64 `json:"seq"` // assigned by Add, ascending, never used again
+	Op   string `json:"op"`
+	Path string `json:"path"`
+	To   string `json:"to,omitempty"`
+	Data []byte `json:"data,omitempty"` // the volume's own, opaque here
+}
+
+// The buckets. Entries are found by id, changes by sequence number (8 bytes,
+// big endian: bbolt's order is theirs), unreadable values by bucket, slash, key.
+var (
+	bucketEntries    = []byte("entries")
+	bucketChanges    = []byte("changes")
+	bucketSettings   = []byte("settings")
+	bucketUnreadable = []byte("unreadable")
+)
+
+// Tx is one transaction.
+type Tx struct{ tx *bolt.Tx }
+
+// PutEntry adds an entry, or replaces the one of the same id.
+func (t *Tx) PutEntry(e Entry) error {
+	v, err := encodeEntry(e)
+	if err != nil {
+		return fmt.Errorf("journal entry %s: %w", e.ID, err)
+	}
+	return t.tx.Bucket(bucketEntries).Put(e.ID[:], v)
+}
+
+// DeleteEntry: that there is none is no error.
+func (t *Tx) DeleteEntry(id ID) error { return t.tx.Bucket(bucketEntries).Delete(id[:]) }
+
+// AddChange appends to the queue and returns the number that it assigned.
+func (t *Tx) AddChange(c Change) (uint64, error) {
+	seq, err := t.tx.Bucket(bucketChanges).NextSequence()
+	if err != nil {
+		return 0, fmt.Errorf("journal change: %w", err)
+	}
+	c.Seq = seq
+	return seq, t.PutChange(c)
+}
+
+// PutChange replaces by Seq.
+func (t *Tx) PutChange(c Change) error {
+	b := t.tx.Bucket(bucketChanges)
+	if c.Seq == 0 || c.Seq > b.Sequence() {
+		return fmt.Errorf("journal change %d: no such number was assigned", c.Seq)
+	}
+	v, err := encodeChange(c)
+	if err != nil {
+		return fmt.Errorf("journal change %d: %w", c.Seq, err)
+	}
+	return b.Put(changeKey(c.Seq), v)
+}
+
+// DeleteChange: that there is none is no error.
+func (t *Tx) DeleteChange(seq uint64) error {
+	return t.tx.Bucket(bucketChanges).Delete(changeKey(seq))
+}
+
+// PutSetting keeps a value by name; nil deletes it.
+func (t *Tx) PutSetting(name string, v []byte) error {
+	b := t.tx.Bucket(bucketSettings)
+	if v == nil {
+		return b.Delete([]byte(name))
+	}
+	return b.Put([]byte(name), v)
+}
+
+func changeKey(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq) }
+
+// JSON spells a string's invalid UTF-8 as U+FFFD: a path that would come back
+// as another must be refused.
+func encodeEntry(e Entry) ([]byte, error) {
+	if err := checkUTF8(e.Path, e.KeyID); err != nil {
+		return nil, err
+	}
+	return json.Marshal(e)
+}
+
+func encodeChange(c Change) ([]byte, error) {
+	if err := checkUTF8(c.Path, c.To); err != nil {
+		return nil, err
+	}
+	return json.Marshal(c)
+}
+
+var errKey = errors.New("value stands under another key")
+
+func decodeEntry(k, v []byte) (e Entry, err error) {
+	if err := json.Unmarshal(v, &e); err != nil {
+		return Entry{}, err
+	}
+	if string(k) != string(e.ID[:]) {
+		return Entry{}, errKey
+	}
+	return e, nil
+}
+
+func decodeChange(k, v []byte) (c Change, err error) {
+	if err := json.Unmarshal(v, &c); err != nil {
+		return Change{}, err
+	}
+	if string(k) != string(changeKey(c.Seq)) {
+		return Change{}, errKey
+	}
+	return c, nil
+}
+
+// Entries reads all, in no particular order. A value that does not parse is
+// moved to a bucket of its own, reported, and left out.
+func (j *Journal) Entries() ([]Entry, error) { return readAll(j, bucketEntries, decodeEntry) }
+
+// Changes reads all, in order of Seq. A value that does not parse is moved to a
+// bucket of its own, reported, and left out.
+func (j *Journal) Changes() ([]Change, error) { return readAll(j, bucketChanges, decodeChange) }
+
+func readAll[T any](j *Journal, bucket []byte, decode func(k, v []byte) (T, error)) ([]T, error) {
+	if err := j.flush(); err != nil {
+		return nil, fmt.Errorf("read journal: %w", err)
+	}
+	var list []T
+	var bad [][]byte
+	err := guard(func() error {
+		return j.db.View(func(tx *bolt.Tx) error {
+			return tx.Bucket(bucket).ForEach(func(k, v []byte) error {
+				x, err := decode(k, v)
+				if err != nil {
+					j.log.Error("a journal value does not parse: set aside", "bucket", string(bucket), "key", fmt.Sprintf("%x", k), "err", err)
+					bad = append(bad, slices.Clone(k))
+					return nil
+				}
+				list = append(list, x)
+				return nil
+			})
+		})
+	})
+	if err == nil && len(bad) > 0 {
+		err = j.Update(func(t *Tx) error { return setAside(t, bucket, bad) })
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read journal: %w", err)
+	}
+	return list, nil
+}
+
+// setAside moves values to the bucket of the unreadable.
+func setAside(t *Tx, bucket []byte, keys [][]byte) error {
+	from, to := t.tx.Bucket(bucket), t.tx.Bucket(bucketUnreadable)
+	for _, k := range keys {
+		name := slices.Concat(bucket, []byte("/"), k)
+		if len(name) > bolt.MaxKeySize {
+			sum := sha256.Sum256(k)
+			name = slices.Concat(bucket, []byte("/"), sum[:])
+		}
+		if err := to.Put(name, slices.Clone(from.Get(k))); err != nil {
+			return err
+		}
+		if err := from.Delete(k); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Setting is a value by name, the caller's own copy; nil if none.
+func (j *Journal) Setting(name string) (v []byte, err error) {
+	if err := j.flush(); err != nil {
+		return nil, fmt.Errorf("read journal: %w", err)
+	}
+	err = guard(func() error {
+		return j.db.View(func(tx *bolt.Tx) error {
+			v = slices.Clone(tx.Bucket(bucketSettings).Get([]byte(name)))
+			return nil
+		})
+	})
+	return v, err
+}
+
+func checkUTF8(list ...string) error {
+	for _, s := range list {
+		if !utf8.ValidString(s) {
+			return fmt.Errorf("%q is not UTF-8", s)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,214 @@
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+)
+
+// Load opens a sealed file as its last Sync left it. ErrCorrupt: the file has been quarantined.
+// The map on disk decides; what no record of it names is given back to the disk.
+func (s *Spool) Load(id ID, dataKey []byte) (*File, error) {
+	if err := s.claim(id); err != nil {
+		return nil, fmt.Errorf("load %s: %w", id, err)
+	}
+	f, err := s.load(id, dataKey)
+	if err == nil {
+		s.register(f)
+		return f, nil
+	}
+	s.unclaim(id)
+	if errors.Is(err, ErrCorrupt) {
+		if qerr := s.Quarantine(id, err.Error()); qerr != nil {
+			err = errors.Join(err, qerr)
+		}
+	}
+	return nil, fmt.Errorf("load %s: %w", id, err)
+}
+
+func (s *Spool) load(id ID, dataKey []byte) (_ *File, err error) {
+	f, err := s.newFile(id, dataKey)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			f.closeFiles()
+		}
+	}()
+	path := s.path(id.String())
+	if f.data, err = s.sys.open("data.open", path, os.O_RDWR); err != nil {
+		return nil, err
+	}
+	if f.header, err = s.loadHeader(f.data, id); err != nil {
+		return nil, err
+	}
+	name, err := f.sealer.OpenRecord(nil, f.header.sealedPath, pathLabel)
+	if err != nil {
+		return nil, fmt.Errorf("sealed path: %w: %w", ErrCorrupt, err)
+	}
+	f.header.Path = string(name)
+	if f.maplog.file, err = s.sys.open("map.open", path+mapSuffix, os.O_RDWR); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("the map is missing: %w", ErrCorrupt)
+		}
+		return nil, err
+	}
+	m, err := f.readMap()
+	if err != nil {
+		return nil, err
+	}
+	if err := f.replay(m); err != nil {
+		return nil, err
+	}
+	return f, f.adoptSlots()
+}
+
+func (f *File) closeFiles() {
+	for _, file := range []*os.File{f.data, f.maplog.file} {
+		if file != nil {
+			file.Close()
+		}
+	}
+	f.sealer.Wipe()
+}
+
+func (f *File) readMap() (parsedMap, error) {
+	fi, err := f.maplog.file.Stat()
+	if err != nil {
+		return parsedMap{}, err
+	}
+	b := make([]byte, fi.Size())
+	if err := f.s.readFull("map.read", f.maplog.file, b, 0); err != nil {
+		return parsedMap{}, err
+	}
+	m, err := parseMap(b, f.sealer)
+	f.maplog.seq, f.maplog.end, f.maplog.doubtful = m.seq, m.end, m.torn
+	return m, err
+}
+
+// replay builds the table from the records.
+//
+// Records after the last full one were not synced. In the boot that wrote them,
+// the page cache has all they name. After a reboot some of it may be missing:
+// then every block that they brought is read, and if one fails, the file goes
+// back to the full record, which is what was promised. Evictions were synced
+// when they were written, and hold for either state.
+func (f *File) replay(m parsedMap) error {
+	full := 0
+	for k, r := range m.records {
+		if r.full {
+			full = k
+		}
+	}
+	base := newTable()
+	doubt := false
+	for k, r := range m.records {
+		if err := r.apply(&f.table); err != nil {
+			return err
+		}
+		if r.kind != recordEvicted {
+			f.size = r.size
+		}
+		if k > full && r.kind == recordDelta {
+			f.fast = true
+			doubt = doubt || r.boot != f.s.boot
+		}
+	}
+	f.logged = f.size
+	if err := checkShape(&f.table, f.size); err != nil {
+		return err
+	}
+	if f.fast {
+		f.unsynced.add(0, endOfBlocks)
+	}
+	if !doubt {
+		return nil
+	}
+	f.maplog.doubtful = true // either way the next Sync writes it anew, as full
+	for _, r := range m.records[:full+1] {
+		if err := r.apply(&base); err != nil {
+			return err
+		}
+	}
+	err := f.verifySince(&base)
+	if err == nil || !errors.Is(err, ErrCorrupt) {
+		return err
+	}
+	f.s.log.Warn("what was not fsynced before the machine went down is lost: back to the last fsync", "id", f.id.String(), "err", err)
+	for _, r := range m.records[full+1:] {
+		if r.kind != recordEvicted {
+			continue
+		}
+		if err := r.apply(&base); err != nil {
+			return err
+		}
+	}
+	f.table, f.size = base, m.records[full].size
+	f.logged = f.size
+	return nil
+}
+
+// verifySince reads every stored block that base does not have.
+func (f *File) verifySince(base *table) (err error) {
+	buf := blockPool.Get().(*block)
+	defer putBlock(buf)
+	f.table.each(0, endOfBlocks, func(i int64, e entry) bool {
+		if old, ok := base.get(i); ok && old == e {
+			return true
+		}
+		err = f.unseal(buf[:], i, e)
+		return err == nil
+	})
+	return err
+}
+
+// checkShape: nothing lies behind the file's end. Only our own mistake could
+// have written such a record, since all are authenticated.
+func checkShape(t *table, size int64) error {
+	end := blocksOf(size)
+	for _, key := range t.keys(end, endOfBlocks) {
+		for k, e := range t.pages[key].e {
+			if e.n > 0 && key*pageBlocks+int64(k) >= end {
+				return errRecord
+			}
+		}
+	}
+	if s, ok := t.absent.next(end); ok && s.hi > end {
+		return errRecord
+	}
+	return nil
+}
+
+// adoptSlots takes over the slots that the table names, and gives the others' disk space back.
+func (f *File) adoptSlots() (err error) {
+	f.s.quota.set(f.id, f.header.length)
+	f.countMap()
+	f.table.each(0, endOfBlocks, func(_ int64, e entry) bool {
+		if !f.slots.adopt(e.slot, int(e.n)) {
+			err = fmt.Errorf("two blocks in slot %d: %w", e.slot, ErrCorrupt)
+			return false
+		}
+		f.s.quota.add(f.id, int64(units(int(e.n)))*diskUnit)
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	for n := range f.slots.all {
+		if f.slots.isFree(uint32(n)) {
+			f.occupySlot(uint32(n), slotSize)
+			f.slots.settle(uint32(n))
+		}
+	}
+	f.punchIdle(0)
+	fi, err := f.data.Stat()
+	if err != nil {
+		return err
+	}
+	if end := f.slotOffset(uint32(len(f.slots.all))); fi.Size() > end {
+		return f.s.sys.truncate("data.truncate", f.data, end)
+	}
+	return nil
+}

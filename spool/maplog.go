@@ -1,0 +1,223 @@
+package spool
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+	"math"
+	"os"
+
+	"mcfs/crypt"
+)
+
+// mapLog is the map file: 8 bytes of magic, the first record's sequence number
+// (8 bytes, big endian), then frames. A frame is the length of what is sealed
+// (4 bytes), a CRC-32C of that length and the sequence number (4), and the
+// sealed record, whose label binds the sequence number again.
+type mapLog struct {
+	file *os.File
+	end  int64  // where the next frame goes
+	seq  uint64 // the next record's
+	// doubtful: what the disk holds after end, or whether all before it got
+	// there, is unknown. Nothing is appended then; the next Sync writes the map anew.
+	doubtful bool
+	counted  int64 // bytes on disk that the quota knows of
+}
+
+const (
+	mapMagic   = "mcfsmap\x01"
+	mapHead    = len(mapMagic) + 8
+	frameHead  = 8
+	sectorSize = 512
+)
+
+func mapLabel(seq uint64) string { return fmt.Sprintf("map %d", seq) }
+
+func frameSum(size uint32, seq uint64) uint32 {
+	var b [12]byte
+	binary.BigEndian.PutUint32(b[:], size)
+	binary.BigEndian.PutUint64(b[4:], seq)
+	return crc32.Checksum(b[:], castagnoli)
+}
+
+// appendFrame seals a record as number seq.
+func appendFrame(b []byte, sealer *crypt.Sealer, r record, seq uint64) ([]byte, error) {
+	plain := r.marshal()
+	size := len(plain) + crypt.SealOverhead
+	if size > math.MaxInt32 {
+		return nil, fmt.Errorf("map record of %d bytes is too long", size)
+	}
+	b = binary.BigEndian.AppendUint32(b, uint32(size))
+	b = binary.BigEndian.AppendUint32(b, frameSum(uint32(size), seq))
+	return sealer.SealRecord(b, plain, mapLabel(seq)), nil
+}
+
+// newMapFile is a whole map file that holds one record.
+func newMapFile(sealer *crypt.Sealer, r record, seq uint64) ([]byte, error) {
+	b := binary.BigEndian.AppendUint64([]byte(mapMagic), seq)
+	return appendFrame(b, sealer, r, seq)
+}
+
+// parsedMap is what a map file says.
+type parsedMap struct {
+	records []record
+	end     int64  // after the last good frame
+	seq     uint64 // after the last good record
+	torn    bool   // there is something after end
+}
+
+// parseMap reads records until the end or a torn tail. A power cut leaves a
+// record short, or with sectors that were never written, which read as zeros;
+// one that is whole and does not authenticate is corrupt. So is a torn one that
+// a full record follows, because that was written when all before it was on disk.
+func parseMap(b []byte, sealer *crypt.Sealer) (m parsedMap, err error) {
+	if len(b) < mapHead || string(b[:len(mapMagic)]) != mapMagic {
+		return m, fmt.Errorf("map has no header: %w", ErrCorrupt)
+	}
+	m.seq = binary.BigEndian.Uint64(b[len(mapMagic):])
+	at := mapHead
+	for at < len(b) {
+		r, n, ok := openFrame(b[at:], sealer, m.seq)
+		if !ok {
+			m.torn = true
+			if err := checkTorn(b, at, sealer, m.seq); err != nil {
+				return m, err
+			}
+			break
+		}
+		m.records = append(m.records, r)
+		m.seq++
+		at += n
+	}
+	m.end = int64(at)
+	if len(m.records) == 0 || m.records[0].kind != recordSnapshot {
+		return m, fmt.Errorf("map does not begin with a snapshot: %w", ErrCorrupt)
+	}
+	return m, nil
+}
+
+// frameLength is the whole frame's, ok if its head is sound; it may end behind b.
+func frameLength(b []byte, seq uint64) (n int, ok bool) {
+	if len(b) < frameHead {
+		return 0, false
+	}
+	size := binary.BigEndian.Uint32(b)
+	sound := size <= math.MaxInt32 && binary.BigEndian.Uint32(b[4:]) == frameSum(size, seq)
+	return frameHead + int(size), sound
+}
+
+func openFrame(b []byte, sealer *crypt.Sealer, seq uint64) (r record, n int, ok bool) {
+	n, ok = frameLength(b, seq)
+	if !ok || n > len(b) {
+		return r, n, false
+	}
+	plain, err := sealer.OpenRecord(nil, b[frameHead:n], mapLabel(seq))
+	if err != nil {
+		return r, n, false
+	}
+	r, err = parseRecord(plain)
+	return r, n, err == nil
+}
+
+// checkTorn says why the bad frame at b[at:] cannot come from a power cut; nil if it can.
+func checkTorn(b []byte, at int, sealer *crypt.Sealer, seq uint64) error {
+	corrupt := fmt.Errorf("map record %d does not authenticate: %w", seq, ErrCorrupt)
+	n, sound := frameLength(b[at:], seq)
+	if !sound { // a torn head is short or zeros, and nothing can be found behind it
+		if len(b)-at < frameHead || zeroSector(b, at, len(b)) {
+			return nil
+		}
+		return corrupt
+	}
+	if at+n > len(b) {
+		return nil
+	}
+	if !zeroSector(b, at, at+n) {
+		return corrupt
+	}
+	for at += n; at < len(b); at += n {
+		seq++
+		r, size, ok := openFrame(b[at:], sealer, seq)
+		if ok && r.full {
+			return corrupt
+		}
+		if n, sound = size, size > 0 && ok; !sound {
+			return nil
+		}
+	}
+	return nil
+}
+
+// zeroSector says whether the part of b[lo:hi] in any sector of the disk is all
+// zeros, which sealed bytes never are.
+func zeroSector(b []byte, lo, hi int) bool {
+	for lo < hi {
+		end := min(hi, lo/sectorSize*sectorSize+sectorSize)
+		if len(bytes.TrimLeft(b[lo:end], "\x00")) == 0 {
+			return true
+		}
+		lo = end
+	}
+	return false
+}
+
+// append writes one record behind the others, and waits for the disk if durable.
+// The caller holds f.syncing. After an error the log is doubtful.
+func (f *File) appendRecord(r record, durable bool) error {
+	l := &f.maplog
+	b, err := appendFrame(nil, f.sealer, r, l.seq)
+	if err != nil {
+		return err
+	}
+	l.doubtful = true
+	if _, err := f.s.sys.pwrite("map.write", l.file, b, l.end); err != nil {
+		return fmt.Errorf("write map: %w", diskError(err))
+	}
+	if durable {
+		if err := f.s.sys.sync("map.sync", l.file); err != nil {
+			return fmt.Errorf("sync map: %w", diskError(err))
+		}
+	}
+	l.doubtful = false
+	l.seq++
+	l.end += int64(len(b))
+	f.countMap()
+	return nil
+}
+
+// replaceMap puts a map of one record in the place of the log: written beside
+// it, synced, renamed. The caller holds f.syncing.
+func (f *File) replaceMap(r record) error {
+	l, sys := &f.maplog, f.s.sys
+	b, err := newMapFile(f.sealer, r, l.seq)
+	if err != nil {
+		return err
+	}
+	path := f.s.path(f.id.String() + mapSuffix)
+	tmp := path + tmpSuffix
+	file, err := sys.open("map.create", tmp, os.O_RDWR|os.O_CREATE|os.O_TRUNC)
+	if err != nil {
+		return fmt.Errorf("create map: %w", diskError(err))
+	}
+	_, err = sys.pwrite("map.write", file, b, 0)
+	if err == nil {
+		err = sys.sync("map.sync", file)
+	}
+	if err == nil {
+		err = sys.rename("map.rename", tmp, path)
+	}
+	if err != nil {
+		file.Close()
+		os.Remove(tmp) // if it cannot be removed now, the next Open does it
+		return fmt.Errorf("replace map: %w", diskError(err))
+	}
+	l.file.Close()
+	*l = mapLog{file: file, end: int64(len(b)), seq: l.seq + 1, doubtful: true, counted: l.counted}
+	f.countMap()
+	if err := sys.syncDir("dir.sync", f.s.dir); err != nil {
+		return fmt.Errorf("sync %s: %w", f.s.dir, err)
+	}
+	l.doubtful = false
+	return nil
+}

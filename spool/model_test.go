@@ -1,0 +1,444 @@
+package spool
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// model is what a file must look like: plain bytes, and per block whether they are absent.
+type model struct {
+	data   []byte
+	absent map[int64]int // block: how many of its bytes the base has
+}
+
+func (m *model) clone() model {
+	c := model{data: bytes.Clone(m.data), absent: map[int64]int{}}
+	for k, v := range m.absent {
+		c.absent[k] = v
+	}
+	return c
+}
+
+// missing says whether [off, off+n) touches bytes that are absent.
+func (m *model) missing(off, n int64) bool {
+	for b, v := range m.absent {
+		if off < b*bs+int64(v) && off+n > b*bs {
+			return true
+		}
+	}
+	return false
+}
+
+// refuses says whether a change of [lo, hi) would overwrite an absent block in part.
+func (m *model) refuses(lo, hi int64) bool {
+	for b, v := range m.absent {
+		start := b * bs
+		if lo < start+bs && hi > start && !(lo <= start && hi >= start+int64(v)) {
+			return true
+		}
+	}
+	return false
+}
+
+func (m *model) resize(size int64) {
+	if size < int64(len(m.data)) {
+		m.data = m.data[:size:size]
+	} else {
+		m.data = append(m.data, make([]byte, size-int64(len(m.data)))...)
+	}
+	for b, v := range m.absent {
+		if b*bs >= size {
+			delete(m.absent, b)
+		} else {
+			m.absent[b] = int(min(int64(v), size-b*bs))
+		}
+	}
+}
+
+// change puts p at off; blocks it touches are absent no more.
+func (m *model) change(p []byte, off int64) {
+	m.resize(max(int64(len(m.data)), off+int64(len(p))))
+	copy(m.data[off:], p)
+	for b := off / bs; b*bs < off+int64(len(p)); b++ {
+		delete(m.absent, b)
+	}
+}
+
+// machine drives one spool of one file, and the model beside it.
+type machine struct {
+	t        *testing.T
+	s        *Spool
+	f        *File
+	now      model
+	synced   model // what Load must find
+	frozen   []*Frozen
+	frozenAt []model
+	seed     uint64
+}
+
+const modelBlocks = 12
+
+func (m *machine) text(n int) []byte {
+	m.seed++
+	return text(m.seed, n)
+}
+
+func (m *machine) offset(t *rapid.T) int64 {
+	b := rapid.Int64Range(0, modelBlocks-1).Draw(t, "block") * bs
+	return b + rapid.OneOf(rapid.Just(int64(0)), rapid.Int64Range(0, bs-1), rapid.SampledFrom([]int64{1, 4096, bs - 1})).Draw(t, "within")
+}
+
+func (m *machine) length(t *rapid.T) int64 {
+	return rapid.OneOf(rapid.Int64Range(1, 300), rapid.Just(int64(bs)), rapid.Int64Range(1, 3*bs)).Draw(t, "length")
+}
+
+func (m *machine) Write(t *rapid.T) {
+	off, n := m.offset(t), m.length(t)
+	p := m.text(int(n))
+	got, err := m.f.WriteAt(p, off)
+	var absent *AbsentError
+	if refused := m.now.refuses(off, off+n); refused != errors.As(err, &absent) {
+		t.Fatalf("WriteAt(%d, %d): %v, absent %v", off, n, err, m.now.absent)
+	} else if refused {
+		return
+	}
+	if err != nil || got != len(p) {
+		t.Fatalf("WriteAt(%d, %d) = %d, %v", off, n, got, err)
+	}
+	m.now.change(p, off)
+}
+
+func (m *machine) Read(t *rapid.T) {
+	m.checkRead(t, m.f, m.now, m.offset(t), m.length(t))
+}
+
+func (m *machine) checkRead(t *rapid.T, r io.ReaderAt, want model, off, n int64) {
+	t.Helper()
+	p := bytes.Repeat([]byte{0xee}, int(n))
+	got, err := r.ReadAt(p, off)
+	size := int64(len(want.data))
+	end := min(off+n, size)
+	if off >= size {
+		if got != 0 || err != io.EOF {
+			t.Fatalf("read at %d of %d: %d, %v", off, size, got, err)
+		}
+		return
+	}
+	var absent *AbsentError
+	if missing := want.missing(off, end-off); missing != errors.As(err, &absent) {
+		t.Fatalf("read %d+%d of %d: %v; absent %v", off, n, size, err, want.absent)
+	} else if missing {
+		return
+	}
+	if int64(got) != end-off || (err == io.EOF) != (got < len(p)) || err != nil && err != io.EOF {
+		t.Fatalf("read %d+%d of %d: %d, %v", off, n, size, got, err)
+	}
+	same(t, p[:got], want.data[off:end])
+}
+
+func (m *machine) Truncate(t *rapid.T) {
+	size := m.offset(t)
+	if err := m.f.Truncate(size); err != nil {
+		t.Fatalf("truncate: %v", err)
+	}
+	m.now.resize(size)
+}
+
+func (m *machine) Punch(t *rapid.T) {
+	off, n := m.offset(t), m.length(t)
+	size := int64(len(m.now.data))
+	end := min(off+n, size)
+	err := m.f.PunchHole(off, n)
+	// Bytes after a cut are zeros already: punching only those touches nothing.
+	refused := false
+	for b, v := range m.now.absent {
+		lo, hi := max(off, b*bs), min(end, b*bs+int64(v))
+		refused = refused || lo < hi && hi-lo < int64(v)
+	}
+	var absent *AbsentError
+	if refused != errors.As(err, &absent) || !refused && err != nil {
+		t.Fatalf("punch %d+%d of %d: %v; absent %v", off, n, size, err, m.now.absent)
+	}
+	if refused || off >= end {
+		return
+	}
+	clear(m.now.data[off:end])
+	for b, v := range m.now.absent {
+		if off <= b*bs && end >= b*bs+int64(v) {
+			delete(m.now.absent, b)
+		}
+	}
+}
+
+// Fill fetches the first absent range, as a caller does.
+func (m *machine) Fill(t *rapid.T) {
+	start, n, ok := m.f.Absent(m.offset(t))
+	if !ok {
+		return
+	}
+	p := m.now.data[start : start+n] // absent bytes keep their true value in the model
+	if err := m.f.Fill(p, start); err != nil {
+		t.Fatalf("fill %d+%d: %v", start, n, err)
+	}
+	for b := start / bs; b*bs < start+n; b++ {
+		delete(m.now.absent, b)
+	}
+}
+
+// SetBase begins the file anew as a version in the store.
+func (m *machine) SetBase(t *rapid.T) {
+	m.Truncate0(t)
+	size := m.offset(t)
+	if err := m.f.SetBase(size); err != nil {
+		t.Fatalf("set base: %v", err)
+	}
+	m.now = model{data: m.text(int(size)), absent: map[int64]int{}}
+	for b := int64(0); b*bs < size; b++ {
+		m.now.absent[b] = int(min(size-b*bs, bs))
+	}
+}
+
+func (m *machine) Truncate0(t *rapid.T) {
+	if err := m.f.Truncate(0); err != nil {
+		t.Fatalf("truncate: %v", err)
+	}
+	m.now.resize(0)
+}
+
+func (m *machine) Evict(t *rapid.T) {
+	lo := rapid.Int64Range(0, modelBlocks).Draw(t, "lo")
+	n := rapid.Int64Range(0, 4).Draw(t, "n")
+	m.f.SetEvictable(lo*bs, n*bs)
+	m.s.reclaim(rapid.Int64Range(1, 4*bs).Draw(t, "want"))
+	m.f.ClearEvictable()
+	m.learnEvicted(t, lo, lo+n)
+}
+
+// learnEvicted finds what became absent: only stored blocks of the range may.
+func (m *machine) learnEvicted(t *rapid.T, lo, hi int64) {
+	for off := int64(0); ; {
+		start, n, ok := m.f.Absent(off)
+		if !ok {
+			return
+		}
+		for b := start / bs; b*bs < start+n; b++ {
+			v := int(min(start+n-b*bs, bs))
+			if old, ok := m.now.absent[b]; ok {
+				if old != v {
+					t.Fatalf("block %d: %d bytes absent, want %d", b, v, old)
+				}
+				continue
+			}
+			if b < lo || b >= hi {
+				t.Fatalf("block %d is absent and was not evictable", b)
+			}
+			m.now.absent[b] = v
+			if tail := m.now.data[b*bs+int64(v) : min(int64(len(m.now.data)), (b+1)*bs)]; len(bytes.Trim(tail, "\x00")) > 0 {
+				t.Fatalf("block %d: the evicted range ends before its data", b)
+			}
+			// A map on disk that named the block knows that it is gone.
+			m.markSyncedEvicted(b)
+		}
+		off = start + n
+	}
+}
+
+// markSyncedEvicted: the synced state may have lost the block too, which Load tells.
+func (m *machine) markSyncedEvicted(b int64) {
+	if m.synced.absent == nil {
+		return
+	}
+	if _, ok := m.synced.absent[b]; !ok && b*bs < int64(len(m.synced.data)) {
+		m.synced.absent[b] = -1
+	}
+}
+
+func (m *machine) Freeze(t *rapid.T) {
+	if len(m.frozen) >= 3 {
+		return
+	}
+	z, err := m.f.Freeze(0, -1)
+	if err != nil {
+		t.Fatalf("freeze: %v", err)
+	}
+	m.frozen, m.frozenAt = append(m.frozen, z), append(m.frozenAt, m.now.clone())
+}
+
+func (m *machine) ReadFrozen(t *rapid.T) {
+	for k, z := range m.frozen {
+		m.checkRead(t, z, m.frozenAt[k], m.offset(t), m.length(t))
+	}
+}
+
+func (m *machine) Release(t *rapid.T) {
+	if len(m.frozen) == 0 {
+		return
+	}
+	k := rapid.IntRange(0, len(m.frozen)-1).Draw(t, "view")
+	m.checkRead(t, m.frozen[k], m.frozenAt[k], 0, modelBlocks*bs)
+	m.frozen[k].Release()
+	m.frozen, m.frozenAt = slices.Delete(m.frozen, k, k+1), slices.Delete(m.frozenAt, k, k+1)
+}
+
+func (m *machine) Sync(t *rapid.T) {
+	if err := m.f.Sync(rapid.Bool().Draw(t, "fast")); err != nil {
+		t.Fatalf("sync: %v", err)
+	}
+	m.synced = m.now.clone()
+}
+
+// Kill drops everything in memory and loads what the disk has.
+func (m *machine) Kill(t *rapid.T) {
+	for _, z := range m.frozen {
+		z.Release()
+	}
+	m.frozen, m.frozenAt = nil, nil
+	if err := m.f.Close(); err != nil {
+		t.Fatalf("close: %v", err)
+	}
+	f, err := m.s.Load(m.f.id, testKey)
+	if err != nil {
+		t.Fatalf("load: %v", err)
+	}
+	m.f, m.now = f, m.synced.clone()
+	for b, v := range m.now.absent {
+		if v >= 0 {
+			continue
+		}
+		delete(m.now.absent, b)
+		if start, n, ok := f.Absent(b * bs); ok && start == b*bs {
+			m.now.absent[b] = int(min(n, bs))
+		}
+	}
+	m.synced = m.now.clone()
+}
+
+func (m *machine) Seek(t *rapid.T) {
+	off := m.offset(t)
+	if at, ok := m.f.Data(off); !ok {
+		at = int64(len(m.now.data))
+		m.checkZero(t, off, at)
+	} else {
+		if at < off {
+			t.Fatalf("Data(%d) = %d", off, at)
+		}
+		m.checkZero(t, off, at)
+	}
+	hole := m.f.Hole(off)
+	if size := int64(len(m.now.data)); hole < size {
+		m.checkZero(t, hole, min(size, (hole/bs+1)*bs))
+	}
+}
+
+func (m *machine) checkZero(t *rapid.T, lo, hi int64) {
+	if lo >= hi {
+		return
+	}
+	if m.now.missing(lo, hi-lo) || len(bytes.Trim(m.now.data[lo:hi], "\x00")) > 0 {
+		t.Fatalf("[%d, %d) was called a hole and is none", lo, hi)
+	}
+}
+
+// Check holds after every step: the whole content, the absent ranges, the count of the disk's bytes.
+func (m *machine) Check(t *rapid.T) {
+	if m.f.Size() != int64(len(m.now.data)) {
+		t.Fatalf("size %d, want %d", m.f.Size(), len(m.now.data))
+	}
+	for b := int64(0); b*bs < m.f.Size(); b++ {
+		m.checkRead(t, m.f, m.now, b*bs, bs)
+	}
+	m.f.mu.RLock()
+	defer m.f.mu.RUnlock()
+	checkSlots(t, m.f)
+}
+
+// checkSlots recounts what refers to each slot.
+func checkSlots(t fatal, f *File) {
+	t.Helper()
+	free := map[uint32]bool{}
+	for _, n := range f.slots.idle {
+		if free[n] {
+			t.Fatalf("slot %d is free twice", n)
+		}
+		free[n] = true
+	}
+	for _, s := range f.slots.punched {
+		for n := s.lo; n < s.hi; n++ {
+			if free[uint32(n)] {
+				t.Fatalf("slot %d is free twice", n)
+			}
+			free[uint32(n)] = true
+		}
+	}
+	inTable := map[uint32]bool{}
+	f.table.each(0, endOfBlocks, func(i int64, e entry) bool {
+		if inTable[e.slot] || free[e.slot] {
+			t.Fatalf("slot %d of block %d is used twice or free", e.slot, i)
+		}
+		inTable[e.slot] = true
+		return true
+	})
+	waiting := map[uint32]bool{}
+	for _, n := range append(slices.Clone(f.stale), f.held...) {
+		if waiting[n] || inTable[n] {
+			t.Fatalf("slot %d waits for a sync twice, or is in the table", n)
+		}
+		waiting[n] = true
+	}
+	var bytes int64
+	for n, s := range f.slots.all {
+		if (s.refs == 0 && s.durable == notOnDisk) != free[uint32(n)] {
+			t.Fatalf("slot %d: %+v, free %v", n, s, free[uint32(n)])
+		}
+		if s.durable != notOnDisk && !inTable[uint32(n)] && !waiting[uint32(n)] {
+			t.Fatalf("slot %d is held by the disk's map for ever", n)
+		}
+		bytes += int64(s.units) * diskUnit
+	}
+	if got := f.s.quota.of(f.id) - f.header.length - f.maplog.counted; got != bytes {
+		t.Fatalf("%d bytes of slots counted, want %d", got, bytes)
+	}
+}
+
+// unsynced waits for no disk: enough where nothing but the process dies.
+type unsynced struct{ realSystem }
+
+func (unsynced) sync(string, *os.File) error  { return nil }
+func (unsynced) syncDir(string, string) error { return nil }
+
+func TestModel(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		dir, err := os.MkdirTemp(t.TempDir(), "")
+		if err != nil {
+			rt.Fatalf("%v", err)
+		}
+		s := openSpool(t, dir+"/spool", 64<<20, unsynced{})
+		s.dirty.max = 4
+		f := create(t, s)
+		m := &machine{t: t, s: s, f: f, now: model{absent: map[int64]int{}}, seed: rand.Uint64()}
+		m.synced = m.now.clone()
+		defer func() {
+			for _, z := range m.frozen {
+				z.Release()
+			}
+			closeAll(s)
+			if used, reserved := s.quota.used, s.quota.reserved; reserved != 0 || s.dirty.taken != 0 || used < 0 {
+				rt.Fatalf("after close: used %d, reserved %d, tickets %d", used, reserved, s.dirty.taken)
+			}
+			searchPlain(t, dir)
+			os.RemoveAll(dir)
+		}()
+		rt.Repeat(map[string]func(*rapid.T){
+			"write": m.Write, "write2": m.Write, "read": m.Read, "truncate": m.Truncate, "punch": m.Punch,
+			"fill": m.Fill, "base": m.SetBase, "evict": m.Evict, "freeze": m.Freeze, "readFrozen": m.ReadFrozen,
+			"release": m.Release, "sync": m.Sync, "kill": m.Kill, "seek": m.Seek, "": m.Check,
+		})
+	})
+}

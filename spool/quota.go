@@ -1,0 +1,175 @@
+package spool
+
+import (
+	"sync"
+
+	"mcfs/crypt"
+)
+
+// quota counts the bytes on disk of all sealed files, and those promised to
+// blocks that are not there yet. A 64th of the maximum is left to maps, so that
+// a Sync, which takes what it needs without asking, stays within the bound.
+type quota struct {
+	mu       sync.Mutex
+	max      int64
+	used     int64
+	reserved int64
+	files    map[ID]int64
+	free     func() (int64, error) // what the disk has left
+	room     int64                 // of that, when last asked, less what was promised since
+}
+
+// diskMargin is what is left free on the disk, in bytes: the dirty blocks in
+// memory and the maps must still find room when other programs fill it.
+const diskMargin = 16 << 20
+
+func (q *quota) usage() (used, max int64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.used, q.max
+}
+
+func (q *quota) of(id ID) int64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.files[id]
+}
+
+// set says what a file occupies; 0 forgets it.
+func (q *quota) set(id ID, bytes int64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.used += bytes - q.files[id]
+	q.files[id] = bytes
+	if bytes == 0 {
+		delete(q.files, id)
+	}
+}
+
+func (q *quota) add(id ID, delta int64) {
+	if delta == 0 {
+		return
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.used += delta
+	q.files[id] += delta
+}
+
+// take promises n bytes, if they fit.
+func (q *quota) take(n int64) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.used+q.reserved+n > q.max-q.max/64 || !q.diskHas(n) {
+		return false
+	}
+	q.reserved += n
+	return true
+}
+
+// lacks is how many bytes must be freed before n fit.
+func (q *quota) lacks(n int64) int64 {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return max(q.used+q.reserved+n-(q.max-q.max/64), diskMargin+n-q.room)
+}
+
+// diskHas asks the disk only when the room known of runs low. A disk that does
+// not say is taken to have room: the write itself will tell.
+func (q *quota) diskHas(n int64) bool {
+	if q.room < diskMargin+n {
+		room, err := q.free()
+		if err != nil {
+			return true
+		}
+		// What is promised is not there yet. Ask again after 64 MiB at the latest, for others write to it too.
+		q.room = min(room-q.reserved, diskMargin+n+64<<20)
+	}
+	if q.room < diskMargin+n {
+		return false
+	}
+	q.room -= n
+	return true
+}
+
+func (q *quota) giveBack(n int64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.reserved -= n
+}
+
+// reserve promises space for blocks, making other blocks absent if it must.
+// The caller holds no file's lock.
+func (s *Spool) reserve(blocks int64) error {
+	n := blocks * crypt.BlockSize
+	if s.quota.take(n) {
+		return nil
+	}
+	s.reclaiming.Lock()
+	defer s.reclaiming.Unlock()
+	for !s.quota.take(n) {
+		if s.reclaim(max(s.quota.lacks(n), s.batch())) == 0 {
+			return ErrFull
+		}
+	}
+	return nil
+}
+
+// reserveSome is reserve of as many of the blocks as can be had, from the first.
+func (s *Spool) reserveSome(blocks int64) (int64, error) {
+	if err := s.reserve(blocks); err == nil {
+		return blocks, nil
+	}
+	for got := range blocks {
+		if err := s.reserve(1); err != nil {
+			return got, err
+		}
+	}
+	return blocks, nil
+}
+
+func (s *Spool) release(blocks int64) {
+	if blocks != 0 {
+		s.quota.giveBack(blocks * crypt.BlockSize)
+	}
+}
+
+// batch is how many bytes are evicted at once: each time costs one fdatasync.
+func (s *Spool) batch() int64 {
+	_, size := s.quota.usage()
+	return min(max(size/64, 1<<20), 256<<20)
+}
+
+// reclaim frees about want bytes of disk, or what it can; the caller holds s.reclaiming.
+func (s *Spool) reclaim(want int64) (freed int64) {
+	files := s.files()
+	for _, f := range files {
+		f.mu.Lock()
+		if !f.closed {
+			freed += f.punchIdle(0)
+		}
+		f.mu.Unlock()
+	}
+	// Files in the middle of a Sync come last: waiting for the disk is waiting.
+	var busy []*File
+	for _, f := range files {
+		if freed >= want {
+			return freed
+		}
+		if !f.syncing.TryLock() {
+			busy = append(busy, f)
+			continue
+		}
+		freed += f.evict(want - freed)
+		f.syncing.Unlock()
+	}
+	for _, f := range busy {
+		if freed >= want {
+			return freed
+		}
+		f.syncing.Lock()
+		freed += f.evict(want - freed)
+		f.syncing.Unlock()
+	}
+	return freed
+}

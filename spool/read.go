@@ -1,0 +1,140 @@
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"mcfs/crypt"
+)
+
+var errNegative = errors.New("negative offset or length")
+
+// ReadAt fills p from off; io.EOF at the end as io.ReaderAt; *AbsentError if
+// any byte wanted is absent (the bytes before it are not promised).
+func (f *File) ReadAt(p []byte, off int64) (int, error) {
+	f.use()
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if f.closed {
+		return 0, f.closedError()
+	}
+	return f.readTable(&f.table, f.dirty, f.size, p, off)
+}
+
+// readTable is ReadAt of any state of the file: what is dirty, then what the table says.
+func (f *File) readTable(t *table, dirty map[int64]*dirtyBlock, size int64, p []byte, off int64) (int, error) {
+	if off < 0 {
+		return 0, fmt.Errorf("read %s at %d: %w", f.id, off, errNegative)
+	}
+	if off >= size {
+		return 0, io.EOF
+	}
+	want := int(min(int64(len(p)), size-off))
+	for done := 0; done < want; {
+		at := off + int64(done)
+		i, from := at/crypt.BlockSize, int(at%crypt.BlockSize)
+		out := p[done:min(want, done+crypt.BlockSize-from)]
+		if b := dirty[i]; b != nil {
+			copy(out, b.buf[from:])
+		} else if err := f.readBlock(t, i, from, out, off+int64(want)); err != nil {
+			return 0, err
+		}
+		done += len(out)
+	}
+	if want < len(p) {
+		return want, io.EOF
+	}
+	return want, nil
+}
+
+// readBlock fills out with block i from byte from on; limit is where the whole
+// read ends, for the error.
+func (f *File) readBlock(t *table, i int64, from int, out []byte, limit int64) error {
+	valid := t.valid(i)
+	if from >= valid {
+		clear(out)
+		return nil
+	}
+	e, ok := t.get(i)
+	if !ok {
+		start, n, _ := t.absentRange(i*crypt.BlockSize, limit)
+		return &AbsentError{start, n}
+	}
+	if from == 0 && len(out) >= int(e.n) { // straight into the caller's buffer
+		if err := f.unseal(out, i, e); err != nil {
+			clear(out)
+			return err
+		}
+		clear(out[valid:])
+		return nil
+	}
+	buf := blockPool.Get().(*block)
+	defer putBlock(buf)
+	if err := f.unseal(buf[:], i, e); err != nil {
+		return err
+	}
+	n := 0
+	if from < valid {
+		n = copy(out, buf[from:valid])
+	}
+	clear(out[n:])
+	return nil
+}
+
+// Absent finds the first absent range at or after off; ok is false if none.
+// start is a block's, so it may lie up to a block before off; the range ends
+// with a block, or where the base's bytes end. So it can be fetched and filled as it is.
+func (f *File) Absent(off int64) (start, n int64, ok bool) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.table.absentRange(off, f.size)
+}
+
+// Data and Hole are lseek's SEEK_DATA and SEEK_HOLE, by whole blocks (absent
+// counts as data); Data: ok false if none follows.
+func (f *File) Data(off int64) (at int64, ok bool) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if off < 0 || off >= f.size {
+		return 0, false
+	}
+	i := off / crypt.BlockSize
+	next := int64(endOfBlocks)
+	if s, ok := f.table.absent.next(i); ok {
+		next = min(next, s.lo)
+	}
+	f.table.each(i, next, func(k int64, _ entry) bool {
+		next = k
+		return false
+	})
+	for k := range f.dirty {
+		if k >= i {
+			next = min(next, k)
+		}
+	}
+	if next == endOfBlocks {
+		return 0, false
+	}
+	return max(off, next*crypt.BlockSize), true
+}
+
+// Hole finds the first hole at or after off; the file's end is one.
+func (f *File) Hole(off int64) (at int64) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	off = max(off, 0)
+	i := off / crypt.BlockSize
+	for i*crypt.BlockSize < f.size && i < endOfBlocks {
+		if s, ok := f.table.absent.next(i); ok && s.lo == i {
+			i = s.hi
+			continue
+		}
+		_, stored := f.table.get(i)
+		if !stored && f.dirty[i] == nil {
+			return max(off, i*crypt.BlockSize)
+		}
+		i++
+	}
+	return f.size
+}

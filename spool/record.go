@@ -1,0 +1,254 @@
+package spool
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"slices"
+
+	"mcfs/crypt"
+)
+
+// A record is one link of the map's log: what changed since the one before.
+//
+//	1  kind
+//	1  1 if data and map were on the disk when it was complete ("full"), else 0
+//	16 the boot in which it was written
+//	…  size of the file, uvarint; then runs until the end
+//
+// A run is its kind, the first block and the number of blocks (uvarints), and
+// for runStored per block: slot (zigzag, from the one after the last), 64 KiB
+// minus its length, nonce, tag; for runEvicted the slots. For runCut the second
+// number is not of blocks but of bytes that count.
+type record struct {
+	kind byte
+	full bool
+	boot [16]byte
+	size int64
+	runs []byte
+}
+
+const (
+	recordSnapshot = 1 // the whole table
+	recordDelta    = 2 // the blocks it names, and the size
+	recordEvicted  = 3 // blocks made absent, where they still are in the slots it names
+
+	runHole    = 1
+	runAbsent  = 2
+	runStored  = 3
+	runCut     = 4
+	runEvicted = 5
+)
+
+func (r record) marshal() []byte {
+	full := byte(0)
+	if r.full {
+		full = 1
+	}
+	b := append(make([]byte, 0, 32+len(r.runs)), r.kind, full)
+	b = append(b, r.boot[:]...)
+	b = binary.AppendUvarint(b, uint64(r.size))
+	return append(b, r.runs...)
+}
+
+var errRecord = fmt.Errorf("map record does not parse: %w", ErrCorrupt)
+
+func parseRecord(b []byte) (r record, err error) {
+	if len(b) < 18 || b[0] < recordSnapshot || b[0] > recordEvicted || b[1] > 1 {
+		return r, errRecord
+	}
+	r.kind, r.full = b[0], b[1] == 1
+	copy(r.boot[:], b[2:18])
+	size, n := binary.Uvarint(b[18:])
+	if n <= 0 || size > math.MaxInt64 {
+		return r, errRecord
+	}
+	r.size, r.runs = int64(size), b[18+n:]
+	return r, nil
+}
+
+// appendRuns says what the table holds in the given blocks.
+func appendRuns(b []byte, t *table, in ranges) []byte {
+	for _, s := range in {
+		b = appendSpan(b, t, s)
+		for _, i := range sortedCuts(t, s) {
+			b = appendRun(b, runCut, i, int64(t.cuts[i]))
+		}
+	}
+	return b
+}
+
+func appendRun(b []byte, kind byte, lo, n int64) []byte {
+	b = binary.AppendUvarint(append(b, kind), uint64(lo))
+	return binary.AppendUvarint(b, uint64(n))
+}
+
+// appendSpan writes first what is not stored, then what is, over it.
+func appendSpan(b []byte, t *table, s span) []byte {
+	b = appendRun(b, runHole, s.lo, s.hi-s.lo)
+	for _, a := range t.absent.clip(s.lo, s.hi) {
+		b = appendRun(b, runAbsent, a.lo, a.hi-a.lo)
+	}
+	var first int64
+	var run []entry
+	flush := func() {
+		if len(run) > 0 {
+			b = appendStored(b, first, run)
+		}
+		run = run[:0]
+	}
+	t.each(s.lo, s.hi, func(i int64, e entry) bool {
+		if i != first+int64(len(run)) {
+			flush()
+		}
+		if len(run) == 0 {
+			first = i
+		}
+		run = append(run, e)
+		return true
+	})
+	flush()
+	return b
+}
+
+func appendStored(b []byte, first int64, run []entry) []byte {
+	b = appendRun(b, runStored, first, int64(len(run)))
+	next := int64(0)
+	for _, e := range run {
+		b = binary.AppendVarint(b, int64(e.slot)-next)
+		b = binary.AppendUvarint(b, uint64(crypt.BlockSize-e.n))
+		b = append(append(b, e.nonce[:]...), e.tag[:]...)
+		next = int64(e.slot) + 1
+	}
+	return b
+}
+
+// appendEvicted writes one run per block: evictions are few and long ago compacted.
+func appendEvicted(b []byte, i int64, slots []uint32) []byte {
+	b = appendRun(b, runEvicted, i, int64(len(slots)))
+	next := int64(0)
+	for _, slot := range slots {
+		b = binary.AppendVarint(b, int64(slot)-next)
+		next = int64(slot) + 1
+	}
+	return b
+}
+
+func sortedCuts(t *table, s span) []int64 {
+	var list []int64
+	for i := range t.cuts {
+		if s.lo <= i && i < s.hi {
+			list = append(list, i)
+		}
+	}
+	slices.Sort(list)
+	return list
+}
+
+// decoder reads runs; its first failure sticks.
+type decoder struct {
+	b   []byte
+	bad bool
+}
+
+func (d *decoder) uvarint() int64 {
+	v, n := binary.Uvarint(d.b)
+	if n <= 0 || v > math.MaxInt64 {
+		d.bad, d.b = true, nil
+		return 0
+	}
+	d.b = d.b[n:]
+	return int64(v)
+}
+
+func (d *decoder) slot(next int64) uint32 {
+	v, n := binary.Varint(d.b)
+	at := next + v
+	if n <= 0 || at < 0 || at > math.MaxUint32 || v > math.MaxUint32 || v < -math.MaxUint32-1 {
+		d.bad, d.b = true, nil
+		return 0
+	}
+	d.b = d.b[n:]
+	return uint32(at)
+}
+
+func (d *decoder) bytes(dst []byte) {
+	if len(d.b) < len(dst) {
+		d.bad, d.b = true, nil
+		return
+	}
+	d.b = d.b[copy(dst, d.b):]
+}
+
+// apply changes the table as the record says. After an error the table is of no use.
+func (r record) apply(t *table) error {
+	ignore := func(int64, entry) {}
+	if r.kind == recordSnapshot {
+		*t = newTable()
+	}
+	d := decoder{b: r.runs}
+	for len(d.b) > 0 {
+		kind := d.b[0]
+		d.b = d.b[1:]
+		lo, n := d.uvarint(), d.uvarint()
+		if d.bad || lo >= endOfBlocks || (kind == runEvicted) != (r.kind == recordEvicted) {
+			return errRecord
+		}
+		if kind != runCut && (n < 1 || n > endOfBlocks-lo) {
+			return errRecord
+		}
+		switch kind {
+		case runHole:
+			t.clear(lo, lo+n, ignore)
+		case runAbsent:
+			t.setAbsent(lo, lo+n, ignore)
+		case runCut:
+			if n < 1 || n >= crypt.BlockSize {
+				return errRecord
+			}
+			t.cut(lo, int(n))
+		case runStored:
+			d.stored(t, lo, n)
+		case runEvicted:
+			d.evicted(t, lo, n)
+		default:
+			return errRecord
+		}
+		if d.bad {
+			return errRecord
+		}
+	}
+	return nil
+}
+
+func (d *decoder) stored(t *table, lo, n int64) {
+	next := int64(0)
+	for i := lo; i < lo+n; i++ {
+		var e entry
+		e.slot = d.slot(next)
+		short := d.uvarint()
+		d.bytes(e.nonce[:])
+		d.bytes(e.tag[:])
+		if d.bad || short >= crypt.BlockSize {
+			d.bad = true
+			return
+		}
+		e.n = uint32(crypt.BlockSize - short)
+		next = int64(e.slot) + 1
+		t.put(i, e)
+	}
+}
+
+func (d *decoder) evicted(t *table, lo, n int64) {
+	next := int64(0)
+	for i := lo; i < lo+n; i++ {
+		slot := d.slot(next)
+		if d.bad {
+			return
+		}
+		next = int64(slot) + 1
+		if e, ok := t.get(i); ok && e.slot == slot {
+			t.evict(i)
+		}
+	}
+}

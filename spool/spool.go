@@ -1,0 +1,182 @@
+package spool
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+var (
+	// ErrLocked: another mount uses the folder.
+	ErrLocked = errors.New("spool is in use by another mount")
+	// ErrFull: the quota or the disk is full, and nothing more can be reclaimed.
+	ErrFull = errors.New("spool is full")
+	// ErrCorrupt: sealed data does not authenticate, or a map or journal entry does not parse.
+	ErrCorrupt = errors.New("spool data is corrupt")
+	// ErrLoose: the folder or a file in it may be read by others.
+	ErrLoose = errors.New("spool permissions are too loose")
+)
+
+// AbsentError says that a read or a partial write met blocks whose bytes are
+// not in the spool: they are the base version's (fetch, then Fill), or were
+// dropped. Offset is a block boundary, and so is the end unless the base ends there.
+type AbsentError struct{ Offset, Length int64 }
+
+func (e *AbsentError) Error() string {
+	return fmt.Sprintf("bytes %d+%d are not in the spool", e.Offset, e.Length)
+}
+
+// ID names a sealed file: random, 16 bytes, hex as its file name.
+type ID [16]byte
+
+// String is the file name: 32 hexadecimal digits.
+func (id ID) String() string { return hex.EncodeToString(id[:]) }
+
+// MarshalText and UnmarshalText give JSON the same spelling.
+func (id ID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (id *ID) UnmarshalText(b []byte) error {
+	got, err := ParseID(string(b))
+	if err != nil {
+		return err
+	}
+	*id = got
+	return nil
+}
+
+// ParseID reads 32 lower-case hexadecimal digits.
+func ParseID(s string) (id ID, err error) {
+	b, err := hex.DecodeString(s)
+	if err != nil || len(b) != len(id) || hex.EncodeToString(b) != s {
+		return id, fmt.Errorf("parse id %q: want 32 hexadecimal digits", s)
+	}
+	return ID(b), nil
+}
+
+// NewID draws a random id.
+func NewID() (id ID) {
+	rand.Read(id[:]) // never fails: crypto/rand ends the program instead
+	return id
+}
+
+// Options of a spool.
+type Options struct {
+	Dir     string // created 0700 if missing; refused if looser
+	MaxSize int64  // bytes on disk, a hard bound; at least MinSize
+	Log     *slog.Logger
+}
+
+// MinSize is the smallest quota, in bytes, with which a spool can work.
+const MinSize = 1 << 20
+
+// Spool is an open folder, locked for this process.
+type Spool struct {
+	dir     string
+	log     *slog.Logger
+	sys     system
+	boot    [16]byte // of this boot of the machine
+	lock    *os.File
+	journal *Journal
+	rebuilt bool
+
+	quota      quota
+	reclaiming sync.Mutex // one goroutine at a time looks for space
+	dirty      dirtyList
+	clock      atomic.Int64 // ticks at each use of a file
+
+	mu   sync.Mutex
+	open map[ID]*File // nil while one is being opened
+}
+
+// Open locks the folder and opens its journal; a corrupt journal is moved to
+// quarantine and a new one begun (Rebuilt then reports true).
+func Open(o Options) (*Spool, error) { return openWith(o, realSystem{}) }
+
+func openWith(o Options, sys system) (*Spool, error) {
+	if o.MaxSize < MinSize {
+		return nil, fmt.Errorf("open spool %s: max_size %d is less than %d bytes", o.Dir, o.MaxSize, MinSize)
+	}
+	dir, err := filepath.Abs(o.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("open spool %s: %w", o.Dir, err)
+	}
+	s := &Spool{dir: dir, log: o.Log, sys: sys, boot: bootID(), open: map[ID]*File{}}
+	if s.log == nil {
+		s.log = slog.New(slog.DiscardHandler)
+	}
+	s.quota = quota{max: o.MaxSize, files: map[ID]int64{}, free: func() (int64, error) { return sys.free(dir) }}
+	s.dirty.max = maxDirty
+	if err := s.openFolder(); err != nil {
+		return nil, fmt.Errorf("open spool %s: %w", dir, err)
+	}
+	if err := s.openJournal(); err != nil {
+		s.lock.Close()
+		return nil, fmt.Errorf("open spool %s: %w", dir, err)
+	}
+	return s, nil
+}
+
+func (s *Spool) openJournal() error {
+	path := filepath.Join(s.dir, journalName)
+	j, err := openJournal(path, s.log)
+	if err == nil || !errors.Is(err, ErrCorrupt) {
+		s.journal = j
+		return err
+	}
+	s.log.Error("the journal is corrupt: moved to quarantine, a new one is begun", "path", path, "err", err)
+	if err := s.moveToQuarantine([]string{journalName}, err.Error()); err != nil {
+		return err
+	}
+	s.rebuilt = true
+	s.journal, err = openJournal(path, s.log)
+	return err
+}
+
+// Journal is the spool's journal, open until Close.
+func (s *Spool) Journal() *Journal { return s.journal }
+
+// Rebuilt says that the journal was lost: the caller rebuilds it from Headers.
+func (s *Spool) Rebuilt() bool { return s.rebuilt }
+
+// Usage is bytes on disk now, and the quota. The journal and the quarantine do not count.
+func (s *Spool) Usage() (used, max int64) { return s.quota.usage() }
+
+// Close closes the journal and unlocks. Open files must be closed before.
+func (s *Spool) Close() error {
+	s.mu.Lock()
+	n := len(s.open)
+	s.mu.Unlock()
+	if n > 0 {
+		return fmt.Errorf("close spool %s: %d files are still open", s.dir, n)
+	}
+	return errors.Join(s.journal.close(), s.lock.Close())
+}
+
+// files is the open files, the one used longest ago first.
+func (s *Spool) files() []*File {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := make([]*File, 0, len(s.open))
+	for _, f := range s.open {
+		if f != nil {
+			list = append(list, f)
+		}
+	}
+	// The ticks move while we sort: each is read once.
+	at := make(map[*File]int64, len(list))
+	for _, f := range list {
+		at[f] = f.lastUse.Load()
+	}
+	slices.SortFunc(list, func(a, b *File) int { return int(min(max(at[a]-at[b], -1), 1)) })
+	return list
+}
+
+func (s *Spool) path(name string) string { return filepath.Join(s.dir, name) }

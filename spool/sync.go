@@ -1,0 +1,217 @@
+package spool
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Sync makes blocks, map and size durable (fdatasync). fast skips the fsyncs: enough for kill -9, not for power loss.
+//
+// Writers go on while the disk works. After an error nothing is taken for
+// durable: what an fsync may have dropped from the page cache is written again
+// by the next Sync, and the map is replaced rather than continued.
+func (f *File) Sync(fast bool) error {
+	f.syncing.Lock()
+	defer f.syncing.Unlock()
+	if f.moved {
+		return fmt.Errorf("sync %s: it is in quarantine: %w", f.id, ErrCorrupt)
+	}
+	c, err := f.capture(fast)
+	if err == nil && c != nil {
+		err = f.storeCapture(c)
+		f.conclude(c, err)
+	}
+	if err != nil {
+		return fmt.Errorf("sync %s: %w", f.id, err)
+	}
+	return nil
+}
+
+// captured is what one Sync has to store.
+type captured struct {
+	record  record
+	replace bool // the map file, instead of appending to it
+	in      ranges
+	stale   []uint32
+	redo    []victim // blocks to write once more
+}
+
+// logSlack is how long a map may grow beyond twice its contents before a full Sync compacts it, in bytes.
+const logSlack = 16 << 10
+
+// capture seals what is dirty and notes what the map must learn; nil if nothing.
+func (f *File) capture(fast bool) (*captured, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return nil, f.closedError()
+	}
+	if err := f.sealAll(0, endOfBlocks); err != nil {
+		return nil, err
+	}
+	clean := len(f.touched) == 0 && f.size == f.logged && !f.maplog.doubtful
+	if clean && (fast || !f.fast) {
+		return nil, nil
+	}
+	// A replacement is always a full sync: renamed over the old map, it must not name blocks that are not there.
+	live := 36*f.table.stored + 16*int64(len(f.table.absent)) + 256
+	replace := f.maplog.doubtful || !fast && (!f.settled || f.maplog.end > 2*live+logSlack) || f.maplog.end > 8*live+16<<20
+	c := &captured{replace: replace, in: f.touched, stale: f.stale}
+	f.touched, f.stale = nil, nil
+	full := replace || !fast
+	if replace {
+		c.record = f.record(recordSnapshot, true)
+		c.record.runs = appendRuns(nil, &f.table, ranges{{0, endOfBlocks}})
+	} else {
+		c.record = f.record(recordDelta, full)
+		c.record.runs = appendRuns(nil, &f.table, c.in)
+	}
+	f.markDurable(c.in, full)
+	if full {
+		f.markDurable(f.unsynced, full)
+	}
+	if full && f.redo {
+		c.redo = f.inDoubt(c.in)
+	}
+	return c, nil
+}
+
+func (f *File) record(kind byte, full bool) record {
+	return record{kind: kind, full: full, boot: f.s.boot, size: f.size}
+}
+
+// markDurable: from the moment that a record may be on disk, its slots must stay.
+func (f *File) markDurable(in ranges, full bool) {
+	level := uint8(inMapFile)
+	if full {
+		level = onMedium
+	}
+	for _, s := range in {
+		f.table.each(s.lo, s.hi, func(_ int64, e entry) bool {
+			f.slots.all[e.slot].durable = max(f.slots.all[e.slot].durable, level)
+			return true
+		})
+	}
+}
+
+// inDoubt is the blocks that no successful fsync has covered.
+func (f *File) inDoubt(in ranges) (list []victim) {
+	all := slices.Clone(f.unsynced)
+	all.addAll(in)
+	for _, s := range all {
+		f.table.each(s.lo, s.hi, func(i int64, e entry) bool {
+			list = append(list, victim{i, e})
+			return true
+		})
+	}
+	return list
+}
+
+func (f *File) storeCapture(c *captured) error {
+	if c.record.full {
+		if err := f.syncData(c.redo); err != nil {
+			return err
+		}
+	}
+	if c.replace {
+		return f.replaceMap(c.record)
+	}
+	return f.appendRecord(c.record, c.record.full)
+}
+
+// syncData is the fdatasync of the slots. When one fails, the kernel may take
+// the pages for clean, and the next would succeed without writing them: so all
+// that it should have covered is written once more before.
+func (f *File) syncData(redo []victim) error {
+	if f.redo {
+		if err := f.writeAgain(redo); err != nil {
+			return err
+		}
+	}
+	if err := f.s.sys.sync("data.sync", f.data); err != nil {
+		f.redo = true
+		return fmt.Errorf("sync data: %w", diskError(err))
+	}
+	f.redo = false
+	return nil
+}
+
+// writeAgain puts the same bytes into the same slots, which the captured
+// records protect from reuse; what no longer authenticates is not spread.
+func (f *File) writeAgain(list []victim) error {
+	head, err := f.header.marshal()
+	if err != nil {
+		return err
+	}
+	if _, err := f.s.sys.pwrite("data.write", f.data, head, 0); err != nil {
+		return fmt.Errorf("write header again: %w", diskError(err))
+	}
+	plain := blockPool.Get().(*block)
+	defer putBlock(plain)
+	buf := sealedPool.Get().(*sealedBuf)
+	defer sealedPool.Put(buf)
+	for _, v := range list {
+		if err := f.unseal(plain[:], v.i, v.e); err != nil {
+			return err
+		}
+		sealed, err := f.fetch(buf, v.e)
+		if err != nil {
+			return err
+		}
+		body := sealed[nonceSize : nonceSize+int(v.e.n)]
+		if _, err := f.s.sys.pwrite("data.write", f.data, body, f.slotOffset(v.e.slot)); err != nil {
+			return fmt.Errorf("write block %d again: %w", v.i, diskError(err))
+		}
+	}
+	return nil
+}
+
+// conclude updates what is known of the disk.
+func (f *File) conclude(c *captured, err error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err != nil {
+		f.touched.addAll(c.in)
+		f.stale = append(c.stale, f.stale...)
+		return
+	}
+	f.logged = c.record.size
+	f.fast = !c.record.full
+	if f.fast {
+		f.unsynced.addAll(c.in)
+		f.held = append(f.held, f.release(c.stale, inMapFile)...)
+	} else {
+		f.unsynced = nil
+		f.settled = f.settled || c.replace
+		f.release(c.stale, onMedium)
+		f.release(f.held, onMedium)
+		f.held = nil
+	}
+	f.punchIdle(maxIdle)
+}
+
+// release frees the slots to which the map on disk no longer refers, up to the
+// given strength; it returns those that must stay. The caller holds f.mu.
+func (f *File) release(list []uint32, upTo uint8) (stay []uint32) {
+	for _, n := range list {
+		if f.slots.all[n].durable > upTo {
+			stay = append(stay, n)
+			continue
+		}
+		f.slots.all[n].durable = notOnDisk
+		f.slots.settle(n)
+	}
+	return stay
+}
+
+// pin keeps descriptor and key alive past Close, until unpin. Both under f.mu.
+func (f *File) pin() { f.pins++ }
+
+func (f *File) unpin() error {
+	f.pins--
+	if f.pins > 0 || !f.closed {
+		return nil
+	}
+	f.sealer.Wipe()
+	return f.data.Close()
+}

@@ -1,0 +1,210 @@
+package spool
+
+import (
+	"maps"
+	"slices"
+
+	"mcfs/crypt"
+)
+
+// entry says where a stored block is, and what authenticates it.
+type entry struct {
+	slot  uint32
+	n     uint32 // plaintext bytes sealed, 1 to BlockSize; those after are zeros
+	nonce [nonceSize]byte
+	tag   [tagSize]byte
+}
+
+// How crypt.Sealer lays a sealed block out: nonce, ciphertext, tag.
+const (
+	nonceSize = 12
+	tagSize   = crypt.SealOverhead - nonceSize
+)
+
+// pageBlocks is how many entries a page has at most: 16 MiB of the file, 9 KiB of memory.
+const pageBlocks = 256
+
+type page struct {
+	e    []entry // by block within the page; n of 0: none
+	used int
+}
+
+// table is the state of every block of a file: stored, absent, or (what is left) a hole.
+// Only what is stored costs memory, about 36 bytes a block.
+type table struct {
+	pages  map[int64]*page
+	stored int64 // how many blocks are
+	absent ranges
+	// cuts are the blocks, absent or stored, of which only the first bytes
+	// count: a truncation, or the base's end, left zeros after them.
+	cuts map[int64]int
+}
+
+func newTable() table { return table{pages: map[int64]*page{}, cuts: map[int64]int{}} }
+
+func (t *table) get(i int64) (entry, bool) {
+	p := t.pages[i/pageBlocks]
+	k := int(i % pageBlocks)
+	if p == nil || k >= len(p.e) || p.e[k].n == 0 {
+		return entry{}, false
+	}
+	return p.e[k], true
+}
+
+// put makes block i stored, whatever it was, and whole.
+func (t *table) put(i int64, e entry) {
+	t.absent.remove(i, i+1)
+	delete(t.cuts, i)
+	p := t.pages[i/pageBlocks]
+	if p == nil {
+		p = &page{}
+		t.pages[i/pageBlocks] = p
+	}
+	k := int(i % pageBlocks)
+	if k >= len(p.e) {
+		p.e = slices.Grow(p.e, k+1-len(p.e))[:k+1]
+	}
+	if p.e[k].n == 0 {
+		p.used++
+		t.stored++
+	}
+	p.e[k] = e
+}
+
+// clear makes the blocks holes and tells drop of those that were stored.
+func (t *table) clear(lo, hi int64, drop func(i int64, e entry)) {
+	t.absent.remove(lo, hi)
+	maps.DeleteFunc(t.cuts, func(i int64, _ int) bool { return lo <= i && i < hi })
+	for _, key := range t.keys(lo, hi) {
+		p := t.pages[key]
+		for k := range p.e {
+			i := key*pageBlocks + int64(k)
+			if i < lo || i >= hi || p.e[k].n == 0 {
+				continue
+			}
+			drop(i, p.e[k])
+			p.e[k] = entry{}
+			p.used--
+			t.stored--
+		}
+		if p.used == 0 {
+			delete(t.pages, key)
+		}
+	}
+}
+
+// setAbsent makes the blocks absent, with all their bytes.
+func (t *table) setAbsent(lo, hi int64, drop func(i int64, e entry)) {
+	t.clear(lo, hi, drop)
+	t.absent.add(lo, hi)
+}
+
+// evict makes one stored block absent and remembers how many of its bytes count.
+func (t *table) evict(i int64) {
+	n := t.valid(i)
+	t.setAbsent(i, i+1, func(int64, entry) {})
+	t.cut(i, n)
+}
+
+// valid is how many bytes of a block count: all of a hole's are zeros, 0 count.
+func (t *table) valid(i int64) int {
+	n := 0
+	if e, ok := t.get(i); ok {
+		n = int(e.n)
+	} else if t.absent.has(i) {
+		n = crypt.BlockSize
+	}
+	if c, ok := t.cuts[i]; ok {
+		n = min(n, c)
+	}
+	return n
+}
+
+// cut makes the bytes of block i from n on zeros.
+func (t *table) cut(i int64, n int) {
+	if n < t.valid(i) {
+		t.cuts[i] = n
+	}
+}
+
+// keys is the pages with a block in [lo, hi), in order.
+func (t *table) keys(lo, hi int64) []int64 {
+	if lo >= hi {
+		return nil
+	}
+	first, last := lo/pageBlocks, (hi-1)/pageBlocks
+	var keys []int64
+	if last-first < int64(len(t.pages)) {
+		for k := first; k <= last; k++ {
+			if t.pages[k] != nil {
+				keys = append(keys, k)
+			}
+		}
+		return keys
+	}
+	for k := range t.pages {
+		if first <= k && k <= last {
+			keys = append(keys, k)
+		}
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// each calls f for the stored blocks in [lo, hi), in order, until it says false.
+func (t *table) each(lo, hi int64, f func(i int64, e entry) bool) {
+	for _, key := range t.keys(lo, hi) {
+		for k, e := range t.pages[key].e {
+			i := key*pageBlocks + int64(k)
+			if e.n == 0 || i < lo || i >= hi {
+				continue
+			}
+			if !f(i, e) {
+				return
+			}
+		}
+	}
+}
+
+// copyRange is a table of [lo, hi) that shares nothing with t.
+func (t *table) copyRange(lo, hi int64) table {
+	out := newTable()
+	t.each(lo, hi, func(i int64, e entry) bool {
+		out.put(i, e)
+		return true
+	})
+	out.absent = t.absent.clip(lo, hi)
+	for i, n := range t.cuts {
+		if lo <= i && i < hi {
+			out.cuts[i] = n
+		}
+	}
+	return out
+}
+
+// absentRange finds the first bytes at or after off, and before limit, that are
+// absent. It begins at a block's start, at most a block before off, and ends
+// where the absent blocks do, or at the first cut.
+func (t *table) absentRange(off, limit int64) (start, n int64, ok bool) {
+	if off < 0 || off >= limit {
+		return 0, 0, false
+	}
+	i := off / crypt.BlockSize
+	if t.absent.has(i) && off-i*crypt.BlockSize >= int64(t.valid(i)) {
+		i++ // off lies in the zeros after a cut
+	}
+	s, ok := t.absent.next(i)
+	if !ok || s.lo*crypt.BlockSize >= limit {
+		return 0, 0, false
+	}
+	hi := s.hi
+	hi = min(hi, blocksOf(limit))
+	// A cut ends the range. There are few, and none in most files.
+	end := hi * crypt.BlockSize
+	for b, c := range t.cuts {
+		if s.lo <= b && b < hi {
+			end = min(end, b*crypt.BlockSize+int64(c))
+		}
+	}
+	return s.lo * crypt.BlockSize, end - s.lo*crypt.BlockSize, true
+}

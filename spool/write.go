@@ -1,0 +1,306 @@
+package spool
+
+import (
+	"errors"
+	"fmt"
+
+	"mcfs/crypt"
+)
+
+// ErrTooBig: a write would end behind the last offset that a file can have.
+var ErrTooBig = errors.New("file too large")
+
+// WriteAt stores p at off, growing the file (a hole between). *AbsentError if
+// only part of an absent block would be written: Fill that block first, then
+// write again. All or nothing, but for ErrFull, where n says how much.
+func (f *File) WriteAt(p []byte, off int64) (int, error) {
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if off < 0 {
+		return 0, fmt.Errorf("write %s at %d: %w", f.id, off, errNegative)
+	}
+	if off > maxFile-int64(len(p)) {
+		return 0, fmt.Errorf("write %s at %d: %w", f.id, off, ErrTooBig)
+	}
+	f.use()
+	w := writer{f: f, p: p, off: off, tickets: tickets{s: f.s}}
+	defer w.tickets.done()
+	full := w.plan()
+	defer func() { f.s.release(w.reserved) }()
+	if len(w.p) == 0 {
+		return 0, full
+	}
+	if err := w.sealWhole(); err != nil {
+		return 0, err
+	}
+	if err := w.commit(); err != nil {
+		if errors.Is(err, ErrFull) {
+			return 0, fmt.Errorf("write %s: %w", f.id, err)
+		}
+		return 0, err
+	}
+	return len(w.p), full
+}
+
+// writer is one WriteAt under way: up to two blocks written in part, at both
+// ends, and whole ones between, which go to their slots without any lock.
+type writer struct {
+	f        *File
+	p        []byte
+	off      int64
+	tickets  tickets
+	reserved int64 // blocks, for the whole ones
+	lo, hi   int64 // the whole blocks
+	entries  []entry
+}
+
+// plan finds the whole blocks and reserves their space; short of that, it
+// shortens p and returns ErrFull.
+func (w *writer) plan() error {
+	end := w.off + int64(len(w.p))
+	w.lo, w.hi = (w.off+crypt.BlockSize-1)/crypt.BlockSize, end/crypt.BlockSize
+	if w.lo >= w.hi {
+		w.hi = w.lo
+		return nil
+	}
+	var err error
+	w.reserved, err = w.f.s.reserveSome(w.hi - w.lo)
+	if err == nil {
+		return nil
+	}
+	w.hi = w.lo + w.reserved
+	w.p = w.p[:max(0, w.hi*crypt.BlockSize-w.off)]
+	if w.reserved == 0 && w.lo*crypt.BlockSize > w.off {
+		w.p = w.p[:w.lo*crypt.BlockSize-w.off]
+	}
+	return fmt.Errorf("write %s: %w", w.f.id, err)
+}
+
+// block is the part of p that lies in block i, and where in the block it begins.
+func (w *writer) block(i int64) (part []byte, from int) {
+	start := i * crypt.BlockSize
+	lo := max(w.off, start)
+	hi := min(w.off+int64(len(w.p)), start+crypt.BlockSize)
+	return w.p[lo-w.off : hi-w.off], int(lo - start)
+}
+
+// sealWhole puts the whole blocks into fresh slots, which nothing refers to yet.
+func (w *writer) sealWhole() error {
+	if w.lo == w.hi {
+		return nil
+	}
+	taken, err := w.f.takeSlots(w.hi - w.lo)
+	if err != nil {
+		return err
+	}
+	for k, n := range taken {
+		i := w.lo + int64(k)
+		part, _ := w.block(i)
+		e, err := w.f.sealRetry(part, i, n)
+		if err != nil {
+			w.f.returnSlots(taken)
+			return err
+		}
+		w.entries = append(w.entries, e)
+	}
+	return nil
+}
+
+// sealRetry is seal, once more after others' blocks were made absent if the disk is full.
+// The caller holds no lock.
+func (f *File) sealRetry(plain []byte, i int64, n uint32) (entry, error) {
+	e, err := f.seal(plain, i, n)
+	if err == nil || !errors.Is(err, ErrFull) {
+		return e, err
+	}
+	f.s.reclaiming.Lock()
+	freed := f.s.reclaim(f.s.batch())
+	f.s.reclaiming.Unlock()
+	if freed == 0 {
+		return e, err
+	}
+	return f.seal(plain, i, n)
+}
+
+func (f *File) takeSlots(n int64) ([]uint32, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return nil, f.closedError()
+	}
+	f.pin()
+	list := make([]uint32, n)
+	for k := range list {
+		list[k] = f.slots.take()
+	}
+	return list, nil
+}
+
+func (f *File) returnSlots(list []uint32) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, n := range list {
+		f.spoil(n)
+	}
+	f.unpin() // an error of close(2) can only concern a file that was already given up
+}
+
+// commit makes it all so, under the lock.
+func (w *writer) commit() error {
+	f := w.f
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	err := w.commitLocked()
+	if err != nil {
+		for _, e := range w.entries {
+			f.spoil(e.slot)
+		}
+	}
+	if w.lo < w.hi {
+		err = errors.Join(err, f.unpin())
+	}
+	return err
+}
+
+func (w *writer) commitLocked() error {
+	f := w.f
+	parts := w.parts()
+	blocks, err := f.prepare(parts, &w.tickets)
+	if err != nil {
+		return err
+	}
+	for k, e := range w.entries {
+		f.occupy(e)
+		f.install(w.lo+int64(k), e)
+	}
+	f.size = max(f.size, w.off+int64(len(w.p)))
+	for k, part := range parts {
+		f.modify(blocks[k], part)
+	}
+	end := w.off + int64(len(w.p))
+	f.evictable.remove(w.off/crypt.BlockSize, (end-1)/crypt.BlockSize+1)
+	f.punchIdle(maxIdle)
+	return nil
+}
+
+// parts is what of p does not fill a block: none, one or two.
+func (w *writer) parts() (list []change) {
+	first, last := w.off/crypt.BlockSize, (w.off+int64(len(w.p))-1)/crypt.BlockSize
+	for i := first; i <= last; i++ {
+		if w.lo <= i && i < w.hi {
+			i = w.hi - 1
+			continue
+		}
+		part, from := w.block(i)
+		list = append(list, change{i: i, from: from, n: len(part), bytes: part})
+	}
+	return list
+}
+
+// change is new bytes for a part of one block: zeros if bytes is nil.
+type change struct {
+	i       int64
+	from, n int
+	bytes   []byte
+}
+
+// prepare brings the blocks to be changed into memory, with their present bytes.
+// Nothing that can be seen has changed after an error. The caller holds f.mu,
+// which is let go and taken again when a ticket is needed.
+func (f *File) prepare(parts []change, t *tickets) ([]*dirtyBlock, error) {
+	for {
+		need, err := f.check(parts)
+		if err != nil {
+			return nil, err
+		}
+		if need <= t.n {
+			break
+		}
+		f.mu.Unlock()
+		err = t.take()
+		f.mu.Lock()
+		if err != nil {
+			return nil, err
+		}
+	}
+	// Read all before any is kept: the second read may fail.
+	blocks := make([]*dirtyBlock, len(parts))
+	for k, c := range parts {
+		b, err := f.bring(c)
+		if err != nil {
+			return nil, err
+		}
+		blocks[k] = b
+	}
+	for _, b := range blocks {
+		if f.dirty[b.i] != b {
+			t.n-- // its ticket now belongs to the block
+			f.dirty[b.i] = b
+			if f.table.absent.has(b.i) { // check has seen that nothing of the base stays
+				f.clearTable(b.i, b.i+1)
+			}
+		}
+		f.s.dirty.touch(b)
+	}
+	return blocks, nil
+}
+
+// check says how many of the blocks to be changed are not in memory yet, and
+// whether all can be. The caller holds f.mu.
+func (f *File) check(parts []change) (need int64, err error) {
+	if f.closed {
+		return 0, f.closedError()
+	}
+	for _, c := range parts {
+		if f.dirty[c.i] != nil {
+			continue
+		}
+		need++
+		if n := f.table.valid(c.i); f.table.absent.has(c.i) && !(c.from == 0 && c.n >= n) {
+			return 0, &AbsentError{c.i * crypt.BlockSize, int64(n)}
+		}
+	}
+	return need, nil
+}
+
+// bring is the dirty block of c, made of what is stored if there is none.
+func (f *File) bring(c change) (*dirtyBlock, error) {
+	if b := f.dirty[c.i]; b != nil {
+		return b, nil
+	}
+	b := &dirtyBlock{f: f, i: c.i, buf: blockPool.Get().(*block)}
+	valid := f.table.valid(c.i)
+	if valid == 0 || c.from == 0 && c.n >= valid {
+		return b, nil // nothing of it stays; buffers come cleared from the pool
+	}
+	e, _ := f.table.get(c.i)
+	if err := f.unseal(b.buf[:], c.i, e); err != nil {
+		putBlock(b.buf)
+		return nil, err
+	}
+	clear(b.buf[valid:])
+	return b, nil
+}
+
+// modify changes a block in memory; one that was written from its start to its
+// end in order is sealed at once. The caller holds f.mu and has set f.size.
+func (f *File) modify(b *dirtyBlock, c change) {
+	if c.bytes == nil {
+		clear(b.buf[c.from : c.from+c.n])
+	} else {
+		copy(b.buf[c.from:], c.bytes)
+	}
+	f.touched.add(c.i, c.i+1)
+	if c.from <= b.run {
+		b.run = max(b.run, c.from+c.n)
+	}
+	if b.run < crypt.BlockSize {
+		return
+	}
+	// Should this fail, the block stays in memory, and the next to seal it reports why.
+	if err := f.sealDirty(b); err != nil {
+		b.run = 0
+		f.s.log.Warn("a block could not be sealed yet", "id", f.id.String(), "err", err)
+	}
+}
