@@ -45,14 +45,12 @@ func (v *Volume) send(n *Node, a *attempt) error {
 			return err
 		}
 	}
-	if a.up == nil {
+	if a.up.Load() == nil {
 		up, err := n.startUpload(a.ctx, a.path, nil)
 		if err != nil {
 			return fmt.Errorf("commit %s: %w", a.path, err)
 		}
-		v.mu.Lock()
-		a.up = up
-		v.mu.Unlock()
+		a.up.Store(up)
 	}
 	n.mu.Lock()
 	if n.state == Queued {
@@ -62,16 +60,13 @@ func (v *Volume) send(n *Node, a *attempt) error {
 	ctx, cancel := v.whileMoving(a)
 	defer cancel(nil)
 	last := upload.Last{Condition: a.condition(), Ready: func(ctx context.Context) error { return v.ready(ctx, n, a) }}
-	res, err := a.up.Finish(ctx, a.view, a.size, last)
+	res, err := a.up.Load().Finish(ctx, a.view, a.size, last)
 	if err != nil {
 		return fmt.Errorf("commit %s: %w", a.path, err)
 	}
 	v.mu.Lock()
 	a.stage = stored
-	a.ver.etag, a.ver.modified = res.ETag, res.Modified
-	if a.ver.modified.IsZero() {
-		a.ver.modified = time.Now()
-	}
+	a.ver.arrived(res.ETag, res.Modified)
 	v.mu.Unlock()
 	a.storedAt = time.Now()
 	return nil
@@ -102,7 +97,7 @@ func (v *Volume) whileMoving(a *attempt) (context.Context, context.CancelCauseFu
 				return
 			case <-tick.C:
 			}
-			if p := a.up.Progress(); p != last {
+			if p := a.progress(); p != last {
 				last, since = p, time.Now()
 			} else if time.Since(since) >= v.o.CloseTimeout {
 				cancel(fmt.Errorf("nothing moved for %s: %w", v.o.CloseTimeout, store.ErrUnavailable))
@@ -135,11 +130,10 @@ func (v *Volume) freeze(n *Node, a *attempt) error {
 		a.view = &view{v: v, n: n, z: z}
 	}
 	a.frozen = true
-	up := n.up
-	n.up, n.eager = nil, false
-	if up != nil {
-		a.up = up
+	if n.up != nil {
+		a.up.Store(n.up)
 	}
+	n.up, n.eager = nil, false
 	return nil
 }
 
@@ -184,7 +178,8 @@ func (v *Volume) ready(ctx context.Context, n *Node, a *attempt) error {
 	}
 	first := a.stage == waiting
 	a.stage = ready
-	obj, r := a.up.Object(), a.up.Sealed()
+	up := a.up.Load()
+	obj, r := up.Object(), up.Sealed()
 	a.ver = &version{
 		mode: v.o.Mode, iv: obj.IV, check: obj.Check, mac: r.MAC, plain: r.Plain, cipher: r.Cipher,
 		key: a.path, wrapped: obj.Key, keyID: obj.KeyID, attr: attr,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"mcfs/store"
@@ -33,8 +34,9 @@ type attempt struct {
 	stage   stage
 	running bool
 	timer   *time.Timer
-	up      *upload.Upload
 	ver     *version // what it makes; from ready on
+
+	up atomic.Pointer[upload.Upload] // set by whoever runs it, looked at by all
 
 	// The rest belongs to whoever runs it.
 	frozen   bool
@@ -49,10 +51,11 @@ type attempt struct {
 }
 
 func (a *attempt) progress() int64 {
-	if a.up == nil {
+	up := a.up.Load()
+	if up == nil {
 		return 0
 	}
-	return a.up.Progress()
+	return up.Progress()
 }
 
 // ask wants the node's content, as it is now, committed. byHand includes what was interrupted.
@@ -132,7 +135,7 @@ func (v *Volume) endAttempt(n *Node, a *attempt) {
 	if n.attempt == a {
 		n.attempt = nil
 	}
-	up, view := a.up, a.view
+	up, view := a.up.Load(), a.view
 	v.background(func() {
 		if up != nil && !done {
 			up.Abort()
@@ -193,9 +196,9 @@ func (v *Volume) conclude(n *Node, a *attempt, err error) {
 
 // startOver sends everything again under a fresh key: the store forgot the upload.
 func (v *Volume) startOver(n *Node, a *attempt, err error) {
+	up := a.up.Swap(nil)
 	v.mu.Lock()
-	up := a.up
-	a.up, a.ver, a.stage = nil, nil, waiting
+	a.ver, a.stage = nil, waiting
 	v.mu.Unlock()
 	if up != nil {
 		up.Abort()

@@ -80,6 +80,16 @@ func (x *version) moved(key, etag string, side sideInfo) {
 	x.key, x.etag, x.side = key, etag, side
 }
 
+// arrived records that the object is in the store.
+func (x *version) arrived(etag string, modified time.Time) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.etag, x.modified = etag, modified
+	if modified.IsZero() {
+		x.modified = time.Now()
+	}
+}
+
 // fetchable describes the version to the read pipeline.
 func (x *version) fetchable() fetch.Version {
 	x.mu.Lock()
