@@ -24,7 +24,7 @@ type trial struct {
 
 func newTrial(t *testing.T, m crypt.Mode, size int) *trial {
 	t.Helper()
-	x := &trial{s: newSpy(t, realStore(t)), d: &draft{data: randomBytes(size)}, key: dataKey()}
+	x := &trial{s: newSpy(t, smallStore(t)), d: &draft{data: randomBytes(size)}, key: dataKey()}
 	x.e = testEngine(t, x.s, nil)
 	x.u = x.start(t, m, Target{Key: "x"})
 	return x
@@ -40,7 +40,10 @@ func (x *trial) start(t *testing.T, m crypt.Mode, target Target) *Upload {
 	return u
 }
 
+// finish calls Finish with all of the draft; 20 s have to do.
 func (x *trial) finish(ctx context.Context, last Last) (Result, error) {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
 	view := x.d.whole()
 	defer view.Release()
 	return x.u.Finish(ctx, view, int64(len(x.d.data)), last)
@@ -472,7 +475,7 @@ func (h *hoarder) Put(ctx context.Context, key string, b store.Body, a store.Att
 // A store, or an HTTP client below it, that reads on after its call meets an
 // error, never the plaintext that the buffer holds next.
 func TestBodyIsTakenBack(t *testing.T) {
-	h := &hoarder{Store: realStore(t)}
+	h := &hoarder{Store: smallStore(t)}
 	e := testEngine(t, h, nil)
 	d := &draft{data: randomBytes(1000)}
 	u, err := e.Start(Target{Key: "x"}, dataKey(), crypt.CTR, freshIV(t, crypt.CTR, 16), nil)

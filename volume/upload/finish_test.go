@@ -17,7 +17,7 @@ func TestFinishSizes(t *testing.T) {
 	sizes := []int{0, 1, 15, 16, 17, 31, testPart - 1, testPart, testPart + 1, 2 * testPart, 2*testPart + 1, 5 * testPart, 5*testPart + 12345}
 	for _, f := range forms {
 		t.Run(formName(f.mode, f.iv), func(t *testing.T) {
-			s := newSpy(t, realStore(t))
+			s := newSpy(t, smallStore(t))
 			e := testEngine(t, s, nil)
 			for _, size := range sizes {
 				d := &draft{data: randomBytes(size)}
@@ -72,7 +72,7 @@ func TestFinishSizes(t *testing.T) {
 func TestStreamedParts(t *testing.T) {
 	for _, f := range forms {
 		t.Run(formName(f.mode, f.iv), func(t *testing.T) {
-			s := newSpy(t, realStore(t))
+			s := newSpy(t, smallStore(t))
 			const part = 1 << 20
 			e := testEngine(t, s, func(c *Config) { c.PartSize, c.Memory = part, 600<<10 })
 			for _, size := range []int{part, part + 1, 3*part - 5, 3 * part, 2*part + chunkSize} {
@@ -111,7 +111,7 @@ func TestStreamedParts(t *testing.T) {
 }
 
 func TestFinishRefuses(t *testing.T) {
-	e := testEngine(t, newSpy(t, realStore(t)), nil)
+	e := testEngine(t, newSpy(t, smallStore(t)), nil)
 	start := func(m crypt.Mode) *Upload {
 		u, err := e.Start(Target{Key: "x"}, dataKey(), m, freshIV(t, m, m.DefaultIVSize()), nil)
 		if err != nil {
@@ -156,7 +156,7 @@ func TestFinishRefuses(t *testing.T) {
 // Begun comes before the first byte, and its error ends the upload.
 func TestBegun(t *testing.T) {
 	for _, size := range []int{10, 3 * testPart} {
-		s := newSpy(t, realStore(t))
+		s := newSpy(t, smallStore(t))
 		e := testEngine(t, s, nil)
 		d := &draft{data: randomBytes(size)}
 		boom := errors.New("journal is full")
@@ -187,7 +187,7 @@ func TestBegun(t *testing.T) {
 func TestAdvanceRule(t *testing.T) {
 	for _, m := range []crypt.Mode{crypt.CTR, crypt.CBC, crypt.GCM} {
 		t.Run(m.String(), func(t *testing.T) {
-			s := newSpy(t, realStore(t))
+			s := newSpy(t, smallStore(t))
 			stuck := make(chan struct{})
 			s.hooks(func(ctx context.Context, call string, n int) error {
 				if call == "PutPart" {
@@ -240,7 +240,7 @@ func TestAdvanceRule(t *testing.T) {
 func TestEagerPartsAreNotSentAgain(t *testing.T) {
 	for _, f := range forms {
 		t.Run(formName(f.mode, f.iv), func(t *testing.T) {
-			s := newSpy(t, realStore(t))
+			s := newSpy(t, smallStore(t))
 			e := testEngine(t, s, nil)
 			d := &draft{}
 			key := dataKey()
@@ -291,7 +291,7 @@ func (u *Upload) active0() bool {
 func TestTailAlone(t *testing.T) {
 	for _, f := range forms {
 		t.Run(formName(f.mode, f.iv), func(t *testing.T) {
-			s := newSpy(t, realStore(t))
+			s := newSpy(t, smallStore(t))
 			e := testEngine(t, s, nil)
 			d := &draft{data: randomBytes(5 * testPart)}
 			key := dataKey()
@@ -318,7 +318,7 @@ func TestTailAlone(t *testing.T) {
 
 // A draft that was cut below what has left cannot be finished under this key.
 func TestCutBelowWhatLeft(t *testing.T) {
-	s := newSpy(t, realStore(t))
+	s := newSpy(t, smallStore(t))
 	e := testEngine(t, s, nil)
 	d := &draft{data: randomBytes(5 * testPart)}
 	u, err := e.Start(Target{Key: "x"}, dataKey(), crypt.CTR, freshIV(t, crypt.CTR, 16), d)

@@ -16,7 +16,6 @@ import (
 	"mcfs/keys"
 	"mcfs/sidecar"
 	"mcfs/store"
-	"mcfs/store/dir"
 )
 
 // draft is a file being written, all in memory; its views are copies.
@@ -279,21 +278,6 @@ func (s *spy) checkP2(t interface{ Fatalf(string, ...any) }, l layout) {
 			}
 		}
 	}
-}
-
-// realStore is a store that keeps its objects, until the test ends.
-func realStore(t testing.TB) store.Store {
-	t.Helper()
-	s, err := dir.New(dir.Options{Path: t.TempDir()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return s
 }
 
 const testPart = 32 << 10

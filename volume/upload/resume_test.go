@@ -17,7 +17,7 @@ import (
 func TestResume(t *testing.T) {
 	for _, f := range forms {
 		t.Run(formName(f.mode, f.iv), func(t *testing.T) {
-			s := newSpy(t, realStore(t))
+			s := newSpy(t, smallStore(t))
 			d := &draft{data: randomBytes(12*testPart + 77)}
 			key, iv := dataKey(), freshIV(t, f.mode, f.iv)
 			s.refuse = func(part int) bool { return part == 3 || part >= 6 } // a gap
@@ -102,7 +102,7 @@ func dyingUpload(t *testing.T, s *spy, d *draft, key keys.DataKey, m crypt.Mode,
 }
 
 func TestResumeRefuses(t *testing.T) {
-	s := newSpy(t, realStore(t))
+	s := newSpy(t, smallStore(t))
 	d := &draft{data: randomBytes(8 * testPart)}
 	e := testEngine(t, s, nil)
 	key, iv := dataKey(), freshIV(t, crypt.CTR, 16)
