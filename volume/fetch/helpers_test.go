@@ -21,13 +21,14 @@ import (
 // troubled is a real store whose GETs are counted and, on demand, slow, broken or changed.
 type troubled struct {
 	store.Store
+
+	mu      sync.Mutex
 	latency time.Duration
 	// before runs at the start of GET number n (from 1); its error is the GET's.
 	before func(ctx context.Context, n int, r store.Range) error
 	// body may replace the body of GET number n.
 	body func(n int, r store.Range, b io.ReadCloser) io.ReadCloser
 
-	mu            sync.Mutex
 	gets          int
 	bytes         int64
 	running, most int // GETs under way, now and at most
@@ -38,33 +39,44 @@ func (s *troubled) Get(ctx context.Context, key string, r store.Range, tag strin
 	s.gets++
 	s.running++
 	s.most = max(s.most, s.running)
-	n := s.gets
+	n, latency, before, change := s.gets, s.latency, s.before, s.body
 	s.mu.Unlock()
-	body, info, err := s.get(ctx, n, key, r, tag)
+	err := wait(ctx, latency)
+	if err == nil && before != nil {
+		err = before(ctx, n, r)
+	}
+	if err != nil {
+		s.ended()
+		return nil, store.Info{}, err
+	}
+	body, info, err := s.Store.Get(ctx, key, r, tag)
 	if err != nil {
 		s.ended()
 		return nil, info, err
 	}
-	if s.body != nil {
-		body = s.body(n, r, body)
+	if change != nil {
+		body = change(n, r, body)
 	}
 	return &counted{ReadCloser: body, s: s, ctx: ctx}, info, nil
 }
 
-func (s *troubled) get(ctx context.Context, n int, key string, r store.Range, tag string) (io.ReadCloser, store.Info, error) {
-	if s.latency > 0 {
-		select {
-		case <-time.After(s.latency):
-		case <-ctx.Done():
-			return nil, store.Info{}, ctx.Err()
-		}
+func wait(ctx context.Context, d time.Duration) error {
+	if d == 0 {
+		return nil
 	}
-	if s.before != nil {
-		if err := s.before(ctx, n, r); err != nil {
-			return nil, store.Info{}, err
-		}
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
-	return s.Store.Get(ctx, key, r, tag)
+}
+
+// set changes what the store does while it may be in use.
+func (s *troubled) set(change func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change()
 }
 
 func (s *troubled) ended() {
@@ -202,6 +214,7 @@ func (o *object) encrypt(t testing.TB) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
+	out.Grow(len(o.plain) + aesBlock)
 	_, mac, err := crypt.EncryptStream(&out, bytes.NewReader(o.plain), o.kind.mode, o.key, iv)
 	if err != nil {
 		t.Fatal(err)
@@ -291,7 +304,7 @@ func (o *object) check(t testing.TB, s *Stream, off, n int) {
 
 // readAll reads from the start to the end in steps, and returns what it was given before an error.
 func readAll(ctx context.Context, s *Stream, step int) ([]byte, error) {
-	var all []byte
+	all := make([]byte, 0, s.r.lay.plain)
 	p := make([]byte, step)
 	for {
 		n, err := s.ReadAt(ctx, p, int64(len(all)))
@@ -338,4 +351,16 @@ func newStore(t testing.TB) store.Store {
 	}
 	t.Cleanup(func() { st.Close() })
 	return st
+}
+
+// leftovers is what a Reader and its Engine have under way or in memory.
+type leftovers struct {
+	flights, ahead, gets int
+	used                 int64
+}
+
+func leftOf(r *Reader) leftovers {
+	r.e.mu.Lock()
+	defer r.e.mu.Unlock()
+	return leftovers{len(r.flights), r.waiting, r.e.running, r.e.used}
 }

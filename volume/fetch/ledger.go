@@ -28,6 +28,7 @@ const (
 type ledger struct {
 	hasher *crypt.Hasher
 	blocks int64
+	limit  int                                                  // of chunks
 	chain  bool                                                 // CBC: boundaries matter too
 	verify func(whole crypt.Partial, tail [aesBlock]byte) error // of the complete hash
 
@@ -37,8 +38,9 @@ type ledger struct {
 	prefix crypt.Partial // hash of the blocks before next
 	tail   [aesBlock]byte
 	lost   bool // the accumulation was dropped
+	judged bool // the prefix is the whole, and has been checked
 
-	done atomic.Bool // the whole has been checked, with success
+	done atomic.Bool // some pass has been checked, with success
 }
 
 // chunk is chunkBlocks entries of the table (fewer in a small file).
@@ -53,6 +55,7 @@ func newLedger(h *crypt.Hasher, l layout, verify func(crypt.Partial, [aesBlock]b
 	g := &ledger{
 		hasher: h,
 		blocks: l.blocks(),
+		limit:  maxChunks,
 		chain:  l.mode == crypt.CBC,
 		verify: verify,
 		chunks: make(map[int64]*chunk),
@@ -99,12 +102,13 @@ func (g *ledger) advance() error {
 		g.prefix = g.hasher.Join(g.prefix, c.sums[g.next%chunkBlocks])
 		g.next++
 	}
-	if g.done.Load() {
+	if g.judged {
 		return nil
 	}
 	if err := g.verify(g.prefix, g.tail); err != nil {
 		return fmt.Errorf("%w: %w", ErrTampered, err)
 	}
+	g.judged = true
 	g.done.Store(true)
 	return nil
 }
@@ -139,7 +143,7 @@ func (g *ledger) chunk(i int64) *chunk {
 	if c := g.chunks[k]; c != nil {
 		return c
 	}
-	if len(g.chunks) >= maxChunks && !g.forget() {
+	if len(g.chunks) >= g.limit && !g.forget() {
 		g.clear()
 		g.lost = true
 		return nil
@@ -168,7 +172,7 @@ func (g *ledger) forget() bool {
 
 // restart begins a new pass with block 0 where the last one cannot be used any more.
 func (g *ledger) restart() {
-	whole := g.blocks <= maxChunks*chunkBlocks
+	whole := g.blocks <= int64(g.limit)*chunkBlocks
 	if whole || !g.lost && g.next < g.blocks {
 		return
 	}
@@ -184,8 +188,7 @@ func (g *ledger) begin() {
 
 func (g *ledger) clear() {
 	clear(g.chunks)
-	g.lost, g.next, g.prefix = false, 0, crypt.Partial{}
-	g.done.Store(false)
+	g.lost, g.judged, g.next, g.prefix = false, false, 0, crypt.Partial{}
 }
 
 // missing is the first run of at most n blocks, at or after from, that the
@@ -213,8 +216,6 @@ func (g *ledger) has(i int64) bool {
 func (g *ledger) wipe() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	done := g.done.Load()
 	g.clear()
 	g.lost = true
-	g.done.Store(done)
 }

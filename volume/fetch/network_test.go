@@ -164,7 +164,7 @@ func TestRenameIsFollowed(t *testing.T) {
 func hold(st *troubled) (release func(), ended *atomic.Int32) {
 	gate := make(chan struct{})
 	ended = new(atomic.Int32)
-	st.before = func(ctx context.Context, _ int, _ store.Range) error {
+	before := func(ctx context.Context, _ int, _ store.Range) error {
 		select {
 		case <-gate:
 			return nil
@@ -173,6 +173,7 @@ func hold(st *troubled) (release func(), ended *atomic.Int32) {
 			return ctx.Err()
 		}
 	}
+	st.set(func() { st.before = before })
 	return func() { close(gate) }, ended
 }
 
@@ -222,8 +223,8 @@ func TestCancellation(t *testing.T) {
 				if ended.Load() == 0 {
 					t.Error("the GET goes on though nobody waits")
 				}
-				if r.e.used != 0 || r.e.running != 0 {
-					t.Errorf("%d bytes, %d GETs left", r.e.used, r.e.running)
+				if left := leftOf(r); left != (leftovers{}) {
+					t.Errorf("left: %+v", left)
 				}
 			})
 		})
