@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+
+	"mcfs/config"
+	"mcfs/keys"
+	"mcfs/sidecar"
+	"mcfs/store"
+	"mcfs/store/dir"
+	"mcfs/store/s3"
+)
+
+const (
+	// checkTimeout bounds each check of store and keeper at start.
+	checkTimeout = 10 * time.Second
+	// regionTimeout bounds the question to EC2's metadata service where no
+	// region is configured: elsewhere nobody answers it.
+	regionTimeout = time.Second
+)
+
+// usesAWS says whether anything in the configuration needs credentials.
+func usesAWS(c config.Config) bool {
+	return c.Store.Kind == config.StoreS3 || c.Keys.Kind == config.KeysKMS
+}
+
+// loadAWS finds credentials and region as the AWS CLI does.
+func loadAWS(ctx context.Context, c config.Config) (aws.Config, error) {
+	if !usesAWS(c) {
+		return aws.Config{}, nil
+	}
+	a, err := awsconfig.LoadDefaultConfig(ctx)
+	if err != nil {
+		return a, fmt.Errorf("read the AWS configuration: %w: correct ~/.aws/config, or what AWS_PROFILE and AWS_CONFIG_FILE name", err)
+	}
+	if a.Region != "" || c.Store.Region != "" || c.Store.Endpoint != "" {
+		return a, nil
+	}
+	limited, cancel := context.WithTimeout(ctx, regionTimeout)
+	defer cancel()
+	if onEC2, err := awsconfig.LoadDefaultConfig(limited, awsconfig.WithEC2IMDSRegion()); err == nil {
+		a.Region = onEC2.Region
+	}
+	return a, nil // without a region the store says what to set
+}
+
+func openStore(a aws.Config, c config.Config, log *slog.Logger) (store.Store, error) {
+	if c.Store.Kind == config.StoreDir {
+		return dir.New(dir.Options{Path: c.Store.Path, Bucket: c.Store.Bucket, Prefix: c.Store.Prefix})
+	}
+	return s3.New(s3.Options{
+		AWS: a, Bucket: c.Store.Bucket, Prefix: c.Store.Prefix, Region: c.Store.Region,
+		Endpoint: c.Store.Endpoint, PathStyle: c.Store.PathStyle,
+		StorageClass: c.Store.StorageClass, SSE: string(c.Store.SSE), SSEKMSKeyID: c.Store.SSEKMSKeyID,
+		RequestPayer: string(c.Store.RequestPayer), Checksum: string(c.Upload.Checksum),
+		Timeout: c.Upload.Timeout, Concurrency: c.Upload.Concurrency, Log: log,
+	})
+}
+
+// backend is where a volume's objects and keys are.
+type backend struct {
+	store  store.Store
+	keeper keys.Keeper
+}
+
+// openBackend opens store and keeper and proves that both can be used. What it
+// returns is the caller's to close; after an error nothing is open.
+func openBackend(ctx context.Context, c config.Config, log *slog.Logger) (backend, error) {
+	a, err := loadAWS(ctx, c)
+	if err != nil {
+		return backend{}, err
+	}
+	st, err := openStore(a, c, log)
+	if err != nil {
+		return backend{}, err
+	}
+	keeper, err := openKeeper(ctx, a, c, st, log)
+	if err != nil {
+		return backend{}, errors.Join(err, st.Close())
+	}
+	return backend{st, keeper}, nil
+}
+
+// openKeeper also checks store and keeper. KMS and the store are asked at once;
+// a keyring comes after the store, which tells whether a new one may be made.
+func openKeeper(ctx context.Context, a aws.Config, c config.Config, st store.Store, log *slog.Logger) (keys.Keeper, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, checkTimeout, errors.New("no answer in time"))
+	defer cancel()
+	if c.Keys.Kind == config.KeysLocal {
+		if err := st.Check(ctx); err != nil {
+			return nil, err
+		}
+		k, err := openKeyring(ctx, c, st)
+		if err != nil {
+			return nil, err
+		}
+		return k, k.Check(ctx)
+	}
+	k, err := keys.NewKMS(keys.KMSOptions{
+		KeyID: c.Keys.KeyID, Region: c.Keys.Region, Endpoint: c.Keys.Endpoint,
+		DataKey: string(c.Keys.DataKey), AWS: a, Log: log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return k, checkBoth(ctx, st, k)
+}
+
+// checkBoth asks store and keeper at once whether they can be used. The
+// store's trouble is told first: without it the key does not matter.
+func checkBoth(ctx context.Context, s store.Store, k keys.Keeper) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	keeper := make(chan error, 1)
+	go func() { keeper <- k.Check(ctx) }() // received below, always
+	err := s.Check(ctx)
+	if err != nil {
+		cancel()
+	}
+	if kerr := <-keeper; err == nil {
+		err = kerr
+	}
+	return err
+}
+
+// openKeyring opens the local keyring, and makes one if none is there and no
+// file depends on a lost one.
+func openKeyring(ctx context.Context, c config.Config, st store.Store) (*keys.Local, error) {
+	if _, err := os.Lstat(c.Keys.Path); !errors.Is(err, fs.ErrNotExist) {
+		return keys.OpenLocal(c.Keys.Path)
+	}
+	page, err := st.List(ctx, "", "", "", store.MaxPage)
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range page.Objects {
+		if sidecar.Is(o.Key) {
+			return nil, fmt.Errorf("keyring %s is missing, but files like %s were encrypted under one: restore it from a copy, or correct keys.path", c.Keys.Path, o.Key)
+		}
+	}
+	if drafts, _ := filepath.Glob(filepath.Join(c.Spool.Dir, "*.map")); len(drafts) > 0 {
+		return nil, fmt.Errorf("keyring %s is missing, but the spool %s holds files that were encrypted under one: restore it from a copy, or correct keys.path", c.Keys.Path, c.Spool.Dir)
+	}
+	return keys.CreateLocal(c.Keys.Path)
+}

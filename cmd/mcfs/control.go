@@ -1,0 +1,226 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// The control socket of a daemon lies in its user's runtime folder, named after
+// the mountpoint. A client sends one request, a line of JSON; the daemon answers
+// with lines of JSON and keeps the connection until it has ended, so that the
+// end of the connection is the end of the daemon.
+
+// request is what a client asks for.
+type request struct {
+	Op  string `json:"op"`            // "unmount"
+	Now bool   `json:"now,omitempty"` // do not wait for what is pending
+}
+
+// answer is one line back.
+type answer struct {
+	Text  string `json:"text,omitempty"`  // progress, for a person
+	Done  bool   `json:"done,omitempty"`  // the last line: unmounted
+	Error string `json:"error,omitempty"` // with Done: what could not be finished
+}
+
+// runtimeDirs are the folders in which the sockets of a user's daemons may be,
+// the preferred one first. They do not depend on the environment, which differs
+// between boot, a login and sudo.
+func runtimeDirs(uid int) []string {
+	dirs := []string{"/run/mcfs"}
+	if uid != 0 {
+		dirs = []string{filepath.Join("/run/user", strconv.Itoa(uid), "mcfs")}
+	}
+	return append(dirs, fmt.Sprintf("/tmp/mcfs-%d", uid))
+}
+
+func socketName(mountpoint string) string {
+	sum := sha256.Sum256([]byte(mountpoint))
+	return hex.EncodeToString(sum[:12]) + ".sock"
+}
+
+// private says that a runtime folder is the user's own: in /tmp, anybody could
+// have made one.
+func private(dir string, uid int) error {
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return err
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || !info.IsDir() || int(st.Uid) != uid || info.Mode().Perm()&0o077 != 0 {
+		return fmt.Errorf("%s must be a folder of user %d with mode 0700", dir, uid)
+	}
+	return nil
+}
+
+// control is the daemon's side.
+type control struct {
+	listener net.Listener
+	log      func(error)
+	stop     func(now bool) // asks the daemon to end
+
+	wg    sync.WaitGroup // accept and the readers of requests
+	mu    sync.Mutex
+	conns map[net.Conn]struct{} // of those who wait for the end
+}
+
+// listenControl makes the socket. That nobody else answers on it makes sure
+// that one daemon alone serves a mountpoint.
+func listenControl(mountpoint string, stop func(now bool), log func(error)) (*control, error) {
+	l, err := listenUnix(mountpoint)
+	if err != nil {
+		return nil, err
+	}
+	c := &control{listener: l, log: log, stop: stop, conns: make(map[net.Conn]struct{})}
+	c.wg.Go(c.accept)
+	return c, nil
+}
+
+func listenUnix(mountpoint string) (net.Listener, error) {
+	var failed error
+	for _, dir := range runtimeDirs(os.Geteuid()) {
+		err := os.Mkdir(dir, 0o700)
+		if err == nil || errors.Is(err, fs.ErrExist) {
+			err = private(dir, os.Geteuid())
+		}
+		if err != nil {
+			failed = errors.Join(failed, err)
+			continue
+		}
+		path := filepath.Join(dir, socketName(mountpoint))
+		if conn, err := net.Dial("unix", path); err == nil {
+			conn.Close()
+			return nil, fmt.Errorf("another mcfs serves %s, or is about to end: wait for it with mcfs unmount %q", mountpoint, mountpoint)
+		}
+		_ = os.Remove(path) // of a daemon that was killed
+		l, err := net.Listen("unix", path)
+		if err == nil {
+			return l, nil
+		}
+		failed = errors.Join(failed, err)
+	}
+	return nil, fmt.Errorf("no folder for the control socket: %w: make one of these folders yours", failed)
+}
+
+func (c *control) accept() {
+	for {
+		conn, err := c.listener.Accept()
+		if err != nil {
+			return // closed
+		}
+		c.wg.Go(func() { c.serve(conn) })
+	}
+}
+
+func (c *control) serve(conn net.Conn) {
+	_ = conn.SetReadDeadline(time.Now().Add(time.Second))
+	line, err := bufio.NewReader(conn).ReadBytes('\n')
+	var r request
+	if err != nil || json.Unmarshal(line, &r) != nil || r.Op != "unmount" {
+		conn.Close() // also one who only looked whether somebody answers
+		return
+	}
+	c.mu.Lock()
+	c.conns[conn] = struct{}{}
+	c.mu.Unlock()
+	c.stop(r.Now)
+}
+
+// tell sends a line to all who wait. One who does not read is left behind.
+func (c *control) tell(a answer) {
+	line, err := json.Marshal(a)
+	if err != nil {
+		c.log(err)
+		return
+	}
+	line = append(line, '\n')
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for conn := range c.conns {
+		_ = conn.SetWriteDeadline(time.Now().Add(time.Second))
+		if _, err := conn.Write(line); err != nil {
+			conn.Close()
+			delete(c.conns, conn)
+		}
+	}
+}
+
+// close takes the socket away; who waits is let go by the end of the process.
+func (c *control) close() error {
+	err := c.listener.Close() // removes the file
+	c.wg.Wait()
+	return err
+}
+
+// errNoDaemon: nobody answers for the mountpoint.
+var errNoDaemon = errors.New("no daemon answers")
+
+// ask sends a request to the daemon of a mountpoint, hands its progress to
+// tell, and returns when the daemon has ended. Its error is what the daemon
+// could not finish.
+func ask(ctx context.Context, mountpoint string, uids []int, r request, tell func(string)) error {
+	conn, err := dialControl(ctx, mountpoint, uids)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	line, err := json.Marshal(r)
+	if err != nil {
+		return err
+	}
+	if _, err := conn.Write(append(line, '\n')); err != nil {
+		return fmt.Errorf("ask the daemon of %s: %w", mountpoint, err)
+	}
+	var last answer
+	lines := bufio.NewScanner(conn)
+	for lines.Scan() {
+		var a answer
+		if err := json.Unmarshal(lines.Bytes(), &a); err != nil {
+			return fmt.Errorf("answer of the daemon of %s: %w", mountpoint, err)
+		}
+		if a.Text != "" {
+			tell(a.Text)
+		}
+		if a.Done {
+			last = a
+		}
+	}
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("interrupted: the daemon of %s goes on, and ends when it has finished", mountpoint)
+	case !last.Done:
+		return fmt.Errorf("the daemon of %s ended without finishing: what is left is in its spool, the next mount goes on", mountpoint)
+	case last.Error != "":
+		return errors.New(last.Error)
+	}
+	return nil
+}
+
+func dialControl(ctx context.Context, mountpoint string, uids []int) (net.Conn, error) {
+	var d net.Dialer
+	for _, uid := range uids {
+		for _, dir := range runtimeDirs(uid) {
+			if private(dir, uid) != nil {
+				continue
+			}
+			if conn, err := d.DialContext(ctx, "unix", filepath.Join(dir, socketName(mountpoint))); err == nil {
+				return conn, nil
+			}
+		}
+	}
+	return nil, errNoDaemon
+}

@@ -1,0 +1,208 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"syscall"
+
+	"mcfs/config"
+	"mcfs/crypt"
+	"mcfs/fs"
+	"mcfs/spool"
+	"mcfs/volume"
+)
+
+const (
+	// memoryLimit keeps the daemon's resident size below 200 MiB, stacks and
+	// buffers included; memoryGOGC collects early enough to stay near it.
+	memoryLimit = 160 << 20
+	memoryGOGC  = 50
+	// pipelineMemory is the most that each of the two pipelines buffers, bytes.
+	pipelineMemory = 48 << 20
+)
+
+// mountOptions are what the command line adds to the configuration.
+type mountOptions struct {
+	mountpoint string
+	config     config.Config
+	logFile    string   // absolute; empty: standard error
+	extra      []string // for the kernel
+	uid, gid   uint32   // of what has no owner recorded
+}
+
+// daemon is a mount and everything that was opened for it.
+type daemon struct {
+	o       mountOptions
+	log     *slog.Logger
+	out     *destination   // of the log
+	closers []func() error // in the order of opening
+
+	spool   *spool.Spool
+	volume  *volume.Volume
+	server  *fs.Server
+	control *control
+	stop    chan bool // a request to end; true: at once
+	drained bool      // the volume is closed
+}
+
+// start opens everything and mounts. After an error nothing is mounted and
+// nothing open. The log goes to standard error until the spool is open, and to
+// o.logFile then.
+func start(ctx context.Context, o mountOptions, std stdio) (_ *daemon, err error) {
+	d := &daemon{o: o, stop: make(chan bool, 8)}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.close())
+		}
+	}()
+	if d.o.mountpoint, err = checkMountpoint(o.mountpoint); err != nil {
+		return nil, err
+	}
+	if err = checkPlaces(d.o.mountpoint, o.config, o.logFile); err != nil {
+		return nil, err
+	}
+	limitMemory()
+	syscall.Umask(0o077)
+	d.out = &destination{w: std.err}
+	d.log = newLogger(o.config.Log, d.out)
+	b, err := openBackend(ctx, o.config, d.log)
+	if err != nil {
+		return nil, err
+	}
+	d.closers = append(d.closers, b.store.Close)
+	if err = d.openSpool(); err != nil {
+		return nil, err
+	}
+	if err = d.openLog(); err != nil {
+		return nil, err
+	}
+	if err = d.openVolume(ctx, b); err != nil {
+		return nil, err
+	}
+	return d, d.mount(ctx)
+}
+
+func (d *daemon) openSpool() (err error) {
+	c := d.o.config.Spool
+	d.spool, err = spool.Open(spool.Options{Dir: c.Dir, MaxSize: int64(c.MaxSize), Log: d.log})
+	if errors.Is(err, spool.ErrLocked) {
+		return fmt.Errorf("%w: the volume is mounted already; unmount it there, or give this mount a spool.dir of its own", err)
+	}
+	if err != nil {
+		return err
+	}
+	d.closers = append(d.closers, d.spool.Close)
+	return nil
+}
+
+// openLog moves the log to its file.
+func (d *daemon) openLog() error {
+	if d.o.logFile == "" {
+		return nil
+	}
+	f, err := openLogFile(d.o.logFile)
+	if err != nil {
+		return err
+	}
+	d.closers = append(d.closers, func() error { d.out.redirect(os.Stderr); return f.Close() })
+	d.out.redirect(f)
+	return nil
+}
+
+func (d *daemon) openVolume(ctx context.Context, b backend) error {
+	c := d.o.config
+	mode, err := crypt.ParseMode(string(c.Crypt.Mode))
+	if err != nil {
+		return err
+	}
+	d.volume, err = volume.Open(ctx, volume.Options{
+		Store: b.store, Keeper: b.keeper, Spool: d.spool, Log: d.log,
+		Mode: mode, IVBytes: c.Crypt.IVBytes, Bits: c.Keys.Bits, Streaming: c.Crypt.GCMReads == config.ReadsStreaming,
+		PartSize: int64(c.Upload.PartSize), Concurrency: c.Upload.Concurrency, Memory: pipelineMemory,
+		CloseTimeout: c.Upload.Timeout, SpoolDurable: c.Mount.Durability == config.DurabilitySpool,
+		Hidden: c.Mount.Sidecars == config.SidecarsHidden, LocalOnly: c.Mount.LocalOnly, Fresh: c.Mount.Fresh,
+		UID: d.o.uid, GID: d.o.gid,
+	})
+	if err != nil {
+		return err
+	}
+	d.closers = append(d.closers, d.closeVolume)
+	return nil
+}
+
+// closeVolume is for a mount that did not come about: what an earlier one left
+// stays in the spool.
+func (d *daemon) closeVolume() error {
+	if d.drained {
+		return nil
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = d.volume.Close(ctx) // says what is pending, which is no news
+	return nil
+}
+
+func (d *daemon) mount(ctx context.Context) (err error) {
+	d.control, err = listenControl(d.o.mountpoint, d.requestStop, func(err error) { d.log.Warn("control socket", "err", err) })
+	if err != nil {
+		return err
+	}
+	d.closers = append(d.closers, d.control.close)
+	d.server, err = fs.Mount(ctx, d.o.mountpoint, d.volume, fs.Options{
+		AllowOther: d.o.config.Mount.AllowOther, FsName: source(d.o.config),
+		Extra: d.o.extra, Log: d.log,
+	})
+	if err != nil {
+		return err
+	}
+	d.log.Info("mounted", "mountpoint", d.o.mountpoint, "volume", source(d.o.config), "spool", d.o.config.Spool.Dir, "config", d.o.config.Source)
+	if d.o.config.Metrics.Listen != "" {
+		d.log.Warn("metrics.listen is set, but this version serves no metrics")
+	}
+	return nil
+}
+
+func (d *daemon) requestStop(now bool) {
+	select {
+	case d.stop <- now:
+	default: // enough have asked
+	}
+}
+
+// close closes in reverse what was opened.
+func (d *daemon) close() error {
+	var errs []error
+	for _, f := range slices.Backward(d.closers) {
+		errs = append(errs, f())
+	}
+	d.closers = nil
+	return errors.Join(errs...)
+}
+
+// source is what mount(8) and df show.
+func source(c config.Config) string {
+	if c.Store.Kind == config.StoreDir {
+		return "mcfs#" + c.Store.Path
+	}
+	return "mcfs#" + strings.TrimSuffix(c.Store.Bucket+"/"+c.Store.Prefix, "/")
+}
+
+// limitMemory sets what the environment ($GOMEMLIMIT, $GOGC) does not.
+func limitMemory() {
+	if os.Getenv("GOMEMLIMIT") == "" {
+		debug.SetMemoryLimit(memoryLimit)
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(memoryGOGC)
+	}
+}
+
+// defaultLog is the log of a mount in the background.
+func defaultLog(c config.Config) string { return filepath.Join(c.Spool.Dir, "mcfs.log") }

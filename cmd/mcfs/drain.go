@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"mcfs/fs"
+	"mcfs/volume"
+)
+
+const (
+	// progressEvery is how often a drain says what it waits for.
+	progressEvery = 2 * time.Second
+	// hurryTimeout bounds the end after a second signal.
+	hurryTimeout = 5 * time.Second
+)
+
+var (
+	errLeave = errors.New("told to end at once")
+	errStuck = errors.New("no progress")
+)
+
+// endSignals end the daemon after it has drained, and at once when they come again.
+var endSignals = []os.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP}
+
+// serve waits for the end of the mount: a signal, a request, or an umount by
+// anybody. Then it drains, unmounts and closes everything. Its error names
+// what could not be finished. started is the context of the start, which a
+// signal of that time has ended.
+func (d *daemon) serve(started context.Context) error {
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, endSignals...)
+	defer signal.Stop(signals)
+
+	ctx, leave := context.WithCancelCause(context.Background())
+	defer leave(nil)
+	select {
+	case <-started.Done():
+		d.log.Info("ending: interrupted at the start")
+	case s := <-signals:
+		d.log.Info("ending; a second signal ends at once", "signal", s.String())
+	case now := <-d.stop:
+		d.log.Info("unmount requested", "now", now)
+		if now {
+			leave(errLeave)
+		}
+	case <-d.server.Done():
+		d.log.Info("unmounted from outside")
+	}
+	ended := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() { d.watchHurry(signals, ended, leave) })
+	err := d.end(ctx)
+	close(ended)
+	wg.Wait()
+	return err
+}
+
+// watchHurry ends the drain on a second signal or a request that cannot wait.
+func (d *daemon) watchHurry(signals <-chan os.Signal, ended <-chan struct{}, leave context.CancelCauseFunc) {
+	for {
+		select {
+		case <-signals:
+			leave(errLeave)
+		case now := <-d.stop:
+			if now {
+				leave(errLeave)
+			}
+		case <-ended:
+			return
+		}
+	}
+}
+
+// end drains, unmounts, and closes. When ctx ends it waits no longer than
+// hurryTimeout for what is left to close; the process ends with it.
+func (d *daemon) end(ctx context.Context) error {
+	notify("STOPPING=1")
+	result := make(chan error, 1)
+	go func() { result <- d.shutDown(ctx) }() // ends, or the process does
+	select {
+	case err := <-result:
+		return d.farewell(err)
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-result:
+		return d.farewell(err)
+	case <-time.After(hurryTimeout):
+		return d.farewell(fmt.Errorf("left %s with work under way: what is pending is in the spool", d.o.mountpoint))
+	}
+}
+
+// farewell tells those who asked for the end how it went.
+func (d *daemon) farewell(err error) error {
+	a := answer{Done: true}
+	if err != nil {
+		a.Error = oneLine(err)
+	}
+	d.control.tell(a)
+	return err
+}
+
+func (d *daemon) shutDown(ctx context.Context) error {
+	stuck, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	drained := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() { d.report(drained, giveUp) })
+	err := d.volume.Close(stuck)
+	close(drained)
+	wg.Wait()
+	d.drained = true
+	if uerr := d.server.Unmount(); errors.Is(uerr, fs.ErrDetached) {
+		d.log.Warn("programs still had files open in the mount; they get errors now", "mountpoint", d.o.mountpoint)
+	} else if uerr != nil {
+		err = errors.Join(err, uerr)
+	}
+	return errors.Join(err, d.close())
+}
+
+// report says what the drain waits for, and gives up when nothing moves.
+func (d *daemon) report(drained <-chan struct{}, giveUp context.CancelCauseFunc) {
+	patience := d.o.config.Upload.Timeout
+	ticks := time.NewTicker(progressEvery)
+	defer ticks.Stop()
+	last, moved := "", time.Now()
+	for {
+		select {
+		case <-drained:
+			return
+		case <-ticks.C:
+		}
+		waiting := awaited(d.volume.Pending())
+		if len(waiting) == 0 {
+			continue
+		}
+		text := progress(waiting)
+		d.log.Info(text)
+		d.control.tell(answer{Text: text})
+		notify("STATUS=" + text)
+		if state := fmt.Sprint(waiting); state != last {
+			last, moved = state, time.Now()
+		}
+		if time.Since(moved) > patience {
+			giveUp(fmt.Errorf("%w for %v", errStuck, patience))
+			return
+		}
+	}
+}
+
+// awaited is what a drain waits for: not what stays in the spool in any case.
+func awaited(all []volume.Pending) []volume.Pending {
+	return slices.DeleteFunc(slices.SortedFunc(slices.Values(all), func(a, b volume.Pending) int {
+		return strings.Compare(a.Path, b.Path)
+	}), func(p volume.Pending) bool {
+		switch p.What {
+		case volume.Interrupted.String(), volume.Local.String(), volume.Lost.String():
+			return true
+		}
+		return false
+	})
+}
+
+// progress says it in one line.
+func progress(waiting []volume.Pending) string {
+	const most = 3
+	var done, size int64
+	var names []string
+	for _, p := range waiting {
+		done, size = done+min(p.Done, p.Size), size+p.Size
+		if len(names) < most {
+			name := p.Path
+			if p.Reason != "" {
+				name += " (" + p.Reason + ")"
+			}
+			names = append(names, name)
+		}
+	}
+	if more := len(waiting) - len(names); more > 0 {
+		names = append(names, fmt.Sprintf("and %d more", more))
+	}
+	files := "1 file"
+	if len(waiting) != 1 {
+		files = fmt.Sprintf("%d files", len(waiting))
+	}
+	return fmt.Sprintf("waiting for %s, %s of %s sent: %s", files, mib(done), mib(size), strings.Join(names, ", "))
+}
+
+func mib(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }

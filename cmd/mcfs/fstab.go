@@ -1,0 +1,144 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"mcfs/config"
+)
+
+// helperFlag marks a call by mount(8): `mount.fuse.mcfs SOURCE MOUNTPOINT [-sfnv]
+// [-N ns] [-t type] -o OPTIONS`, or by mount.fuse3, which calls `mcfs` with the same.
+const helperFlag = "as-mount-helper"
+
+// calledByMount recognises these calls: by the program's name, or by an
+// argument that is no command and comes with a mountpoint and -o.
+func calledByMount(root *cobra.Command, name string, args []string) bool {
+	if name == "mount.fuse.mcfs" || name == "mount.mcfs" {
+		return true
+	}
+	if len(args) < 4 || strings.HasPrefix(args[0], "-") || !slices.Contains(args[2:], "-o") {
+		return false
+	}
+	return !isCommand(root, args[0])
+}
+
+func isCommand(root *cobra.Command, name string) bool {
+	switch name {
+	case "help", "completion", cobra.ShellCompRequestCmd, cobra.ShellCompNoDescRequestCmd:
+		return true
+	}
+	return slices.ContainsFunc(root.Commands(), func(c *cobra.Command) bool { return c.Name() == name })
+}
+
+// fstabSource is the configuration file that a source names: "mcfs" or "none"
+// is the one that is found without, "mcfs#FILE" and "FILE" are files.
+func fstabSource(src string) string {
+	if _, file, ok := strings.Cut(src, "#"); ok {
+		src = file
+	}
+	switch src {
+	case "", "mcfs", "none":
+		return ""
+	}
+	return src
+}
+
+// options are what stands after -o.
+type options struct {
+	kernel     []string // passed on
+	allowOther bool
+	config     string
+	logFile    string
+	uid, gid   *uint32
+}
+
+// Options of fstab that mount(8) and systemd deal with, and those that are so anyway.
+var fstabIgnored = []string{
+	"defaults", "auto", "noauto", "user", "users", "nouser", "owner", "group", "nofail", "_netdev", "rw", "async",
+	"dev", "suid", "exec", "atime", "relatime", "norelatime", "strictatime", "nostrictatime", "diratime", "lazytime", "nolazytime",
+	"noatime", "nodiratime",
+}
+
+// Options that the kernel knows for every FUSE mount.
+var fstabKernel = []string{"nodev", "nosuid", "noexec", "default_permissions"}
+
+// parseOptions reads a list like "allow_other,uid=1000,_netdev".
+func parseOptions(list []string) (o options, err error) {
+	for _, option := range list {
+		name, value, _ := strings.Cut(option, "=")
+		switch {
+		case option == "", slices.Contains(fstabIgnored, option), strings.HasPrefix(option, "x-"), name == "comment":
+		case slices.Contains(fstabKernel, option):
+			o.kernel = append(o.kernel, option)
+		case option == "allow_other":
+			o.allowOther = true
+		case name == "config" && value != "":
+			o.config = value
+		case name == "log_file" && value != "":
+			o.logFile = value
+		case name == "uid":
+			o.uid, err = parseID(option, value)
+		case name == "gid":
+			o.gid, err = parseID(option, value)
+		case option == "ro":
+			err = errors.New("option ro: mcfs mounts for writing; leave it out, and give the mount an identity that may only read")
+		default:
+			err = fmt.Errorf("unknown mount option %q: mcfs knows config=FILE, log_file=FILE, uid=N, gid=N, allow_other, %s, and what mount(8) itself uses", option, strings.Join(fstabKernel, ", "))
+		}
+		if err != nil {
+			return o, usageError{err}
+		}
+	}
+	return o, nil
+}
+
+func parseID(option, value string) (*uint32, error) {
+	n, err := strconv.ParseUint(value, 10, 32)
+	if err != nil || n == 1<<32-1 {
+		return nil, fmt.Errorf("option %s: give a number, as `id` prints it", option)
+	}
+	id := uint32(n)
+	return &id, nil
+}
+
+// apply puts the options over the configuration.
+func (o options) apply(m *mountOptions) {
+	m.extra = o.kernel
+	m.config.Mount.AllowOther = m.config.Mount.AllowOther || o.allowOther
+	m.uid, m.gid = uint32(os.Geteuid()), uint32(os.Getegid())
+	if o.uid != nil {
+		m.uid = *o.uid
+	}
+	if o.gid != nil {
+		m.gid = *o.gid
+	}
+}
+
+// findHome sets $HOME where there is none, as at boot: the default places need it.
+func findHome() error {
+	if os.Getenv("HOME") != "" {
+		return nil
+	}
+	u, err := user.Current()
+	if err != nil || u.HomeDir == "" {
+		return nil // the configuration says what it misses, if anything
+	}
+	return os.Setenv("HOME", u.HomeDir)
+}
+
+// loadConfig reads the configuration, telling how to get one where the file is missing.
+func loadConfig(path string) (config.Config, error) {
+	c, err := config.Load(path)
+	if err != nil && errors.Is(err, os.ErrNotExist) {
+		return c, fmt.Errorf("%w: name a file that exists with --config, or unset $%s", err, config.EnvFile)
+	}
+	return c, err
+}

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"sync"
+
+	"mcfs/config"
+)
+
+// maxLog is how long a log file may be at the start, bytes; a longer one
+// becomes NAME.1.
+const maxLog = 16 << 20
+
+// discard is the log of commands that tell everything by their output.
+var discard = slog.New(slog.DiscardHandler)
+
+// destination is where log lines go, and can be changed while they are written.
+type destination struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (d *destination) Write(p []byte) (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.w.Write(p)
+}
+
+func (d *destination) redirect(w io.Writer) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.w = w
+}
+
+func newLogger(c config.Log, w io.Writer) *slog.Logger {
+	o := &slog.HandlerOptions{Level: c.Level.Slog()}
+	if c.Format == config.FormatJSON {
+		return slog.New(slog.NewJSONHandler(w, o))
+	}
+	return slog.New(slog.NewTextHandler(w, o))
+}
+
+// openLogFile appends to a log that only its owner reads: names are in it.
+func openLogFile(path string) (*os.File, error) {
+	if info, err := os.Stat(path); err == nil && info.Size() > maxLog {
+		if err := os.Rename(path, path+".1"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("log: %w: choose another --log-file", err)
+		}
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("log: %w: choose another --log-file", err)
+	}
+	return f, nil
+}

@@ -1,0 +1,17 @@
+// Command mcfs mounts a directory whose files are encrypted for AWS Elemental
+// MediaConvert as they are saved, and stored in S3.
+//
+// Promises: every failure is one line on standard error that names the thing
+// and the cure, with exit status 1, or 2 for a wrong command line; a command
+// that fails leaves nothing mounted and nothing behind; no key and no plaintext
+// is ever printed. It imports all the rooms and is imported by none.
+package main
+
+import (
+	"context"
+	"os"
+)
+
+func main() {
+	os.Exit(run(context.Background(), os.Args, stdio{in: os.Stdin, out: os.Stdout, err: os.Stderr}))
+}

@@ -1,0 +1,195 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"mcfs/config"
+)
+
+const mountHelp = `Mounts a volume at MOUNTPOINT, an empty directory, and serves it until it is
+unmounted. Files saved there are encrypted and uploaded: when close(2) returns 0,
+the ciphertext and NAME.settings.json are in the store.
+
+The configuration is the file given by --config, else the one that $MCFS_CONFIG
+names, else $XDG_CONFIG_HOME/mcfs/config.toml; without one everything stays on
+this machine. Before anything is mounted, bucket, key and credentials are tried.
+
+In the foreground the log goes to standard error. SIGTERM, SIGINT (Ctrl-C) and
+` + "`mcfs unmount`" + ` end the mount: new opens are refused, what is pending is
+finished while a line every two seconds says what is left, and the directory is
+unmounted. What makes no progress for upload.timeout stays, encrypted, in the
+spool, and the next mount goes on with it; the exit status is then 1. A second
+signal ends at once.
+
+With --background the command returns as soon as the mount answers; the log
+goes to mcfs.log in the spool folder. Under systemd use Type=notify and the
+foreground.
+
+In /etc/fstab, with this program linked as /sbin/mount.fuse.mcfs, the source is
+a configuration file, or "mcfs" for the default one:
+
+  /etc/mcfs/ingest.toml  /mnt/ingest  fuse.mcfs  _netdev,allow_other,uid=1000,gid=1000  0 0
+
+Options after -o: config=FILE, log_file=FILE, allow_other, uid=N and gid=N (the
+owner shown for files that have none recorded), nodev, nosuid, noexec,
+default_permissions; those of mount(8) itself are accepted and ignored.`
+
+// mountFlags are the flags of `mcfs mount`.
+type mountFlags struct {
+	config, logFile string
+	background      bool
+	options         []string
+	helper          bool
+	readyFD         int
+	unused          struct { // of mount(8), which has acted on them
+		sloppy, fake, noMtab, verbose bool
+		namespace, kind               string
+	}
+}
+
+func newMount(std stdio) *cobra.Command {
+	var f mountFlags
+	c := &cobra.Command{
+		Use:   "mount MOUNTPOINT",
+		Short: "Mount a volume",
+		Long:  mountHelp,
+		Example: `  mcfs mount ~/ingest
+  mcfs mount ~/ingest --config ingest.toml --background
+  mcfs mount /mnt/ingest -o allow_other,uid=1000`,
+		Args: func(c *cobra.Command, args []string) error {
+			if f.helper {
+				return exactly(2, "SOURCE or MOUNTPOINT")(c, args)
+			}
+			return exactly(1, "MOUNTPOINT")(c, args)
+		},
+		RunE: func(c *cobra.Command, args []string) error { return runMount(c.Context(), f, args, std) },
+	}
+	flags := c.Flags()
+	flags.StringVarP(&f.config, "config", "c", "", "configuration `FILE`")
+	flags.BoolVarP(&f.background, "background", "b", false, "return when mounted, and serve on")
+	flags.StringVar(&f.logFile, "log-file", "", "append the log to `FILE` (with --background: mcfs.log in the spool folder)")
+	flags.StringSliceVarP(&f.options, "options", "o", nil, "mount `OPTIONS`, separated by commas")
+	flags.BoolVar(&f.helper, helperFlag, false, "called by mount(8)")
+	flags.IntVar(&f.readyFD, readyFlag, 0, "started by --background")
+	flags.BoolVarP(&f.unused.sloppy, "sloppy", "s", false, "")
+	flags.BoolVarP(&f.unused.fake, "fake", "f", false, "")
+	flags.BoolVarP(&f.unused.noMtab, "no-mtab", "n", false, "")
+	flags.BoolVarP(&f.unused.verbose, "verbose", "v", false, "")
+	flags.StringVarP(&f.unused.namespace, "namespace", "N", "", "")
+	flags.StringVarP(&f.unused.kind, "type", "t", "", "")
+	for _, hidden := range []string{helperFlag, readyFlag, "sloppy", "fake", "no-mtab", "verbose", "namespace", "type"} {
+		_ = flags.MarkHidden(hidden)
+	}
+	return c
+}
+
+func runMount(ctx context.Context, f mountFlags, args []string, std stdio) error {
+	o, err := f.resolve(args)
+	if err != nil {
+		return err
+	}
+	if f.unused.fake {
+		return nil
+	}
+	ctx, stop := signal.NotifyContext(ctx, endSignals...)
+	defer stop()
+	if f.background {
+		// What the daemon would complain about in any case need not wait for it.
+		if _, err := checkMountpoint(o.mountpoint); err != nil {
+			return err
+		}
+		return background(ctx, f.again(o), std)
+	}
+	return serveMount(ctx, o, f.readyFD, std)
+}
+
+// resolve reads the configuration and makes every path absolute.
+func (f *mountFlags) resolve(args []string) (o mountOptions, err error) {
+	parsed, err := parseOptions(f.options)
+	if err != nil {
+		return o, err
+	}
+	mountpoint, file := args[len(args)-1], cmp.Or(f.config, parsed.config)
+	if f.helper {
+		f.background = f.readyFD == 0
+		file = cmp.Or(file, fstabSource(args[0]))
+		if err := findHome(); err != nil {
+			return o, err
+		}
+	}
+	if o.mountpoint, err = filepath.Abs(mountpoint); err != nil {
+		return o, err
+	}
+	if file == "" {
+		if file, _, err = config.Find(); err != nil {
+			return o, err
+		}
+	}
+	if f.config, err = absolute(file); err != nil {
+		return o, err
+	}
+	if o.config, err = loadConfig(file); err != nil {
+		return o, err
+	}
+	if o.logFile, err = absolute(cmp.Or(f.logFile, parsed.logFile)); err != nil {
+		return o, err
+	}
+	if o.logFile == "" && (f.background || f.readyFD != 0) {
+		o.logFile = defaultLog(o.config)
+	}
+	parsed.apply(&o)
+	return o, nil
+}
+
+func absolute(path string) (string, error) {
+	if path == "" {
+		return "", nil
+	}
+	return filepath.Abs(path)
+}
+
+// again are the arguments of the daemon in the background.
+func (f *mountFlags) again(o mountOptions) []string {
+	args := []string{"--log-file", o.logFile}
+	if f.config != "" {
+		args = append(args, "--config", f.config)
+	}
+	if len(f.options) > 0 {
+		args = append(args, "-o", strings.Join(f.options, ","))
+	}
+	return append(args, "--", o.mountpoint)
+}
+
+// serveMount is the daemon.
+func serveMount(ctx context.Context, o mountOptions, readyFD int, std stdio) error {
+	signal.Ignore(syscall.SIGPIPE) // a log that nobody reads any more must not end the mount
+	if err := noDump(); err != nil {
+		return fmt.Errorf("keep memory out of core dumps: %w", err)
+	}
+	d, err := start(ctx, o, std)
+	if err != nil {
+		if cause := context.Cause(ctx); cause != nil && errors.Is(err, context.Canceled) {
+			return errors.New("interrupted before the mount was made")
+		}
+		return err
+	}
+	if readyFD != 0 {
+		if err := d.detachFromTerminal(readyFD); err != nil {
+			d.log.Error("cannot serve in the background", "err", err)
+			d.requestStop(true)
+		}
+	}
+	notify("READY=1\nMAINPID=" + strconv.Itoa(os.Getpid()))
+	return d.serve(ctx)
+}

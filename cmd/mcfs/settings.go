@@ -1,0 +1,146 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"mcfs/config"
+	"mcfs/sidecar"
+	"mcfs/store"
+)
+
+const settingsHelp = `Prints the settings of an encrypted file: one element of the Settings.Inputs list
+of a MediaConvert job, as JSON.
+
+PATH is a file in a mount, or its NAME.settings.json; or an address,
+s3://BUCKET/KEY, which is read from the store of the configuration without a
+mount. What is printed has been checked: it is complete, and within the limits
+that MediaConvert sets.`
+
+// requestTimeout bounds a request that a person waits for.
+const requestTimeout = 30 * time.Second
+
+func newSettings(std stdio) *cobra.Command {
+	var file string
+	c := &cobra.Command{
+		Use:   "settings PATH",
+		Short: "Print what MediaConvert needs to decrypt a file",
+		Long:  settingsHelp,
+		Example: `  mcfs settings ~/ingest/movie.mp4
+  mcfs settings --config ingest.toml s3://ingest/camera-a/movie.mp4
+  mcfs settings movie.mp4 | jq '{Inputs: [.]}'`,
+		Args: exactly(1, "PATH"),
+		RunE: func(c *cobra.Command, args []string) error {
+			var text []byte
+			var err error
+			if strings.HasPrefix(args[0], "s3://") {
+				text, err = storedSettings(c.Context(), file, args[0])
+			} else {
+				text, err = mountedSettings(args[0])
+			}
+			if err != nil {
+				return err
+			}
+			_, err = std.out.Write(append(bytes.TrimSpace(text), '\n'))
+			return err
+		},
+	}
+	c.Flags().StringVarP(&file, "config", "c", "", "configuration `FILE`, for an s3:// address")
+	return c
+}
+
+// mountedSettings reads the sidecar beside a file.
+func mountedSettings(path string) ([]byte, error) {
+	name := path
+	if !sidecar.Is(path) {
+		info, err := os.Stat(path)
+		if err != nil {
+			return nil, fmt.Errorf("settings: %w", err)
+		}
+		if info.IsDir() {
+			return nil, fmt.Errorf("%s is a directory: name one file in it", path)
+		}
+		name = sidecar.Name(path)
+	}
+	f, err := os.Open(name)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("%s has no settings: it is not in a mount of mcfs, or not committed yet; close it, or wait for its upload", strings.TrimSuffix(path, sidecar.Suffix))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("settings: %w", err)
+	}
+	defer f.Close()
+	return readSettings(f, name)
+}
+
+// storedSettings reads the sidecar of an address from the configured store.
+func storedSettings(ctx context.Context, file, address string) ([]byte, error) {
+	c, err := loadConfig(file)
+	if err != nil {
+		return nil, err
+	}
+	home := "s3://" + c.Store.Bucket + "/" + c.Store.Prefix
+	key, ok := strings.CutPrefix(address, home)
+	if c.Store.Bucket == "" || !ok || key == "" {
+		return nil, fmt.Errorf("%s is not in the volume of this configuration (%s): choose another with --config", address, volumeName(c))
+	}
+	if !sidecar.Is(key) {
+		key = sidecar.Name(key)
+	}
+	if c.Store.Kind == config.StoreDir {
+		if _, err := os.Stat(c.Store.Path); err != nil {
+			return nil, fmt.Errorf("store folder: %w: correct store.path", err)
+		}
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, requestTimeout, errors.New("no answer in time"))
+	defer cancel()
+	a, err := loadAWS(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	st, err := openStore(a, c, discard)
+	if err != nil {
+		return nil, err
+	}
+	defer st.Close()
+	body, _, err := st.Get(ctx, key, store.Range{}, "")
+	switch {
+	case errors.Is(err, store.ErrNotExist):
+		return nil, fmt.Errorf("%s has no settings: there is no object %s", address, home+key)
+	case errors.Is(err, store.ErrNoBucket), errors.Is(err, store.ErrDenied), errors.Is(err, store.ErrUnavailable):
+		if clear := st.Check(ctx); clear != nil {
+			return nil, clear
+		}
+		return nil, err
+	case err != nil:
+		return nil, err
+	}
+	defer body.Close()
+	return readSettings(body, home+key)
+}
+
+func readSettings(r io.Reader, name string) ([]byte, error) {
+	text, err := io.ReadAll(io.LimitReader(r, sidecar.MaxSize+1))
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	if _, err := sidecar.Parse(text); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return text, nil
+}
+
+func volumeName(c config.Config) string {
+	if c.Store.Bucket == "" {
+		return "the folder " + c.Store.Path
+	}
+	return "s3://" + c.Store.Bucket + "/" + c.Store.Prefix
+}

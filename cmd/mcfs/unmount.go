@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"slices"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+const unmountHelp = `Ends a mount made by mcfs: new opens are refused, drafts and changes of names are
+finished, the directory is unmounted, and the command returns when the daemon
+has ended. While it waits it says every two seconds what is pending.
+
+What makes no progress for upload.timeout is named, stays encrypted in the spool,
+and is taken up by the next mount; the exit status is then 1. --now does not
+wait for what is pending. If this command is interrupted the daemon goes on.
+
+A mount whose daemon was killed is taken away. Root can end any user's mount.`
+
+func newUnmount(std stdio) *cobra.Command {
+	var now bool
+	c := &cobra.Command{
+		Use:     "unmount MOUNTPOINT",
+		Aliases: []string{"umount"},
+		Short:   "Finish what is pending, then unmount",
+		Long:    unmountHelp,
+		Example: `  mcfs unmount ~/ingest
+  mcfs unmount --now ~/ingest`,
+		Args: exactly(1, "MOUNTPOINT"),
+		RunE: func(c *cobra.Command, args []string) error {
+			ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGINT, syscall.SIGTERM)
+			defer stop()
+			return unmount(ctx, args[0], now, func(text string) { fmt.Fprintln(std.err, text) })
+		},
+	}
+	c.Flags().BoolVar(&now, "now", false, "leave what is pending in the spool")
+	return c
+}
+
+// unmount ends the mount at path, and returns when its daemon has ended.
+func unmount(ctx context.Context, path string, now bool, tell func(string)) error {
+	mountpoint, err := resolve(path)
+	if err != nil {
+		return fmt.Errorf("unmount: %w", err)
+	}
+	m, there := findMount(mountpoint)
+	if there && m.uid < 0 {
+		return fmt.Errorf("%s is a mount, but none of mcfs: use umount %q", path, path)
+	}
+	uids := []int{os.Geteuid()}
+	if there && !slices.Contains(uids, m.uid) {
+		uids = append(uids, m.uid)
+	}
+	err = ask(ctx, mountpoint, uids, request{Op: "unmount", Now: now}, tell)
+	switch {
+	case errors.Is(err, errNoDaemon) && !there:
+		return fmt.Errorf("%s is not mounted: nothing to do", path)
+	case errors.Is(err, errNoDaemon) && dead(mountpoint):
+		return removeStale(path, mountpoint, tell)
+	case errors.Is(err, errNoDaemon):
+		return unmountAlone(path, mountpoint)
+	case err != nil && dead(mountpoint): // it was killed while we waited
+		return errors.Join(err, detach(mountpoint))
+	}
+	return err
+}
+
+// removeStale takes away a mount that nobody serves.
+func removeStale(path, mountpoint string, tell func(string)) error {
+	if err := detach(mountpoint); err != nil {
+		return fmt.Errorf("take away the dead mount %s: %w", path, err)
+	}
+	tell(fmt.Sprintf("%s had no daemon any more and is unmounted; what was not finished is in the spool, and the next mount goes on with it", path))
+	return nil
+}
+
+// unmountAlone is for a daemon that answers the kernel, but not us: its socket
+// was removed, or it belongs to somebody whose folders we may not see.
+func unmountAlone(path, mountpoint string) error {
+	if err := kernelUnmount(mountpoint); err != nil {
+		return fmt.Errorf("unmount %s: its daemon cannot be asked, and the kernel refuses (%w): close the files that are open in it", path, err)
+	}
+	return fmt.Errorf("%s is unmounted, but its daemon could not be asked to report: it may still be uploading, see its log", path)
+}
