@@ -115,7 +115,8 @@ type Copy struct {
 }
 
 // Store is where objects live. Keys are relative to the store's prefix, UTF-8,
-// non-empty, at most 1,024 bytes with the prefix.
+// non-empty, at most 1,024 bytes with the prefix. A store on a file system, be
+// it ours or a server's, may refuse a key of which no path can be made.
 type Store interface {
 	// Put stores a whole object, atomically.
 	Put(ctx context.Context, key string, body Body, attr Attributes, cond Condition) (Info, error)

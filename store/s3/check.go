@@ -7,9 +7,8 @@ import (
 	"net/http"
 	"time"
 
-	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
-
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"mcfs/store"
@@ -54,7 +53,7 @@ func (s *Store) diagnosis(class, err, said error) string {
 		return fmt.Sprintf("no credentials for bucket %s: set AWS_PROFILE or AWS_ACCESS_KEY_ID, or run `aws configure` or `aws sso login` (%v)", bucket, credentials.err)
 	case errors.Is(class, store.ErrNoBucket), errors.Is(class, store.ErrNotExist):
 		return fmt.Sprintf("bucket %s does not exist at %s: create it (`aws s3 mb s3://%s`) or correct store.bucket", bucket, s.where(), bucket)
-	case code(err) == "InvalidAccessKeyId", code(err) == "SignatureDoesNotMatch":
+	case code(err) == "InvalidAccessKeyId", code(err) == "XAdminUserNotFound", code(err) == "SignatureDoesNotMatch":
 		return fmt.Sprintf("%s does not accept the credentials for bucket %s: check the access key and its secret (%v)", s.where(), bucket, said)
 	case code(err) == "ExpiredToken":
 		return fmt.Sprintf("the credentials for bucket %s have expired: renew them, e.g. with `aws sso login`", bucket)

@@ -16,7 +16,7 @@ import (
 	"mcfs/store"
 )
 
-// copyPart is the least that one UploadPartCopy moves: little enough to end
+// copyPart is the usual least that one UploadPartCopy moves: little enough to end
 // well within a time limit without progress, for a server may say nothing
 // until it is done.
 const copyPart = 256 << 20
@@ -88,7 +88,7 @@ func (s *Store) copyParts(ctx context.Context, c store.Copy) (store.Info, error)
 }
 
 func (s *Store) copyInto(ctx context.Context, up store.Upload, c store.Copy) (store.Info, error) {
-	size := max(copyPart, (c.Size+store.MaxParts-1)/store.MaxParts)
+	size := max(s.copySize, (c.Size+store.MaxParts-1)/store.MaxParts)
 	n := int((c.Size + size - 1) / size)
 	parts, done := make([]store.Part, n), make([]types.CompletedPart, n)
 	group, gctx := errgroup.WithContext(ctx)

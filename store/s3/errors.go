@@ -35,6 +35,7 @@ var byCode = map[string]error{
 	"TokenRefreshRequired":  store.ErrDenied,
 	"InvalidToken":          store.ErrDenied,
 	"InvalidAccessKeyId":    store.ErrDenied,
+	"XAdminUserNotFound":    store.ErrDenied, // versitygw's word for it, with 404
 	"SignatureDoesNotMatch": store.ErrDenied,
 	"RequestTimeTooSkewed":  store.ErrDenied,
 	"InvalidObjectState":    nil, // archived: 403, but no matter of rights
@@ -58,11 +59,11 @@ var byCode = map[string]error{
 	"NotImplemented":            nil, // 501: the server will not learn it by waiting
 }
 
-// byStatus classifies what has no known code.
+// byStatus classifies what has no known code. 404 is not here: with a code that
+// is not known it may speak of a user or an account, and taking an object for
+// deleted is worse than an error.
 func byStatus(status int) error {
 	switch {
-	case status == http.StatusNotFound:
-		return store.ErrNotExist
 	case status == http.StatusPreconditionFailed:
 		return store.ErrPrecondition
 	case status == http.StatusUnauthorized || status == http.StatusForbidden:
@@ -126,6 +127,9 @@ func classify(ctx context.Context, err error) (class, said error) {
 	var send *smithyhttp.RequestSendError
 	if errors.As(err, &send) {
 		return store.ErrUnavailable, send.Err
+	}
+	if status == http.StatusNotFound { // without a word more
+		return store.ErrNotExist, err
 	}
 	if status >= 300 {
 		return byStatus(status), err

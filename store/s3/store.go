@@ -62,6 +62,8 @@ type Store struct {
 	o         Options
 	// For the two operations that carry content; see payload.
 	content func(*awss3.Options)
+	// The least that one UploadPartCopy moves, in bytes.
+	copySize int64
 }
 
 var _ store.Store = (*Store)(nil)
@@ -78,7 +80,7 @@ func New(o Options) (*Store, error) {
 		return nil, err
 	}
 	transport := newTransport(o.AWS.HTTPClient, o.Concurrency)
-	s := &Store{transport: transport, o: o, content: payload(o.Endpoint)}
+	s := &Store{transport: transport, o: o, content: payload(o.Endpoint), copySize: copyPart}
 	s.client = awss3.NewFromConfig(o.AWS, func(c *awss3.Options) {
 		c.Region = o.Region
 		c.UsePathStyle = o.PathStyle

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httputil"
@@ -35,6 +36,7 @@ type Fault struct {
 	Delay     time.Duration // before anything else
 	Status    int           // answer with this status and Code, do not forward
 	Code      string        // S3 error code that goes with Status
+	Header    http.Header   // more of the answer that Status begins
 	Cut       bool          // close the connection, do not forward
 	Lose      bool          // forward it, then close the connection instead of answering
 	Hang      bool          // neither forward nor answer until the client leaves
@@ -204,6 +206,7 @@ func apply(f Fault, w *watched, r *http.Request, next http.Handler) {
 		panic(http.ErrAbortHandler)
 	case f.Status != 0:
 		_, _ = io.Copy(io.Discard, r.Body)
+		maps.Copy(w.Header(), f.Header)
 		w.Header().Set("Content-Type", "application/xml")
 		w.WriteHeader(f.Status)
 		if r.Method != http.MethodHead {

@@ -1,0 +1,21 @@
+package s3_test
+
+import (
+	"testing"
+
+	"mcfs/store"
+	"mcfs/store/s3/s3test"
+	"mcfs/store/storetest"
+)
+
+// BenchmarkPut sends 8 MiB, the size of a part, to a real server on loopback.
+func BenchmarkPut(b *testing.B) {
+	s := s3test.Start(b).Open(b, "p/")
+	content := storetest.Random(8<<20, 1)
+	b.SetBytes(int64(len(content)))
+	for b.Loop() {
+		if _, err := s.Put(b.Context(), "k", storetest.BodyOf(content), store.Attributes{}, store.Condition{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
