@@ -314,12 +314,15 @@ func (v *Volume) condemn(n *Node, a *attempt, err error) {
 // commitNow is what close does: it asks for the commit and waits for it.
 func (n *Node) commitNow(ctx context.Context) error {
 	v := n.v
+	v.mu.Lock()
+	gone := n.gone
+	v.mu.Unlock()
 	n.mu.Lock()
 	state, gen := n.state, n.gen
 	n.mu.Unlock()
 	switch {
-	case state == Clean:
-		return nil
+	case gone, state == Clean:
+		return nil // what nobody can name any more is not published
 	case state == Lost:
 		return fmt.Errorf("its draft is in quarantine: %w", ErrIO)
 	case state == Local:

@@ -97,7 +97,7 @@ func (v *Volume) child(ctx context.Context, d *Node, name string) (*Node, error)
 // known answers from memory if that is certain: what is local, or fresh; v.mu is held.
 func (v *Volume) known(d *Node, name string) (c *Node, certain bool) {
 	c = d.dir.children[name]
-	if c != nil && (c.localLocked() || c.kind == Dir) {
+	if c != nil && c.localLocked() {
 		return c, true
 	}
 	if _, removed := d.dir.tombs[name]; removed && c == nil {

@@ -377,3 +377,73 @@ func TestSidecarNames(t *testing.T) {
 		t.Errorf("a file whose settings would collide: %v", err)
 	}
 }
+
+// TestUnlinkedFileGoesOn: descriptors of a removed file read and write, and nothing of it is published.
+func TestUnlinkedFileGoesOn(t *testing.T) {
+	r := newRig(t, crypt.CTR)
+	h := r.create("a", os.O_TRUNC)
+	r.write(h, []byte("one"), 0)
+	if err := r.v.Root().Remove(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	r.write(h, []byte("two"), 3)
+	if got := r.readAll(h); string(got) != "onetwo" {
+		t.Errorf("read %q", got)
+	}
+	r.finish(h)
+	r.save("b", random(200_000))
+	h, err := r.node("b").Open(t.Context(), os.O_RDWR, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.v.Root().Remove(t.Context(), "b"); err != nil {
+		t.Fatal(err)
+	}
+	r.sync()
+	if got := r.readAll(h); !bytes.Equal(got, random(200_000)) {
+		t.Error("an open file lost its content when it was removed")
+	}
+	r.write(h, []byte("x"), 0)
+	r.finish(h)
+	r.sync()
+	r.expectObjects()
+}
+
+// TestRenameWhileOpen: the commit goes to the new name, whichever of close and rename comes first.
+func TestRenameWhileOpen(t *testing.T) {
+	r := newRig(t, crypt.CTR)
+	root := r.v.Root()
+	p := random(30_000_000)
+	h := r.create("a", os.O_TRUNC)
+	r.write(h, p, 0)
+	if err := root.Rename(t.Context(), "a", root, "b", 0); err != nil {
+		t.Fatal(err)
+	}
+	r.write(h, []byte("!"), int64(len(p)))
+	r.finish(h)
+	r.sync()
+	r.expectObjects("b", "b.settings.json")
+	ups, err := r.store.Uploads(t.Context(), "")
+	if err != nil || len(ups) > 0 {
+		t.Errorf("uploads left: %v, %v", ups, err)
+	}
+	if !bytes.Equal(r.load("b"), append(p, '!')) {
+		t.Error("content differs")
+	}
+	// An editor's save: a committed temporary file, renamed over a committed one.
+	r.save("tmp", []byte("new"))
+	if err := root.Rename(t.Context(), "tmp", root, "b", 0); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.load("b"); string(got) != "new" {
+		t.Errorf("%d bytes", len(got))
+	}
+	r.save("b", []byte("newer")) // while the rename may still be finished behind
+	r.sync()
+	r.expectObjects("b", "b.settings.json")
+	r.truthful()
+	r.cold()
+	if got := r.load("b"); string(got) != "newer" {
+		t.Errorf("%q", got)
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"mcfs/crypt"
+	"mcfs/keys"
 	"mcfs/sidecar"
 	"mcfs/store"
 	"mcfs/volume/fetch"
@@ -158,7 +159,8 @@ func (v *Volume) load(ctx context.Context, key string, l listing) (*version, err
 // transient says that another try may give another answer.
 func transient(err error) bool {
 	return errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrDenied) ||
-		errors.Is(err, store.ErrNotExist) || errors.Is(err, store.ErrConflict) ||
+		errors.Is(err, store.ErrNotExist) || errors.Is(err, store.ErrNoBucket) || errors.Is(err, store.ErrConflict) ||
+		errors.Is(err, keys.ErrUnavailable) || errors.Is(err, keys.ErrDenied) || errors.Is(err, keys.ErrKeyState) ||
 		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, errStopping)
 }
 

@@ -190,8 +190,9 @@ func (u *Upload) Touches(off, n int64) bool {
 
 // Abort stops the goroutines, waits for them (no network), then aborts the
 // upload in the store in the background, with retries; idempotent. A Finish
-// under way returns ErrAborted, and has returned when Abort does. After a
-// Finish that returned nil it does nothing.
+// under way returns ErrAborted, and has returned when Abort does; the object may
+// be there all the same, if its last request was on the way. After a Finish that
+// returned nil it does nothing.
 func (u *Upload) Abort() {
 	u.e.mu.Lock()
 	if u.phase != done && u.move(aborted) {

@@ -1,0 +1,372 @@
+package volume
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"mcfs/crypt"
+	"mcfs/sidecar"
+	"mcfs/store"
+)
+
+// flaky is a real store of which a test can make single operations fail.
+type flaky struct {
+	store.Store
+	mu   sync.Mutex
+	fail func(op, key string) error
+}
+
+func (f *flaky) set(fail func(op, key string) error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.fail = fail
+}
+
+func (f *flaky) ask(op, key string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.fail == nil {
+		return nil
+	}
+	return f.fail(op, key)
+}
+
+func (f *flaky) Put(ctx context.Context, key string, b store.Body, a store.Attributes, c store.Condition) (store.Info, error) {
+	if err := f.ask("put", key); err != nil {
+		return store.Info{}, err
+	}
+	return f.Store.Put(ctx, key, b, a, c)
+}
+
+func (f *flaky) Begin(ctx context.Context, key string, a store.Attributes) (store.Upload, error) {
+	if err := f.ask("begin", key); err != nil {
+		return store.Upload{}, err
+	}
+	return f.Store.Begin(ctx, key, a)
+}
+
+func (f *flaky) Complete(ctx context.Context, up store.Upload, parts []store.Part, c store.Condition) (store.Info, error) {
+	if err := f.ask("complete", up.Key); err != nil {
+		return store.Info{}, err
+	}
+	return f.Store.Complete(ctx, up, parts, c)
+}
+
+func (f *flaky) Copy(ctx context.Context, c store.Copy) (store.Info, error) {
+	if err := f.ask("copy", c.Source); err != nil {
+		return store.Info{}, err
+	}
+	return f.Store.Copy(ctx, c)
+}
+
+func (f *flaky) Delete(ctx context.Context, key string, c store.Condition) error {
+	if err := f.ask("delete", key); err != nil {
+		return err
+	}
+	return f.Store.Delete(ctx, key, c)
+}
+
+var errDown = fmt.Errorf("switched off by the test: %w", store.ErrUnavailable)
+
+// down fails every change of the store.
+func down(string, string) error { return errDown }
+
+// newFlakyRig is a rig whose store a test can switch off.
+func newFlakyRig(t *testing.T, mode crypt.Mode) (*rig, *flaky) {
+	r := newRig(t, mode)
+	r.close()
+	f := &flaky{Store: r.store}
+	r.o.Store = f
+	r.o.CloseTimeout = 500 * time.Millisecond
+	r.open("spool-flaky")
+	return r, f
+}
+
+// crash opens another volume on what the disk holds now, as after kill -9. The
+// first goes on with a store that is switched off, and is thrown away.
+func (r *rig) crash(f *flaky, name string) {
+	r.t.Helper()
+	time.Sleep(300 * time.Millisecond) // what may be written a little later is written by then
+	from, to := filepath.Dir(r.spoolFile("journal.db")), filepath.Join(r.home, name)
+	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
+		r.t.Fatal(err)
+	}
+	for _, p := range []string{to, filepath.Join(to, "quarantine")} {
+		if err := os.Chmod(p, 0o700); err != nil && !errors.Is(err, os.ErrNotExist) {
+			r.t.Fatal(err)
+		}
+	}
+	entries, err := os.ReadDir(to)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for _, e := range entries {
+		if !e.IsDir() {
+			if err := os.Chmod(filepath.Join(to, e.Name()), 0o600); err != nil {
+				r.t.Fatal(err)
+			}
+		}
+	}
+	old, oldSpool := r.v, r.spool
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	f.set(down)
+	_ = old.Close(ctx) // it cannot finish: its store is gone
+	if err := oldSpool.Close(); err != nil {
+		r.t.Fatal(err)
+	}
+	f.set(nil)
+	r.open(name)
+}
+
+func (r *rig) spoolFile(name string) string { return filepath.Join(r.home, "spool-flaky", name) }
+
+func TestCrashKeepsWhatFsyncPromised(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	p := random(300_001)
+	h := r.create("a", os.O_TRUNC)
+	r.write(h, p, 0)
+	if err := h.Fsync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r.write(h, []byte("never synced"), 5)
+	lost := r.create("b", os.O_TRUNC)
+	r.write(lost, p, 0)
+	r.crash(f, "after")
+	if got := r.load("a"); !bytes.Equal(got, p) {
+		t.Error("fsynced bytes are lost or mixed with later ones")
+	}
+	if _, err := r.v.Root().Lookup(t.Context(), "b"); !errors.Is(err, ErrNotExist) {
+		t.Errorf("what was never promised came back: %v", err)
+	}
+	r.expectObjects() // nobody closed it: it is not published by itself
+	if err := r.v.Sync(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	r.expectObjects("a", "a.settings.json")
+	r.truthful()
+}
+
+func TestCloseFailsAndTheDraftIsRetried(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.GCM)
+	p := random(200_000)
+	f.set(down)
+	h := r.create("a", os.O_TRUNC)
+	r.write(h, p, 0)
+	err := h.Flush(t.Context(), nil)
+	if !errors.Is(err, ErrIO) {
+		t.Fatalf("close: %v", err)
+	}
+	h.Release()
+	if list := r.v.Pending(); len(list) != 1 || list[0].Path != "a" {
+		t.Errorf("pending: %+v", list)
+	}
+	if !bytes.Equal(r.load("a"), p) {
+		t.Error("the draft is not what was written")
+	}
+	r.crash(f, "after")
+	if !bytes.Equal(r.load("a"), p) {
+		t.Error("the draft did not survive")
+	}
+	r.sync()
+	r.expectObjects("a", "a.settings.json")
+	r.truthful()
+}
+
+// TestCrashBetweenObjectAndSidecar: the machine that wrote the object publishes its sidecar.
+func TestCrashBetweenObjectAndSidecar(t *testing.T) {
+	for _, size := range []int{1000, 12_000_000} {
+		r, f := newFlakyRig(t, crypt.CBC)
+		p := random(size)
+		f.set(func(op, key string) error {
+			if op == "put" && sidecar.Is(key) {
+				return errDown
+			}
+			return nil
+		})
+		mtime := time.Unix(1_700_000_000, 123_456_789)
+		h := r.create("a", os.O_TRUNC)
+		r.write(h, p, 0)
+		if _, err := h.Node().SetAttr(t.Context(), h, SetAttr{Mtime: &mtime}); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.Flush(t.Context(), nil); err == nil {
+			t.Fatal("close succeeded without a sidecar")
+		}
+		h.Release()
+		r.expectObjects("a")
+		r.crash(f, "after")
+		r.sync()
+		r.expectObjects("a", "a.settings.json")
+		r.truthful()
+		r.cold()
+		if !bytes.Equal(r.load("a"), p) {
+			t.Error("content differs")
+		}
+		if a, err := r.node("a").Attr(t.Context()); err != nil || !a.Mtime.Equal(mtime) {
+			t.Errorf("mtime %v, %v", a.Mtime, err)
+		}
+	}
+}
+
+// TestCrashFinishesNames: renames and removals that had not reached the store are true at once and finished later.
+func TestCrashFinishesNames(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	ctx := t.Context()
+	for _, name := range []string{"a", "b", "c", "d"} {
+		r.save(name, []byte("content of "+name))
+	}
+	f.set(down)
+	root := r.v.Root()
+	if _, err := root.Mkdir(ctx, "dir", 0o755, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range [][2]string{{"a", "x"}, {"b", "c"}, {"x", "y"}} {
+		if err := root.Rename(ctx, m[0], root, m[1], 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := root.Remove(ctx, "d"); err != nil {
+		t.Fatal(err)
+	}
+	h := r.create("dir/new", os.O_TRUNC)
+	r.write(h, []byte("draft"), 0)
+	if err := h.Fsync(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.node("dir").Rename(ctx, "new", root, "e", 0); err != nil {
+		t.Fatal(err)
+	}
+	r.crash(f, "after")
+	want := map[string]string{"y": "content of a", "c": "content of b", "e": "draft"}
+	entries, err := r.v.Root().ReadDir(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var seen []string
+	for _, e := range entries {
+		if e.Kind == File {
+			seen = append(seen, e.Name)
+		}
+	}
+	if strings.Join(seen, " ") != "c e y" {
+		t.Errorf("names after the crash: %v", seen)
+	}
+	for name, content := range want {
+		if got := r.load(name); string(got) != content {
+			t.Errorf("%s holds %q", name, got)
+		}
+	}
+	if err := r.v.Sync(ctx, "e"); err != nil {
+		t.Fatal(err)
+	}
+	r.sync()
+	r.expectObjects("c", "c.settings.json", "dir/", "e", "e.settings.json", "y", "y.settings.json")
+	r.truthful()
+	r.cold()
+	for name, content := range want {
+		if got := r.load(name); string(got) != content {
+			t.Errorf("%s holds %q at last", name, got)
+		}
+	}
+}
+
+// TestCrashAbortsUploads: an upload that was begun and lost is aborted, nobody else's.
+func TestCrashAbortsUploads(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	theirs, err := r.store.Begin(t.Context(), "a", store.Attributes{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := r.create("a", os.O_TRUNC)
+	p := random(40_000_000)
+	for off := 0; off < len(p); off += 1 << 20 {
+		r.write(h, p[off:min(len(p), off+1<<20)], int64(off))
+	}
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		ups, err := r.store.Uploads(t.Context(), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(ups) == 2 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("no part left before close")
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	r.crash(f, "after")
+	for {
+		ups, err := r.store.Uploads(t.Context(), "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(ups) == 1 && ups[0].ID == theirs.ID {
+			break
+		}
+		if time.Now().After(deadline.Add(10 * time.Second)) {
+			t.Fatalf("unfinished uploads: %v", ups)
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+	r.expectObjects()
+}
+
+// TestSpoolDurability: close returns once the spool has the bytes, with the store switched off.
+func TestSpoolDurability(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	r.close()
+	r.o.SpoolDurable = true
+	r.open("spool-flaky")
+	f.set(down)
+	r.save("a", random(100_000))
+	r.crash(f, "after")
+	r.sync()
+	r.expectObjects("a", "a.settings.json")
+	if !bytes.Equal(r.load("a"), random(100_000)) {
+		t.Error("content differs")
+	}
+}
+
+// TestWriterFaster than the link, file larger than the spool: sent blocks make room.
+func TestFileLargerThanSpool(t *testing.T) {
+	for _, mode := range modes {
+		t.Run(mode.String(), func(t *testing.T) {
+			r := newRig(t, mode)
+			r.close()
+			r.max = 48 << 20
+			r.open("small")
+			p := random(150_000_000)
+			h := r.create("a", os.O_TRUNC)
+			for off := 0; off < len(p); off += 131072 {
+				r.write(h, p[off:min(len(p), off+131072)], int64(off))
+			}
+			buf := make([]byte, 10)
+			if _, err := h.ReadAt(t.Context(), buf, 20_000_000); !errors.Is(err, ErrFull) {
+				t.Errorf("reading a dropped part: %v", err)
+			}
+			if _, err := h.WriteAt(t.Context(), buf, 20_000_000); !errors.Is(err, ErrFull) {
+				t.Errorf("writing a dropped part: %v", err)
+			}
+			r.finish(h)
+			if !bytes.Equal(r.load("a"), p) {
+				t.Error("content differs, warm")
+			}
+			r.max = 1 << 30
+			r.cold()
+			if !bytes.Equal(r.load("a"), p) {
+				t.Error("content differs, cold")
+			}
+		})
+	}
+}
