@@ -1,0 +1,217 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"mcfs/keys/kmstest"
+	"mcfs/store/s3/s3test"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"mcfs": main, "mount.fuse.mcfs": main})
+}
+
+// TestScripts runs the scripts of testdata: the real program against a real S3
+// server and a strict KMS, in a home of its own.
+func TestScripts(t *testing.T) {
+	s3 := s3test.Start(t)
+	kms := kmstest.Start(t, kmstest.Options{AccessKey: s3.AccessKey, SecretKey: s3.SecretKey, Keys: []kmstest.Key{
+		{Alias: "alias/ingest"}, {Alias: "alias/disabled", State: kmstest.Disabled},
+	}})
+	testscript.Run(t, testscript.Params{
+		Dir:                "testdata",
+		RequireUniqueNames: true,
+		Setup: func(e *testscript.Env) error {
+			setEnvironment(e, s3, kms)
+			e.Defer(func() { unmountBelow(t, e.WorkDir) })
+			return writeConfig(e)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"fails":     cmdFails,
+			"mounted":   cmdMounted,
+			"untouched": cmdUntouched,
+			"edit":      cmdEdit,
+			"await":     cmdAwait,
+			"signal":    cmdSignal,
+			"mode":      cmdMode,
+		},
+	})
+}
+
+func setEnvironment(e *testscript.Env, s3 *s3test.Server, kms *kmstest.Server) {
+	e.Setenv("HOME", filepath.Join(e.WorkDir, "home"))
+	e.Setenv("TMPDIR", filepath.Join(e.WorkDir, ".tmp"))
+	for _, line := range kms.Env() {
+		name, value, _ := strings.Cut(line, "=")
+		e.Setenv(name, value)
+	}
+	e.Setenv("AWS_ENDPOINT_URL_KMS", "")
+	e.Setenv("S3_ENDPOINT", s3.URL)
+	e.Setenv("BUCKET", s3.Bucket)
+	e.Setenv("KMS_ENDPOINT", kms.URL)
+	e.Setenv("KEY_ARN", kms.ARN(0))
+	e.Setenv("DISABLED_ARN", kms.ARN(1))
+	e.Setenv("ACCESS_KEY", s3.AccessKey)
+	e.Setenv("SECRET_KEY", s3.SecretKey)
+}
+
+// writeConfig makes aws.toml, a volume in the S3 server below a prefix of the
+// script's own; scripts spoil copies of it with edit.
+func writeConfig(e *testscript.Env) error {
+	text := fmt.Sprintf(`[store]
+kind = "s3"
+bucket = %q
+prefix = %q
+region = "us-east-1"
+endpoint = %q
+path_style = true
+[keys]
+kind = "kms"
+key_id = %q
+endpoint = %q
+[upload]
+timeout = "5s"
+`, e.Getenv("BUCKET"), filepath.Base(e.WorkDir)+"/", e.Getenv("S3_ENDPOINT"), e.Getenv("KEY_ARN"), e.Getenv("KMS_ENDPOINT"))
+	return os.WriteFile(filepath.Join(e.WorkDir, "aws.toml"), []byte(text), 0o600)
+}
+
+// mountsBelow are the mounts in a folder.
+func mountsBelow(dir string) []string {
+	info, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		panic(err)
+	}
+	var list []string
+	for line := range strings.Lines(string(info)) {
+		if at, _ := parseMount(line); within(at, dir) {
+			list = append(list, at)
+		}
+	}
+	return list
+}
+
+// unmountBelow ends what a failed script left, so that its folder can be removed.
+func unmountBelow(t *testing.T, dir string) {
+	for _, at := range mountsBelow(dir) {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		_ = unmount(ctx, at, true, func(string) {})
+		cancel()
+		if _, there := findMount(at); there {
+			if err := detach(at); err != nil {
+				t.Errorf("detach %s: %v", at, err)
+			}
+		}
+	}
+}
+
+// cmdFails runs a command that must fail: fails STATUS COMMAND ARGS... demands
+// the exit status and one line on standard error, which begins with "mcfs: ".
+func cmdFails(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: fails status command args...")
+	}
+	err := ts.Exec(args[1], args[2:]...)
+	exit, ok := errors.AsType[*exec.ExitError](err)
+	if !ok || strconv.Itoa(exit.ExitCode()) != args[0] {
+		ts.Fatalf("ended with %v, not with status %s", err, args[0])
+	}
+	said := ts.ReadFile("stderr")
+	if !strings.HasPrefix(said, "mcfs: ") || strings.Count(said, "\n") != 1 {
+		ts.Fatalf("standard error is not one line of mcfs:\n%s", said)
+	}
+}
+
+// cmdMounted says whether a path is a mount of mcfs.
+func cmdMounted(ts *testscript.TestScript, neg bool, args []string) {
+	m, there := findMount(ts.MkAbs(args[0]))
+	if (there && m.uid >= 0) == neg {
+		ts.Fatalf("mounted %s: %v", args[0], there)
+	}
+}
+
+// cmdUntouched demands that nothing is mounted and nothing was made: not in the
+// home folder, and no control socket.
+func cmdUntouched(ts *testscript.TestScript, neg bool, args []string) {
+	work := ts.Getenv("WORK")
+	if list := mountsBelow(work); len(list) > 0 {
+		ts.Fatalf("mounted: %v", list)
+	}
+	home := ts.Getenv("HOME")
+	err := filepath.WalkDir(home, func(path string, e fs.DirEntry, err error) error {
+		if err == nil && path != home {
+			ts.Fatalf("left behind: %s", path)
+		}
+		return nil
+	})
+	ts.Check(err)
+	for _, at := range append(args, "mnt") {
+		if conn, err := dialControl(context.Background(), ts.MkAbs(at), []int{os.Geteuid()}); err == nil {
+			conn.Close()
+			ts.Fatalf("a daemon for %s answers", at)
+		}
+		for _, dir := range runtimeDirs(os.Geteuid()) {
+			if _, err := os.Lstat(filepath.Join(dir, socketName(ts.MkAbs(at)))); err == nil {
+				ts.Fatalf("left behind: the control socket of %s", at)
+			}
+		}
+	}
+}
+
+// cmdEdit copies a file with one text replaced: edit FROM TO OLD NEW.
+func cmdEdit(ts *testscript.TestScript, neg bool, args []string) {
+	text := ts.ReadFile(args[0])
+	if strings.Count(text, args[2]) != 1 {
+		ts.Fatalf("%s does not have %q once", args[0], args[2])
+	}
+	text = strings.Replace(text, args[2], strings.ReplaceAll(args[3], `\n`, "\n"), 1)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), []byte(text), 0o600))
+}
+
+// cmdAwait waits until a mount has ended, or (negated) has begun.
+func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
+	deadline := time.Now().Add(20 * time.Second)
+	for time.Now().Before(deadline) {
+		m, there := findMount(ts.MkAbs(args[0]))
+		if (there && m.uid >= 0) == neg {
+			if neg {
+				_, err := os.ReadDir(ts.MkAbs(args[0]))
+				ts.Check(err)
+			}
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	ts.Fatalf("await %s: not in time", args[0])
+}
+
+// cmdSignal sends a signal to the daemon of a mount in the background, which its
+// spool's lock names: signal NAME.
+func cmdSignal(ts *testscript.TestScript, neg bool, args []string) {
+	locks, err := filepath.Glob(filepath.Join(ts.Getenv("HOME"), ".local/state/mcfs/*/lock"))
+	ts.Check(err)
+	if len(locks) != 1 {
+		ts.Fatalf("%d spools", len(locks))
+	}
+	ts.Check(ts.Exec("kill", "-"+args[0], strings.TrimSpace(ts.ReadFile(locks[0]))))
+}
+
+// cmdMode demands the permissions of a file: mode MODE FILE.
+func cmdMode(ts *testscript.TestScript, neg bool, args []string) {
+	info, err := os.Stat(ts.MkAbs(args[1]))
+	ts.Check(err)
+	if got := fmt.Sprintf("%04o", info.Mode().Perm()); got != args[0] {
+		ts.Fatalf("%s has mode %s, not %s", args[1], got, args[0])
+	}
+}
