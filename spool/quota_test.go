@@ -2,14 +2,8 @@ package spool
 
 import (
 	"errors"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"runtime"
-	"strconv"
-	"strings"
-	"sync"
-	"syscall"
 	"testing"
 )
 
@@ -211,232 +205,66 @@ func TestAllocated(t *testing.T) {
 	}
 }
 
-// TestConcurrent has several goroutines write, read, freeze, sync and evict at once.
-func TestConcurrent(t *testing.T) {
-	s := newSpool(t, 32<<20)
-	s.dirty.max = 3
-	var all sync.WaitGroup
-	for k := range 3 {
-		f := create(t, s)
-		cache := create(t, s) // fills, and gets evicted meanwhile
-		base := text(uint64(k), 6<<20)
-		check(t, cache.SetBase(int64(len(base))))
-		cache.SetEvictable(0, -1)
-		for g := range 2 {
-			all.Go(func() { scribble(t, f, k, g) })
-			all.Go(func() { readThrough(t, cache, base) })
-		}
-	}
-	all.Wait()
-	if s.dirty.order.Len() > 3+12 {
-		t.Errorf("%d dirty blocks", s.dirty.order.Len())
-	}
+// hooked calls before each sync.
+type hooked struct {
+	realSystem
+	before func(tag string)
 }
 
-// scribble owns every second stripe of 40,000 bytes of the file, so that
-// neighbours meet within blocks, and checks what it reads back.
-func scribble(t *testing.T, f *File, k, g int) {
-	const stripe = 40_000
-	r := rand.New(rand.NewPCG(uint64(k), uint64(g)))
-	mine := map[int64]uint64{}
-	p := make([]byte, stripe)
-	for round := range uint64(150) {
-		at := (r.Int64N(20)*2 + int64(g)) * stripe
-		seed := round<<8 | uint64(g)
-		if _, err := f.WriteAt(text(seed, stripe), at); err != nil {
-			t.Error(err)
-			return
-		}
-		mine[at] = seed
-		var z *Frozen
-		var err error
-		switch r.IntN(6) {
-		case 0:
-			err = f.Sync(true)
-		case 1:
-			z, err = f.Freeze(0, -1)
-		}
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		for at, seed := range mine {
-			if _, err := f.ReadAt(p, at); err != nil || string(p) != string(text(seed, stripe)) {
-				t.Errorf("stripe at %d: %v", at, err)
-				return
-			}
-			if z != nil {
-				if _, err := z.ReadAt(p, at); err != nil || string(p) != string(text(seed, stripe)) {
-					t.Errorf("frozen stripe at %d: %v", at, err)
-				}
-				z.Release()
-			}
-			break
-		}
+func (h *hooked) sync(tag string, f *os.File) error {
+	if h.before != nil {
+		h.before(tag)
 	}
+	return h.realSystem.sync(tag, f)
 }
 
-func readThrough(t *testing.T, f *File, base []byte) {
-	p := make([]byte, 300_000)
-	for off := int64(0); off < int64(len(base)); off += 150_000 {
-		for {
-			n, err := f.ReadAt(p, off)
-			var absent *AbsentError
-			if errors.As(err, &absent) {
-				if err := f.Fill(base[absent.Offset:absent.Offset+absent.Length], absent.Offset); err != nil {
-					t.Error(err)
-					return
-				}
-				continue
-			}
-			if string(p[:n]) != string(base[off:off+int64(n)]) {
-				t.Errorf("wrong bytes at %d: %v", off, err)
-			}
-			break
-		}
-	}
-}
-
-// TestSmallRandomWrites: 10,000 writes of 4 KiB, some of them across blocks.
-func TestSmallRandomWrites(t *testing.T) {
-	s := newSpool(t, 64<<20)
+// TestEvictionMeetsWriters: while the map learns of an eviction, the blocks concerned change.
+func TestEvictionMeetsWriters(t *testing.T) {
+	sys := &hooked{}
+	s := openSpool(t, filepath.Join(t.TempDir(), "spool"), 64<<20, sys)
+	defer closeAll(s)
 	f := create(t, s)
-	const size = 8 << 20
-	want := make([]byte, size)
-	r := rand.New(rand.NewPCG(1, 2))
-	for k := range uint64(10_000) {
-		p, off := text(k, 4096), r.IntN(size-4096)
-		if k%2 == 0 {
-			off &^= 4095
+	want := text(1, 6*bs)
+	write(t, f, want, 0)
+	check(t, f.Sync(false))
+	f.SetEvictable(0, 5*bs)
+	var z *Frozen
+	sys.before = func(tag string) {
+		sys.before = nil
+		if tag != "map.sync" {
+			t.Fatalf("eviction synced %s first", tag)
 		}
-		write(t, f, p, int64(off))
-		copy(want[off:], p)
+		write(t, f, text(2, bs), 0) // rewritten whole
+		copy(want, text(2, bs))
+		write(t, f, []byte("part"), bs+5) // rewritten in part
+		copy(want[bs+5:], "part")
+		check(t, f.Truncate(6*bs-100))
+		want = want[:6*bs-100]
+		f.mu.Lock()
+		f.evictable.remove(2, 3) // unmarked
+		f.mu.Unlock()
+		var err error
+		z, err = f.Freeze(3*bs, bs) // being read
+		check(t, err)
 	}
-	check(t, f.Truncate(size))
-	same(t, readFile(t, f), want)
-	check(t, f.Sync(true))
-	check(t, f.Close())
-	same(t, readFile(t, load(t, s, f.id)), want)
-	searchPlain(t, s.dir)
-}
-
-// TestHugeSparse: 64 GiB of base, of holes and of both cost next to nothing.
-func TestHugeSparse(t *testing.T) {
-	s := newSpool(t, 64<<20)
-	const size = 64 << 30
-	heap := func() uint64 {
-		var m runtime.MemStats
-		runtime.GC()
-		runtime.ReadMemStats(&m)
-		return m.HeapAlloc
+	s.reclaim(64 << 20)
+	if z == nil {
+		t.Fatal("no eviction reached the map")
 	}
-	f, g := create(t, s), create(t, s)
-	before := heap()
-	check(t, f.SetBase(size))
-	check(t, g.Truncate(size))
-	for k := range int64(64) {
-		write(t, g, text(1, bs), k<<30)
-		check(t, f.Fill(text(1, bs), k<<30))
+	checkSlots(t, f)
+	if start, n, ok := f.Absent(0); !ok || start != 3*bs || n != 2*bs {
+		t.Fatalf("absent %d+%d %v", start, n, ok)
 	}
-	check(t, f.PunchHole(5<<30, 20<<30))
-	f.SetEvictable(0, -1)
-	check(t, f.Sync(true))
-	check(t, g.Sync(true))
-	if after := heap(); after > before+2<<20 {
-		t.Errorf("%d bytes of memory", after-before)
+	p := make([]byte, bs)
+	if _, err := z.ReadAt(p, 3*bs); err != nil {
+		t.Fatal(err)
 	}
-	if f.maplog.end > 16<<10 {
-		t.Errorf("the map has %d bytes", f.maplog.end)
-	}
-	if at, ok := f.Data(6 << 30); !ok || at != 25<<30 {
-		t.Errorf("Data: %d %v", at, ok)
-	}
-	if at := f.Hole(0); at != 5<<30 {
-		t.Errorf("Hole: %d", at)
-	}
-	if at, ok := g.Data(bs); !ok || at != 1<<30 {
-		t.Errorf("Data: %d %v", at, ok)
-	}
-	check(t, f.Truncate(maxFile))
-	if err := f.Truncate(maxFile + 1); !errors.Is(err, ErrTooBig) {
-		t.Errorf("truncate: %v", err)
-	}
-	if _, err := f.WriteAt([]byte("x"), maxFile); !errors.Is(err, ErrTooBig) {
-		t.Errorf("write: %v", err)
-	}
-	write(t, f, []byte("end"), maxFile-3)
-	check(t, f.Sync(true))
+	same(t, p, want[3*bs:4*bs])
+	z.Release()
+	check(t, f.Sync(false))
+	checkSlots(t, f)
 	check(t, f.Close())
 	f = load(t, s, f.id)
-	p := make([]byte, 10)
-	if n, _ := f.ReadAt(p, maxFile-5); string(p[:n]) != "\x00\x00end" {
-		t.Errorf("read %q", p[:n])
-	}
-}
-
-func TestOpen(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "a", "spool")
-	s := openSpool(t, dir, 64<<20, realSystem{})
-	if fi, err := os.Stat(dir); err != nil || fi.Mode().Perm() != 0o700 {
-		t.Fatalf("%v %v", fi, err)
-	}
-	_, err := Open(Options{Dir: dir, MaxSize: 64 << 20})
-	if !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), "process "+strconv.Itoa(os.Getpid())) {
-		t.Errorf("a second open: %v", err)
-	}
-	f := create(t, s)
-	write(t, f, text(1, 100), 0)
-	check(t, f.Sync(true))
-	if err := s.Close(); err == nil {
-		t.Error("closed with an open file")
-	}
-	if err := s.Remove(f.id); err == nil {
-		t.Error("removed an open file")
-	}
-	check(t, s.Quarantine(f.id, "a test"))
-	if err := f.Sync(true); err == nil {
-		t.Error("synced into the quarantine")
-	}
-	check(t, f.Close())
-	if err := f.Close(); !errors.Is(err, os.ErrClosed) {
-		t.Errorf("second close: %v", err)
-	}
-	for _, err := range []error{f.Truncate(1), f.PunchHole(0, 1), f.SetBase(1), f.Sync(true), f.Fill(make([]byte, 1), 0)} {
-		if err == nil {
-			t.Error("a closed file can be used")
-		}
-	}
-	if _, err := f.WriteAt(make([]byte, bs), 0); !errors.Is(err, os.ErrClosed) {
-		t.Errorf("write: %v", err)
-	}
-	if _, err := s.Load(f.id, testKey); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("load of a quarantined file: %v", err)
-	}
-	g := create(t, s)
-	check(t, g.Close())
-	used, _ := s.Usage()
-	check(t, s.Close())
-
-	s = openSpool(t, dir, 64<<20, realSystem{})
-	if again, _ := s.Usage(); again != used {
-		t.Errorf("%d bytes counted at open, %d before", again, used)
-	}
-	check(t, s.Close())
-	for _, loose := range []string{dir, filepath.Join(dir, g.id.String()), filepath.Join(dir, quarantineName), filepath.Join(dir, journalName)} {
-		fi, err := os.Stat(loose)
-		check(t, err)
-		check(t, os.Chmod(loose, fi.Mode()|0o040))
-		_, err = Open(Options{Dir: dir, MaxSize: 64 << 20})
-		if !errors.Is(err, ErrLoose) || !strings.Contains(err.Error(), "chmod go-rwx "+loose) {
-			t.Errorf("open with a loose %s: %v", loose, err)
-		}
-		check(t, os.Chmod(loose, fi.Mode()))
-	}
-	if _, err := Open(Options{Dir: dir, MaxSize: 5}); err == nil {
-		t.Error("opened with a quota of five bytes")
-	}
-	check(t, syscall.Symlink("/etc/hostname", filepath.Join(dir, NewID().String())))
-	if _, err := Open(Options{Dir: dir, MaxSize: 64 << 20}); !errors.Is(err, ErrLoose) {
-		t.Errorf("open with a symbolic link inside: %v", err)
-	}
+	check(t, f.Fill(want[3*bs:5*bs], 3*bs))
+	same(t, readFile(t, f), want)
 }

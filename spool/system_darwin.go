@@ -24,9 +24,11 @@ type fpunchhole struct {
 const fPunchHole = 99
 
 func (realSystem) punch(_ string, f *os.File, off, n int64) error {
-	arg := fpunchhole{offset: off, length: n}
-	_, err := unix.FcntlInt(f.Fd(), fPunchHole, int(uintptr(unsafe.Pointer(&arg))))
-	runtime.KeepAlive(&arg)
+	arg := &fpunchhole{offset: off, length: n}
+	var pin runtime.Pinner // as a number, the address would not follow a stack that moves
+	pin.Pin(arg)
+	defer pin.Unpin()
+	_, err := unix.FcntlInt(f.Fd(), fPunchHole, int(uintptr(unsafe.Pointer(arg))))
 	return err
 }
 

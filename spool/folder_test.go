@@ -1,0 +1,78 @@
+package spool
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+func TestOpen(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "a", "spool")
+	s := openSpool(t, dir, 64<<20, realSystem{})
+	if fi, err := os.Stat(dir); err != nil || fi.Mode().Perm() != 0o700 {
+		t.Fatalf("%v %v", fi, err)
+	}
+	_, err := Open(Options{Dir: dir, MaxSize: 64 << 20})
+	if !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), "process "+strconv.Itoa(os.Getpid())) {
+		t.Errorf("a second open: %v", err)
+	}
+	f := create(t, s)
+	write(t, f, text(1, 100), 0)
+	check(t, f.Sync(true))
+	if err := s.Close(); err == nil {
+		t.Error("closed with an open file")
+	}
+	if err := s.Remove(f.id); err == nil {
+		t.Error("removed an open file")
+	}
+	check(t, s.Quarantine(f.id, "a test"))
+	if err := f.Sync(true); err == nil {
+		t.Error("synced into the quarantine")
+	}
+	check(t, f.Close())
+	if err := f.Close(); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("second close: %v", err)
+	}
+	for _, err := range []error{f.Truncate(1), f.PunchHole(0, 1), f.SetBase(1), f.Sync(true), f.Fill(make([]byte, 1), 0)} {
+		if err == nil {
+			t.Error("a closed file can be used")
+		}
+	}
+	if _, err := f.WriteAt(make([]byte, bs), 0); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("write: %v", err)
+	}
+	if _, err := s.Load(f.id, testKey); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("load of a quarantined file: %v", err)
+	}
+	g := create(t, s)
+	check(t, g.Close())
+	used, _ := s.Usage()
+	check(t, s.Close())
+
+	s = openSpool(t, dir, 64<<20, realSystem{})
+	if again, _ := s.Usage(); again != used {
+		t.Errorf("%d bytes counted at open, %d before", again, used)
+	}
+	check(t, s.Close())
+	for _, loose := range []string{dir, filepath.Join(dir, g.id.String()), filepath.Join(dir, quarantineName), filepath.Join(dir, journalName)} {
+		fi, err := os.Stat(loose)
+		check(t, err)
+		check(t, os.Chmod(loose, fi.Mode()|0o040))
+		_, err = Open(Options{Dir: dir, MaxSize: 64 << 20})
+		if !errors.Is(err, ErrLoose) || !strings.Contains(err.Error(), "chmod go-rwx "+loose) {
+			t.Errorf("open with a loose %s: %v", loose, err)
+		}
+		check(t, os.Chmod(loose, fi.Mode()))
+	}
+	if _, err := Open(Options{Dir: dir, MaxSize: 5}); err == nil {
+		t.Error("opened with a quota of five bytes")
+	}
+	check(t, syscall.Symlink("/etc/hostname", filepath.Join(dir, NewID().String())))
+	if _, err := Open(Options{Dir: dir, MaxSize: 64 << 20}); !errors.Is(err, ErrLoose) {
+		t.Errorf("open with a symbolic link inside: %v", err)
+	}
+}
