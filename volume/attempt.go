@@ -4,14 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"path"
-	"strings"
 	"time"
 
 	"mcfs/sidecar"
-	"mcfs/spool"
 	"mcfs/store"
 	"mcfs/volume/upload"
 )
@@ -214,23 +210,6 @@ func (v *Volume) withdraw(ctx context.Context, a *attempt) error {
 	return nil
 }
 
-// putBack restores the sidecar of a version that was not replaced after all.
-func (v *Volume) putBack(a *attempt) {
-	if !a.withdrew {
-		return
-	}
-	ctx, cancel := context.WithTimeout(v.ctx, requestTimeout)
-	defer cancel()
-	a.withdrew = false
-	info, err := v.store.Head(ctx, a.path)
-	if _, etag := a.replaces.place(); err != nil || info.ETag != etag {
-		return // another version stands there, with a sidecar of its own
-	}
-	if err := v.putSidecar(ctx, a.replaces, a.path, store.Condition{IfNone: true}); err != nil {
-		v.log.Error("sidecar not put back", "path", a.path, "cause", err)
-	}
-}
-
 // publish puts the sidecar of the object that has just been stored.
 func (v *Volume) publish(n *Node, a *attempt) error {
 	ctx, cancel := context.WithTimeout(a.ctx, requestTimeout)
@@ -248,139 +227,4 @@ func (v *Volume) publish(n *Node, a *attempt) error {
 		return nil
 	}
 	return v.withdrawIfLate(ctx, a)
-}
-
-// withdrawIfLate takes back a sidecar that was put so long after its object that
-// another machine may have replaced that meanwhile.
-func (v *Volume) withdrawIfLate(ctx context.Context, a *attempt) error {
-	ours, err := v.isOurs(ctx, a.ver, a.path)
-	if err != nil || ours {
-		return err
-	}
-	side := a.ver.sidecar()
-	err = v.store.Delete(ctx, sidecar.Name(a.path), store.Condition{IfMatch: side.etag})
-	if errors.Is(err, store.ErrPrecondition) || errors.Is(err, store.ErrNotExist) {
-		err = nil
-	}
-	a.ver.setSidecar(sideInfo{})
-	return err
-}
-
-// view is a frozen draft whose absent bytes come from the version it replaces.
-type view struct {
-	v *Volume
-	n *Node
-	z *spool.Frozen
-}
-
-// ReadAt implements upload.View.
-func (w *view) ReadAt(p []byte, off int64) (int, error) {
-	k, err := w.z.ReadAt(p, off)
-	if _, absent := absentRange(err); !absent {
-		return k, err
-	}
-	ctx, cancel := context.WithTimeout(w.v.ctx, w.v.o.CloseTimeout)
-	defer cancel()
-	for done := 0; done < len(p); {
-		at := off + int64(done)
-		start, length, ok := w.z.Absent(at)
-		part := p[done:]
-		var k int
-		var err error
-		if ok && start <= at {
-			part = part[:min(int64(len(part)), at+length-max(at, start))]
-			k, err = w.base(ctx, part, at)
-		} else {
-			if ok {
-				part = part[:min(int64(len(part)), start-at)]
-			}
-			k, err = w.z.ReadAt(part, at)
-		}
-		done += k
-		if err != nil && (err != io.EOF || k < len(part)) {
-			return done, err
-		}
-	}
-	return len(p), nil
-}
-
-func (w *view) base(ctx context.Context, p []byte, off int64) (int, error) {
-	s, err := w.n.streamFor(ctx, nil)
-	if err != nil {
-		return 0, err
-	}
-	defer s.Close()
-	k, err := s.ReadAt(ctx, p, off)
-	if err != nil && (err != io.EOF || k < len(p)) {
-		return k, fmt.Errorf("unchanged bytes of %s: %w", w.n.Path(), fromFetch(err))
-	}
-	return k, nil
-}
-
-// Release implements upload.View.
-func (w *view) Release() { w.z.Release() }
-
-// blankView is a file without bytes.
-type blankView struct{}
-
-func (blankView) ReadAt([]byte, int64) (int, error) { return 0, io.EOF }
-func (blankView) Release()                          {}
-
-// conflict gives way: another machine saved the name meanwhile. Ours survives
-// beside it, under a name that says so, and is committed there.
-func (v *Volume) conflict(n *Node, a *attempt) {
-	v.names.Lock()
-	defer v.names.Unlock()
-	host, err := os.Hostname()
-	if err != nil {
-		host = "unknown host"
-	}
-	v.mu.Lock()
-	name := conflictName(n.name, host, time.Now())
-	v.log.Error("another machine saved the file meanwhile; ours is kept beside it", "path", a.path, "kept as", name)
-	dir := n.parent
-	v.endAttempt(n, a)
-	if !n.gone && dir != nil && dir.dir.children[name] == nil {
-		delete(dir.dir.children, n.name)
-		dir.dir.listedAt = time.Time{}
-		old := n.name
-		n.name = name
-		dir.dir.children[name] = n
-		v.tell(dir, old)
-	}
-	n.mu.Lock()
-	n.displaced, n.replaces = n.gen, nil
-	if n.state == Uploading || n.state == Publishing {
-		n.step(evFail)
-	}
-	n.turn()
-	n.mu.Unlock()
-	v.mu.Unlock()
-	if err := v.keep(n, false); err != nil {
-		v.log.Error("a conflicting draft is not safe in the spool", "path", a.path, "cause", err)
-	}
-	v.ask(n, false)
-}
-
-// conflictName is NAME (conflict HOST TIME).EXT.
-func conflictName(name, host string, t time.Time) string {
-	ext := path.Ext(name)
-	stem := strings.TrimSuffix(name, ext)
-	if stem == "" {
-		stem, ext = name, ""
-	}
-	return fmt.Sprintf("%s (conflict %s %s)%s", stem, host, t.UTC().Format("2006-01-02 150405.000"), ext)
-}
-
-// isOurs looks whether the object at key is the version x.
-func (v *Volume) isOurs(ctx context.Context, x *version, key string) (bool, error) {
-	info, err := v.store.Head(ctx, key)
-	if errors.Is(err, store.ErrNotExist) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	obj, ok, err := sidecar.ParseObject(info.Metadata)
-	return err == nil && ok && string(obj.IV) == string(x.iv), nil
 }

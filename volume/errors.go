@@ -39,7 +39,6 @@ var (
 var (
 	errMoved    = errors.New("the file was renamed")
 	errGone     = errors.New("the file was removed")
-	errRewrite  = errors.New("a part that had left was written again")
 	errStopping = errors.New("the volume is stopping")
 )
 

@@ -73,9 +73,9 @@ func TestStreamedParts(t *testing.T) {
 	for _, f := range forms {
 		t.Run(formName(f.mode, f.iv), func(t *testing.T) {
 			s := newSpy(t, smallStore(t))
-			const part = 1 << 20
-			e := testEngine(t, s, func(c *Config) { c.PartSize, c.Memory = part, 600<<10 })
-			for _, size := range []int{part, part + 1, 3*part - 5, 3 * part, 2*part + chunkSize} {
+			const part = 2 * chunkSize
+			e := testEngine(t, s, func(c *Config) { c.PartSize, c.Memory = part, 300<<10 })
+			for _, size := range []int{part, part + 1, 3*part - 5, 3 * part, part + chunkSize} {
 				d := &draft{data: randomBytes(size)}
 				key, name := dataKey(), fmt.Sprintf("file-%d", size)
 				u, err := e.Start(Target{Key: name}, key, f.mode, freshIV(t, f.mode, f.iv), d)

@@ -1,0 +1,100 @@
+package volume
+
+import ()
+
+// unidle takes a node that is opened out of the list of those that may be forgotten.
+func (v *Volume) unidle(n *Node) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if !n.onIdle {
+		return
+	}
+	n.onIdle = false
+	for i, x := range v.idle {
+		if x == n {
+			v.idle = append(v.idle[:i], v.idle[i+1:]...)
+			return
+		}
+	}
+}
+
+// toIdle keeps a file that nobody has open any more, with its descriptor, key
+// and cached blocks, and lets the oldest such go.
+func (v *Volume) toIdle(n *Node) {
+	v.mu.Lock()
+	if n.onIdle {
+		v.mu.Unlock()
+		return
+	}
+	n.onIdle = true
+	v.idle = append(v.idle, n)
+	var old []*Node
+	for len(v.idle) > maxIdle {
+		old = append(old, v.idle[0])
+		v.idle[0].onIdle = false
+		v.idle = v.idle[1:]
+	}
+	if n.gone {
+		old = append(old, n)
+	}
+	v.mu.Unlock()
+	for _, n := range old {
+		n.forgetCache()
+	}
+}
+
+// forgetCache lets go of a clean file's blocks and key. A draft keeps its own.
+func (n *Node) forgetCache() {
+	n.v.mu.Lock()
+	gone := n.gone
+	n.v.mu.Unlock()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.opens > 0 || (n.state != Clean && !gone) {
+		return
+	}
+	n.letGo()
+}
+
+// letGo closes the reader and removes the sealed file; n.mu is held.
+func (n *Node) letGo() {
+	if r := n.reader; r != nil {
+		n.reader = nil
+		n.v.background(r.Close)
+	}
+	if f := n.file; f != nil {
+		n.file = nil
+		n.v.dropFile(f)
+	}
+	n.fresh.Wipe()
+}
+
+// background runs what only lets go of things; Close waits for it.
+func (v *Volume) background(f func()) { v.wg.Go(f) }
+
+// releaseAll closes every sealed file at the end: drafts stay on disk, caches go.
+func (v *Volume) releaseAll() {
+	v.mu.Lock()
+	var all []*Node
+	v.walk(v.root, func(n *Node) { all = append(all, n) })
+	all = append(all, v.idle...)
+	v.idle = nil
+	v.mu.Unlock()
+	for _, n := range all {
+		n.mu.Lock()
+		if n.reader != nil {
+			n.reader.Close()
+			n.reader = nil
+		}
+		if f := n.file; f != nil {
+			n.file = nil
+			if n.state == Clean {
+				v.dropFile(f)
+			} else if err := f.Close(); err != nil {
+				v.log.Warn("close draft", "id", f.ID(), "cause", err)
+			}
+		}
+		n.fresh.Wipe()
+		n.mu.Unlock()
+	}
+}

@@ -1,0 +1,131 @@
+package volume
+
+import (
+	"time"
+)
+
+// merge takes over a whole listing that was begun at a certain time; v.mu is held.
+func (v *Volume) merge(d *Node, names map[string]*found, begun time.Time) {
+	for name, f := range names {
+		v.mergeName(d, name, f, begun)
+	}
+	for name := range d.dir.children {
+		if names[name] == nil {
+			v.mergeName(d, name, nil, begun)
+		}
+	}
+	for name, t := range d.dir.tombs {
+		if !t.done.IsZero() && t.done.Before(begun) {
+			delete(d.dir.tombs, name)
+		}
+	}
+	d.dir.listedAt = begun
+}
+
+// mergeName takes over what was found under one name (nil: nothing); v.mu is held.
+func (v *Volume) mergeName(d *Node, name string, f *found, begun time.Time) {
+	c := d.dir.children[name]
+	if t := d.dir.tombs[name]; t != nil && (t.done.IsZero() || !t.done.Before(begun)) {
+		return
+	}
+	if c != nil && (c.localLocked() || c.changed.After(begun)) {
+		return
+	}
+	switch {
+	case f == nil:
+		if c != nil && !(c.kind == Dir && v.anyLocal(c)) {
+			v.detach(d, c)
+		}
+	case f.folder:
+		if f.object != nil {
+			v.log.Warn("both a file and a directory by that name: the file is not shown", "path", join(v.path(d), name))
+		}
+		if c != nil && c.kind == Dir {
+			return
+		}
+		if c != nil {
+			v.detach(d, c)
+		}
+		d.dir.children[name] = v.newDir(d, name)
+	case f.object != nil:
+		v.mergeFile(d, name, c, f)
+	}
+}
+
+func (v *Volume) mergeFile(d *Node, name string, c *Node, f *found) {
+	l := listing{etag: f.object.ETag, size: f.object.Size, modified: f.object.Modified}
+	if f.side != nil {
+		l.side = sideInfo{f.side.ETag, f.side.Size, f.side.Modified}
+	}
+	if c != nil && c.kind == Dir {
+		if v.anyLocal(c) {
+			return
+		}
+		v.detach(d, c)
+		c = nil
+	}
+	if c != nil && !v.sameVersion(c, l) {
+		v.detach(d, c)
+		c = nil
+	}
+	if c == nil {
+		c = v.newNode(File, d, name)
+		d.dir.children[name] = c
+	}
+	c.listed = l
+}
+
+// sameVersion says whether a listing shows the version that the node has; a
+// sidecar that was put again makes its description be read anew.
+func (v *Volume) sameVersion(c *Node, l listing) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.known() || c.ver == nil {
+		return c.listed.etag == l.etag
+	}
+	_, etag := c.ver.place()
+	if etag != l.etag {
+		return false
+	}
+	if c.ver.sidecar().etag != l.side.etag && c.opens == 0 && c.state == Clean {
+		c.letGo()
+		c.ver, c.replaces, c.described = nil, nil, false
+	}
+	return true
+}
+
+// detach takes a name away because another machine did; open handles go on.
+func (v *Volume) detach(d, c *Node) {
+	delete(d.dir.children, c.name)
+	c.gone = true
+	name := c.name
+	v.tell(d, name)
+	if c.kind == File {
+		v.background(c.forgetCache)
+	}
+}
+
+// tell lets the kernel forget a name; v.mu may be held.
+func (v *Volume) tell(d *Node, name string) {
+	if f := v.notify; f != nil {
+		v.background(func() { f(d, name) })
+	}
+}
+
+// anyLocal says whether something at or below n is only known here; v.mu is held.
+func (v *Volume) anyLocal(n *Node) bool {
+	local := false
+	v.walk(n, func(c *Node) { local = local || c.localLocked() || v.seq.busy(v.path(c)) })
+	return local
+}
+
+// walk visits n and all that is known below it; v.mu is held.
+func (v *Volume) walk(n *Node, f func(*Node)) {
+	f(n)
+	if n.dir == nil {
+		return
+	}
+	for _, c := range n.dir.children {
+		v.walk(c, f)
+	}
+}

@@ -1,0 +1,187 @@
+package volume
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"mcfs/keys"
+	"mcfs/spool"
+	"mcfs/volume/fetch"
+)
+
+// prepareIfNeeded opens the read pipeline where some bytes are only in the store.
+func (n *Node) prepareIfNeeded(ctx context.Context) error {
+	n.mu.Lock()
+	need := n.reader == nil && n.ver != nil && !n.blank
+	if need && n.file != nil {
+		_, _, need = n.file.Absent(0)
+	}
+	n.mu.Unlock()
+	if !need {
+		return nil
+	}
+	return n.prepare(ctx)
+}
+
+// lockOpening admits one at a time to what fetches a description or a key.
+func (n *Node) lockOpening(ctx context.Context) error {
+	select {
+	case n.opening <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (n *Node) unlockOpening() { <-n.opening }
+
+// prepare unwraps the version's key, opens the pipeline and, if the spool has
+// room, a sealed file for what it fetches.
+func (n *Node) prepare(ctx context.Context) error {
+	if err := n.describe(ctx); err != nil {
+		return err
+	}
+	if err := n.lockOpening(ctx); err != nil {
+		return err
+	}
+	defer n.unlockOpening()
+	n.mu.Lock()
+	ver, file := n.ver, n.file
+	ready := n.reader != nil || ver == nil || n.blank
+	n.mu.Unlock()
+	if ready {
+		return nil
+	}
+	path := n.Path()
+	if ver.damage != nil {
+		return fmt.Errorf("open %s: %w", path, ver.damage)
+	}
+	if ver.foreign() {
+		return n.install(ver, nil, nil)
+	}
+	key, err := n.v.keeper.Unwrap(ctx, ver.wrapped, ver.keyID)
+	if err != nil {
+		if errors.Is(err, keys.ErrMalformed) {
+			n.v.log.Error("file cannot be read", "path", path, "cause", err)
+		}
+		return fmt.Errorf("key of %s: %w", path, errorsIO(err))
+	}
+	defer clear(key)
+	if file == nil {
+		file = n.cacheFile(ver, key, path)
+	}
+	return n.install(ver, key, file)
+}
+
+// cacheFile makes the sealed file for blocks of ver; nil if the spool cannot.
+func (n *Node) cacheFile(ver *version, key []byte, path string) *spool.File {
+	f, err := n.v.spool.Create(spool.Header{ID: spool.NewID(), Wrapped: ver.wrapped, KeyID: ver.keyID, Path: path}, key)
+	if err != nil {
+		n.v.log.Warn("reading without a cache", "path", path, "cause", err)
+		return nil
+	}
+	if err := f.SetBase(ver.fetchable().Plain); err != nil {
+		n.v.log.Warn("reading without a cache", "path", path, "cause", err)
+		n.v.dropFile(f)
+		return nil
+	}
+	f.SetEvictable(0, -1)
+	return f
+}
+
+// dropFile deletes a sealed file that nobody needs; what goes wrong is logged.
+func (v *Volume) dropFile(f *spool.File) {
+	if err := v.discardFile(f); err != nil {
+		v.log.Warn("remove sealed file", "id", f.ID(), "cause", err)
+	}
+}
+
+// install opens the reader and makes it the node's, unless the version is another meanwhile.
+func (n *Node) install(ver *version, key []byte, file *spool.File) error {
+	var cache fetch.Cache
+	if file != nil {
+		cache = file
+	}
+	reader, err := n.v.fetches.Open(ver.fetchable(), key, cache)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	mine := n.file == nil && file != nil
+	if err != nil || n.ver != ver || n.reader != nil || n.blank {
+		if mine {
+			n.v.dropFile(file)
+		}
+		if err != nil {
+			n.v.log.Error("file cannot be read", "inode", n.ino, "cause", err)
+			return errorsIO(err)
+		}
+		n.v.work.add(reader.Close)
+		return nil
+	}
+	n.reader = reader
+	if mine {
+		ver.mu.Lock()
+		n.adopt(file, ver.wrapped, ver.keyID)
+		ver.mu.Unlock()
+	}
+	return nil
+}
+
+// condemnCache takes what was cached of a version that turned out to be
+// tampered with out of use; it is kept in quarantine.
+func (n *Node) condemnCache() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.state != Clean || n.file == nil {
+		return
+	}
+	if err := n.v.spool.Quarantine(n.file.ID(), "integrity check failed"); err != nil {
+		n.v.log.Warn("quarantine", "id", n.file.ID(), "cause", err)
+	}
+	n.file = nil
+}
+
+// describe makes stat answerable: it loads the version of a clean file that
+// only a listing has named so far.
+func (n *Node) describe(ctx context.Context) error {
+	n.mu.Lock()
+	known := n.known()
+	n.mu.Unlock()
+	if known {
+		return nil
+	}
+	if err := n.lockOpening(ctx); err != nil {
+		return err
+	}
+	defer n.unlockOpening()
+	n.mu.Lock()
+	known = n.known()
+	n.mu.Unlock()
+	if known {
+		return nil
+	}
+	n.v.mu.Lock()
+	key, l := n.v.path(n), n.listed
+	n.v.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, waitUnknown)
+	defer cancel()
+	ver, err := n.v.load(ctx, key, l)
+	if err != nil {
+		return errorsIO(err)
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.known() {
+		return nil
+	}
+	n.setVersion(ver)
+	return nil
+}
+
+// setVersion makes ver the node's committed content.
+func (n *Node) setVersion(ver *version) {
+	n.ver, n.replaces, n.described = ver, ver, true
+	ver.mu.Lock()
+	n.attr = ver.attr
+	ver.mu.Unlock()
+}

@@ -1,0 +1,61 @@
+package volume
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// waitForRoom waits, while uploads make progress and so make room, for the spool.
+func (v *Volume) waitForRoom(cause error) obstacle {
+	return func(ctx context.Context) error {
+		before := v.moved()
+		deadline := time.Now().Add(v.o.CloseTimeout)
+		for v.uploading() && time.Now().Before(deadline) {
+			select {
+			case <-time.After(20 * time.Millisecond):
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			case <-v.ctx.Done():
+				return ErrShutdown
+			}
+			if v.moved() != before {
+				return nil
+			}
+		}
+		v.log.Error("spool is full; raise spool.max_size or free the disk", "cause", cause)
+		return errors.Join(ErrFull, cause)
+	}
+}
+
+// uploading says whether anything is leaving that will make room; moved counts what has left.
+func (v *Volume) uploading() bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for n := range v.busy {
+		n.mu.Lock()
+		leaving := n.up != nil || n.starting
+		n.mu.Unlock()
+		if leaving || n.attempt != nil {
+			return true
+		}
+	}
+	return false
+}
+
+func (v *Volume) moved() int64 {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	sum := v.finished
+	for n := range v.busy {
+		n.mu.Lock()
+		if n.up != nil {
+			sum += n.up.Progress()
+		}
+		n.mu.Unlock()
+		if n.attempt != nil {
+			sum += n.attempt.progress()
+		}
+	}
+	return sum
+}

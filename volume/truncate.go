@@ -1,0 +1,108 @@
+package volume
+
+import (
+	"context"
+	"time"
+
+	"mcfs/crypt"
+	"mcfs/sidecar"
+)
+
+// truncate sets the size, as a handle or a path asks.
+func (n *Node) truncate(ctx context.Context, h *Handle, size int64) error {
+	if size < 0 {
+		return ErrInvalid
+	}
+	if size > n.v.o.Mode.MaxPlain() {
+		return ErrTooBig
+	}
+	if err := n.describe(ctx); err != nil && size > 0 {
+		return err
+	}
+	err := n.attemptLocked(ctx, func() (obstacle, error) {
+		if size == n.size() && n.known() && size > 0 {
+			return nil, nil
+		}
+		if size == 0 {
+			return n.empty()
+		}
+		if o := n.obstacleTo(min(size, n.size()), -1); o != nil {
+			return o, nil
+		}
+		if o := n.fillNewCut(size); o != nil {
+			return o, nil
+		}
+		if err := n.file.Truncate(size); err != nil {
+			return n.overcome(err)
+		}
+		n.blank = false
+		n.changedContent(time.Now())
+		return nil, nil
+	})
+	n.v.track(n)
+	return err
+}
+
+// fillNewCut fetches the block that a smaller size cuts, if it is absent.
+func (n *Node) fillNewCut(size int64) obstacle {
+	start := size - size%crypt.BlockSize
+	if size >= n.file.Size() || start == size {
+		return nil
+	}
+	if at, _, ok := n.file.Absent(start); !ok || at > start {
+		return nil
+	}
+	length := min(int64(crypt.BlockSize), n.file.Size()-start)
+	return func(ctx context.Context) error { return n.fill(ctx, start, length) }
+}
+
+// empty makes the file empty: nothing needs fetching, and uploads may be eager again.
+func (n *Node) empty() (obstacle, error) {
+	if n.up != nil {
+		up := n.up
+		n.up = nil
+		n.fresh.Wipe()
+		return func(context.Context) error { up.Abort(); return nil }, nil
+	}
+	if n.known() && n.size() == 0 && n.state != Clean {
+		n.changedContent(time.Now())
+		return nil, nil
+	}
+	if n.stored != nil {
+		return n.revive, nil
+	}
+	if n.file != nil {
+		n.file.ClearEvictable()
+		if err := n.file.Truncate(0); err != nil {
+			return nil, fromSpool(err)
+		}
+		n.eager, n.high = true, 0
+	} else {
+		n.blank = true
+	}
+	if n.attr.Mode == 0 {
+		n.attr = sidecar.Attr{Mode: modeFile | 0o644, UID: n.v.o.UID, GID: n.v.o.GID}
+	}
+	n.changedContent(time.Now())
+	return nil, nil
+}
+
+// punch makes a range read as zeros.
+func (n *Node) punch(ctx context.Context, off, length int64) error {
+	err := n.attemptLocked(ctx, func() (obstacle, error) {
+		length := min(length, n.size()-off)
+		if length <= 0 || n.blank {
+			return nil, nil
+		}
+		if o := n.obstacleTo(off, off+length); o != nil {
+			return o, nil
+		}
+		if err := n.file.PunchHole(off, length); err != nil {
+			return n.overcome(err)
+		}
+		n.changedContent(time.Now())
+		return nil, nil
+	})
+	n.v.track(n)
+	return err
+}
