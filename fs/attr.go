@@ -1,0 +1,147 @@
+package fs
+
+import (
+	"context"
+	"syscall"
+	"time"
+
+	gofs "github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"mcfs/volume"
+)
+
+var (
+	_ gofs.NodeGetattrer = (*node)(nil)
+	_ gofs.NodeSetattrer = (*node)(nil)
+	_ gofs.NodeAccesser  = (*node)(nil)
+	_ gofs.NodeStatfser  = (*node)(nil)
+)
+
+// Getattr describes the node; an open handle knows nothing else.
+func (n *node) Getattr(ctx context.Context, _ gofs.FileHandle, out *fuse.AttrOut) syscall.Errno {
+	var a volume.Attr
+	errno := n.fs.do(ctx, "getattr", func(ctx context.Context) (err error) {
+		a, err = n.v.Attr(ctx)
+		return err
+	})
+	if errno == 0 {
+		n.fillAttrOut(a, out)
+	}
+	return errno
+}
+
+// Setattr changes owner, mode, times and size; open(2)'s O_TRUNC comes as a size.
+func (n *node) Setattr(ctx context.Context, fh gofs.FileHandle, in *fuse.SetAttrIn, out *fuse.AttrOut) syscall.Errno {
+	set := wanted(in)
+	var through *volume.Handle
+	if h, ok := fh.(*handle); ok {
+		through = h.v
+	}
+	chown := set.UID != nil || set.GID != nil
+	var a volume.Attr
+	errno := n.fs.do(ctx, "setattr", func(ctx context.Context) (err error) {
+		if set.Mode == nil && (chown || in.Valid&fuse.FATTR_KILL_SUIDGID != 0) {
+			if set.Mode, err = n.withoutSetid(ctx); err != nil {
+				return err
+			}
+		}
+		a, err = n.v.SetAttr(ctx, through, set)
+		return err
+	})
+	if errno == 0 {
+		n.fillAttrOut(a, out)
+	}
+	return errno
+}
+
+// wanted reads what a SETATTR request is to change. The change time is the volume's own affair.
+func wanted(in *fuse.SetAttrIn) volume.SetAttr {
+	var s volume.SetAttr
+	if mode, ok := in.GetMode(); ok {
+		s.Mode = &mode
+	}
+	if uid, ok := in.GetUID(); ok {
+		s.UID = &uid
+	}
+	if gid, ok := in.GetGID(); ok {
+		s.GID = &gid
+	}
+	if size, ok := in.GetSize(); ok {
+		n := int64(size)
+		s.Size = &n
+	}
+	now := time.Now() // one instant, where both are to be now
+	if t, ok := in.GetMTime(); ok {
+		if in.Valid&fuse.FATTR_MTIME_NOW != 0 {
+			t = now
+		}
+		s.Mtime = &t
+	}
+	if t, ok := in.GetATime(); ok {
+		if in.Valid&fuse.FATTR_ATIME_NOW != 0 {
+			t = now
+		}
+		s.Atime = &t
+	}
+	return s
+}
+
+// withoutSetid is the mode that a change of owner, or a truncation by somebody
+// without privilege, leaves a file with, nil if it stays. With
+// HANDLE_KILLPRIV_V2 negotiated, that is the filesystem's work: setuid goes, and
+// setgid where the group may execute (without that bit it means mandatory locking).
+func (n *node) withoutSetid(ctx context.Context) (*uint32, error) {
+	if n.v.Kind() != volume.File || !n.setid.Load() {
+		return nil, nil
+	}
+	a, err := n.v.Attr(ctx)
+	if err != nil {
+		return nil, err
+	}
+	mode := a.Mode & 0o7777
+	left := mode &^ syscall.S_ISUID
+	if left&syscall.S_IXGRP != 0 {
+		left &^= syscall.S_ISGID
+	}
+	if left == mode {
+		return nil, nil
+	}
+	return &left, nil
+}
+
+// Access answers access(2) where the kernel does not check permissions itself
+// (without allow_other): the one user who gets in may do everything, but run
+// what is not executable.
+func (n *node) Access(ctx context.Context, mask uint32) syscall.Errno {
+	const execute = 1 // X_OK
+	if mask&execute == 0 || n.v.Kind() == volume.Dir {
+		return 0
+	}
+	var a volume.Attr
+	errno := n.fs.do(ctx, "access", func(ctx context.Context) (err error) {
+		a, err = n.v.Attr(ctx)
+		return err
+	})
+	if errno == 0 && a.Mode&0o111 == 0 {
+		return syscall.EACCES
+	}
+	return errno
+}
+
+// nameMax is the longest name, bytes: with the suffix of its sidecar, a name
+// has at most 255.
+const nameMax = 255 - len(".settings.json")
+
+// Statfs answers from memory.
+func (n *node) Statfs(_ context.Context, out *fuse.StatfsOut) syscall.Errno {
+	s := n.fs.volume.Statfs()
+	out.Bsize, out.Frsize = blockSize, blockSize
+	out.Blocks = uint64(s.Total) / blockSize
+	out.Bfree = uint64(s.Free) / blockSize
+	out.Bavail = out.Bfree
+	out.Files = uint64(s.Files)
+	out.Ffree = uint64(s.Files)
+	out.NameLen = uint32(nameMax)
+	return 0
+}

@@ -1,0 +1,295 @@
+package fs
+
+import (
+	"bytes"
+	"os"
+	"strconv"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"mcfs/volume"
+)
+
+// caller identity on Linux: proc(5). A FUSE request carries the id of the
+// thread that sent it, while descriptors belong to the process, so what counts
+// is the thread group with its start time, which tells a reused id apart.
+type linuxProcess struct {
+	tgid, tid int
+	start     uint64 // of the thread group's leader, clock ticks since boot
+}
+
+// identify finds the process of a thread; nil if /proc does not show it.
+func identify(tid int) volume.Process {
+	tgid := tid
+	if !leads(tid) {
+		st, err := readStatus(procPath(tid, "status"))
+		if err != nil {
+			return nil
+		}
+		tgid = st.tgid
+	}
+	leader, err := readStat(procPath(tgid, "stat"))
+	if err != nil {
+		return nil
+	}
+	return linuxProcess{tgid: tgid, tid: tid, start: leader.start}
+}
+
+// leads says whether a thread is its group's leader, whose id is the group's:
+// signal 0 sends nothing, and is refused with ESRCH for a thread of another
+// group. It spares the long way through status, the slowest of these files.
+func leads(tid int) bool { return unix.Tgkill(tid, tid, 0) != unix.ESRCH }
+
+func procPath(id int, file string) string { return "/proc/" + strconv.Itoa(id) + "/" + file }
+
+// Same compares thread group and start time, not the thread.
+func (p linuxProcess) Same(other volume.Process) bool {
+	o, ok := other.(linuxProcess)
+	return ok && o.tgid == p.tgid && o.start == p.start
+}
+
+// Fate looks the process up again.
+func (p linuxProcess) Fate() volume.Fate {
+	leader, err := readStat(procPath(p.tgid, "stat"))
+	if err != nil || leader.start != p.start || leader.dead() {
+		return volume.Gone
+	}
+	s, dir := leader, strconv.Itoa(p.tgid)
+	if p.tid != p.tgid {
+		// The thread that asked knows best; it may have ended before its process.
+		thread := dir + "/task/" + strconv.Itoa(p.tid)
+		if own, err := readStat("/proc/" + thread + "/stat"); err == nil {
+			s, dir = own, thread
+			// The code of the group stands in the process's own stat, not in its threads'.
+			s.exitCode = leader.exitCode
+		}
+	}
+	st, err := readStatus("/proc/" + dir + "/status")
+	if err != nil {
+		return volume.Gone
+	}
+	return judge(s, st, mayReadExitCode(st), showsGroupExit())
+}
+
+// Flags of a task, as field 9 of /proc/PID/stat shows them (PF_* in the
+// kernel's include/linux/sched.h).
+const (
+	taskExiting  = 0x4   // PF_EXITING
+	taskSignaled = 0x400 // PF_SIGNALED: a signal ended it, or a sibling thread's exit did
+)
+
+// deadly are the signals whose default action ends a process, signal(7). Where
+// that action needs no core dump, the kernel turns them into a pending SIGKILL
+// by itself.
+var deadly = signalSet(unix.SIGKILL, unix.SIGQUIT, unix.SIGILL, unix.SIGTRAP, unix.SIGABRT, unix.SIGBUS,
+	unix.SIGFPE, unix.SIGSEGV, unix.SIGSYS, unix.SIGXCPU, unix.SIGXFSZ)
+
+func signalSet(signals ...unix.Signal) uint64 {
+	var set uint64
+	for _, s := range signals {
+		set |= 1 << (s - 1)
+	}
+	return set
+}
+
+// judge tells a process that is being killed from one that exits by itself.
+// mayRead says that the exit code is shown to us and not a zero in its place;
+// groupExit, that it is the code of the whole group, which its last thread may
+// not know yet: when one thread calls exit_group, the kernel ends the others
+// by a SIGKILL, and only that code says that nobody was killed.
+func judge(s taskStat, st taskStatus, mayRead, groupExit bool) volume.Fate {
+	pending := (st.pending &^ st.blocked &^ st.ignored &^ st.caught) & deadly
+	kill := pending&signalSet(unix.SIGKILL) != 0
+	exiting := s.flags&taskExiting != 0
+	if !exiting && pending == 0 {
+		return volume.Alive
+	}
+	signal := s.exitCode & 0x7f
+	switch {
+	case !exiting && !kill: // a core-dumping signal that waits for this request to end
+		return volume.Killed
+	case mayRead && signal != 0:
+		return volume.Killed
+	case mayRead && groupExit:
+		return volume.Exiting
+	case mayRead && exiting && s.flags&taskSignaled == 0:
+		return volume.Exiting
+	case kill || s.flags&taskSignaled != 0: // unclear: a half-written file must not be published
+		return volume.Killed
+	}
+	return volume.Exiting
+}
+
+// taskStat is what matters of /proc/PID/stat, by its numbers in proc_pid_stat(5).
+type taskStat struct {
+	state    byte   // 3
+	flags    uint64 // 9
+	threads  int    // 20
+	start    uint64 // 22
+	exitCode int    // 52, as waitpid(2) shows it
+}
+
+// dead says that nothing of the process runs any more. A leader that ended
+// before its other threads is a zombie too, but they are counted.
+func (s taskStat) dead() bool {
+	return s.state == 'X' || s.state == 'Z' && s.threads <= 1
+}
+
+func readStat(path string) (taskStat, error) {
+	var buf [procSize]byte
+	data, err := readProc(path, buf[:])
+	if err != nil {
+		return taskStat{}, err
+	}
+	return parseStat(data)
+}
+
+// procSize holds a file of /proc whole, but for the status of a process with
+// hundreds of groups.
+const procSize = 4096
+
+// readProc reads such a file into buf, in one go where it fits.
+func readProc(path string, buf []byte) ([]byte, error) {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	n, err := unix.Read(fd, buf)
+	unix.Close(fd)
+	if err != nil || n == len(buf) {
+		return os.ReadFile(path)
+	}
+	return buf[:n], nil
+}
+
+// parseStat reads a line of /proc/PID/stat. The second field, the command's
+// name in parentheses, may hold anything, parentheses and blanks included.
+func parseStat(data []byte) (taskStat, error) {
+	end := bytes.LastIndexByte(data, ')')
+	if end < 0 {
+		return taskStat{}, os.ErrInvalid
+	}
+	fields := bytes.Fields(data[end+1:]) // fields[0] is number 3
+	if len(fields) < 20 {
+		return taskStat{}, os.ErrInvalid
+	}
+	s := taskStat{state: fields[0][0]}
+	var err error
+	if s.flags, err = strconv.ParseUint(string(fields[9-3]), 10, 64); err != nil {
+		return taskStat{}, err
+	}
+	if s.threads, err = strconv.Atoi(string(fields[20-3])); err != nil {
+		return taskStat{}, err
+	}
+	if s.start, err = strconv.ParseUint(string(fields[22-3]), 10, 64); err != nil {
+		return taskStat{}, err
+	}
+	if len(fields) > 52-3 { // since Linux 3.5
+		if s.exitCode, err = strconv.Atoi(string(fields[52-3])); err != nil {
+			return taskStat{}, err
+		}
+	}
+	return s, nil
+}
+
+// taskStatus is what matters of /proc/PID/status.
+type taskStatus struct {
+	tgid                              int
+	uids, gids                        [3]int // real, effective, saved
+	pending, blocked, ignored, caught uint64 // bit n-1 is signal n; pending for the thread or the process
+}
+
+func readStatus(path string) (taskStatus, error) {
+	var buf [procSize]byte
+	data, err := readProc(path, buf[:])
+	if err != nil {
+		return taskStatus{}, err
+	}
+	return parseStatus(data)
+}
+
+func parseStatus(data []byte) (taskStatus, error) {
+	st := taskStatus{tgid: -1}
+	for line := range bytes.Lines(data) {
+		name, value, ok := bytes.Cut(line, []byte(":"))
+		if !ok {
+			continue
+		}
+		value = bytes.TrimSpace(value)
+		var err error
+		switch string(name) {
+		case "Tgid":
+			st.tgid, err = strconv.Atoi(string(value))
+		case "Uid":
+			st.uids, err = threeInts(value)
+		case "Gid":
+			st.gids, err = threeInts(value)
+		case "SigPnd", "ShdPnd":
+			var set uint64
+			set, err = strconv.ParseUint(string(value), 16, 64)
+			st.pending |= set
+		case "SigBlk":
+			st.blocked, err = strconv.ParseUint(string(value), 16, 64)
+		case "SigIgn":
+			st.ignored, err = strconv.ParseUint(string(value), 16, 64)
+		case "SigCgt":
+			st.caught, err = strconv.ParseUint(string(value), 16, 64)
+		}
+		if err != nil {
+			return taskStatus{}, err
+		}
+	}
+	if st.tgid <= 0 {
+		return taskStatus{}, os.ErrInvalid
+	}
+	return st, nil
+}
+
+func threeInts(value []byte) ([3]int, error) {
+	var out [3]int
+	fields := bytes.Fields(value)
+	if len(fields) < len(out) {
+		return out, os.ErrInvalid
+	}
+	for i := range out {
+		n, err := strconv.Atoi(string(fields[i]))
+		if err != nil {
+			return out, err
+		}
+		out[i] = n
+	}
+	return out, nil
+}
+
+// mayReadExitCode says whether the kernel shows us a process's exit code: to
+// root, and to whoever has all its ids (ptrace(2), access mode checking).
+func mayReadExitCode(st taskStatus) bool {
+	uid, gid := os.Geteuid(), os.Getegid()
+	return uid == 0 || st.uids == [3]int{uid, uid, uid} && st.gids == [3]int{gid, gid, gid}
+}
+
+// showsGroupExit says whether field 52 of a process's stat is the group's exit
+// code as soon as the group is exiting: since Linux 5.18.
+var showsGroupExit = sync.OnceValue(func() bool {
+	var u unix.Utsname
+	if unix.Uname(&u) != nil {
+		return false
+	}
+	major, minor := kernelVersion(unix.ByteSliceToString(u.Release[:]))
+	return major > 5 || major == 5 && minor >= 18
+})
+
+func kernelVersion(release string) (major, minor int) {
+	number := func(s string) (int, string) {
+		i := 0
+		for i < len(s) && s[i] >= '0' && s[i] <= '9' {
+			i++
+		}
+		n, _ := strconv.Atoi(s[:i])
+		return n, s[min(i+1, len(s)):]
+	}
+	major, rest := number(release)
+	minor, _ = number(rest)
+	return major, minor
+}

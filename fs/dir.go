@@ -1,0 +1,180 @@
+package fs
+
+import (
+	"context"
+	"syscall"
+	"time"
+
+	gofs "github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"mcfs/volume"
+)
+
+var (
+	_ gofs.NodeLookuper       = (*dirNode)(nil)
+	_ gofs.NodeOpendirHandler = (*dirNode)(nil)
+	_ gofs.NodeOnForgetter    = (*dirNode)(nil)
+	_ gofs.FileReaddirenter   = (*dirHandle)(nil)
+	_ gofs.FileSeekdirer      = (*dirHandle)(nil)
+	_ gofs.FileLookuper       = (*dirHandle)(nil)
+	_ gofs.FileFsyncdirer     = (*dirHandle)(nil)
+)
+
+// Lookup finds an entry.
+func (d *dirNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*gofs.Inode, syscall.Errno) {
+	var inode *gofs.Inode
+	errno := d.fs.do(ctx, "lookup", func(ctx context.Context) (err error) {
+		inode, err = d.lookup(ctx, name, out)
+		return err
+	})
+	return inode, errno
+}
+
+func (d *dirNode) lookup(ctx context.Context, name string, out *fuse.EntryOut) (*gofs.Inode, error) {
+	d.remember()
+	v, err := d.v.Lookup(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	return d.answer(ctx, name, v, out)
+}
+
+// answer describes an entry found or made.
+func (d *dirNode) answer(ctx context.Context, name string, v *volume.Node, out *fuse.EntryOut) (*gofs.Inode, error) {
+	a, err := v.Attr(ctx)
+	if err != nil {
+		return nil, err
+	}
+	d.fs.fillEntry(v, a, out)
+	inode := d.child(ctx, name, v)
+	if n, ok := of(inode.Operations()); ok {
+		n.seen(a)
+	}
+	return inode, nil
+}
+
+// remember makes the directory known to those who bring news of its entries.
+// It is called by what gives the kernel an entry, never by a constructor: of
+// two nodes made for one directory at once, go-fuse keeps one.
+func (d *dirNode) remember() {
+	if !d.known.Swap(true) {
+		d.fs.dirs.Store(d.v, d)
+	}
+}
+
+// OnForget is the end of the kernel's knowledge of the directory.
+func (d *dirNode) OnForget() {
+	if d.known.Swap(false) {
+		d.fs.dirs.CompareAndDelete(d.v, d)
+	}
+}
+
+// OpendirHandle opens a directory. It is listed when it is first read: many are
+// opened for other ends.
+func (d *dirNode) OpendirHandle(context.Context, uint32) (gofs.FileHandle, uint32, syscall.Errno) {
+	d.remember()
+	return &dirHandle{d: d}, 0, 0
+}
+
+// dirHandle is an open directory: a snapshot of it, taken anew by rewinddir.
+// go-fuse calls it for one request at a time.
+type dirHandle struct {
+	d       *dirNode
+	entries []fuse.DirEntry // nil: not listed yet
+	next    int
+
+	batch    context.Context // the READDIRPLUS request that looks entries up
+	deadline time.Time       // when it has waited enough
+}
+
+// Readdirent gives the next entry, nil at the end.
+func (h *dirHandle) Readdirent(ctx context.Context) (*fuse.DirEntry, syscall.Errno) {
+	if errno := h.list(ctx); errno != 0 {
+		return nil, errno
+	}
+	if h.next >= len(h.entries) {
+		return nil, 0
+	}
+	e := &h.entries[h.next]
+	h.next++
+	return e, 0
+}
+
+// Seekdir goes to the entry after offset off; 0 is the start, and lists again.
+func (h *dirHandle) Seekdir(ctx context.Context, off uint64) syscall.Errno {
+	if off == 0 {
+		h.entries = nil
+	}
+	if errno := h.list(ctx); errno != 0 {
+		return errno
+	}
+	h.next = int(min(off, uint64(len(h.entries))))
+	return 0
+}
+
+func (h *dirHandle) list(ctx context.Context) syscall.Errno {
+	if h.entries != nil {
+		return 0
+	}
+	var list []volume.DirEntry
+	errno := h.d.fs.do(ctx, "readdir", func(ctx context.Context) (err error) {
+		list, err = h.d.v.ReadDir(ctx)
+		return err
+	})
+	if errno != 0 {
+		return errno
+	}
+	up := h.d.v.Ino()
+	if _, parent := h.d.Parent(); parent != nil {
+		up = parent.StableAttr().Ino
+	}
+	entries := make([]fuse.DirEntry, 0, len(list)+2)
+	entries = append(entries,
+		fuse.DirEntry{Name: ".", Mode: syscall.S_IFDIR, Ino: h.d.v.Ino()},
+		fuse.DirEntry{Name: "..", Mode: syscall.S_IFDIR, Ino: up})
+	for _, e := range list {
+		entries = append(entries, fuse.DirEntry{Name: e.Name, Mode: typeBits(e.Kind), Ino: e.Ino})
+	}
+	for i := range entries {
+		entries[i].Off = uint64(i + 1)
+	}
+	h.entries, h.next = entries, 0
+	return 0
+}
+
+func typeBits(k volume.Kind) uint32 {
+	switch k {
+	case volume.Dir:
+		return syscall.S_IFDIR
+	case volume.Symlink:
+		return syscall.S_IFLNK
+	default:
+		return syscall.S_IFREG
+	}
+}
+
+// plusBudget is how long the entries of one READDIRPLUS request may take, all
+// together: meanwhile the kernel holds the directory.
+const plusBudget = time.Second
+
+// Lookup describes an entry for READDIRPLUS. What cannot be described in time
+// is listed by its name alone, and looked up by whoever wants to know more.
+func (h *dirHandle) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*gofs.Inode, syscall.Errno) {
+	if h.batch != ctx {
+		h.batch, h.deadline = ctx, time.Now().Add(plusBudget)
+	}
+	if !time.Now().Before(h.deadline) {
+		return nil, syscall.EAGAIN
+	}
+	p := newPatience(ctx).until(h.deadline)
+	defer p.stop()
+	inode, err := h.d.lookup(p, name, out)
+	if err != nil && p.Err() != nil {
+		return nil, syscall.EAGAIN
+	}
+	return inode, h.d.fs.errno("readdirplus", err)
+}
+
+// Fsyncdir has nothing left to do: what happens to names is journaled before it is answered.
+func (h *dirHandle) Fsyncdir(context.Context, uint32) syscall.Errno { return 0 }

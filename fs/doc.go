@@ -1,0 +1,20 @@
+// Package fs shows a volume as a mounted directory: go-fuse nodes and handles
+// that translate to package volume and decide nothing of their own.
+//
+// What it adds is what only a mount has to know:
+//
+//   - errno.go: the one table from the volume's errors to errno values;
+//   - patience.go: a request that the kernel interrupts goes on unless its
+//     process is being killed, since most signals are not meant for it;
+//   - caller.go and its _linux and _darwin parts: who is asking, and what is
+//     becoming of that process;
+//   - notify.go: news from elsewhere reach the kernel's memory of names;
+//   - mount.go, preflight.go: mounting, with an error that names the cure, and
+//     unmounting.
+//
+// Promises: no handler waits for the network by itself or calls back into the
+// kernel; no log line, not even at debug level, carries content; the daemon
+// never touches its own mount, but for the library's probe that it answers.
+//
+// It imports volume, go-fuse and golang.org/x/sys.
+package fs

@@ -1,0 +1,192 @@
+package fs
+
+import (
+	"context"
+	"os"
+	"syscall"
+
+	gofs "github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"mcfs/volume"
+)
+
+var (
+	_ gofs.NodeCreater   = (*dirNode)(nil)
+	_ gofs.NodeMkdirer   = (*dirNode)(nil)
+	_ gofs.NodeMknoder   = (*dirNode)(nil)
+	_ gofs.NodeSymlinker = (*dirNode)(nil)
+	_ gofs.NodeLinker    = (*dirNode)(nil)
+	_ gofs.NodeTmpfiler  = (*dirNode)(nil)
+	_ gofs.NodeUnlinker  = (*dirNode)(nil)
+	_ gofs.NodeRmdirer   = (*dirNode)(nil)
+	_ gofs.NodeRenamer   = (*dirNode)(nil)
+
+	_ gofs.NodeReadlinker = (*linkNode)(nil)
+)
+
+// Create makes a file and opens it. The umask is applied already.
+func (d *dirNode) Create(ctx context.Context, name string, flags, mode uint32, out *fuse.EntryOut) (*gofs.Inode, gofs.FileHandle, uint32, syscall.Errno) {
+	inode, h, errno := d.create(ctx, "create", name, openFlags(flags)|os.O_CREATE|int(flags)&os.O_EXCL, mode, out)
+	if errno != 0 {
+		return nil, nil, 0, errno
+	}
+	return inode, h, h.fuseFlags(), 0
+}
+
+func (d *dirNode) create(ctx context.Context, op, name string, flags int, mode uint32, out *fuse.EntryOut) (*gofs.Inode, *handle, syscall.Errno) {
+	d.remember()
+	by := opener(ctx, flags)
+	var inode *gofs.Inode
+	var h *handle
+	errno := d.fs.doOpen(ctx, op, func(ctx context.Context) error {
+		uid, gid, _, err := d.owner(ctx)
+		if err != nil {
+			return err
+		}
+		v, vh, err := d.v.Create(ctx, name, flags, mode&0o7777, uid, gid, by)
+		if err != nil {
+			return err
+		}
+		if inode, err = d.answer(ctx, name, v, out); err != nil {
+			vh.Release()
+			return err
+		}
+		h = newHandle(inode, vh, flags)
+		return nil
+	})
+	return inode, h, errno
+}
+
+// owner is who will own what is made here: the caller, and the directory's
+// group if it is setgid (inherit), as on a local disk.
+func (d *dirNode) owner(ctx context.Context) (uid, gid uint32, inherit bool, err error) {
+	c := caller(ctx)
+	if !d.setid.Load() {
+		return c.Uid, c.Gid, false, nil
+	}
+	a, err := d.v.Attr(ctx)
+	if err != nil {
+		return 0, 0, false, err
+	}
+	if a.Mode&syscall.S_ISGID == 0 {
+		return c.Uid, c.Gid, false, nil
+	}
+	return c.Uid, a.GID, true, nil
+}
+
+// Mkdir makes a directory.
+func (d *dirNode) Mkdir(ctx context.Context, name string, mode uint32, out *fuse.EntryOut) (*gofs.Inode, syscall.Errno) {
+	return d.enter(ctx, "mkdir", name, out, func(ctx context.Context) (*volume.Node, error) {
+		uid, gid, inherit, err := d.owner(ctx)
+		if err != nil {
+			return nil, err
+		}
+		mode := mode & 0o7777
+		if inherit {
+			mode |= syscall.S_ISGID
+		}
+		return d.v.Mkdir(ctx, name, mode, uid, gid)
+	})
+}
+
+// Symlink makes a symbolic link.
+func (d *dirNode) Symlink(ctx context.Context, target, name string, out *fuse.EntryOut) (*gofs.Inode, syscall.Errno) {
+	return d.enter(ctx, "symlink", name, out, func(ctx context.Context) (*volume.Node, error) {
+		uid, gid, _, err := d.owner(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return d.v.Symlink(ctx, name, target, uid, gid)
+	})
+}
+
+func (d *dirNode) enter(ctx context.Context, op, name string, out *fuse.EntryOut, call func(context.Context) (*volume.Node, error)) (*gofs.Inode, syscall.Errno) {
+	d.remember()
+	var inode *gofs.Inode
+	errno := d.fs.do(ctx, op, func(ctx context.Context) error {
+		v, err := call(ctx)
+		if err != nil {
+			return err
+		}
+		inode, err = d.answer(ctx, name, v, out)
+		return err
+	})
+	return inode, errno
+}
+
+// Mknod makes a regular file. Devices, pipes and sockets cannot be kept in a store.
+func (d *dirNode) Mknod(ctx context.Context, name string, mode, _ uint32, out *fuse.EntryOut) (*gofs.Inode, syscall.Errno) {
+	if kind := mode & syscall.S_IFMT; kind != syscall.S_IFREG && kind != 0 {
+		return nil, syscall.ENOTSUP
+	}
+	inode, h, errno := d.create(ctx, "mknod", name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode, out)
+	if errno != 0 {
+		return nil, errno
+	}
+	h.v.Release()
+	return inode, 0
+}
+
+// Link refuses: an object has one name.
+func (d *dirNode) Link(context.Context, gofs.InodeEmbedder, string, *fuse.EntryOut) (*gofs.Inode, syscall.Errno) {
+	return nil, syscall.EPERM
+}
+
+// Tmpfile refuses, for the whole mount: the kernel asks no more after ENOSYS,
+// and programs fall back to a name.
+func (d *dirNode) Tmpfile(context.Context, uint32, uint32, *fuse.EntryOut) (*gofs.Inode, gofs.FileHandle, uint32, syscall.Errno) {
+	return nil, nil, 0, syscall.ENOSYS
+}
+
+// Unlink removes a file, link or sidecar.
+func (d *dirNode) Unlink(ctx context.Context, name string) syscall.Errno {
+	return d.fs.do(ctx, "unlink", func(ctx context.Context) error { return d.v.Remove(ctx, name) })
+}
+
+// Rmdir removes an empty directory.
+func (d *dirNode) Rmdir(ctx context.Context, name string) syscall.Errno {
+	return d.fs.do(ctx, "rmdir", func(ctx context.Context) error { return d.v.Rmdir(ctx, name) })
+}
+
+// Rename moves an entry; go-fuse moves its own nodes after success, and swaps
+// them for an exchange.
+func (d *dirNode) Rename(ctx context.Context, name string, newParent gofs.InodeEmbedder, newName string, raw uint32) syscall.Errno {
+	to, ok := newParent.(*dirNode)
+	if !ok {
+		return syscall.EXDEV
+	}
+	flags, ok := renameFlags(raw)
+	if !ok {
+		return syscall.EINVAL
+	}
+	to.remember()
+	return d.fs.do(ctx, "rename", func(ctx context.Context) error {
+		return d.v.Rename(ctx, name, to.v, newName, flags)
+	})
+}
+
+// renameFlags reads the flags of renameat2(2) or renameatx_np(2), which the
+// kernel passes on as they are. False: one that is not known here, such as
+// RENAME_WHITEOUT.
+func renameFlags(raw uint32) (volume.RenameFlags, bool) {
+	switch raw {
+	case 0:
+		return 0, true
+	case renameNoReplace:
+		return volume.NoReplace, true
+	case renameExchange:
+		return volume.Exchange, true
+	}
+	return 0, false
+}
+
+// Readlink is the link's target.
+func (l *linkNode) Readlink(ctx context.Context) ([]byte, syscall.Errno) {
+	var target string
+	errno := l.fs.do(ctx, "readlink", func(ctx context.Context) (err error) {
+		target, err = l.v.Readlink(ctx)
+		return err
+	})
+	return []byte(target), errno
+}

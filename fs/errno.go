@@ -1,0 +1,101 @@
+package fs
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"syscall"
+	"time"
+
+	"mcfs/volume"
+)
+
+// errnos gives every error of the volume its errno. The first row that matches
+// along the chain of wrapped errors wins; whatever matches none is EIO.
+var errnos = []struct {
+	err   error
+	errno syscall.Errno
+}{
+	{volume.ErrNotExist, syscall.ENOENT},
+	{volume.ErrExist, syscall.EEXIST},
+	{volume.ErrNotDir, syscall.ENOTDIR},
+	{volume.ErrIsDir, syscall.EISDIR},
+	{volume.ErrNotEmpty, syscall.ENOTEMPTY},
+	{volume.ErrName, syscall.EILSEQ},
+	{volume.ErrNameTooLong, syscall.ENAMETOOLONG},
+	{volume.ErrInvalid, syscall.EINVAL},
+	{volume.ErrStale, syscall.ESTALE},
+	{volume.ErrFull, syscall.ENOSPC},
+	{volume.ErrTooBig, syscall.EFBIG},
+	{volume.ErrPermission, syscall.EPERM},
+	{volume.ErrReadOnly, syscall.EBADF},
+	{volume.ErrBusy, syscall.EBUSY},
+	{volume.ErrCrossDevice, syscall.EXDEV},
+	{volume.ErrNotSupported, syscall.ENOTSUP},
+	{volume.ErrNoAttr, noAttr},
+	{volume.ErrNoData, syscall.ENXIO},
+	{volume.ErrInterrupted, syscall.EINTR},
+	{volume.ErrShutdown, syscall.EIO},
+	{volume.ErrIO, syscall.EIO}, // the volume has logged it
+	{context.Canceled, syscall.EINTR},
+}
+
+// toErrno looks err up; known is false for what is EIO for want of a row.
+func toErrno(err error) (errno syscall.Errno, known bool) {
+	if err == nil {
+		return 0, true
+	}
+	for _, row := range errnos {
+		if errors.Is(err, row.err) {
+			return row.errno, true
+		}
+	}
+	return syscall.EIO, false
+}
+
+// toOpenErrno is toErrno for what opens: a volume that is shutting down refuses
+// new opens with an errno of its own.
+func toOpenErrno(err error) (syscall.Errno, bool) {
+	if errors.Is(err, volume.ErrShutdown) {
+		return syscall.ESHUTDOWN, true
+	}
+	return toErrno(err)
+}
+
+const (
+	complaintPause = time.Minute
+	maxComplaints  = 256
+)
+
+// complaints logs errors that have no row, each wording once a minute: a
+// program that reads in a loop must not fill the log.
+type complaints struct {
+	log *slog.Logger
+
+	mu   sync.Mutex
+	last map[string]time.Time
+}
+
+func newComplaints(log *slog.Logger) *complaints {
+	return &complaints{log: log, last: make(map[string]time.Time)}
+}
+
+func (c *complaints) unexpected(op string, err error) {
+	if c.due(op+": "+err.Error(), time.Now()) {
+		c.log.Warn("unexpected error, answered with EIO", "op", op, "err", err)
+	}
+}
+
+func (c *complaints) due(text string, now time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if now.Sub(c.last[text]) < complaintPause {
+		return false
+	}
+	if len(c.last) >= maxComplaints {
+		clear(c.last)
+	}
+	c.last[text] = now
+	return true
+}

@@ -1,0 +1,157 @@
+package fs
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"syscall"
+
+	gofs "github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"mcfs/volume"
+)
+
+var (
+	_ gofs.NodeOpener         = (*fileNode)(nil)
+	_ gofs.NodeCopyFileRanger = (*fileNode)(nil)
+
+	_ gofs.FileReader    = (*handle)(nil)
+	_ gofs.FileWriter    = (*handle)(nil)
+	_ gofs.FileFlusher   = (*handle)(nil)
+	_ gofs.FileFsyncer   = (*handle)(nil)
+	_ gofs.FileReleaser  = (*handle)(nil)
+	_ gofs.FileAllocater = (*handle)(nil)
+	_ gofs.FileLseeker   = (*handle)(nil)
+)
+
+// handle is one open file. What the kernel passes at open, it passes with every request.
+type handle struct {
+	n     *node
+	v     *volume.Handle
+	flags int
+}
+
+func newHandle(inode *gofs.Inode, v *volume.Handle, flags int) *handle {
+	n, _ := of(inode.Operations())
+	return &handle{n: n, v: v, flags: flags}
+}
+
+// openFlags keeps of open(2)'s flags what means something to the volume.
+func openFlags(raw uint32) int {
+	return int(raw) & (syscall.O_ACCMODE | os.O_APPEND | os.O_TRUNC | os.O_SYNC)
+}
+
+func writable(flags int) bool { return flags&syscall.O_ACCMODE != os.O_RDONLY }
+
+// opener identifies who opens a file, where its close will matter.
+func opener(ctx context.Context, flags int) volume.Process {
+	if !writable(flags) {
+		return nil
+	}
+	return process(ctx)
+}
+
+// Open opens a file or sidecar.
+func (n *fileNode) Open(ctx context.Context, raw uint32) (gofs.FileHandle, uint32, syscall.Errno) {
+	flags := openFlags(raw)
+	by := opener(ctx, flags)
+	var vh *volume.Handle
+	errno := n.fs.doOpen(ctx, "open", func(ctx context.Context) (err error) {
+		vh, err = n.v.Open(ctx, flags, by)
+		return err
+	})
+	if errno != 0 {
+		return nil, 0, errno
+	}
+	h := &handle{n: &n.node, v: vh, flags: flags}
+	return h, h.fuseFlags(), 0
+}
+
+// fuseFlags tell the kernel what to do with its page cache. A file's content
+// changes through the mount alone, since a version from elsewhere is another
+// inode, so its pages outlive the handle; a change of size or mtime that the
+// kernel did not make drops them all the same. A sidecar changes behind its
+// inode. A handle that cannot write has nothing to flush.
+func (h *handle) fuseFlags() uint32 {
+	var flags uint32
+	if h.n.v.Kind() == volume.File {
+		flags |= fuse.FOPEN_KEEP_CACHE
+	}
+	if !writable(h.flags) {
+		flags |= openNoFlush
+	}
+	return flags
+}
+
+// Read fills dest, which go-fuse sends on.
+func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadResult, syscall.Errno) {
+	var got int
+	errno := h.n.fs.do(ctx, "read", func(ctx context.Context) (err error) {
+		got, err = h.v.ReadAt(ctx, dest, off)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		return err
+	})
+	if errno != 0 {
+		return nil, errno
+	}
+	return fuse.ReadResultData(dest[:got]), 0
+}
+
+// Write stores data, which belongs to go-fuse again after it. With
+// HANDLE_KILLPRIV_V2 negotiated, the filesystem clears setuid and setgid: the
+// volume does, whoever writes.
+func (h *handle) Write(ctx context.Context, data []byte, off int64) (uint32, syscall.Errno) {
+	var written int
+	errno := h.n.fs.do(ctx, "write", func(ctx context.Context) (err error) {
+		written, err = h.v.WriteAt(ctx, data, off)
+		return err
+	})
+	return uint32(written), errno
+}
+
+// Flush is a close(2): the commit, and its error. A signal that does not kill the
+// caller does not end it.
+func (h *handle) Flush(ctx context.Context) syscall.Errno {
+	by := opener(ctx, h.flags)
+	p := newFlushPatience(ctx, by)
+	defer p.stop()
+	return h.n.fs.errno("close", h.v.Flush(p, by))
+}
+
+// Fsync makes what was written durable here, with fdatasync as with fsync.
+func (h *handle) Fsync(ctx context.Context, _ uint32) syscall.Errno {
+	return h.n.fs.do(ctx, "fsync", h.v.Fsync)
+}
+
+// Release ends the handle. It must not wait: few background requests run at once.
+func (h *handle) Release(context.Context) syscall.Errno {
+	h.v.Release()
+	return 0
+}
+
+// Allocate is fallocate(2).
+func (h *handle) Allocate(ctx context.Context, off, size uint64, mode uint32) syscall.Errno {
+	return h.n.fs.do(ctx, "fallocate", func(ctx context.Context) error {
+		return h.v.Allocate(ctx, int64(off), int64(size), mode)
+	})
+}
+
+// Lseek is lseek(2) with SEEK_DATA and SEEK_HOLE; the kernel does the others.
+func (h *handle) Lseek(ctx context.Context, off uint64, whence uint32) (uint64, syscall.Errno) {
+	var at int64
+	errno := h.n.fs.do(ctx, "lseek", func(ctx context.Context) (err error) {
+		at, err = h.v.Seek(ctx, int64(off), int(whence))
+		return err
+	})
+	return uint64(at), errno
+}
+
+// CopyFileRange is left to the kernel: after ENOSYS it copies through the page
+// cache, and asks no more.
+func (n *fileNode) CopyFileRange(context.Context, gofs.FileHandle, uint64, *gofs.Inode, gofs.FileHandle, uint64, uint64, uint64) (uint32, syscall.Errno) {
+	return 0, syscall.ENOSYS
+}

@@ -1,0 +1,50 @@
+package fs
+
+import (
+	"bytes"
+	"context"
+	"log"
+	"log/slog"
+	"regexp"
+	"runtime"
+)
+
+// fuseLogger passes the library's log on: its lines about single requests at
+// debug level, all others as warnings.
+func fuseLogger(to *slog.Logger) *log.Logger { return log.New(fuseLog{to}, "", 0) }
+
+type fuseLog struct{ log *slog.Logger }
+
+// payload is how the library shows the first bytes of what is read or written:
+//
+//	rx 8: WRITE n2 {…}"content"... 4096b p12
+//	tx 9:     OK,  4096b data "content"...
+//
+// Content does not belong in a log (P1); names, shown without a length, do.
+var payload = regexp.MustCompile(`(data )?"(?:[^"\\]|\\.)*"(?:\.\.\.)?( \d+b)?`)
+
+func (l fuseLog) Write(line []byte) (int, error) {
+	level := slog.LevelWarn
+	if bytes.HasPrefix(line, []byte("rx ")) || bytes.HasPrefix(line, []byte("tx ")) {
+		level = slog.LevelDebug
+	}
+	if l.log.Enabled(context.Background(), level) {
+		l.log.Log(context.Background(), level, "fuse", "line", withoutContent(string(bytes.TrimSpace(line))))
+	}
+	return len(line), nil
+}
+
+func withoutContent(line string) string {
+	return payload.ReplaceAllStringFunc(line, func(found string) string {
+		m := payload.FindStringSubmatch(found)
+		if m[1] == "" && m[2] == "" {
+			return found // a name
+		}
+		return m[1] + "(content)" + m[2]
+	})
+}
+
+func stack() string {
+	buf := make([]byte, 16<<10)
+	return string(buf[:runtime.Stack(buf, false)])
+}

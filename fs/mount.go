@@ -1,0 +1,212 @@
+package fs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	gofs "github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"mcfs/volume"
+)
+
+const (
+	// maxWrite is the largest read or write request, bytes. 128 KiB measured
+	// better than 1 MiB: the buffers stay in the processor's cache.
+	maxWrite = 128 << 10
+	// maxReadAhead is how far the kernel may read ahead of a program, bytes.
+	maxReadAhead = 1 << 20
+	// maxBackground is how many background requests may run at once: read-ahead
+	// and releases. The default, 12, lets a dozen slow reads block every close.
+	maxBackground = 64
+	// defaultTimeout is how long the kernel believes names and attributes.
+	defaultTimeout = time.Second
+)
+
+// ErrDetached says that programs still had files open: the mountpoint is free,
+// and the mount ends when they close them.
+var ErrDetached = errors.New("still in use: detached, and ends with the last open file")
+
+// Options of a mount.
+type Options struct {
+	AllowOther bool   // let other users in; the kernel checks permissions then
+	FsName     string // the source that mount(8) and df show, as "mcfs#bucket/prefix"; "": mcfs
+	Debug      bool   // log every request, without content
+
+	// How long the kernel believes an entry, attributes, and that there is no
+	// such entry. 0 is the default, 1 s, 1 s and not at all; negative is not at all.
+	EntryTimeout, AttrTimeout, NegativeTimeout time.Duration
+
+	Extra []string // further mount options, as "ro" or "noexec"
+	Log   *slog.Logger
+}
+
+// Server is a mount that answers.
+type Server struct {
+	mountpoint string
+	fuse       *fuse.Server
+	log        *slog.Logger
+	notifier   *notifier
+	ended      chan struct{} // closed when the last request is answered and the connection closed
+
+	mu       sync.Mutex // one unmount at a time
+	detached bool
+}
+
+// Mount shows v at mountpoint, an empty directory, and returns when the mount
+// answers, or ctx ends. Its errors name the thing and the cure in one line. The
+// volume stays the caller's, who closes it after Wait.
+func Mount(ctx context.Context, mountpoint string, v *volume.Volume, o Options) (*Server, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	mountpoint, err := filepath.Abs(mountpoint)
+	if err != nil {
+		return nil, fmt.Errorf("mount %s: %w", mountpoint, err)
+	}
+	if mountpoint, err = preflight(mountpoint, o.AllowOther); err != nil {
+		return nil, err
+	}
+	f := newFilesystem(v, o)
+	s := &Server{mountpoint: mountpoint, log: o.Log, notifier: f.notifier, ended: make(chan struct{})}
+	if kernelNotifies {
+		v.OnChanged(f.notifier.changed)
+	}
+	root := &dirNode{node: node{fs: f, v: v.Root()}}
+	raw := gofs.NewNodeFS(root, f.nodeOptions(o))
+	if s.fuse, err = fuse.NewServer(raw, mountpoint, mountOptions(o)); err != nil {
+		s.notifier.close()
+		return nil, fmt.Errorf("mount %s: %s", mountpoint, strings.TrimSpace(err.Error())) // the helper's ends in a newline
+	}
+	go s.serve()
+	if err := s.waitMount(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("mount %s: %w", mountpoint, err), s.Unmount())
+	}
+	afterMount(mountpoint, o.Log)
+	return s, nil
+}
+
+func newFilesystem(v *volume.Volume, o Options) *filesystem {
+	f := &filesystem{
+		volume: v, log: o.Log, trouble: newComplaints(o.Log),
+		entryTimeout: timeout(o.EntryTimeout), attrTimeout: timeout(o.AttrTimeout),
+	}
+	f.notifier = newNotifier(o.Log, f.forgetEntry)
+	return f
+}
+
+func timeout(d time.Duration) time.Duration {
+	if d == 0 {
+		return defaultTimeout
+	}
+	return max(d, 0)
+}
+
+// nodeOptions of the tree. Entry and attribute timeouts are set in every answer
+// here, since go-fuse would put its default in place of a wanted zero.
+func (f *filesystem) nodeOptions(o Options) *gofs.Options {
+	opts := &gofs.Options{
+		NullPermissions: true, // a mode of 0 means 0
+		RootStableAttr:  &gofs.StableAttr{Ino: f.volume.Root().Ino()},
+		Logger:          fuseLogger(o.Log),
+	}
+	if o.NegativeTimeout > 0 {
+		opts.NegativeTimeout = &o.NegativeTimeout
+	}
+	return opts
+}
+
+func mountOptions(o Options) *fuse.MountOptions {
+	m := &fuse.MountOptions{
+		AllowOther:           o.AllowOther,
+		Name:                 "mcfs",
+		FsName:               o.FsName,
+		Options:              append([]string(nil), o.Extra...),
+		MaxWrite:             maxWrite,
+		MaxReadAhead:         maxReadAhead,
+		MaxBackground:        maxBackground,
+		IgnoreSecurityLabels: true,
+		DisableSplice:        true, // all data comes from memory
+		Debug:                o.Debug,
+		Logger:               fuseLogger(o.Log),
+		PanicHandler:         panicHandler(o.Log),
+	}
+	if m.FsName == "" {
+		m.FsName = m.Name
+	}
+	if o.AllowOther {
+		m.Options = append(m.Options, "default_permissions")
+	}
+	platformOptions(m)
+	return m
+}
+
+// serve answers until the mount ends, by Unmount or by anybody's umount.
+func (s *Server) serve() {
+	defer close(s.ended)
+	s.fuse.Serve()
+	s.notifier.close()
+}
+
+func (s *Server) waitMount(ctx context.Context) error {
+	ready := make(chan error, 1)
+	go func() { ready <- s.fuse.WaitMount() }() // ends with the mount at the latest
+	select {
+	case err := <-ready:
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// Mountpoint is where the mount is, absolute and without symbolic links.
+func (s *Server) Mountpoint() string { return s.mountpoint }
+
+// Wait returns when the mount has ended, however that came about, and the last
+// request is answered.
+func (s *Server) Wait() { <-s.ended }
+
+// Done is closed when Wait would return.
+func (s *Server) Done() <-chan struct{} { return s.ended }
+
+// Unmount ends the mount. If programs have files open in it, it is detached: it
+// disappears from the tree at once and ends with the last of them; the error
+// is ErrDetached then. A mount that has ended already is no error.
+func (s *Server) Unmount() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case <-s.ended:
+		return nil
+	default:
+	}
+	if s.detached {
+		return fmt.Errorf("unmount %s: %w", s.mountpoint, ErrDetached)
+	}
+	err := s.fuse.Unmount() // tries for a moment, then waits for the last request
+	if err == nil {
+		<-s.ended
+		return nil
+	}
+	s.log.Debug("mount is busy", "mountpoint", s.mountpoint, "err", err)
+	if lazy := detach(s.mountpoint); lazy != nil {
+		return fmt.Errorf("unmount %s: %w", s.mountpoint, errors.Join(err, lazy))
+	}
+	s.detached = true
+	return fmt.Errorf("unmount %s: %w", s.mountpoint, ErrDetached)
+}
+
+// panicHandler keeps one broken request from ending the mount.
+func panicHandler(log *slog.Logger) func(any) fuse.Status {
+	return func(v any) fuse.Status {
+		log.Error("panic while answering a request", "panic", fmt.Sprint(v), "stack", stack())
+		return fuse.Status(syscall.EIO)
+	}
+}

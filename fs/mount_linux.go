@@ -1,0 +1,90 @@
+package fs
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/hanwen/go-fuse/v2/fuse"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// kernelNotifies says that this kernel can be told to forget entries.
+	kernelNotifies = true
+	// openNoFlush spares the flush of a handle that cannot write (Linux 5.16).
+	openNoFlush = uint32(fuse.FOPEN_NOFLUSH)
+
+	renameNoReplace = unix.RENAME_NOREPLACE
+	renameExchange  = unix.RENAME_EXCHANGE
+)
+
+func platformOptions(m *fuse.MountOptions) {
+	// Root needs no helper; where mount(2) is refused all the same, the helper is tried.
+	m.DirectMount = os.Geteuid() == 0
+	// READDIRPLUS_AUTO: only who looks at the entries of a directory pays for
+	// their attributes. HANDLE_KILLPRIV_V2: without it the kernel asks for
+	// security.capability before each write.
+	m.ExtraCapabilities |= fuse.CAP_READDIRPLUS_AUTO | fuse.CAP_HANDLE_KILLPRIV_V2
+	// PASSTHROUGH, which go-fuse negotiates by itself, would make this a stacked
+	// filesystem, and those cannot be stacked upon.
+	m.DisabledCapabilities |= fuse.CAP_PASSTHROUGH
+}
+
+// afterMount lifts the read-ahead above the kernel's default for FUSE, 128 KiB.
+// Only root may, and it is no more than a gain.
+func afterMount(mountpoint string, log *slog.Logger) {
+	if os.Geteuid() != 0 {
+		return
+	}
+	info, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return
+	}
+	m, ok := findMount(string(info), mountpoint)
+	if !ok {
+		return
+	}
+	path := filepath.Join("/sys/class/bdi", m.device, "read_ahead_kb")
+	if err := os.WriteFile(path, []byte(strconv.Itoa(maxReadAhead>>10)), 0); err != nil {
+		log.Debug("read-ahead stays as it is", "path", path, "err", err)
+	}
+}
+
+// detach takes a busy mount out of the tree.
+func detach(mountpoint string) error {
+	if os.Geteuid() == 0 {
+		if err := unix.Unmount(mountpoint, unix.MNT_DETACH); err == nil {
+			return nil
+		}
+	}
+	helper, err := fusermount()
+	if err != nil {
+		return err
+	}
+	out, err := exec.Command(helper, "-u", "-z", "--", mountpoint).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%s -u -z: %w: %s", helper, err, strings.TrimSpace(string(out)))
+	}
+	return nil
+}
+
+var errNoHelper = errors.New("neither fusermount3 nor fusermount is installed")
+
+// fusermount finds the helper that mounts for users.
+func fusermount() (string, error) {
+	for _, name := range []string{"fusermount3", "fusermount"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path, nil
+		}
+		if path, err := exec.LookPath(filepath.Join("/bin", name)); err == nil {
+			return path, nil
+		}
+	}
+	return "", errNoHelper
+}

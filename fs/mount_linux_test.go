@@ -1,0 +1,211 @@
+package fs
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"mcfs/crypt"
+	"mcfs/keys"
+	"mcfs/sidecar"
+	"mcfs/spool"
+	"mcfs/store/dir"
+	"mcfs/volume"
+)
+
+func init() { roles["volume"] = serveVolume }
+
+const testSource = "mcfs#bucket/a prefix, with a comma"
+
+// serveVolume mounts a real volume over a directory store and a local keyring,
+// and takes commands, a line each.
+func serveVolume(args []string) {
+	mountpoint, state := args[0], args[1]
+	check := func(err error) {
+		if err != nil {
+			say(event{What: "failed", Text: err.Error()})
+			os.Exit(1)
+		}
+	}
+	ctx := context.Background()
+	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	st, err := dir.New(dir.Options{Path: filepath.Join(state, "store")})
+	check(err)
+	keeper, err := keys.CreateLocal(filepath.Join(state, "keyring"))
+	check(err)
+	sp, err := spool.Open(spool.Options{Dir: filepath.Join(state, "spool"), MaxSize: 256 << 20, Log: log})
+	check(err)
+	vo := volume.Options{Store: st, Keeper: keeper, Spool: sp, Log: log, Mode: crypt.CTR}
+	mo := Options{AllowOther: os.Geteuid() == 0, FsName: testSource, Log: log}
+	if slices.Contains(args, "believe for an hour") {
+		mo.EntryTimeout, mo.AttrTimeout, vo.Fresh = time.Hour, time.Hour, 100*time.Millisecond
+	}
+	v, err := volume.Open(ctx, vo)
+	check(err)
+	s, err := Mount(ctx, mountpoint, v, mo)
+	check(err)
+	_, err = Mount(ctx, mountpoint, v, Options{Log: log})
+	say(event{What: "second mount", Text: fmt.Sprint(err)})
+	say(event{What: "mounted"})
+	commands := bufio.NewScanner(os.Stdin)
+	for commands.Scan() {
+		if commands.Text() == "unmount" {
+			err := s.Unmount()
+			say(event{What: "unmounted", Text: fmt.Sprint(err), Code: detachedCode(err)})
+			s.Wait()
+			say(event{What: "ended"})
+		}
+	}
+	check(s.Unmount())
+	s.Wait()
+	limited, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	check(v.Close(limited))
+	check(sp.Close())
+	check(st.Close())
+}
+
+func detachedCode(err error) int {
+	if errors.Is(err, ErrDetached) {
+		return 1
+	}
+	return 0
+}
+
+func startVolume(t *testing.T, options ...string) (d *daemon, state string) {
+	state = t.TempDir()
+	return startDaemon(t, "volume", append([]string{state}, options...)...), state
+}
+
+func TestMount(t *testing.T) {
+	d, state := startVolume(t)
+	// scratch is a directory of its own for each part.
+	scratch := func(t *testing.T) string {
+		t.Helper()
+		path := filepath.Join(d.mountpoint, strings.ReplaceAll(filepath.Base(t.Name()), " ", "_"))
+		must(t, os.Mkdir(path, 0o777))
+		must(t, os.Chmod(path, 0o777))
+		return path
+	}
+
+	t.Run("type and source", func(t *testing.T) {
+		info, err := os.ReadFile("/proc/self/mountinfo")
+		must(t, err)
+		m, ok := findMount(string(info), d.mountpoint)
+		if !ok || m.kind != "fuse.mcfs" || m.source != testSource {
+			t.Errorf("mounted as %+v, %v", m, ok)
+		}
+		if ahead, err := os.ReadFile("/sys/class/bdi/" + m.device + "/read_ahead_kb"); os.Geteuid() == 0 && (err != nil || strings.TrimSpace(string(ahead)) != "1024") {
+			t.Errorf("read-ahead is %q KiB, %v", ahead, err)
+		}
+		e := d.await(t, "the second mount", func(e event) bool { return e.What == "second mount" })
+		if !strings.Contains(e.Text, "is a mount already") {
+			t.Errorf("the second mount: %s", e.Text)
+		}
+	})
+	t.Run("write and read", func(t *testing.T) { testWriteAndRead(t, scratch(t), state) })
+	t.Run("append and truncate", func(t *testing.T) { testAppendAndTruncate(t, scratch(t)) })
+	t.Run("holes", func(t *testing.T) { testHoles(t, scratch(t)) })
+	t.Run("names", func(t *testing.T) { testNames(t, scratch(t)) })
+	t.Run("what there is not", func(t *testing.T) { testRefused(t, scratch(t)) })
+	t.Run("attributes", func(t *testing.T) { testAttributes(t, scratch(t)) })
+	t.Run("extended attributes", func(t *testing.T) { testXattrs(t, scratch(t)) })
+	t.Run("setuid", func(t *testing.T) { testSetid(t, scratch(t)) })
+	t.Run("listing", func(t *testing.T) { testListing(t, scratch(t)) })
+	t.Run("sync", func(t *testing.T) { testSync(t, scratch(t)) })
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func wantErrno(t *testing.T, what string, err error, want syscall.Errno) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Errorf("%s: %v, want %v", what, err, want)
+	}
+}
+
+// noise is content that cannot be taken for anything else.
+func noise(n int) []byte {
+	data := make([]byte, n)
+	r := rand.NewChaCha8([32]byte{1})
+	r.Read(data)
+	return data
+}
+
+func wantContent(t *testing.T, path string, want []byte) {
+	t.Helper()
+	got, err := os.ReadFile(path)
+	must(t, err)
+	if !bytes.Equal(got, want) {
+		t.Errorf("%s: %d bytes, want %d others", path, len(got), len(want))
+	}
+}
+
+func TestUnmountWhileBusy(t *testing.T) {
+	d, _ := startVolume(t)
+	f, err := os.Create(filepath.Join(d.mountpoint, "open"))
+	must(t, err)
+	fmt.Fprintln(d.stdin, "unmount")
+	e := d.await(t, "the unmount", func(e event) bool { return e.What == "unmounted" })
+	if e.Code != 1 {
+		t.Errorf("unmount of a busy mount: %s", e.Text)
+	}
+	info, err := os.ReadFile("/proc/self/mountinfo")
+	must(t, err)
+	if _, ok := findMount(string(info), d.mountpoint); ok {
+		t.Error("it is still in the tree")
+	}
+	if _, err := f.WriteString("on it goes"); err != nil {
+		t.Errorf("write after the unmount: %v", err)
+	}
+	must(t, f.Close())
+	d.await(t, "the end", func(e event) bool { return e.What == "ended" })
+}
+
+// The kernel believes names for an hour here: only a notification explains that
+// it asks again.
+func TestNewsFromElsewhere(t *testing.T) {
+	d, state := startVolume(t, "believe for an hour")
+	inside := filepath.Join(d.mountpoint, "dir")
+	must(t, os.Mkdir(inside, 0o755))
+	for _, name := range []string{"stays", "goes"} {
+		must(t, os.WriteFile(filepath.Join(inside, name), []byte(name), 0o600))
+		_, err := os.Stat(filepath.Join(inside, name))
+		must(t, err)
+	}
+	object := filepath.Join(state, "store", "dir", "goes")
+	must(t, os.Remove(object))
+	must(t, os.Remove(sidecar.Name(object)))
+	time.Sleep(time.Second)
+	if _, err := os.Stat(filepath.Join(inside, "goes")); err != nil {
+		t.Fatalf("the kernel asked without being told: %v", err)
+	}
+	var err error
+	for range 100 {
+		_, listErr := os.ReadDir(inside) // makes the volume look
+		must(t, listErr)
+		if _, err = os.Stat(filepath.Join(inside, "goes")); err != nil {
+			break
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	wantErrno(t, "stat of what another machine removed", err, syscall.ENOENT)
+	_, err = os.Stat(filepath.Join(inside, "stays"))
+	must(t, err)
+}

@@ -1,0 +1,165 @@
+package fs
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	gofs "github.com/hanwen/go-fuse/v2/fs"
+	"github.com/hanwen/go-fuse/v2/fuse"
+
+	"mcfs/volume"
+)
+
+// filesystem is what the nodes of one mount share.
+type filesystem struct {
+	volume   *volume.Volume
+	log      *slog.Logger
+	trouble  *complaints
+	notifier *notifier
+
+	entryTimeout, attrTimeout time.Duration
+
+	// dirs finds the node that the kernel knows of a volume's directory
+	// (*volume.Node to *dirNode), for news about its entries.
+	dirs sync.Map
+}
+
+// node is what all kinds have in common: the volume's node, for as long as the
+// kernel knows it. go-fuse finds the node again by its inode number, which the
+// volume gives to one file or version alone.
+type node struct {
+	gofs.Inode
+	fs *filesystem
+	v  *volume.Node
+
+	// setid says that setuid or setgid was set when the attributes were last seen.
+	setid atomic.Bool
+}
+
+type dirNode struct {
+	node
+	known atomic.Bool // stands in filesystem.dirs
+}
+
+type fileNode struct{ node }
+
+type linkNode struct{ node }
+
+// of unwraps a go-fuse node of this package.
+func of(ops gofs.InodeEmbedder) (*node, bool) {
+	switch n := ops.(type) {
+	case *dirNode:
+		return &n.node, true
+	case *fileNode:
+		return &n.node, true
+	case *linkNode:
+		return &n.node, true
+	}
+	return nil, false
+}
+
+// newOps makes the node of a kind; its Mode bits go along.
+func (f *filesystem) newOps(v *volume.Node) (gofs.InodeEmbedder, uint32) {
+	switch v.Kind() {
+	case volume.Dir:
+		return &dirNode{node: node{fs: f, v: v}}, syscall.S_IFDIR
+	case volume.Symlink:
+		return &linkNode{node{fs: f, v: v}}, syscall.S_IFLNK
+	default:
+		return &fileNode{node{fs: f, v: v}}, syscall.S_IFREG
+	}
+}
+
+// child is the inode of a volume's node under a name: the one that the kernel
+// has, or else a new one, which go-fuse drops if it knows the number.
+func (d *dirNode) child(ctx context.Context, name string, v *volume.Node) *gofs.Inode {
+	if known := d.GetChild(name); known != nil {
+		if n, ok := of(known.Operations()); ok && n.v == v {
+			return known
+		}
+	}
+	ops, mode := d.fs.newOps(v)
+	return d.NewInode(ctx, ops, gofs.StableAttr{Ino: v.Ino(), Mode: mode})
+}
+
+// do runs one call of the volume, patiently, and gives its errno.
+func (f *filesystem) do(ctx context.Context, op string, call func(context.Context) error) syscall.Errno {
+	p := newPatience(ctx)
+	defer p.stop()
+	return f.errno(op, call(p))
+}
+
+func (f *filesystem) errno(op string, err error) syscall.Errno {
+	errno, known := toErrno(err)
+	if !known {
+		f.trouble.unexpected(op, err)
+	}
+	return errno
+}
+
+// doOpen is do for what opens.
+func (f *filesystem) doOpen(ctx context.Context, op string, call func(context.Context) error) syscall.Errno {
+	p := newPatience(ctx)
+	defer p.stop()
+	err := call(p)
+	errno, known := toOpenErrno(err)
+	if !known {
+		f.trouble.unexpected(op, err)
+	}
+	return errno
+}
+
+// timeouts are how long the kernel may believe a node's name and attributes. A
+// sidecar comes and goes with commits, so it is asked for each time (P3).
+func (f *filesystem) timeouts(kind volume.Kind) (entry, attr time.Duration) {
+	if kind == volume.Sidecar {
+		return 0, 0
+	}
+	return f.entryTimeout, f.attrTimeout
+}
+
+// fillEntry answers what finds or makes an entry.
+func (f *filesystem) fillEntry(v *volume.Node, a volume.Attr, out *fuse.EntryOut) {
+	fillAttr(a, &out.Attr)
+	entry, attr := f.timeouts(v.Kind())
+	out.SetEntryTimeout(entry)
+	out.SetAttrTimeout(attr)
+}
+
+// fillAttrOut answers what describes a node.
+func (n *node) fillAttrOut(a volume.Attr, out *fuse.AttrOut) {
+	n.seen(a)
+	fillAttr(a, &out.Attr)
+	_, attr := n.fs.timeouts(n.v.Kind())
+	out.SetTimeout(attr)
+}
+
+func (n *node) seen(a volume.Attr) { n.setid.Store(a.Mode&(syscall.S_ISUID|syscall.S_ISGID) != 0) }
+
+// blockSize is st_blksize, bytes.
+const blockSize = 4096
+
+func fillAttr(a volume.Attr, out *fuse.Attr) {
+	out.Ino = a.Ino
+	out.Size = uint64(a.Size)
+	out.Blocks = uint64(a.Blocks)
+	out.Blksize = blockSize
+	out.Mode = a.Mode
+	out.Nlink = a.Nlink
+	out.Uid, out.Gid = a.UID, a.GID
+	setTime(a.Atime, &out.Atime, &out.Atimensec)
+	setTime(a.Mtime, &out.Mtime, &out.Mtimensec)
+	setTime(a.Ctime, &out.Ctime, &out.Ctimensec)
+}
+
+// setTime leaves the epoch for a time that is not known.
+func setTime(t time.Time, sec *uint64, nsec *uint32) {
+	if t.IsZero() {
+		return
+	}
+	*sec, *nsec = uint64(t.Unix()), uint32(t.Nanosecond())
+}

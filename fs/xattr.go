@@ -1,0 +1,78 @@
+package fs
+
+import (
+	"bytes"
+	"context"
+	"syscall"
+
+	gofs "github.com/hanwen/go-fuse/v2/fs"
+	"golang.org/x/sys/unix"
+)
+
+var (
+	_ gofs.NodeGetxattrer    = (*node)(nil)
+	_ gofs.NodeSetxattrer    = (*node)(nil)
+	_ gofs.NodeRemovexattrer = (*node)(nil)
+	_ gofs.NodeListxattrer   = (*node)(nil)
+)
+
+// Getxattr copies an attribute into dest. With too small a dest, and with none,
+// which is the question for its size, the answer is ERANGE with the size.
+func (n *node) Getxattr(ctx context.Context, name string, dest []byte) (uint32, syscall.Errno) {
+	if !keptAttr(name) {
+		return 0, noAttr
+	}
+	var value []byte
+	errno := n.fs.do(ctx, "getxattr", func(ctx context.Context) (err error) {
+		value, err = n.v.GetXattr(ctx, name)
+		return err
+	})
+	if errno != 0 {
+		return 0, errno
+	}
+	return copyOut(dest, value)
+}
+
+func copyOut(dest, value []byte) (uint32, syscall.Errno) {
+	if len(dest) < len(value) {
+		return uint32(len(value)), syscall.ERANGE
+	}
+	return uint32(copy(dest, value)), 0
+}
+
+// Setxattr sets an attribute. The buffer is the request's, so the volume gets a copy.
+func (n *node) Setxattr(ctx context.Context, name string, data []byte, flags uint32) syscall.Errno {
+	if !keptAttr(name) {
+		return syscall.ENOTSUP
+	}
+	create := flags&unix.XATTR_CREATE != 0
+	replace := flags&unix.XATTR_REPLACE != 0
+	return n.fs.do(ctx, "setxattr", func(ctx context.Context) error {
+		return n.v.SetXattr(ctx, name, bytes.Clone(data), create, replace)
+	})
+}
+
+// Removexattr removes an attribute.
+func (n *node) Removexattr(ctx context.Context, name string) syscall.Errno {
+	if !keptAttr(name) {
+		return noAttr
+	}
+	return n.fs.do(ctx, "removexattr", func(ctx context.Context) error { return n.v.RemoveXattr(ctx, name) })
+}
+
+// Listxattr lists the names, each ended by a zero byte.
+func (n *node) Listxattr(ctx context.Context, dest []byte) (uint32, syscall.Errno) {
+	var names []string
+	errno := n.fs.do(ctx, "listxattr", func(ctx context.Context) (err error) {
+		names, err = n.v.ListXattr(ctx)
+		return err
+	})
+	if errno != 0 {
+		return 0, errno
+	}
+	var list []byte
+	for _, name := range names {
+		list = append(append(list, name...), 0)
+	}
+	return copyOut(dest, list)
+}
