@@ -301,6 +301,7 @@ func TestTailAlone(t *testing.T) {
 			}
 			u.Advance(5 * testPart)
 			d.data = d.data[:3*testPart] // parts up to the third have left
+			eventually(t, "they have", func() bool { return u.Progress() == int64(3-firstEager(f.mode))*testPart })
 			if u.Touches(3*testPart, 2*testPart) || !u.Touches(3*testPart-1, 1) {
 				t.Fatal("Touches does not say what has left")
 			}

@@ -23,7 +23,9 @@ type draft struct {
 	data    []byte
 	failing error // of the next Freezes
 	views   atomic.Int64
-	reads   atomic.Int64 // bytes
+	reads   atomic.Int64  // bytes
+	late    atomic.Int64  // reads of views that were released
+	slow    time.Duration // of each read
 }
 
 type frozen struct {
@@ -61,6 +63,10 @@ func (d *draft) whole() *frozen {
 func (f *frozen) ReadAt(p []byte, off int64) (int, error) {
 	if err := f.fail.Load(); err != nil {
 		return 0, *err
+	}
+	time.Sleep(f.d.slow)
+	if f.gone.Load() {
+		f.d.late.Add(1)
 	}
 	if f.gone.Load() || off < f.off {
 		return 0, fmt.Errorf("read at %d of a view from %d, released %v", off, f.off, f.gone.Load())

@@ -31,7 +31,7 @@ func (u *Upload) State() State {
 		s.UploadID = ""
 	}
 	for i, p := range u.parts {
-		if false {
+		if u.mode == crypt.CBC && i >= u.prefix {
 			break
 		}
 		if p.state == acked && u.resumable(i) {
