@@ -109,8 +109,8 @@ func (v *Volume) whileMoving(a *attempt) (context.Context, context.CancelCauseFu
 func (v *Volume) freeze(n *Node, a *attempt) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.state == Clean {
-		return context.Canceled
+	if n.state != Queued && n.state != Uploading {
+		return errNothing
 	}
 	a.gen, a.replaces, a.size = n.gen, n.replaces, n.size()
 	switch {

@@ -172,6 +172,10 @@ func (v *Volume) conclude(n *Node, a *attempt, err error) {
 		v.mu.Lock()
 		v.endAttempt(n, a)
 		v.mu.Unlock()
+	case errors.Is(err, errNothing):
+		v.mu.Lock()
+		v.endAttempt(n, a)
+		v.mu.Unlock()
 	case a.stage == waiting && called != nil:
 		v.mu.Lock()
 		v.endAttempt(n, a)

@@ -198,7 +198,7 @@ func (h *Handle) Release() {
 	}
 	n := h.n
 	if stream != nil {
-		n.v.work.add(stream.Close)
+		n.v.background(stream.Close)
 	}
 	n.unhold(h)
 	if h.writable() && !killed {
@@ -215,7 +215,11 @@ func (v *Volume) afterRelease(n *Node) {
 		return
 	}
 	n.mu.Lock()
-	due := n.writers == 0 && n.state == Writing
+	due := n.writers == 0 && n.gen > n.asked
+	switch n.state {
+	case Clean, Local, Lost, Interrupted:
+		due = false
+	}
 	n.mu.Unlock()
 	if due {
 		v.ask(n, false)

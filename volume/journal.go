@@ -18,6 +18,7 @@ type record struct {
 	Base     *versionRecord `json:"base,omitempty"`
 	Replaces *versionRecord `json:"replaces,omitempty"`
 	Making   *versionRecord `json:"making,omitempty"`  // a version whose object may have been made
+	Newer    bool           `json:"newer,omitempty"`   // what is promised was written after Making was frozen
 	Uploads  []string       `json:"uploads,omitempty"` // multipart uploads to abort after a crash
 	At       string         `json:"at,omitempty"`      // the key of Making and Uploads
 }
@@ -101,6 +102,7 @@ func (v *Volume) entry(n *Node) (spool.Entry, error) {
 	}
 	if a := n.attempt; a != nil && a.ver != nil {
 		r.Making, r.At = a.ver.record(), a.path
+		r.Newer, r.Asked = n.kept > a.gen, r.Asked && n.asked > a.gen
 	}
 	data, err := json.Marshal(r)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"mcfs/sidecar"
@@ -205,7 +206,7 @@ func (n *Node) SetAttr(ctx context.Context, h *Handle, s SetAttr) (Attr, error) 
 		return n.sidecarAttr(ctx)
 	}
 	if s.Size != nil {
-		if err := n.truncate(ctx, h, *s.Size); err != nil {
+		if err := n.resize(ctx, h, *s.Size); err != nil {
 			return Attr{}, err
 		}
 	}
@@ -218,6 +219,18 @@ func (n *Node) SetAttr(ctx context.Context, h *Handle, s SetAttr) (Attr, error) 
 		}
 	}
 	return n.Attr(ctx)
+}
+
+// resize truncates through a handle, or by path: then no release will follow
+// that commits it, so that it is committed by itself a moment later.
+func (n *Node) resize(ctx context.Context, h *Handle, size int64) error {
+	if h != nil {
+		return n.truncate(ctx, h, size)
+	}
+	byPath := &Handle{n: n, flags: syscall.O_WRONLY}
+	n.hold(byPath)
+	defer byPath.Release()
+	return n.truncate(ctx, byPath, size)
 }
 
 // apply changes a's fields as s says.

@@ -84,11 +84,11 @@ func (n *Node) readFrom(ctx context.Context, h *Handle, file *spool.File, reader
 			part = p[done : start-off]
 		default:
 			part = p[done:min(int64(len(p)), at+length-off)]
-			if k, err := n.readBase(ctx, h, part, at); err != nil || k == 0 {
+			k, err := n.readBase(ctx, h, part, at)
+			if err != nil || k == 0 {
 				return done + k, err
-			} else {
-				done += k
 			}
+			done += k
 			continue
 		}
 		k, err := file.ReadAt(part, at)
@@ -108,18 +108,21 @@ func (n *Node) readFrom(ctx context.Context, h *Handle, file *spool.File, reader
 
 // readBase reads through the pipeline.
 func (n *Node) readBase(ctx context.Context, h *Handle, p []byte, off int64) (int, error) {
-	s, err := n.streamFor(ctx, h)
+	s, reader, err := n.streamFor(ctx, h)
 	if err != nil {
 		return 0, err
 	}
 	k, err := s.ReadAt(ctx, p, off)
-	if err == io.EOF {
+	if err == nil || err == io.EOF {
 		return k, nil
 	}
-	if err != nil {
-		return k, n.readFailed(err)
+	n.mu.Lock()
+	replaced := n.reader != reader
+	n.mu.Unlock()
+	if replaced && ctx.Err() == nil {
+		return 0, errRetry // a commit made another version meanwhile, with the same bytes here
 	}
-	return k, nil
+	return k, n.readFailed(err)
 }
 
 // readFailed gives the pipeline's error the words of this package, and takes
@@ -132,10 +135,11 @@ func (n *Node) readFailed(err error) error {
 	return errorsIO(fromFetch(fmt.Errorf("read %s: %w", n.Path(), err)))
 }
 
-// streamFor is the handle's stream on the version that the node has now.
-func (n *Node) streamFor(ctx context.Context, h *Handle) (*fetch.Stream, error) {
+// streamFor is the handle's stream on the version that the node has now; a
+// stream of its own, for the caller to close, where h is nil.
+func (n *Node) streamFor(ctx context.Context, h *Handle) (*fetch.Stream, *fetch.Reader, error) {
 	if err := n.prepareIfNeeded(ctx); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	n.mu.Lock()
 	reader := n.reader
@@ -144,20 +148,20 @@ func (n *Node) streamFor(ctx context.Context, h *Handle) (*fetch.Stream, error) 
 		// Blocks of a draft that were sent and dropped: there is no version to read them from yet.
 		n.v.log.Error("cannot read a part that was sent and dropped from the full spool before its commit; raise spool.max_size",
 			"path", n.Path())
-		return nil, ErrFull
+		return nil, nil, ErrFull
 	}
 	if h == nil {
-		return reader.NewStream(), nil
+		return reader.NewStream(), reader, nil
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.reader != reader || h.stream == nil {
 		if h.stream != nil {
-			n.v.work.add(h.stream.Close)
+			n.v.background(h.stream.Close)
 		}
 		h.reader, h.stream = reader, reader.NewStream()
 	}
-	return h.stream, nil
+	return h.stream, reader, nil
 }
 
 // fill brings absent blocks of the base into the spool's file.
@@ -168,7 +172,7 @@ func (n *Node) fill(ctx context.Context, off, length int64) error {
 	if file == nil {
 		return nil
 	}
-	s, err := n.streamFor(ctx, nil)
+	s, _, err := n.streamFor(ctx, nil)
 	if err != nil {
 		return err
 	}

@@ -171,6 +171,15 @@ func (v *Volume) draftOf(e spool.Entry, r record) (*Node, error) {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if d, name := v.grow(e.Path); ver != nil {
+		// A queued rename may carry the same version to the same name: one object, one description.
+		if c := d.dir.children[name]; c != nil && c.ver != nil && string(c.ver.iv) == string(ver.iv) {
+			if replaces == ver {
+				replaces = c.ver
+			}
+			ver = c.ver
+		}
+	}
 	n := v.newNode(File, nil, "")
 	n.ver, n.replaces, n.attr, n.described = ver, replaces, e.Attr, true
 	n.gen, n.kept = 1, 1
@@ -182,7 +191,7 @@ func (v *Volume) draftOf(e spool.Entry, r record) (*Node, error) {
 	switch {
 	case e.State == Local.String():
 		n.state = Local
-	case r.Asked:
+	case r.Asked, r.Making != nil:
 		n.state, n.asked = Queued, 1
 	}
 	return n, nil
@@ -223,6 +232,20 @@ func (v *Volume) settleMaking(n *Node, e spool.Entry, r record, ticket *ticket) 
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.seq.finish(ticket)
+	if ours && r.Newer {
+		// The object has arrived, and something newer was promised since.
+		n.mu.Lock()
+		n.ver, n.replaces = ver, ver
+		if !r.Asked {
+			n.state, n.asked = Interrupted, 0
+		}
+		n.mu.Unlock()
+		if r.Asked {
+			v.startAttempt(n)
+		}
+		v.signal()
+		return
+	}
 	if !ours {
 		if !r.Promised {
 			v.unlink(n.parent, n)

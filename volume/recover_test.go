@@ -370,3 +370,113 @@ func TestFileLargerThanSpool(t *testing.T) {
 		})
 	}
 }
+
+// TestCrashKeepsWhatFollowedACommit: bytes fsynced after a close whose commit is
+// still on its way are not mistaken for that commit's.
+func TestCrashKeepsWhatFollowedACommit(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	f.set(func(op, key string) error {
+		if op == "put" && sidecar.Is(key) {
+			return errDown
+		}
+		return nil
+	})
+	h := r.create("a", os.O_TRUNC)
+	r.write(h, []byte("first"), 0)
+	if err := h.Flush(t.Context(), nil); err == nil {
+		t.Fatal("close succeeded without a sidecar")
+	}
+	r.write(h, []byte("second"), 0)
+	if err := h.Fsync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r.crash(f, "after")
+	if got := r.load("a"); string(got) != "second" {
+		t.Errorf("%q", got)
+	}
+	if err := r.v.Sync(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	r.truthful()
+	r.cold()
+	if got := r.load("a"); string(got) != "second" {
+		t.Errorf("%q at last", got)
+	}
+}
+
+// TestWriteDuringCommit: what is written while a commit is on its way is committed after it.
+func TestWriteDuringCommit(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.GCM)
+	f.set(down)
+	h := r.create("a", os.O_TRUNC)
+	r.write(h, []byte("first"), 0)
+	if err := h.Flush(t.Context(), nil); err == nil {
+		t.Fatal("close succeeded without a store")
+	}
+	r.write(h, []byte("2"), 0) // as through a map: no flush follows, only the release
+	h.Release()
+	time.Sleep(2 * releaseDelay)
+	f.set(nil)
+	r.sync()
+	r.truthful()
+	r.cold()
+	if got := r.load("a"); string(got) != "2irst" {
+		t.Errorf("%q", got)
+	}
+}
+
+// TestTruncateByPath commits although nobody has the file open.
+func TestTruncateByPath(t *testing.T) {
+	r := newRig(t, crypt.CTR)
+	r.save("a", random(100_000))
+	r.cold()
+	size := int64(70_001)
+	if _, err := r.node("a").SetAttr(t.Context(), nil, SetAttr{Size: &size}); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(3 * releaseDelay)
+	r.cold()
+	if !bytes.Equal(r.load("a"), random(100_000)[:size]) {
+		t.Error("content differs")
+	}
+}
+
+// TestLostJournal: drafts come back from their sealed files alone, as interrupted.
+func TestLostJournal(t *testing.T) {
+	for _, damage := range []func(path string) error{
+		os.Remove,
+		func(path string) error { return os.Truncate(path, 5000) },
+		func(path string) error { return os.WriteFile(path, random(32768), 0o600) },
+	} {
+		r, f := newFlakyRig(t, crypt.CTR)
+		f.set(down)
+		p := random(500_000)
+		if _, err := r.v.Root().Mkdir(t.Context(), "d", 0o755, 0, 0); err != nil {
+			t.Fatal(err)
+		}
+		h := r.create("d/a", os.O_TRUNC)
+		r.write(h, p, 0)
+		if err := h.Flush(t.Context(), nil); err == nil {
+			t.Fatal("close succeeded without a store")
+		}
+		h.Release()
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		_ = r.v.Close(ctx) // it cannot finish: its store is gone
+		if err := r.spool.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if err := damage(r.spoolFile("journal.db")); err != nil {
+			t.Fatal(err)
+		}
+		f.set(nil)
+		r.open("spool-flaky")
+		if got := r.load("d/a"); !bytes.Equal(got, p) {
+			t.Error("the draft did not come back")
+		}
+		if err := r.v.Sync(t.Context(), "d/a"); err != nil {
+			t.Fatal(err)
+		}
+		r.truthful()
+	}
+}

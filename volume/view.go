@@ -47,7 +47,7 @@ func (w *view) ReadAt(p []byte, off int64) (int, error) {
 }
 
 func (w *view) base(ctx context.Context, p []byte, off int64) (int, error) {
-	s, err := w.n.streamFor(ctx, nil)
+	s, _, err := w.n.streamFor(ctx, nil)
 	if err != nil {
 		return 0, err
 	}

@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"cmp"
 	"math/bits"
 	"slices"
 )
@@ -200,10 +201,28 @@ func (s *Stream) reach(i, end int64) int64 {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	n := end - i
-	if s.straight() {
-		n = max(n, min(s.size(s.limit()), e.free()))
+	if s.straight() && blocksIn(s.next) <= end {
+		// This read is the foremost in order: what follows it is wanted next.
+		_, stop := s.unread(end, i+min(s.size(s.limit()), e.free()))
+		n = max(n, stop-i)
 	}
 	return min(s.r.lay.blocks(), i+min(n, e.maxUnits()))
+}
+
+// unread trims a run of blocks beyond next to the first stretch that no early
+// read has asked for.
+func (w *window) unread(first, end int64) (int64, int64) {
+	for _, x := range slices.SortedFunc(slices.Values(w.early), func(a, b span) int { return cmp.Compare(a.off, b.off) }) {
+		from, to := x.off/blockSize, blocksIn(x.end)
+		switch {
+		case to <= first:
+		case from <= first:
+			first = to
+		default:
+			return first, min(end, from)
+		}
+	}
+	return first, end
 }
 
 // topUp starts GETs ahead of a stream that goes straight on, as far as nobody
@@ -243,7 +262,12 @@ func (s *Stream) plan() (first, end int64, ok bool) {
 	if first >= target || target-first < size && target < r.lay.blocks() {
 		return 0, 0, false
 	}
-	return first, min(first+size, target), true
+	first, end = s.unread(first, min(first+size, target))
+	if first >= end {
+		s.ahead = max(s.ahead, end)
+		return 0, 0, false
+	}
+	return first, end, true
 }
 
 // fetchAhead starts a flight for the blocks [start, stop), the first of
@@ -252,7 +276,7 @@ func (s *Stream) fetchAhead(first, start, stop, end int64) bool {
 	r, e := s.r, s.r.e
 	e.mu.Lock()
 	defer e.leave()
-	if r.usable() != nil || !e.idle() || first != max(s.ahead, blocksIn(s.next)) {
+	if r.usable() != nil || !e.idle() || first < max(s.ahead, blocksIn(s.next)) {
 		return false
 	}
 	for start < stop && r.blocks[start] != nil {

@@ -22,7 +22,7 @@ func TestRandomReadsFetchOnlyTheirBlocks(t *testing.T) {
 				o.check(t, s, rand.IntN(16<<20/4096)*4096, 4096)
 			}
 			_, n := o.st.seen()
-			limit := int64(reads * (16*4096 + aesBlock)) // CBC's chain, GCM's tag
+			limit := int64(reads * (16*4096 + 2*aesBlock)) // CBC's chain and padding, GCM's tag
 			if n > limit {
 				t.Errorf("%d bytes fetched for %d asked: %.2f times", n, reads*4096, float64(n)/(reads*4096))
 			}
@@ -77,40 +77,44 @@ func TestSequentialIsParallel(t *testing.T) {
 
 func TestASeekClosesTheWindow(t *testing.T) {
 	o := newObject(t, kindNamed(t, "CTR"), 24<<20)
-	synctest.Test(t, func(t *testing.T) {
-		r := o.reader(t, Config{}, nil)
-		defer r.e.Close()
-		s := r.NewStream()
-		for off := 0; off < 4<<20; off += 128 << 10 {
-			o.check(t, s, off, 128<<10)
-		}
-		release, ended := hold(o.st)
-		o.check(t, s, 4<<20, 128<<10) // tops up: these GETs hang
-		synctest.Wait()
-		if leftOf(r).gets == 0 {
-			t.Fatal("nothing is fetched ahead")
-		}
-		go release2(release)
-		o.check(t, s, 20<<20, 4096)
-		synctest.Wait()
-		if ended.Load() == 0 {
-			t.Error("GETs outside of any window go on")
-		}
-		if left := leftOf(r); left.flights != 0 || left.ahead != 0 {
-			t.Errorf("left of the old window: %+v", left)
-		}
-		o.st.seen()
-		o.check(t, s, 20<<20+4096, 4096)
-		if _, n := o.st.seen(); n > 8*blockSize {
-			t.Errorf("the new window begins with %d bytes", n)
-		}
-	})
+	for name, to := range map[string]int{"forward": 20 << 20, "back": 1 << 20} {
+		t.Run(name, func(t *testing.T) {
+			o.st.set(func() { o.st.before = nil })
+			synctest.Test(t, func(t *testing.T) { seekAway(t, o, to) })
+		})
+	}
 }
 
-// release2 lets the held GETs go a moment later, after the seek has cancelled some.
-func release2(release func()) {
-	time.Sleep(time.Second)
-	release()
+func seekAway(t *testing.T, o *object, to int) {
+	r := o.reader(t, Config{}, nil)
+	defer r.e.Close()
+	s := r.NewStream()
+	for off := 0; off < 4<<20; off += 128 << 10 {
+		o.check(t, s, off, 128<<10)
+	}
+	synctest.Wait()
+	release, ended := hold(o.st)
+	for off := 4 << 20; leftOf(r).gets == 0; off += 128 << 10 {
+		o.check(t, s, off, 128<<10) // tops up before long: these GETs hang
+		synctest.Wait()
+	}
+	go func() { // after the seek has cancelled them
+		time.Sleep(time.Second)
+		release()
+	}()
+	o.check(t, s, to, 4096)
+	synctest.Wait()
+	if ended.Load() == 0 {
+		t.Error("GETs outside of any window go on")
+	}
+	if left := leftOf(r); left.flights != 0 || left.ahead != 0 {
+		t.Errorf("left of the old window: %+v", left)
+	}
+	o.st.seen()
+	o.check(t, s, to+4096, 4096)
+	if _, n := o.st.seen(); n > 8*blockSize {
+		t.Errorf("the new window begins with %d bytes", n)
+	}
 }
 
 func TestClosingAStreamStopsItsReadAhead(t *testing.T) {
@@ -265,5 +269,22 @@ func TestFollow(t *testing.T) {
 	}
 	if w.follow(20_000, 20_001) {
 		t.Error("strays without end are no seek")
+	}
+}
+
+func TestUnread(t *testing.T) {
+	const b = blockSize
+	w := window{early: []span{{8 * b, 9 * b}, {4 * b, 5*b + 1}, {6 * b, 7 * b}}}
+	for _, tt := range []struct{ first, end, start, stop int64 }{
+		{0, 20, 0, 4},
+		{0, 3, 0, 3},
+		{4, 20, 7, 8},
+		{5, 6, 7, 6}, // nothing
+		{8, 20, 9, 20},
+		{10, 20, 10, 20},
+	} {
+		if start, stop := w.unread(tt.first, tt.end); start != tt.start || stop != tt.stop {
+			t.Errorf("of %d to %d: %d to %d, want %d to %d", tt.first, tt.end, start, stop, tt.start, tt.stop)
+		}
 	}
 }
