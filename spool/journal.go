@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime/debug"
 	"sync"
+	"syscall"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
@@ -68,11 +69,8 @@ func openDB(path string) (db *bolt.DB, err error) {
 		db, err = bolt.Open(path, 0o600, &bolt.Options{Timeout: time.Second, FreelistType: bolt.FreelistMapType})
 		return err
 	})
-	switch {
-	case errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, bolterrors.ErrVersionMismatch):
-		return nil, fmt.Errorf("%w: %w", ErrCorrupt, err)
-	case err != nil:
-		return nil, err
+	if err != nil {
+		return nil, openFailure(err)
 	}
 	err = checkDB(db, path)
 	if err == nil {
@@ -83,6 +81,16 @@ func openDB(path string) (db *bolt.DB, err error) {
 		return nil, err
 	}
 	return db, nil
+}
+
+// openFailure tells what the system refused from what bbolt could not read: for
+// some damage ("file size too small") it has no error of its own.
+func openFailure(err error) error {
+	var errno syscall.Errno
+	if errors.As(err, &errno) || errors.Is(err, bolterrors.ErrTimeout) || errors.Is(err, ErrCorrupt) {
+		return err
+	}
+	return fmt.Errorf("%w: %w", ErrCorrupt, err)
 }
 
 func checkDB(db *bolt.DB, path string) error {

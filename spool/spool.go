@@ -96,8 +96,9 @@ type Spool struct {
 	open map[ID]*File // nil while one is being opened
 }
 
-// Open locks the folder and opens its journal; a corrupt journal is moved to
-// quarantine and a new one begun (Rebuilt then reports true).
+// Open locks the folder and opens its journal. A corrupt journal is moved to
+// quarantine and a new one begun; so is one where it is missing beside sealed
+// files (Rebuilt then reports true).
 func Open(o Options) (*Spool, error) { return openWith(o, realSystem{}) }
 
 func openWith(o Options, sys system) (*Spool, error) {
@@ -126,6 +127,10 @@ func openWith(o Options, sys system) (*Spool, error) {
 
 func (s *Spool) openJournal() error {
 	path := filepath.Join(s.dir, journalName)
+	if _, err := os.Lstat(path); errors.Is(err, os.ErrNotExist) && len(s.quota.files) > 0 {
+		s.log.Error("the journal is gone although there are sealed files: a new one is begun", "path", path)
+		s.rebuilt = true
+	}
 	j, err := openJournal(path, s.log)
 	if err == nil || !errors.Is(err, ErrCorrupt) {
 		s.journal = j
