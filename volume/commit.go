@@ -183,6 +183,8 @@ func (v *Volume) conclude(n *Node, a *attempt, err error) {
 			v.startAttempt(n)
 		}
 		v.mu.Unlock()
+	case errors.Is(err, upload.ErrConflict) && v.stillBase(a):
+		v.retryLater(n, a, err)
 	case errors.Is(err, upload.ErrConflict):
 		v.putBack(a)
 		v.conflict(n, a)

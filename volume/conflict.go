@@ -46,6 +46,18 @@ func (v *Volume) withdrawIfLate(ctx context.Context, a *attempt) error {
 	return err
 }
 
+// stillBase looks whether what stands under the name is the version that this
+// machine knows, under another ETag: then there is no conflict.
+func (v *Volume) stillBase(a *attempt) bool {
+	if a.replaces == nil || a.replaces.foreign() {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(v.ctx, requestTimeout)
+	defer cancel()
+	same, err := v.refind(ctx, a.replaces, a.path)
+	return err == nil && same
+}
+
 // conflict gives way: another machine saved the name meanwhile. Ours survives
 // beside it, under a name that says so, and is committed there.
 func (v *Volume) conflict(n *Node, a *attempt) {

@@ -3,6 +3,7 @@ package volume
 import (
 	"bytes"
 	"errors"
+	"io"
 	"os"
 	"strings"
 	"testing"
@@ -445,5 +446,45 @@ func TestRenameWhileOpen(t *testing.T) {
 	r.cold()
 	if got := r.load("b"); string(got) != "newer" {
 		t.Errorf("%q", got)
+	}
+}
+
+// TestCopiedOntoItself: another tool's sync changes the ETag and not the version.
+func TestCopiedOntoItself(t *testing.T) {
+	r := newRig(t, crypt.CTR)
+	p := random(400_000)
+	r.save("a", p)
+	r.cold()
+	h, err := r.node("a").Open(t.Context(), os.O_RDWR, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := r.store.Head(t.Context(), "a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, _, err := r.store.Get(t.Context(), "a", store.Range{}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cipher, err := io.ReadAll(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	attr := store.Attributes{ContentType: info.ContentType, Metadata: info.Metadata}
+	if _, err := r.store.Put(t.Context(), "a", bodyOf(cipher), attr, store.Condition{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.readAll(h); !bytes.Equal(got, p) {
+		t.Error("content differs")
+	}
+	r.write(h, []byte("changed"), 10)
+	copy(p[10:], "changed")
+	r.finish(h)
+	r.expectObjects("a", "a.settings.json")
+	r.truthful()
+	r.cold()
+	if !bytes.Equal(r.load("a"), p) {
+		t.Error("content differs, cold")
 	}
 }

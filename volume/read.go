@@ -1,12 +1,14 @@
 package volume
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 
 	"mcfs/crypt"
+	"mcfs/sidecar"
 	"mcfs/spool"
 	"mcfs/volume/fetch"
 )
@@ -122,7 +124,42 @@ func (n *Node) readBase(ctx context.Context, h *Handle, p []byte, off int64) (in
 	if replaced && ctx.Err() == nil {
 		return 0, errRetry // a commit made another version meanwhile, with the same bytes here
 	}
+	if errors.Is(err, fetch.ErrStale) && n.relocate(ctx) {
+		return 0, errRetry
+	}
 	return k, n.readFailed(err)
+}
+
+// relocate looks whether the version is still there under another ETag, as a
+// copy onto itself or a sync by another tool leaves it: the IV names the version.
+func (n *Node) relocate(ctx context.Context) bool {
+	n.mu.Lock()
+	ver := n.ver
+	n.mu.Unlock()
+	if ver == nil || ver.foreign() {
+		return false
+	}
+	moved, err := n.v.refind(ctx, ver, n.Path())
+	return err == nil && moved
+}
+
+// refind repairs what is known of where ver is; true if it is at key, elsewhere
+// or under another ETag than was known.
+func (v *Volume) refind(ctx context.Context, ver *version, key string) (bool, error) {
+	info, err := v.store.Head(ctx, key)
+	if err != nil {
+		return false, err
+	}
+	obj, ours, err := sidecar.ParseObject(info.Metadata)
+	if err != nil || !ours || !bytes.Equal(obj.IV, ver.iv) || info.Size != ver.cipher {
+		return false, err
+	}
+	oldKey, oldETag := ver.place()
+	if oldKey == key && oldETag == info.ETag {
+		return false, nil
+	}
+	ver.moved(key, info.ETag, ver.sidecar())
+	return true, nil
 }
 
 // readFailed gives the pipeline's error the words of this package, and takes
