@@ -124,6 +124,7 @@ func (d *daemon) shutDown(ctx context.Context) error {
 	} else if uerr != nil {
 		err = errors.Join(err, uerr)
 	}
+	d.log.Info("ended", "mountpoint", d.o.mountpoint)
 	return errors.Join(err, d.close())
 }
 
@@ -173,10 +174,15 @@ func awaited(all []volume.Pending) []volume.Pending {
 // progress says it in one line.
 func progress(waiting []volume.Pending) string {
 	const most = 3
+	var files, changes int
 	var done, size int64
 	var names []string
 	for _, p := range waiting {
-		done, size = done+min(p.Done, p.Size), size+p.Size
+		if p.Size > 0 {
+			files, done, size = files+1, done+min(p.Done, p.Size), size+p.Size
+		} else {
+			changes++
+		}
 		if len(names) < most {
 			name := p.Path
 			if p.Reason != "" {
@@ -188,11 +194,29 @@ func progress(waiting []volume.Pending) string {
 	if more := len(waiting) - len(names); more > 0 {
 		names = append(names, fmt.Sprintf("and %d more", more))
 	}
-	files := "1 file"
-	if len(waiting) != 1 {
-		files = fmt.Sprintf("%d files", len(waiting))
+	var what []string
+	if files > 0 {
+		what = append(what, fmt.Sprintf("%s (%s of %s sent)", count(files, "file"), bytesText(done), bytesText(size)))
 	}
-	return fmt.Sprintf("waiting for %s, %s of %s sent: %s", files, mib(done), mib(size), strings.Join(names, ", "))
+	if changes > 0 {
+		what = append(what, count(changes, "change"))
+	}
+	return fmt.Sprintf("waiting for %s: %s", strings.Join(what, " and "), strings.Join(names, ", "))
 }
 
-func mib(n int64) string { return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20)) }
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
+}
+
+func bytesText(n int64) string {
+	switch {
+	case n >= 1<<30:
+		return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
+	case n >= 1<<20:
+		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+	}
+	return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
+}

@@ -16,6 +16,7 @@ import (
 
 	"mcfs/keys/kmstest"
 	"mcfs/store/s3/s3test"
+	"mcfs/volume"
 )
 
 // rig is a home, a store that can be broken, and a mountpoint. Files are safe
@@ -152,7 +153,7 @@ func TestUnmountDrains(t *testing.T) {
 	if status := r.ended(daemon, time.Second); status != 0 { // it ended before unmount did
 		t.Errorf("daemon: status %d: %s", status, r.log.String())
 	}
-	if want := "waiting for 1 file, 0.0 MiB of 0.0 MiB sent: movie.mp4"; !strings.Contains(said.String(), want) {
+	if want := "waiting for 1 file (0.0 KiB of 0.0 KiB sent): movie.mp4"; !strings.Contains(said.String(), want) {
 		t.Errorf("unmount said %q, not %q", said.String(), want)
 	}
 	if _, there := findMount(r.mountpoint); there {
@@ -300,5 +301,17 @@ func TestControl(t *testing.T) {
 	}
 	if err := ask(t.Context(), at, []int{os.Geteuid()}, request{Op: "unmount"}, nil); err != errNoDaemon {
 		t.Errorf("after the end: %v", err)
+	}
+}
+
+func TestProgress(t *testing.T) {
+	list := []volume.Pending{
+		{Path: "d", What: "remove"}, {Path: "c", What: "uploading", Done: 3 << 20, Size: 10 << 20},
+		{Path: "b", What: "queued", Reason: "store unavailable", Size: 1 << 30},
+		{Path: "hidden", What: volume.Local.String(), Size: 9}, {Path: "a", What: "rename"},
+	}
+	want := "waiting for 2 files (3.0 MiB of 1.0 GiB sent) and 2 changes: a, b (store unavailable), c, and 1 more"
+	if got := progress(awaited(list)); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }

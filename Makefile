@@ -1,0 +1,66 @@
+# make demo     show all of it on this machine, in seconds, without an account
+# make test     every test, against a real S3 server and real mounts
+# make build    bin/mcfs
+# make install  bin/mcfs into $(PREFIX)/bin
+# make lint     vet, gofmt, staticcheck, go mod tidy, and the same for macOS
+# make fuzz     each fuzz target for $(FUZZTIME)
+# make clean    remove bin/ and the built S3 server
+
+SHELL    := /bin/bash
+PREFIX   ?= /usr/local
+FUZZTIME ?= 10s
+# For a shell whose PATH has no Go.
+export PATH := $(PATH):/usr/local/go/bin:/usr/sbin:/sbin
+
+CACHE       := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/mcfs-test
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+# The S3 server of the tests; s3test takes it from here.
+export VERSITYGW ?= $(CACHE)/versitygw
+
+.PHONY: all build demo test install lint fuzz clean packages fuse-packages versitygw
+all: build
+
+build:
+	go build -o bin/mcfs ./cmd/mcfs
+
+demo: fuse-packages build
+	@bin/mcfs demo
+
+test: packages versitygw
+	go test -race -count=1 -timeout 14m ./...
+
+install: build
+	install -D -m 0755 bin/mcfs $(DESTDIR)$(PREFIX)/bin/mcfs
+
+# What tests and demonstration need, as COMMAND:PACKAGE of Debian.
+FUSE_PACKAGES := fusermount3:fuse3 openssl:openssl ffmpeg:ffmpeg
+PACKAGES      := $(FUSE_PACKAGES) gcc:gcc git:git rsync:rsync node:nodejs vim:vim-tiny jq:jq
+
+packages: WANTED := $(PACKAGES)
+fuse-packages: WANTED := $(FUSE_PACKAGES)
+packages fuse-packages:
+	@.ci/packages $(WANTED)
+
+versitygw: $(VERSITYGW)
+$(VERSITYGW): tools/versitygw/go.mod tools/versitygw/go.sum
+	@mkdir -p $(@D)
+	@echo "building the S3 server of the tests, once (about 90 s)"
+	go build -C tools/versitygw -o $@ github.com/versity/versitygw/cmd/versitygw
+	@touch $@
+
+lint:
+	go vet ./...
+	@files=$$(gofmt -l .); if [ -n "$$files" ]; then echo "gofmt these: $$files"; exit 1; fi
+	go run $(STATICCHECK) ./...
+	@for arch in arm64 amd64; do \
+	  echo "macOS, $$arch"; \
+	  GOOS=darwin GOARCH=$$arch go build -o /dev/null ./cmd/mcfs && GOOS=darwin GOARCH=$$arch go vet ./... || exit 1; done
+	go mod tidy -diff
+
+fuzz:
+	@set -e; for package in $$(go list ./...); do \
+	  for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
+	    echo "$$package $$target"; go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package; done; done
+
+clean:
+	rm -rf bin $(CACHE)/versitygw
