@@ -16,6 +16,8 @@ func (v *Volume) carryOut(ctx context.Context, c *change) error {
 		return v.removeObject(ctx, c.ver, c.Path)
 	case opRename:
 		return v.renameObject(ctx, c)
+	case opMove:
+		return v.moveObjects(ctx, c)
 	case opMkdir:
 		return v.putMarker(ctx, c)
 	case opRmdir:

@@ -112,7 +112,7 @@ func (v *Volume) perform(c *change) {
 	c.begun = true
 	v.mu.Unlock()
 	ctx, cancel := context.WithTimeout(v.ctx, requestTimeout)
-	if c.Op == opRename {
+	if c.Op == opRename || c.Op == opMove {
 		cancel()
 		ctx, cancel = context.WithCancel(v.ctx) // a copy takes as long as its size asks; the store has a deadline without progress
 	}
@@ -161,6 +161,9 @@ func (v *Volume) finishChange(c *change) {
 		if t := c.dir.dir.tombs[c.name]; t != nil {
 			t.done = now
 		}
+	}
+	if c.Op == opMove {
+		v.moveDone(c)
 	}
 	v.seq.finish(c.ticket)
 	v.signal()

@@ -31,7 +31,7 @@ func (v *Volume) sideShown(n *Node) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.ver == nil {
-		return n.state == Clean && n.listed.side.etag != ""
+		return n.state == Clean && n.listed.side.etag != "" && n.listed.key == v.path(n)
 	}
 	key, _ := n.ver.place()
 	return n.ver.sidecar().etag != "" && n.ver == n.replaces && key == v.path(n)

@@ -47,34 +47,50 @@ type found struct {
 	folder bool
 }
 
-// list reads the directory at path; whole is false if onePage was not enough.
-func (v *Volume) list(ctx context.Context, path string, onePage bool) (names map[string]*found, whole bool, err error) {
-	prefix := path
-	if prefix != "" {
-		prefix += "/"
+// prefixOf is what the keys in a directory begin with.
+func prefixOf(path string) string {
+	if path == "" {
+		return ""
 	}
+	return path + "/"
+}
+
+// list reads a directory from the places where it may be, older ones first (what
+// moves is seen at the old place, at the new, or at both); whole is false if
+// onePage was not enough.
+func (v *Volume) list(ctx context.Context, places []string, onePage bool) (names map[string]*found, whole bool, err error) {
 	names = make(map[string]*found)
+	for _, prefix := range places {
+		whole, err = v.listPrefix(ctx, names, prefix, onePage)
+		if err != nil || !whole {
+			return names, false, err
+		}
+	}
+	pairUp(names)
+	return names, true, nil
+}
+
+// listPrefix adds what stands at one prefix. A name that is there already stays as it was found.
+func (v *Volume) listPrefix(ctx context.Context, names map[string]*found, prefix string, onePage bool) (whole bool, err error) {
 	for token := ""; ; {
 		rctx, cancel := context.WithTimeout(ctx, requestTimeout)
 		page, err := v.store.List(rctx, prefix, "/", token, 0)
 		cancel()
 		if err != nil {
-			return nil, false, fmt.Errorf("list %s: %w", path, err)
+			return false, fmt.Errorf("list %s: %w", prefix, err)
 		}
 		v.collect(names, page, prefix)
 		if page.Next == "" {
-			break
+			return true, nil
 		}
 		if page.Next == token {
-			return nil, false, fmt.Errorf("list %s: the store repeats itself", path)
+			return false, fmt.Errorf("list %s: the store repeats itself", prefix)
 		}
 		token = page.Next
 		if onePage {
-			return names, false, nil
+			return false, nil
 		}
 	}
-	pairUp(names)
-	return names, true, nil
 }
 
 // collect adds a page's names. Keys that no path can spell are not shown.
@@ -89,7 +105,7 @@ func (v *Volume) collect(names map[string]*found, page store.Page, prefix string
 	}
 	for i := range page.Objects {
 		o := &page.Objects[i]
-		if name := strings.TrimPrefix(o.Key, prefix); showable(name) {
+		if name := strings.TrimPrefix(o.Key, prefix); showable(name) && at(name).object == nil {
 			at(name).object = o
 		}
 	}

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"slices"
 	"time"
 
 	"mcfs/sidecar"
@@ -143,9 +143,10 @@ func (v *Volume) bounded(ctx context.Context, had bool, f func(context.Context) 
 func (v *Volume) fly(d *Node, f *flight, onePage bool) {
 	v.mu.Lock()
 	path := v.path(d)
+	places := v.sources(prefixOf(path))
 	v.mu.Unlock()
 	begun := time.Now()
-	names, whole, err := v.list(v.ctx, path, onePage)
+	names, whole, err := v.list(v.ctx, places, onePage)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	d.dir.flight = nil
@@ -155,7 +156,7 @@ func (v *Volume) fly(d *Node, f *flight, onePage bool) {
 		v.log.Warn("cannot list; what was known last is shown", "path", path, "cause", err)
 		return
 	}
-	if d.gone || v.path(d) != path {
+	if d.gone || v.path(d) != path || !slices.Equal(places, v.sources(prefixOf(path))) {
 		return // renamed meanwhile: the next lookup lists again
 	}
 	d.dir.large = !whole
@@ -168,23 +169,26 @@ func (v *Volume) fly(d *Node, f *flight, onePage bool) {
 func (v *Volume) probe(ctx context.Context, d *Node, name string) error {
 	v.mu.Lock()
 	path := join(v.path(d), name)
+	places := v.sources(prefixOf(v.path(d)))
 	v.mu.Unlock()
 	begun := time.Now()
-	page, err := v.store.List(ctx, path, "/", "", 0)
-	if err != nil {
-		return fmt.Errorf("look up %s: %w", path, err)
-	}
 	names := make(map[string]*found)
-	v.collect(names, page, strings.TrimSuffix(path, name))
-	if page.Next != "" {
-		if err := v.probeSidecar(ctx, names, path, name); err != nil {
-			return err
+	for _, prefix := range places {
+		page, err := v.store.List(ctx, prefix+name, "/", "", 0)
+		if err != nil {
+			return fmt.Errorf("look up %s: %w", path, err)
+		}
+		v.collect(names, page, prefix)
+		if page.Next != "" {
+			if err := v.probeSidecar(ctx, names, prefix+name, name); err != nil {
+				return err
+			}
 		}
 	}
 	pairUp(names)
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if d.gone || join(v.path(d), name) != path {
+	if d.gone || join(v.path(d), name) != path || !slices.Equal(places, v.sources(prefixOf(v.path(d)))) {
 		return nil
 	}
 	if d.dir.fresh == nil {

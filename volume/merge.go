@@ -53,7 +53,7 @@ func (v *Volume) mergeName(d *Node, name string, f *found, begun time.Time) {
 }
 
 func (v *Volume) mergeFile(d *Node, name string, c *Node, f *found) {
-	l := listing{etag: f.object.ETag, size: f.object.Size, modified: f.object.Modified}
+	l := listing{key: f.object.Key, etag: f.object.ETag, size: f.object.Size, modified: f.object.Modified}
 	if f.side != nil {
 		l.side = sideInfo{f.side.ETag, f.side.Size, f.side.Modified}
 	}

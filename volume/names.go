@@ -251,6 +251,12 @@ func (n *Node) Remove(ctx context.Context, name string) error {
 		return nil
 	}
 	v := n.v
+	if v.isMoving(c) {
+		// Its ETag is about to change: only its IV will tell it from another's.
+		if err := c.describe(ctx); err != nil {
+			return err
+		}
+	}
 	v.names.Lock()
 	defer v.names.Unlock()
 	v.mu.Lock()
@@ -292,6 +298,13 @@ func (n *Node) Remove(ctx context.Context, name string) error {
 	return nil
 }
 
+// isMoving says whether the file's object is not yet where its name says.
+func (v *Volume) isMoving(n *Node) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return len(v.sources(v.path(n))) > 1
+}
+
 // standing is what is in the store under the node's name once everything that
 // was queued before now is done; nil: nothing. v.mu is held.
 func (v *Volume) standing(n *Node) *version {
@@ -305,7 +318,7 @@ func (v *Volume) standing(n *Node) *version {
 	}
 	// Only listed so far: enough to remove or replace it.
 	return &version{
-		key: v.path(n), etag: n.listed.etag, cipher: n.listed.size, modified: n.listed.modified, side: n.listed.side,
+		key: n.listed.key, etag: n.listed.etag, cipher: n.listed.size, modified: n.listed.modified, side: n.listed.side,
 	}
 }
 

@@ -161,11 +161,11 @@ func (n *Node) describe(ctx context.Context) error {
 		return nil
 	}
 	n.v.mu.Lock()
-	key, l := n.v.path(n), n.listed
+	l := n.listed
 	n.v.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, waitUnknown)
 	defer cancel()
-	ver, err := n.v.load(ctx, key, l)
+	ver, err := n.v.load(ctx, l)
 	if err != nil {
 		return errorsIO(err)
 	}

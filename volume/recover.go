@@ -66,6 +66,8 @@ func (v *Volume) recoverChange(sc spool.Change) {
 		}
 		v.plant(n, c.To)
 		c.node = n
+	case opMove:
+		v.recoverMove(c)
 	case opMkdir:
 		d, name := v.grow(c.Path)
 		if d.dir.children[name] == nil {
@@ -85,6 +87,22 @@ func (v *Volume) recoverChange(sc spool.Change) {
 		}
 	}
 	v.enqueue(c)
+}
+
+// recoverMove moves what the tree knows of a directory, and remembers its old place.
+func (v *Volume) recoverMove(c *change) {
+	d, name := v.grow(c.Path)
+	n := d.dir.children[name]
+	delete(d.dir.children, name)
+	d.dir.tombs[name] = &tomb{}
+	c.dir, c.name = d, name
+	if n == nil || n.kind != Dir {
+		n = v.newDir(nil, "")
+		n.dir.attr = c.attr
+	}
+	v.plant(n, c.To)
+	c.node = n
+	v.moves = append(v.moves, c)
 }
 
 // grow finds the directory of a path, making what is missing, and the last element.
@@ -108,6 +126,7 @@ func (v *Volume) grow(p string) (*Node, string) {
 
 // plant gives a node a place.
 func (v *Volume) plant(n *Node, p string) {
+	p = strings.TrimSuffix(p, "/")
 	d, name := v.grow(p)
 	n.parent, n.name, n.changed = d, name, time.Now()
 	delete(d.dir.tombs, name)

@@ -480,3 +480,134 @@ func TestLostJournal(t *testing.T) {
 		r.truthful()
 	}
 }
+
+// TestMoveDirectory renames directories with committed files and drafts in
+// them, while the store is down, over a crash, twice in a row.
+func TestMoveDirectory(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	ctx := t.Context()
+	root := r.v.Root()
+	for _, d := range []string{"a", "a/sub"} {
+		dir, base := filepath.Split(d)
+		if _, err := r.node(dir).Mkdir(ctx, base, 0o755, 0, 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mtime := time.Unix(1_600_000_000, 5)
+	for i := range 30 {
+		name := fmt.Sprintf("a/sub/f%02d", i)
+		r.save(name, []byte("content "+name))
+		if _, err := r.node(name).SetAttr(ctx, nil, SetAttr{Mtime: &mtime}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.sync()
+	open, err := r.node("a/sub/f03").Open(ctx, os.O_RDWR, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.set(down)
+	draft := r.create("a/draft", os.O_TRUNC)
+	r.write(draft, []byte("a draft"), 0)
+	if err := root.Rename(ctx, "a", root, "b", 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := root.Rename(ctx, "b", root, "c", 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := root.Rename(ctx, "c", r.node("c/sub"), "inside", 0); !errors.Is(err, ErrInvalid) {
+		t.Errorf("a directory moved into itself: %v", err)
+	}
+	if err := r.node("c/sub").Remove(ctx, "f01"); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.node("c/sub").Rename(ctx, "f02", root, "out", 0); err != nil {
+		t.Fatal(err)
+	}
+	check := func(when string) {
+		t.Helper()
+		for i := range 30 {
+			name := fmt.Sprintf("c/sub/f%02d", i)
+			if i == 1 || i == 2 {
+				if _, err := r.node("c/sub").Lookup(ctx, filepath.Base(name)); !errors.Is(err, ErrNotExist) {
+					t.Errorf("%s: %s is there: %v", when, name, err)
+				}
+				continue
+			}
+			if got := r.load(name); string(got) != fmt.Sprintf("content a/sub/f%02d", i) {
+				t.Errorf("%s: %s holds %q", when, name, got)
+			}
+			if a, err := r.node(name).Attr(ctx); err != nil || !a.Mtime.Equal(mtime) {
+				t.Errorf("%s: %s has mtime %v, %v", when, name, a.Mtime, err)
+			}
+		}
+		if got := r.load("out"); string(got) != "content a/sub/f02" {
+			t.Errorf("%s: out holds %q", when, got)
+		}
+		if _, err := r.v.Root().Lookup(ctx, "a"); !errors.Is(err, ErrNotExist) {
+			t.Errorf("%s: the old name is there: %v", when, err)
+		}
+	}
+	check("store down")
+	if got := r.readAll(open); string(got) != "content a/sub/f03" {
+		t.Errorf("an open file reads %q", got)
+	}
+	r.crash(f, "after")
+	check("after the crash")
+	if got := r.load("c/draft"); string(got) != "a draft" {
+		t.Errorf("draft: %q", got)
+	}
+	if err := r.v.Sync(ctx, "c/draft"); err != nil {
+		t.Fatal(err)
+	}
+	r.sync()
+	check("done")
+	r.truthful()
+	for _, key := range r.objects() {
+		if !strings.HasPrefix(key, "c/") && !strings.HasPrefix(key, "out") {
+			t.Errorf("%s is left over", key)
+		}
+	}
+	if n := len(r.objects()); n != 2+2*28+2+2 {
+		t.Errorf("%d objects", n)
+	}
+	r.cold()
+	check("cold")
+}
+
+// TestMoveDirectoryAndGoOn changes files of a directory that has just been moved.
+func TestMoveDirectoryAndGoOn(t *testing.T) {
+	r := newRig(t, crypt.GCM)
+	ctx := t.Context()
+	root := r.v.Root()
+	if _, err := root.Mkdir(ctx, "a", 0o755, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 10 {
+		r.save(fmt.Sprintf("a/f%d", i), random(1000+i))
+	}
+	h, err := r.node("a/f5").Open(ctx, os.O_RDWR, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := root.Rename(ctx, "a", root, "b", 0); err != nil {
+		t.Fatal(err)
+	}
+	r.write(h, []byte("changed"), 3)
+	r.finish(h)
+	r.save("b/f6", []byte("new"))
+	if err := r.node("b").Remove(ctx, "f7"); err != nil {
+		t.Fatal(err)
+	}
+	r.sync()
+	r.truthful()
+	r.cold()
+	want := random(1005)
+	copy(want[3:], "changed")
+	if !bytes.Equal(r.load("b/f5"), want) || string(r.load("b/f6")) != "new" || !bytes.Equal(r.load("b/f8"), random(1008)) {
+		t.Error("content differs")
+	}
+	if n := len(r.objects()); n != 1+2*9 {
+		t.Errorf("%v", r.objects())
+	}
+}

@@ -2,7 +2,6 @@ package volume
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -252,37 +251,4 @@ func (v *Volume) renameOntoSidecar(ctx context.Context, d, c, to *Node, base str
 		return false, fmt.Errorf("%s is reserved for the settings of %s: %w", sidecar.Name(base), base, ErrPermission)
 	}
 	return true, d.Remove(ctx, c.name)
-}
-
-// renameDir moves a directory: so far an empty one, or one of drafts only. What
-// holds committed files is refused as if it lay on another device: mv copies it.
-func (v *Volume) renameDir(ctx context.Context, from, c, to *Node, name string, target *Node) error {
-	if target != nil {
-		if target.kind != Dir {
-			return ErrNotDir
-		}
-		if err := to.Rmdir(ctx, name); err != nil {
-			return err
-		}
-	}
-	if err := v.refresh(ctx, c, ""); err != nil {
-		return err
-	}
-	v.mu.Lock()
-	empty := len(c.dir.children) == 0
-	attr := c.dir.attr
-	for d := to; d != nil; d = d.parent {
-		if d == c {
-			v.mu.Unlock()
-			return ErrInvalid
-		}
-	}
-	v.mu.Unlock()
-	if !empty {
-		return ErrCrossDevice
-	}
-	if _, err := to.Mkdir(ctx, name, attr.Mode, attr.UID, attr.GID); err != nil && !errors.Is(err, ErrExist) {
-		return err
-	}
-	return from.Rmdir(ctx, c.name)
 }

@@ -47,6 +47,7 @@ type sideInfo struct {
 
 // listing is what LIST said of a clean file and of its sidecar.
 type listing struct {
+	key      string // where the object is: not at the node's path while a directory above moves
 	etag     string
 	size     int64
 	modified time.Time
@@ -132,10 +133,11 @@ func regionOf(keyID string) string {
 	return string(parts[3])
 }
 
-// load reads the description of the object at key: one GET of its sidecar
+// load reads the description of an object that was listed: one GET of its sidecar
 // where there is one, else one HEAD. What is malformed, or belongs to another
 // object, gives a version that can be listed but not read (damage).
-func (v *Volume) load(ctx context.Context, key string, l listing) (*version, error) {
+func (v *Volume) load(ctx context.Context, l listing) (*version, error) {
+	key := l.key
 	x := &version{
 		key: key, etag: l.etag, cipher: l.size, modified: l.modified,
 		attr: sidecar.Attr{Mode: modeFile | 0o644, UID: v.o.UID, GID: v.o.GID, Mtime: l.modified},

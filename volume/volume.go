@@ -89,6 +89,7 @@ type Volume struct {
 	changes  map[uint64]*change // queued changes of names
 	attrs    map[*Node]*change  // of them, a rewrite of attributes that has not begun
 	idle     []*Node            // clean files nobody has open, oldest first
+	moves    []*change          // directories whose objects still have their old keys, oldest first
 	settled  chan struct{}      // closed and renewed when a draft or change ends
 	started  time.Time
 	finished int64 // bytes of ciphertext committed

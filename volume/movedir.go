@@ -1,0 +1,338 @@
+package volume
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"mcfs/sidecar"
+	"mcfs/spool"
+	"mcfs/store"
+)
+
+// opMove renames a whole directory: all that the store has below Path.
+const opMove = "move"
+
+// movers is how many objects of a directory are renamed at once.
+const movers = 16
+
+// renameDir moves a directory with all below it. The tree shows it at once;
+// until the store has followed, what is listed at or below the new name is
+// looked for under the old one too.
+func (v *Volume) renameDir(ctx context.Context, from, c, to *Node, name string, target *Node) error {
+	if target != nil {
+		if target.kind != Dir {
+			return ErrNotDir
+		}
+		if err := to.Rmdir(ctx, name); err != nil {
+			return err
+		}
+	}
+	v.names.Lock()
+	defer v.names.Unlock()
+	drafts, err := v.draftsBelow(c)
+	if err != nil {
+		return err
+	}
+	v.mu.Lock()
+	mv, entries, err := v.planDir(from, c, to, name, drafts)
+	v.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	err = v.journalChanges([]*change{mv}, func(tx *spool.Tx) error {
+		for _, e := range entries {
+			if err := tx.PutEntry(e); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	v.applyDir(mv, from, c, to, name, drafts)
+	return nil
+}
+
+// draftsBelow makes every draft below a directory durable, so that one journal
+// transaction can move them.
+func (v *Volume) draftsBelow(d *Node) ([]*Node, error) {
+	v.mu.Lock()
+	var drafts []*Node
+	v.walk(d, func(n *Node) {
+		if _, ok := v.busy[n]; ok {
+			drafts = append(drafts, n)
+		}
+	})
+	v.mu.Unlock()
+	for _, n := range drafts {
+		n.mu.Lock()
+		file, up, base := n.file, n.up, n.ver
+		n.mu.Unlock()
+		if file == nil {
+			continue
+		}
+		if _, _, dropped := file.Absent(0); dropped && up != nil && base == nil {
+			return nil, fmt.Errorf("parts of %s were sent and dropped from the full spool: %w", n.Path(), ErrBusy)
+		}
+		if err := file.Sync(false); err != nil {
+			return nil, fromSpool(err)
+		}
+	}
+	return drafts, nil
+}
+
+// planDir checks the move and describes it to the journal; v.mu is held.
+func (v *Volume) planDir(from, c, to *Node, name string, drafts []*Node) (*change, []spool.Entry, error) {
+	if c.gone || to.gone || from.dir.children[c.name] != c {
+		return nil, nil, ErrNotExist
+	}
+	if to.dir.children[name] != nil {
+		return nil, nil, ErrExist
+	}
+	for d := to; d != nil; d = d.parent {
+		if d == c {
+			return nil, nil, fmt.Errorf("a directory cannot move into itself: %w", ErrInvalid)
+		}
+	}
+	oldPath, newPath := v.path(c), join(v.path(to), name)
+	mv := &change{
+		Change: spool.Change{Op: opMove, Path: oldPath + "/", To: newPath + "/"}, node: c, dir: from, name: c.name, attr: c.dir.attr,
+	}
+	var entries []spool.Entry
+	for _, n := range drafts {
+		n.mu.Lock()
+		if n.state != Clean && !n.gone {
+			e, err := v.entry(n)
+			if err != nil {
+				n.mu.Unlock()
+				return nil, nil, err
+			}
+			e.Path = newPath + strings.TrimPrefix(e.Path, oldPath)
+			entries = append(entries, e)
+			n.kept = max(n.kept, n.gen)
+		}
+		n.mu.Unlock()
+	}
+	return mv, entries, nil
+}
+
+// applyDir makes the move true in the tree.
+func (v *Volume) applyDir(mv *change, from, c, to *Node, name string, drafts []*Node) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, n := range drafts {
+		v.callOff(n, errMoved)
+	}
+	delete(from.dir.children, c.name)
+	from.dir.tombs[c.name] = &tomb{}
+	c.parent, c.name = to, name
+	to.dir.children[name] = c
+	delete(to.dir.tombs, name)
+	now := time.Now()
+	c.changed, from.dir.attr.Mtime, to.dir.attr.Mtime = now, now, now
+	v.moves = append(v.moves, mv)
+	v.enqueue(mv)
+	for _, n := range drafts {
+		n.mu.Lock()
+		up := n.up
+		n.up, n.eager = nil, false
+		due := n.state == Queued
+		if n.state == Uploading {
+			n.step(evMove)
+			due = true
+		}
+		n.mu.Unlock()
+		if up != nil {
+			v.background(up.Abort)
+		}
+		if due {
+			v.startAttempt(n)
+		}
+	}
+}
+
+// sources are the prefixes of the store under which what the tree shows at
+// prefix may still be, itself included, older places first; v.mu is held.
+func (v *Volume) sources(prefix string) []string {
+	list := []string{prefix}
+	for i := len(v.moves) - 1; i >= 0; i-- {
+		m := v.moves[i]
+		for _, p := range list {
+			if rest, ok := strings.CutPrefix(p, m.To); ok {
+				list = append([]string{m.Path + rest}, list...)
+				break
+			}
+		}
+	}
+	return list
+}
+
+// moveObjects renames all that the store has below a directory's old name. It
+// may be repeated: what has moved is not there any more.
+func (v *Volume) moveObjects(ctx context.Context, c *change) error {
+	var markers []string
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(movers)
+	for token := ""; ; {
+		page, err := v.store.List(gctx, c.Path, "", token, 0)
+		if err != nil {
+			return errors.Join(fmt.Errorf("list %s: %w", c.Path, err), g.Wait())
+		}
+		for _, o := range page.Objects {
+			switch {
+			case strings.HasSuffix(o.Key, "/"):
+				markers = append(markers, o.Key)
+			case isSidecarOf(o.Key, page.Objects):
+			default:
+				g.Go(func() error { return v.moveObject(gctx, c, o) })
+			}
+		}
+		if page.Next == "" {
+			break
+		}
+		token = page.Next
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return v.moveMarkers(ctx, c, markers)
+}
+
+// isSidecarOf says whether a key is that of a sidecar whose file is on the same
+// page: that one takes it along. One whose file is on another page is looked at by itself.
+func isSidecarOf(key string, page []store.Info) bool {
+	base, ok := sidecar.Base(key)
+	if !ok {
+		return false
+	}
+	for _, o := range page {
+		if o.Key == base {
+			return true
+		}
+	}
+	return false
+}
+
+func (v *Volume) moveObject(ctx context.Context, c *change, o store.Info) error {
+	if base, ok := sidecar.Base(o.Key); ok {
+		if _, err := v.store.Head(ctx, base); err == nil {
+			return nil // its file takes it along
+		}
+	}
+	l := listing{key: o.Key, etag: o.ETag, size: o.Size, modified: o.Modified}
+	if side, err := v.store.Head(ctx, sidecar.Name(o.Key)); err == nil {
+		l.side = sideInfo{side.ETag, side.Size, side.Modified}
+	} else if !errors.Is(err, store.ErrNotExist) {
+		return err
+	}
+	ver, err := v.load(ctx, l)
+	if errors.Is(err, store.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	one := &change{Change: spool.Change{Op: opRename, Path: o.Key, To: c.To + strings.TrimPrefix(o.Key, c.Path)}, ver: ver}
+	ver.setSidecar(sideInfo{})
+	if ver.damage != nil {
+		return v.moveDamaged(ctx, one, o)
+	}
+	if err := v.renameObject(ctx, one); err != nil {
+		return err
+	}
+	v.settleMoved(c, strings.TrimPrefix(o.Key, c.Path), ver)
+	return nil
+}
+
+// moveDamaged moves what cannot be read as it is, its sidecar too: nothing is lost.
+func (v *Volume) moveDamaged(ctx context.Context, c *change, o store.Info) error {
+	for _, key := range []string{o.Key, sidecar.Name(o.Key)} {
+		info, err := v.store.Head(ctx, key)
+		if errors.Is(err, store.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		to := c.To + strings.TrimPrefix(key, c.Path)
+		_, err = v.store.Copy(ctx, store.Copy{
+			Source: key, SourceIfMatch: info.ETag, Target: to, Size: info.Size,
+			Attributes: store.Attributes{ContentType: info.ContentType, Metadata: info.Metadata},
+		})
+		if err != nil {
+			return fmt.Errorf("copy %s to %s: %w", key, to, err)
+		}
+		if err := v.deleteIfThere(ctx, key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// moveMarkers makes the directories' markers under the new name, then removes the old ones, deepest first.
+func (v *Volume) moveMarkers(ctx context.Context, c *change, markers []string) error {
+	for _, key := range markers {
+		info, err := v.store.Head(ctx, key)
+		if errors.Is(err, store.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		attr := store.Attributes{ContentType: info.ContentType, Metadata: info.Metadata}
+		to := c.To + strings.TrimPrefix(key, c.Path)
+		if _, err := v.store.Put(ctx, to, bodyOf(nil), attr, store.Condition{}); err != nil {
+			return fmt.Errorf("put %s: %w", to, err)
+		}
+	}
+	for i := len(markers) - 1; i >= 0; i-- {
+		if err := v.deleteIfThere(ctx, markers[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// moveDone forgets the old places; v.mu is held.
+func (v *Volume) moveDone(c *change) {
+	for i, m := range v.moves {
+		if m == c {
+			v.moves = append(v.moves[:i:i], v.moves[i+1:]...)
+			return
+		}
+	}
+}
+
+// settleMoved tells the tree's node, if it still stands where the move put it,
+// where its version is now. One that was renamed since finds it by itself.
+func (v *Volume) settleMoved(c *change, rest string, made *version) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	n := c.node
+	for elem := range strings.SplitSeq(rest, "/") {
+		if n == nil || n.dir == nil {
+			return
+		}
+		n = n.dir.children[elem]
+	}
+	if n == nil || n.kind != File {
+		return
+	}
+	key, etag := made.place()
+	side := made.sidecar()
+	n.listed = listing{key: key, etag: etag, size: made.cipher, modified: made.modified, side: side}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, x := range []*version{n.ver, n.replaces} {
+		if x != nil && bytes.Equal(x.iv, made.iv) && x.foreign() == made.foreign() {
+			x.moved(key, etag, side)
+		}
+	}
+}
