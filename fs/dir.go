@@ -149,6 +149,8 @@ func typeBits(k volume.Kind) uint32 {
 		return syscall.S_IFDIR
 	case volume.Symlink:
 		return syscall.S_IFLNK
+	case volume.Unknown:
+		return 0 // DT_UNKNOWN: whoever wants to know looks it up
 	default:
 		return syscall.S_IFREG
 	}

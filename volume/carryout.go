@@ -16,6 +16,8 @@ func (v *Volume) carryOut(ctx context.Context, c *change) error {
 		return v.removeObject(ctx, c.ver, c.Path)
 	case opRename:
 		return v.renameObject(ctx, c)
+	case opLink:
+		return v.putLink(ctx, c)
 	case opMove:
 		return v.moveObjects(ctx, c)
 	case opMkdir:
@@ -83,12 +85,12 @@ func (v *Volume) renameObject(ctx context.Context, c *change) error {
 			return err
 		}
 	}
-	if !c.ver.foreign() && c.ver.sidecar().etag == "" {
+	if c.ver.hasSidecar() && c.ver.sidecar().etag == "" {
 		if err := v.putSidecar(ctx, c.ver, c.To, store.Condition{IfNone: true}); err != nil {
 			return err
 		}
 	}
-	if c.ver.foreign() {
+	if !c.ver.hasSidecar() {
 		return v.deleteIfThere(ctx, c.Path)
 	}
 	old := &version{iv: c.ver.iv}
@@ -220,6 +222,9 @@ func (v *Volume) rewriteSidecar(ctx context.Context, c *change) error {
 	ver.attr = c.attr
 	side := ver.side.etag
 	ver.mu.Unlock()
+	if !ver.hasSidecar() {
+		return v.restateLink(ctx, c)
+	}
 	cond := store.Condition{IfMatch: side}
 	if side == "" {
 		cond = store.Condition{IfNone: true}

@@ -30,6 +30,7 @@ type change struct {
 	ver      *version // what is removed or renamed
 	replaces *version // what a rename replaces
 	attr     sidecar.Attr
+	body     []byte   // ciphertext of a symlink's target
 	dir      *Node // where a tomb stands
 	name     string
 
@@ -46,10 +47,11 @@ type changeRecord struct {
 	Ver      *versionRecord `json:"ver,omitempty"`
 	Replaces *versionRecord `json:"replaces,omitempty"`
 	Attr     sidecar.Attr   `json:"attr"`
+	Body     []byte         `json:"body,omitempty"`
 }
 
 func (c *change) pack() error {
-	data, err := json.Marshal(changeRecord{Ver: c.ver.record(), Replaces: c.replaces.record(), Attr: c.attr})
+	data, err := json.Marshal(changeRecord{Ver: c.ver.record(), Replaces: c.replaces.record(), Attr: c.attr, Body: c.body})
 	c.Data = data
 	return err
 }
@@ -62,7 +64,7 @@ func (c *change) unpack() error {
 	var err, err2 error
 	c.ver, err = r.Ver.version()
 	c.replaces, err2 = r.Replaces.version()
-	c.attr = r.Attr
+	c.attr, c.body = r.Attr, r.Body
 	return errors.Join(err, err2)
 }
 

@@ -53,6 +53,8 @@ type content struct {
 
 	reader *fetch.Reader // of ver
 
+	target  string // of a symlink, once it is known
+
 	opens   int // handles
 	writers int // of them, open for writing
 }

@@ -53,8 +53,11 @@ func (h *Handle) writable() bool { return h.flags&syscall.O_ACCMODE != syscall.O
 
 // Open opens a file or sidecar with the flags of open(2), O_TRUNC honoured.
 func (n *Node) Open(ctx context.Context, flags int, by Process) (*Handle, error) {
-	if n.kind == Dir {
+	switch n.kind {
+	case Dir:
 		return nil, ErrIsDir
+	case Symlink:
+		return nil, ErrInvalid
 	}
 	if n.v.isClosing() {
 		return nil, ErrShutdown

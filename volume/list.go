@@ -169,9 +169,22 @@ func (n *Node) ReadDir(ctx context.Context) ([]DirEntry, error) {
 				entries = append(entries, DirEntry{sidecar.Name(name), c.ino - 1, Sidecar})
 			}
 		}
-		entries = append(entries, DirEntry{name, c.ino, c.kind})
+		entries = append(entries, DirEntry{name, c.ino, c.shownKind()})
 	}
 	return entries, nil
+}
+
+// shownKind is the kind as far as it is known without asking; v.mu is held.
+func (n *Node) shownKind() Kind {
+	if n.kind != File || n.listed.side.etag != "" || n.localLocked() {
+		return n.kind
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.known() {
+		return File
+	}
+	return Unknown
 }
 
 // dotted says whether a directory is, or lies below, one whose name begins with a dot.

@@ -25,7 +25,7 @@ func (n *Node) Lookup(ctx context.Context, name string) (*Node, error) {
 		return nil, err
 	}
 	if c != nil {
-		return c, nil
+		return n.v.reveal(ctx, n, c)
 	}
 	base, ok := sidecar.Base(name)
 	if !ok {

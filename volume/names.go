@@ -362,14 +362,6 @@ func (v *Volume) vanish(n *Node) {
 	}
 }
 
-// Symlink is not offered yet.
-func (n *Node) Symlink(context.Context, string, string, uint32, uint32) (*Node, error) {
-	return nil, ErrNotSupported
-}
-
-// Readlink reads a symlink's target.
-func (n *Node) Readlink(context.Context) (string, error) { return "", ErrInvalid }
-
 // setDirAttr changes a directory's attributes.
 func (n *Node) setDirAttr(s SetAttr) (Attr, error) {
 	if s.Size != nil {

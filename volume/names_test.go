@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"mcfs/crypt"
 	"mcfs/sidecar"
@@ -486,5 +487,49 @@ func TestCopiedOntoItself(t *testing.T) {
 	r.cold()
 	if !bytes.Equal(r.load("a"), p) {
 		t.Error("content differs, cold")
+	}
+}
+
+func TestSymlinks(t *testing.T) {
+	for _, mode := range modes {
+		t.Run(mode.String(), func(t *testing.T) {
+			r := newRig(t, mode)
+			ctx := t.Context()
+			root := r.v.Root()
+			target := "../unreleased/" + strings.Repeat("film", 20)
+			if _, err := root.Symlink(ctx, "l", target, 3, 4); err != nil {
+				t.Fatal(err)
+			}
+			if err := root.Rename(ctx, "l", root, "m", 0); err != nil {
+				t.Fatal(err)
+			}
+			mtime := time.Unix(1_500_000_000, 7)
+			if _, err := r.node("m").SetAttr(ctx, nil, SetAttr{Mtime: &mtime}); err != nil {
+				t.Fatal(err)
+			}
+			r.sync()
+			r.expectObjects("m")
+			body, _, err := r.store.Get(ctx, "m", store.Range{}, "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if cipher, err := io.ReadAll(body); err != nil || bytes.Contains(cipher, []byte("unreleased")) {
+				t.Errorf("the target is readable in the store (%v)", err)
+			}
+			r.cold()
+			l := r.node("m")
+			if got, err := l.Readlink(ctx); err != nil || got != target {
+				t.Errorf("target %q, %v", got, err)
+			}
+			a, err := l.Attr(ctx)
+			if err != nil || l.Kind() != Symlink || a.Mode != modeSymlink|0o777 || a.UID != 3 || a.Size != int64(len(target)) || !a.Mtime.Equal(mtime) {
+				t.Errorf("%+v, %v", a, err)
+			}
+			if err := r.v.Root().Remove(ctx, "m"); err != nil {
+				t.Fatal(err)
+			}
+			r.sync()
+			r.expectObjects()
+		})
 	}
 }

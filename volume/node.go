@@ -18,6 +18,9 @@ const (
 	File
 	Symlink
 	Sidecar
+	// Unknown stands in a DirEntry only: an object of which the listing does
+	// not tell whether it is a file or a symlink.
+	Unknown
 )
 
 // The type bits of st_mode that this package deals in.
@@ -206,6 +209,9 @@ func (n *Node) SetAttr(ctx context.Context, h *Handle, s SetAttr) (Attr, error) 
 		return n.sidecarAttr(ctx)
 	}
 	if s.Size != nil {
+		if n.kind != File {
+			return Attr{}, ErrInvalid
+		}
 		if err := n.resize(ctx, h, *s.Size); err != nil {
 			return Attr{}, err
 		}

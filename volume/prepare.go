@@ -104,6 +104,9 @@ func (n *Node) install(ver *version, key []byte, file *spool.File) error {
 		cache = file
 	}
 	reader, err := n.v.fetches.Open(ver.fetchable(), key, cache)
+	if err != nil {
+		n.v.log.Error("file cannot be read", "path", n.Path(), "cause", err)
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	mine := n.file == nil && file != nil
@@ -112,7 +115,6 @@ func (n *Node) install(ver *version, key []byte, file *spool.File) error {
 			n.v.dropFile(file)
 		}
 		if err != nil {
-			n.v.log.Error("file cannot be read", "inode", n.ino, "cause", err)
 			return errorsIO(err)
 		}
 		n.v.work.add(reader.Close)
@@ -137,6 +139,9 @@ func (n *Node) condemnCache() {
 	}
 	if err := n.v.spool.Quarantine(n.file.ID(), "integrity check failed"); err != nil {
 		n.v.log.Warn("quarantine", "id", n.file.ID(), "cause", err)
+	}
+	if err := n.file.Close(); err != nil {
+		n.v.log.Warn("close sealed file", "id", n.file.ID(), "cause", err)
 	}
 	n.file = nil
 }

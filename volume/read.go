@@ -163,10 +163,10 @@ func (v *Volume) refind(ctx context.Context, ver *version, key string) (bool, er
 }
 
 // readFailed gives the pipeline's error the words of this package, and takes
-// what was cached of a tampered version out of use.
+// what was cached of a tampered version out of use. The pipeline has logged
+// that once; each read that follows fails with the same.
 func (n *Node) readFailed(err error) error {
 	if errors.Is(err, fetch.ErrTampered) {
-		n.v.log.Error("file does not match its integrity check and is not shown", "path", n.Path(), "cause", err)
 		n.condemnCache()
 	}
 	return errorsIO(fromFetch(fmt.Errorf("read %s: %w", n.Path(), err)))

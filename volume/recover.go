@@ -58,7 +58,9 @@ func (v *Volume) recoverChange(sc spool.Change) {
 		delete(d.dir.children, name)
 		d.dir.tombs[name] = &tomb{}
 		c.dir, c.name = d, name
-		if n == nil {
+		if n == nil && c.ver.attr.Mode&modeType == modeSymlink {
+			n = v.newLink(nil, "", c.ver)
+		} else if n == nil {
 			n = v.newNode(File, nil, "")
 			n.setVersion(c.ver)
 		} else if n.ver != nil {
@@ -68,6 +70,10 @@ func (v *Volume) recoverChange(sc spool.Change) {
 		c.node = n
 	case opMove:
 		v.recoverMove(c)
+	case opLink:
+		l := v.newLink(nil, "", c.ver)
+		v.plant(l, c.Path)
+		c.node = l
 	case opMkdir:
 		d, name := v.grow(c.Path)
 		if d.dir.children[name] == nil {

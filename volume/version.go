@@ -56,6 +56,13 @@ type listing struct {
 
 func (x *version) foreign() bool { return x.mode == 0 }
 
+// hasSidecar says whether a sidecar belongs to it: not to a foreign object nor to a symlink.
+func (x *version) hasSidecar() bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return !x.foreign() && x.attr.Mode&modeType != modeSymlink
+}
+
 // place is where the version is now.
 func (x *version) place() (key, etag string) {
 	x.mu.Lock()
@@ -245,6 +252,9 @@ func (v *Volume) loadObject(ctx context.Context, x *version) error {
 	if !ours {
 		x.plain = info.Size
 		return nil
+	}
+	if attr, err := sidecar.ParseAttr(info.Metadata); err == nil && attr.Mode&modeType == modeSymlink {
+		x.attr = attr // a symlink states its attributes itself
 	}
 	return v.fromObject(ctx, x, obj)
 }

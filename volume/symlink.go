@@ -1,0 +1,228 @@
+package volume
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"time"
+
+	"mcfs/crypt"
+	"mcfs/sidecar"
+	"mcfs/spool"
+	"mcfs/store"
+)
+
+// opLink puts a symlink: a small object with the encrypted target as its
+// content and its attributes in its own metadata. It has no sidecar.
+const opLink = "link"
+
+// maxTarget is the longest target of a symlink, in bytes (PATH_MAX).
+const maxTarget = 4095
+
+// Symlink makes a symlink. Its target is encrypted before the journal sees it.
+func (n *Node) Symlink(ctx context.Context, name, target string, uid, gid uint32) (*Node, error) {
+	v := n.v
+	if v.isClosing() {
+		return nil, ErrShutdown
+	}
+	if target == "" {
+		return nil, ErrNotExist
+	}
+	if len(target) > maxTarget {
+		return nil, ErrNameTooLong
+	}
+	if _, err := n.Lookup(ctx, name); err == nil {
+		return nil, ErrExist
+	} else if !errors.Is(err, ErrNotExist) {
+		return nil, err
+	}
+	if err := v.checkName(n, name, true); err != nil {
+		return nil, err
+	}
+	attr := sidecar.Attr{Mode: modeSymlink | 0o777, UID: uid, GID: gid, Mtime: time.Now()}
+	ver, body, err := v.sealTarget(ctx, target)
+	if err != nil {
+		return nil, err
+	}
+	ver.attr = attr
+	v.names.Lock()
+	defer v.names.Unlock()
+	path, err := v.freeName(n, name)
+	if err != nil {
+		return nil, err
+	}
+	ver.key = path
+	c := &change{Change: spool.Change{Op: opLink, Path: path}, ver: ver, attr: attr, body: body}
+	if err := v.journalChanges([]*change{c}, nil); err != nil {
+		return nil, err
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	l := v.newLink(n, name, ver)
+	l.target = target
+	c.node = l
+	n.dir.children[name] = l
+	n.dir.attr.Mtime, l.changed = attr.Mtime, attr.Mtime
+	v.enqueue(c)
+	return l, nil
+}
+
+// newLink makes the node of a symlink.
+func (v *Volume) newLink(d *Node, name string, ver *version) *Node {
+	l := v.newNode(Symlink, d, name)
+	l.setVersion(ver)
+	return l
+}
+
+// sealTarget encrypts a symlink's target under a data key of its own.
+func (v *Volume) sealTarget(ctx context.Context, target string) (*version, []byte, error) {
+	key, err := v.keys.Get(ctx)
+	if err != nil {
+		return nil, nil, fmt.Errorf("data key: %w", errorsIO(err))
+	}
+	defer key.Wipe()
+	iv, err := crypt.NewIV(v.o.Mode, v.o.IVBytes)
+	if err != nil {
+		return nil, nil, err
+	}
+	var body bytes.Buffer
+	if _, _, err := crypt.EncryptStream(&body, bytes.NewReader([]byte(target)), v.o.Mode, key.Plain, iv); err != nil {
+		return nil, nil, fmt.Errorf("encrypt target: %w", err)
+	}
+	g, err := crypt.NewIntegrity(v.o.Mode, key.Plain, iv)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer g.Wipe()
+	return &version{
+		mode: v.o.Mode, iv: iv, check: g.Check(), plain: int64(len(target)), cipher: int64(body.Len()),
+		wrapped: key.Wrapped, keyID: key.KeyID, modified: time.Now(),
+	}, body.Bytes(), nil
+}
+
+// putLink is the change's work in the store.
+func (v *Volume) putLink(ctx context.Context, c *change) error {
+	meta, err := sidecar.EncodeAttr(c.attr)
+	if err != nil {
+		return err
+	}
+	maps.Copy(meta, c.ver.object().Encode())
+	attr := store.Attributes{ContentType: "application/octet-stream", Metadata: meta}
+	info, err := v.store.Put(ctx, c.Path, bodyOf(c.body), attr, store.Condition{IfNone: true})
+	if errors.Is(err, store.ErrPrecondition) {
+		if moved, err := v.refind(ctx, c.ver, c.Path); err != nil || moved {
+			return err // an earlier try of ours had arrived
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("put symlink: %w", err)
+	}
+	c.ver.moved(c.Path, info.ETag, sideInfo{})
+	return nil
+}
+
+// restateLink writes changed attributes of a symlink: its object is copied onto
+// itself, which is small.
+func (v *Volume) restateLink(ctx context.Context, c *change) error {
+	key, _ := c.ver.place()
+	info, err := v.store.Head(ctx, key)
+	if err != nil {
+		return err
+	}
+	meta, err := sidecar.EncodeAttr(c.attr)
+	if err != nil {
+		return err
+	}
+	maps.Copy(meta, c.ver.object().Encode())
+	made, err := v.store.Copy(ctx, store.Copy{
+		Source: key, SourceIfMatch: info.ETag, Target: key, Size: info.Size,
+		Attributes: store.Attributes{ContentType: info.ContentType, Metadata: meta},
+	})
+	if err != nil {
+		return fmt.Errorf("restate symlink: %w", err)
+	}
+	c.ver.moved(key, made.ETag, sideInfo{})
+	return nil
+}
+
+// Readlink reads a symlink's target.
+func (n *Node) Readlink(ctx context.Context) (string, error) {
+	if n.kind != Symlink {
+		return "", ErrInvalid
+	}
+	n.mu.Lock()
+	target, ver := n.target, n.ver
+	n.mu.Unlock()
+	if target != "" {
+		return target, nil
+	}
+	target, err := n.v.openTarget(ctx, ver)
+	if err != nil {
+		return "", fmt.Errorf("read symlink %s: %w", n.Path(), errorsIO(fromFetch(err)))
+	}
+	n.mu.Lock()
+	n.target = target
+	n.mu.Unlock()
+	return target, nil
+}
+
+// openTarget fetches and decrypts.
+func (v *Volume) openTarget(ctx context.Context, ver *version) (string, error) {
+	if ver.damage != nil {
+		return "", ver.damage
+	}
+	if ver.fetchable().Plain > maxTarget {
+		return "", fmt.Errorf("its target has %d bytes: %w", ver.plain, ErrIO)
+	}
+	key, err := v.keeper.Unwrap(ctx, ver.wrapped, ver.keyID)
+	if err != nil {
+		return "", err
+	}
+	defer clear(key)
+	r, err := v.fetches.Open(ver.fetchable(), key, nil)
+	if err != nil {
+		return "", err
+	}
+	defer r.Close()
+	s := r.NewStream()
+	defer s.Close()
+	buf := make([]byte, maxTarget+1)
+	k, err := s.ReadAt(ctx, buf, 0)
+	if err != nil && err != io.EOF {
+		return "", err
+	}
+	return string(buf[:k]), nil
+}
+
+// reveal finds out whether an object without a sidecar is a symlink, which only
+// its metadata tells, and then gives the name a node of that kind.
+func (v *Volume) reveal(ctx context.Context, d, c *Node) (*Node, error) {
+	v.mu.Lock()
+	doubtful := c.kind == File && !c.localLocked() && c.listed.key != "" && c.listed.side.etag == ""
+	v.mu.Unlock()
+	if !doubtful {
+		return c, nil
+	}
+	if err := c.describe(ctx); err != nil {
+		return nil, err
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	c.mu.Lock()
+	ver := c.ver
+	c.mu.Unlock()
+	if ver == nil || ver.attr.Mode&modeType != modeSymlink {
+		return c, nil
+	}
+	if now := d.dir.children[c.name]; now != c {
+		return now, nil // somebody else was faster
+	}
+	l := v.newLink(d, c.name, ver)
+	l.listed, l.changed = c.listed, c.changed
+	d.dir.children[c.name] = l
+	c.gone = true
+	return l, nil
+}
