@@ -46,7 +46,7 @@ func parseMount(line string) (at string, m mounted) {
 	return at, m
 }
 
-var mountinfoEscapes = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)
+var mountinfoEscapes = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\043`, "#", `\134`, `\`)
 
 func unescape(s string) string { return mountinfoEscapes.Replace(s) }
 
