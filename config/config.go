@@ -46,14 +46,13 @@ type Store struct {
 
 // Keys says what makes and wraps data keys.
 type Keys struct {
-	Kind         KeysKind `toml:"kind"`
-	Path         string   `toml:"path"`          // kind local: the keyring's file, absolute; by default keyring below the data folder
-	KeyID        string   `toml:"key_id"`        // kind kms: required; ARN, id, or alias/NAME
-	Region       string   `toml:"region"`        // empty: from the ARN, else the AWS SDK's own search
-	Endpoint     string   `toml:"endpoint"`      // URL of a KMS-compatible service; empty for Amazon
-	InsecureHTTP bool     `toml:"insecure_http"` // allows an http Endpoint on another machine: data keys cross the network in clear
-	DataKey      DataKey  `toml:"data_key"`
-	Bits         int      `toml:"bits"` // 128, 192 or 256
+	Kind     KeysKind `toml:"kind"`
+	Path     string   `toml:"path"`     // kind local: the keyring's file, absolute; by default keyring below the data folder
+	KeyID    string   `toml:"key_id"`   // kind kms: required; ARN, id, or alias/NAME
+	Region   string   `toml:"region"`   // empty: from the ARN, else the AWS SDK's own search
+	Endpoint string   `toml:"endpoint"` // URL of a KMS-compatible service; empty for Amazon
+	DataKey  DataKey  `toml:"data_key"`
+	Bits     int      `toml:"bits"` // 128, 192 or 256
 }
 
 // Crypt says how objects are encrypted.

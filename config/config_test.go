@@ -260,7 +260,6 @@ path = "/k"
 key_id = "1234abcd-12ab-34cd-56ef-1234567890ab"
 region = "eu-central-1"
 endpoint = "https://kms.example.com"
-insecure_http = true
 data_key = "encrypt"
 bits = 192
 [crypt]
@@ -293,7 +292,7 @@ listen = "127.0.0.1:9464"
 			Endpoint: "http://127.0.0.1:9000", InsecureHTTP: true, PathStyle: true, StorageClass: "STANDARD_IA",
 			SSE: SSEKMS, SSEKMSKeyID: "alias/aws/s3", RequestPayer: PayerRequester},
 		Keys: Keys{Kind: KeysLocal, Path: "/k", KeyID: "1234abcd-12ab-34cd-56ef-1234567890ab", Region: "eu-central-1",
-			Endpoint: "https://kms.example.com", InsecureHTTP: true, DataKey: DataKeyEncrypt, Bits: 192},
+			Endpoint: "https://kms.example.com", DataKey: DataKeyEncrypt, Bits: 192},
 		Crypt:   Crypt{Mode: GCM, IVBytes: 16, GCMReads: ReadsStreaming},
 		Spool:   Spool{Dir: "/s", MaxSize: 1e9},
 		Upload:  Upload{PartSize: 5 << 20, Concurrency: 64, Timeout: 90 * time.Second, Checksum: ChecksumNone},

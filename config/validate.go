@@ -60,7 +60,7 @@ func (f *file) keys(k *Keys) {
 	case k.Kind == KeysKMS:
 		f.faultf(f.lines["keys.key_id"], `keys.key_id: missing; give the ARN of a KMS key, or set keys.kind = "local"`)
 	}
-	f.endpoint("keys", &k.Endpoint, k.InsecureHTTP)
+	f.endpoint("keys", &k.Endpoint, false)
 	f.region("keys.region", k.Region, k.Endpoint)
 	if r := regionOf(k.KeyID); r != "" && k.Region != "" && k.Region != r {
 		f.reject("keys.region", k.Region, fmt.Errorf("the ARN in keys.key_id says %s; remove one of them", r))
@@ -161,7 +161,8 @@ func (f *file) check(key, value string, ok func(string) error) {
 }
 
 // endpoint checks a URL and takes the "/" off its end. http is for this
-// machine, unless the user says in so many words that it may go further.
+// machine, unless the user says in so many words that it may go further; to a
+// key service, whose answers carry data keys, never.
 func (f *file) endpoint(section string, endpoint *string, insecure bool) {
 	if *endpoint == "" {
 		return
@@ -173,6 +174,8 @@ func (f *file) endpoint(section string, endpoint *string, insecure bool) {
 		f.reject(key, *endpoint, errors.New("give a URL like https://s3.example.com"))
 	case u.User != nil, u.RawQuery != "", u.ForceQuery, u.Fragment != "", strings.HasSuffix(*endpoint, "#"):
 		f.reject(key, *endpoint, errors.New("give scheme, host and port only; credentials go where the AWS SDK looks for them"))
+	case u.Scheme == "http" && section == "keys" && !loopback(u.Hostname()):
+		f.reject(key, *endpoint, errors.New("use https: the answers carry data keys"))
 	case u.Scheme == "http" && !insecure && !loopback(u.Hostname()):
 		f.reject(key, *endpoint, fmt.Errorf("use https, or set %s.insecure_http = true to send requests readable and unprotected over the network", section))
 	default:
