@@ -41,8 +41,8 @@ fuse-packages: WANTED := $(FUSE_PACKAGES)
 packages fuse-packages:
 	@.ci/packages $(WANTED)
 
-versitygw: $(VERSITYGW)
-$(VERSITYGW): tools/versitygw/go.mod tools/versitygw/go.sum
+versitygw: $(CACHE)/versitygw
+$(CACHE)/versitygw: tools/versitygw/go.mod tools/versitygw/go.sum
 	@mkdir -p $(@D)
 	@echo "building the S3 server of the tests, once (about 90 s)"
 	go build -C tools/versitygw -o $@ github.com/versity/versitygw/cmd/versitygw
