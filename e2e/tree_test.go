@@ -27,6 +27,8 @@ head -c 65537 /dev/urandom >"sub dir/block and one"
 head -c 12582913 /dev/urandom >"sub dir/deeper/parts.bin"
 head -c 1000 /dev/urandom >'sub dir/größe & "quotes" +%25 日本.bin'
 printf '#!/bin/sh\necho runs\n' >script.sh
+ln -s "sub dir/block and one" link
+ln -s /nowhere/at/all dangling
 chmod 600 one; chmod 444 numbers.txt; chmod 755 script.sh; chmod 700 "sub dir"
 touch -d '2001-02-03 04:05:06.789012345 UTC' numbers.txt
 touch -d '2030-01-01 00:00:00 UTC' block
@@ -39,7 +41,9 @@ touch -d '2010-10-10 10:10:10 UTC' "sub dir/deeper"
 	return dir
 }
 
-const describe = `find . -mindepth 1 -not -name '*.settings.json' \( -type f -printf '%P|f|%s|%m|%T@\n' -o -type l -printf '%P|l|%l\n' -o -type d -printf '%P|d|%m|%T@\n' \) | sort`
+// describe prints what must come back of files, links and directories; of the
+// latter their names only: their attributes have a test of their own.
+const describe = `find . -mindepth 1 -not -name '*.settings.json' \( -type f -printf '%P|f|%s|%m|%T@\n' -o -type l -printf '%P|l|%l\n' -o -type d -printf '%P|d\n' \) | sort`
 
 // localOutput runs a script in a local directory: the truth to compare with.
 func localOutput(t *testing.T, dir, script string) (string, int) {
@@ -93,6 +97,26 @@ func TestColdMountReadsBack(t *testing.T) {
 		t.Errorf("reading wrote: %v", w)
 	}
 	checkTree(t, r, tree)
+}
+
+// TestDirectoryAttributes reads the modes and times of directories through a
+// mount that knows nothing but the bucket.
+func TestDirectoryAttributes(t *testing.T) {
+	r := rig.New(t, nil)
+	m := r.Mount("warm")
+	m.Shell(`mkdir plain private old; chmod 700 private; mkdir -m 751 old/inner; touch -d '2010-10-10 10:10:10.123456789 UTC' old/inner; touch -d '2011-11-11 11:11:11 UTC' old`)
+	const list = `stat -c '%n %a %.9Y' private old old/inner; stat -c '%n %a' plain`
+	const want = "old 755 1321009871.000000000\nold/inner 751 1286705410.123456789\n"
+	first := m.Shell(list)
+	if !strings.Contains(first, want) {
+		t.Errorf("the directories show as\n%s", first)
+	}
+	m.Unmount()
+	cold := r.Mount("cold")
+	if got := cold.Shell(list); got != first {
+		t.Errorf("cold, the directories show as\n%s\nnot as\n%s", got, first)
+	}
+	cold.Unmount()
 }
 
 // checkTree demands that the bucket holds exactly the files of a local tree,
