@@ -129,6 +129,9 @@ func (v *Volume) putLink(ctx context.Context, c *change) error {
 func (v *Volume) restateLink(ctx context.Context, c *change) error {
 	key, _ := c.ver.place()
 	info, err := v.store.Head(ctx, key)
+	if errors.Is(err, store.ErrNotExist) {
+		return nil // removed since: an unlink does not wait for attributes
+	}
 	if err != nil {
 		return err
 	}
