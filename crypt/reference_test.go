@@ -144,17 +144,6 @@ func refCBC(key, iv, plain []byte) []byte {
 	return out
 }
 
-// refObject is the whole object, slowly.
-func refObject(m Mode, key, iv, plain []byte) []byte {
-	switch m {
-	case CTR:
-		return refCounterXOR(key, pad16(iv), 16, plain)
-	case CBC:
-		return refCBC(key, iv, plain)
-	}
-	return refGCM(key, iv, plain)
-}
-
 // stdObject is the whole object by the standard library's own forms.
 func stdObject(m Mode, key, iv, plain []byte) []byte {
 	block, out := refBlock(key), slices.Clone(plain)

@@ -78,7 +78,7 @@ func denialCure(code string, call *callError) string {
 	if call != nil {
 		action = call.op
 	}
-	return "allow kms:" + action + " on this key to this identity (`mcfs policy` prints what is needed)"
+	return "allow kms:" + action + " on this key to this identity (docs/setup-aws.md has the policy)"
 }
 
 func (k *KMS) stateCure(code string) string {

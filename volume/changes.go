@@ -30,8 +30,8 @@ type change struct {
 	ver      *version // what is removed or renamed
 	replaces *version // what a rename replaces
 	attr     sidecar.Attr
-	body     []byte   // ciphertext of a symlink's target
-	dir      *Node // where a tomb stands
+	body     []byte // ciphertext of a symlink's target
+	dir      *Node  // where a tomb stands
 	name     string
 
 	// Guarded by Volume.mu.

@@ -53,7 +53,7 @@ type content struct {
 
 	reader *fetch.Reader // of ver
 
-	target  string // of a symlink, once it is known
+	target string // of a symlink, once it is known
 
 	opens   int // handles
 	writers int // of them, open for writing

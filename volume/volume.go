@@ -53,9 +53,9 @@ type Options struct {
 	CloseTimeout time.Duration // how long close waits without progress before EIO; 0: 60 s
 	SpoolDurable bool          // durability = "spool"
 
-	Hidden    bool     // sidecars = "hidden"
-	LocalOnly []string // added to the defaults, "!pattern" removes one
-	Fresh     time.Duration
+	Hidden    bool          // sidecars = "hidden"
+	LocalOnly []string      // added to the defaults, "!pattern" removes one
+	Fresh     time.Duration // how old a listing or an attribute may be; 0: 5 s, negative: always asked anew
 
 	UID, GID uint32 // owner shown for what has none recorded
 }
@@ -239,6 +239,13 @@ func (v *Volume) failedUnder(path string) error {
 		}
 	}
 	return nil
+}
+
+// Committed is bytes of ciphertext committed since Open.
+func (v *Volume) Committed() int64 {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.finished
 }
 
 // Pending is one draft or change that is not finished.

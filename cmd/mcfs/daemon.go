@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"mcfs/config"
 	"mcfs/crypt"
@@ -127,14 +128,30 @@ func (d *daemon) openVolume(ctx context.Context, b backend) error {
 		Mode: mode, IVBytes: c.Crypt.IVBytes, Bits: c.Keys.Bits, Streaming: c.Crypt.GCMReads == config.ReadsStreaming,
 		PartSize: int64(c.Upload.PartSize), Concurrency: c.Upload.Concurrency, Memory: pipelineMemory,
 		CloseTimeout: c.Upload.Timeout, SpoolDurable: c.Mount.Durability == config.DurabilitySpool,
-		Hidden: c.Mount.Sidecars == config.SidecarsHidden, LocalOnly: c.Mount.LocalOnly, Fresh: c.Mount.Fresh,
+		Hidden: c.Mount.Sidecars == config.SidecarsHidden, LocalOnly: c.Mount.LocalOnly, Fresh: freshness(c.Mount.Fresh),
 		UID: d.o.uid, GID: d.o.gid,
 	})
 	if err != nil {
 		return err
 	}
 	d.closers = append(d.closers, d.closeVolume)
+	if c.Metrics.Listen == "" {
+		return nil
+	}
+	m, err := serveMetrics(c.Metrics.Listen, d.volume, d.spool, d.log)
+	if err != nil {
+		return err
+	}
+	d.closers = append(d.closers, m.close)
 	return nil
+}
+
+// freshness tells the volume's default from a wish for none.
+func freshness(d time.Duration) time.Duration {
+	if d == 0 {
+		return -1
+	}
+	return d
 }
 
 // closeVolume is for a mount that did not come about: what an earlier one left
@@ -163,9 +180,6 @@ func (d *daemon) mount(ctx context.Context) (err error) {
 		return err
 	}
 	d.log.Info("mounted", "mountpoint", d.o.mountpoint, "volume", source(d.o.config), "spool", d.o.config.Spool.Dir, "config", d.o.config.Source)
-	if d.o.config.Metrics.Listen != "" {
-		d.log.Warn("metrics.listen is set, but this version serves no metrics")
-	}
 	return nil
 }
 

@@ -60,7 +60,7 @@ func (s *Store) diagnosis(class, err, said error) string {
 	case code(err) == "RequestTimeTooSkewed":
 		return fmt.Sprintf("the clock of this machine is wrong, %s refuses its requests: set the time", s.where())
 	case errors.Is(class, store.ErrDenied):
-		return fmt.Sprintf("bucket %s may not be listed with these credentials: grant s3:ListBucket (`mcfs policy` prints what is needed; %v)", bucket, said)
+		return fmt.Sprintf("bucket %s may not be listed with these credentials: grant s3:ListBucket (docs/setup-aws.md has the policy; %v)", bucket, said)
 	case code(err) == "AuthorizationHeaderMalformed", redirected(err):
 		return fmt.Sprintf("%s wants another region than %s for bucket %s: set store.region (%v)", s.where(), s.o.Region, bucket, said)
 	case code(err) != "":
