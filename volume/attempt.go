@@ -93,7 +93,10 @@ func (v *Volume) whileMoving(a *attempt) (context.Context, context.CancelCauseFu
 				return
 			case <-tick.C:
 			}
-			if p := a.progress(); p != last {
+			v.mu.Lock()
+			asking := a.stage != waiting // S3 puts thousands of parts together for minutes; the request has a deadline of its own
+			v.mu.Unlock()
+			if p := a.moved(); p != last || asking {
 				last, since = p, time.Now()
 			} else if time.Since(since) >= v.o.CloseTimeout {
 				cancel(fmt.Errorf("nothing moved for %s: %w", v.o.CloseTimeout, store.ErrUnavailable))

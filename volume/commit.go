@@ -48,6 +48,15 @@ type attempt struct {
 	losses   int
 }
 
+// moved is Progress counted by the byte, to tell a slow link from a dead one.
+func (a *attempt) moved() int64 {
+	up := a.up.Load()
+	if up == nil {
+		return 0
+	}
+	return up.Moved() + up.Progress()
+}
+
 func (a *attempt) progress() int64 {
 	up := a.up.Load()
 	if up == nil {

@@ -92,7 +92,7 @@ func (v *Volume) progressOf(n *Node) int64 {
 	if n.attempt == nil {
 		return 0
 	}
-	return n.attempt.progress() + int64(n.attempt.stage)
+	return n.attempt.moved() + int64(n.attempt.stage)
 }
 
 // turn wakes those who wait for the node; n.mu is held.

@@ -18,8 +18,10 @@ var errRevoked = errors.New("body read after the call it was for")
 // its buffer may hold the next part's plaintext. revoke waits for a Read under
 // way and makes every later one fail.
 type guarded struct {
-	mu sync.Mutex
-	r  io.ReadSeeker // nil once revoked
+	mu   sync.Mutex
+	r    io.ReadSeeker // nil once revoked
+	pos  int64
+	note func(pos int64) // told how far the store has read; may be nil
 }
 
 func (g *guarded) Read(p []byte) (int, error) {
@@ -28,7 +30,12 @@ func (g *guarded) Read(p []byte) (int, error) {
 	if g.r == nil {
 		return 0, errRevoked
 	}
-	return g.r.Read(p)
+	n, err := g.r.Read(p)
+	g.pos += int64(n)
+	if g.note != nil && n > 0 {
+		g.note(g.pos)
+	}
+	return n, err
 }
 
 func (g *guarded) Seek(offset int64, whence int) (int64, error) {
@@ -37,7 +44,11 @@ func (g *guarded) Seek(offset int64, whence int) (int64, error) {
 	if g.r == nil {
 		return 0, errRevoked
 	}
-	return g.r.Seek(offset, whence)
+	pos, err := g.r.Seek(offset, whence)
+	if err == nil {
+		g.pos = pos
+	}
+	return pos, err
 }
 
 func (g *guarded) revoke() {

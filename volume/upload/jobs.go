@@ -221,6 +221,17 @@ func (u *Upload) seal(ctx context.Context, i int, w *work, buf []byte) (*content
 		return nil, err
 	}
 	c := &content{size: s.size, crc: s.crc}
+	u.e.mu.Lock()
+	p := u.parts[i]
+	u.e.mu.Unlock()
+	c.guard.note = func(pos int64) {
+		// What is sent again is no progress: a server that swallows and never answers must be told from a slow one.
+		for far := p.far.Load(); pos > far; far = p.far.Load() {
+			if p.far.CompareAndSwap(far, pos) {
+				u.moved.Add(pos - far)
+			}
+		}
+	}
 	if whole {
 		c.guard.r = bytes.NewReader(buf[:s.size])
 	} else {

@@ -34,6 +34,7 @@ type Upload struct {
 
 	requests atomic.Int64
 	progress atomic.Int64
+	moved    atomic.Int64
 
 	// The rest is guarded by e.mu.
 	phase       phase
@@ -67,8 +68,9 @@ type part struct {
 	state partState
 	last  bool // the tail goes with it
 	n     int64
-	view  View // its own, if it was frozen eagerly; nil once acknowledged
-	known bool // sums is set: the ciphertext has been made once
+	view  View         // its own, if it was frozen eagerly; nil once acknowledged
+	known bool         // sums is set: the ciphertext has been made once
+	far   atomic.Int64 // bytes of it that the store has read at least once
 	sums  sums
 	ack   store.Part
 }
@@ -130,6 +132,11 @@ func firstEager(m crypt.Mode) int {
 
 // Progress is bytes of ciphertext acknowledged so far.
 func (u *Upload) Progress() int64 { return u.progress.Load() }
+
+// Moved is bytes of ciphertext that the store has taken from their parts, each
+// counted once, acknowledged or not: on a slow link, where a part takes minutes,
+// it tells that something still moves.
+func (u *Upload) Moved() int64 { return u.moved.Load() }
 
 // signal tells all who wait on changed. e.mu is held.
 func (u *Upload) signal() {
