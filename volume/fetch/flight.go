@@ -48,14 +48,19 @@ func (r *Reader) prepare(ctx context.Context, first, end int64) *flight {
 // launch starts the goroutine of a flight that is queued or granted. e.mu is
 // held and the Reader usable, so that no wait for the goroutines has begun.
 func (r *Reader) launch(f *flight) {
-	r.goFunc(func() {
-		defer f.cancel()
-		err := f.await()
-		if err == nil {
-			err = f.transfer()
-		}
-		f.land(err)
-	})
+	r.goFunc(func() { f.fly((*flight).transfer) })
+}
+
+// fly does work once the flight is granted, and ends it. Its error is that of
+// the blocks that were not brought.
+func (f *flight) fly(work func(*flight) error) error {
+	defer f.cancel()
+	err := f.await()
+	if err == nil {
+		err = work(f)
+	}
+	f.land(err)
+	return err
 }
 
 // await waits for the grant.

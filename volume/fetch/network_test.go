@@ -98,6 +98,26 @@ func TestLastingFailures(t *testing.T) {
 	}
 }
 
+// TestAHungStoreIsNotAskedAgain has a GET take a store's whole deadline.
+func TestAHungStoreIsNotAskedAgain(t *testing.T) {
+	o := newObject(t, kindNamed(t, "CTR"), 1000)
+	synctest.Test(t, func(t *testing.T) {
+		s := o.reader(t, Config{}, nil).NewStream()
+		defer s.r.e.Close()
+		o.st.before = func(context.Context, int, store.Range) error {
+			time.Sleep(time.Minute)
+			return fmt.Errorf("no progress: %w", store.ErrUnavailable)
+		}
+		begun := time.Now()
+		if _, err := s.ReadAt(t.Context(), make([]byte, 10), 0); !errors.Is(err, store.ErrUnavailable) {
+			t.Errorf("error %v", err)
+		}
+		if took := time.Since(begun); took > time.Minute {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
+
 func TestReplacedVersionIsStale(t *testing.T) {
 	for _, k := range kinds {
 		t.Run(k.name, func(t *testing.T) {

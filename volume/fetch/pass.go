@@ -113,7 +113,8 @@ func (r *Reader) passOver(p *pass) error {
 			break
 		}
 		from = end
-		group.Go(func() error { return r.passFlight(ctx, first, end, (*flight).transfer) })
+		f := r.queue(ctx, first, end) // here, so that they leave in order
+		group.Go(func() error { return f.fly((*flight).transfer) })
 	}
 	if err := group.Wait(); err != nil {
 		return err
@@ -130,20 +131,14 @@ func (r *Reader) passOver(p *pass) error {
 // minPassGet is the least a pass asks for at once, in blocks.
 const minPassGet = 16
 
-// passFlight does work once it is granted a connection and one buffer.
-func (r *Reader) passFlight(ctx context.Context, first, end int64, work func(*flight) error) error {
+// queue asks for a connection and one buffer for a flight of a pass, which must then fly.
+func (r *Reader) queue(ctx context.Context, first, end int64) *flight {
 	f := r.prepare(ctx, first, end)
-	defer f.cancel()
 	f.units = 1
 	r.e.mu.Lock()
+	defer r.e.leave()
 	r.e.bulk = append(r.e.bulk, f)
-	r.e.leave()
-	err := f.await()
-	if err == nil {
-		err = work(f)
-	}
-	f.land(err)
-	return err
+	return f
 }
 
 // retain keeps a block that a pass has brought, if it will be read soon and
@@ -177,7 +172,7 @@ func (r *Reader) hashCached(p *pass) error {
 	if !trusted || r.cache == nil || r.lay.mode != crypt.GCM {
 		return nil
 	}
-	return r.passFlight(p.ctx, 0, 0, func(f *flight) error {
+	return r.queue(p.ctx, 0, 0).fly(func(f *flight) error {
 		buf := r.e.buffer()
 		defer r.e.recycle(buf)
 		last := r.lay.blocks() - 1 // has the tag, which is in the store

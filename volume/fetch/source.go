@@ -17,6 +17,9 @@ const (
 	getDeadline = 2 * time.Minute
 	// maxFailures is how many times in a row a source may fail without a byte between.
 	maxFailures = 4
+	// patience is how long after the last byte it tries again at all: a store
+	// that took its whole deadline to fail is not asked twice.
+	patience = 30 * time.Second
 	// maxMoves is how many renames one request follows.
 	maxMoves = 8
 	// firstPause and maxPause are the limits of the growing wait between attempts.
@@ -39,10 +42,14 @@ type source struct {
 	body     io.ReadCloser
 	stop     context.CancelFunc // of the GET that gives body
 	failures int                // since the last byte
+	moved    time.Time          // when the last byte came, or the first was asked for
 }
 
 // fill reads exactly len(p) bytes.
 func (s *source) fill(p []byte) error {
+	if s.moved.IsZero() {
+		s.moved = time.Now()
+	}
 	for len(p) > 0 {
 		if s.body == nil {
 			if err := s.connect(); err != nil {
@@ -55,7 +62,7 @@ func (s *source) fill(p []byte) error {
 		n, err := s.body.Read(p)
 		p, s.off = p[n:], s.off+int64(n)
 		if n > 0 {
-			s.failures = 0
+			s.failures, s.moved = 0, time.Now()
 		}
 		if err == nil {
 			continue
@@ -80,7 +87,7 @@ func (s *source) pause(cause error) error {
 		return err
 	}
 	s.failures++
-	if s.failures > maxFailures || !passing(cause) {
+	if s.failures > maxFailures || time.Since(s.moved) > patience || !passing(cause) {
 		return cause
 	}
 	wait := min(maxPause, firstPause<<(s.failures-1))

@@ -119,6 +119,11 @@ func TestPaddingIsChecked(t *testing.T) {
 	if found != 8 {
 		t.Errorf("%d of 8 wrong paddings found", found)
 	}
+	o = newObject(t, kindNamed(t, "CBC-no-mac"), 100)
+	o.version.Plain = 105 // takes as many blocks
+	if _, err := readAll(t.Context(), o.reader(t, Config{}, nil).NewStream(), 10); !errors.Is(err, ErrTampered) {
+		t.Errorf("padding of another length: %v", err)
+	}
 }
 
 // TestChangeBetweenFetches has the store give other bytes, under the same ETag,

@@ -102,6 +102,9 @@ func (s *Stream) slide() {
 	}
 	old := s.low
 	s.low = at / blockSize
+	if at >= s.r.lay.plain {
+		s.low = s.r.lay.blocks()
+	}
 	for i := old; i < min(s.low, s.ahead); i++ {
 		if b := s.r.blocks[i]; b != nil {
 			b.settle()
