@@ -28,6 +28,8 @@ func TestNoPlaintextAnywhere(t *testing.T) {
 func noPlaintext(t *testing.T, mode string) {
 	r := rig.New(t, rig.Settings{"crypt.mode": `"` + mode + `"`})
 	begun := time.Now().Add(-time.Second)
+	temporary := []string{os.TempDir(), "/tmp", "/var/tmp"}
+	old := entries(temporary)
 	marker := "MARKER OF THE PLAINTEXT " + rand.Text() + "\n"
 	text := []byte(strings.Repeat(marker, 8<<20/len(marker)))
 	m := r.Mount("a")
@@ -38,8 +40,13 @@ func noPlaintext(t *testing.T, mode string) {
 			t.Fatalf("%s: KMS made no data key yet, so there is nothing to look for", when)
 		}
 		s := newSearch(needles, begun)
-		for _, place := range []string{m.Spool, r.Dir, r.S3.Dir, os.TempDir(), "/tmp", "/var/tmp"} {
+		for _, place := range []string{m.Spool, r.Dir, r.S3.Dir} {
 			s.walk(t, place)
+		}
+		for place := range entries(temporary) {
+			if !old[place] {
+				s.walk(t, place)
+			}
 		}
 		s.openFiles(t, m.PID())
 		for _, hit := range s.hits {
@@ -67,6 +74,7 @@ func noPlaintext(t *testing.T, mode string) {
 	look("after close")
 	m.Within(time.Minute, "overwrite", func() error { return os.WriteFile(m.Path("draft.txt"), text[:len(text)/2], 0o644) })
 	m.Within(time.Minute, "patch what was sent", func() error { return writeAndPatch(m.Path("patched.txt"), text) })
+	m.Run("ln", "-s", strings.TrimSpace(marker), "link") // a target is content, too
 	m.Run("cat", "draft.txt", "patched.txt")
 	if r.S3.Proxy.Count("AbortMultipartUpload") == 0 {
 		t.Error("the patch did not restart the upload: what it should try was not tried")
@@ -81,6 +89,18 @@ func noPlaintext(t *testing.T, mode string) {
 			t.Errorf("KMS refused %s: %s", c.Action, c.Code)
 		}
 	}
+}
+
+// entries are what lies in the folders: other programs' work is not searched.
+func entries(folders []string) map[string]bool {
+	all := make(map[string]bool)
+	for _, dir := range folders {
+		list, _ := os.ReadDir(dir)
+		for _, e := range list {
+			all[filepath.Join(dir, e.Name())] = true
+		}
+	}
+	return all
 }
 
 // writeAndPatch writes 100 MiB and, before it closes, over their middle.
@@ -193,13 +213,8 @@ func (s *search) walk(t *testing.T, root string) {
 	t.Helper()
 	err := filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
 		switch {
-		case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
-			return nil // somebody else's, or gone by now
 		case err != nil:
-			if path == root {
-				return err
-			}
-			return nil
+			return nil // somebody else's, or gone by now
 		case e.IsDir() && (path != root && s.exclude[path] || s.seen[path]):
 			return fs.SkipDir
 		case e.IsDir():
@@ -261,6 +276,9 @@ func (s *search) file(path string) error {
 	}
 }
 
+// scan is spared by the race detector, which would look at every byte itself.
+//
+//go:norace
 func (s *search) scan(path string, text []byte) {
 	for i := 0; i+2 < len(text); i++ {
 		if !s.first[uint16(text[i])<<8|uint16(text[i+1])] {

@@ -82,6 +82,7 @@ func (m *Mount) start() {
 	m.cmd = exec.Command(m.binary, "mount", m.Dir, "--config", m.config)
 	m.cmd.Dir, m.cmd.Env = "/", append(os.Environ(), m.rig.env...)
 	m.cmd.Stdout, m.cmd.Stderr = stderr, stderr
+	m.cmd.SysProcAttr = orphaned()
 	if err := m.cmd.Start(); err != nil {
 		m.tb.Fatal(err)
 	}

@@ -63,7 +63,7 @@ func newRig(tb testing.TB, s Settings, endpoint, bucket string, env []string, ac
 		"AWS_CONFIG_FILE=/dev/null", "AWS_SHARED_CREDENTIALS_FILE=/dev/null", "AWS_SESSION_TOKEN=",
 		"HOME="+filepath.Join(r.Dir, "home"), "TMPDIR="+filepath.Join(r.Dir, "tmp"),
 		"XDG_STATE_HOME=", "XDG_DATA_HOME=", "XDG_CONFIG_HOME=", "MCFS_CONFIG=",
-		"GORACE=halt_on_error=0 exitcode=66")
+		"GORACE=halt_on_error=0 exitcode=66 atexit_sleep_ms=50")
 	r.config = map[string]string{
 		"store.kind": `"s3"`, "store.bucket": quote(bucket), "store.prefix": quote(Prefix),
 		"store.region": `"us-east-1"`, "store.endpoint": quote(endpoint), "store.path_style": "true",
