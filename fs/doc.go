@@ -10,7 +10,8 @@
 //     becoming of that process;
 //   - notify.go: news from elsewhere reach the kernel's memory of names;
 //   - mount.go, preflight.go: mounting, with an error that names the cure, and
-//     unmounting.
+//     unmounting;
+//   - mounted.go: what is mounted where, and by whom.
 //
 // Promises: no handler waits for the network by itself or calls back into the
 // kernel; no log line, not even at debug level, carries content; the daemon

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -67,11 +66,8 @@ func Mount(ctx context.Context, mountpoint string, v *volume.Volume, o Options) 
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	mountpoint, err := filepath.Abs(mountpoint)
+	mountpoint, err := Preflight(mountpoint, o.AllowOther)
 	if err != nil {
-		return nil, fmt.Errorf("mount %s: %w", mountpoint, err)
-	}
-	if mountpoint, err = preflight(mountpoint, o.AllowOther); err != nil {
 		return nil, err
 	}
 	f := newFilesystem(v, o)

@@ -42,15 +42,11 @@ func afterMount(mountpoint string, log *slog.Logger) {
 	if os.Geteuid() != 0 {
 		return
 	}
-	info, err := os.ReadFile("/proc/self/mountinfo")
-	if err != nil {
-		return
-	}
-	m, ok := findMount(string(info), mountpoint)
+	m, ok := MountAt(mountpoint)
 	if !ok {
 		return
 	}
-	path := filepath.Join("/sys/class/bdi", m.device, "read_ahead_kb")
+	path := filepath.Join("/sys/class/bdi", m.Device, "read_ahead_kb")
 	if err := os.WriteFile(path, []byte(strconv.Itoa(maxReadAhead>>10)), 0); err != nil {
 		log.Debug("read-ahead stays as it is", "path", path, "err", err)
 	}

@@ -60,7 +60,10 @@ func serveVolume(args []string) {
 	say(event{What: "mounted"})
 	commands := bufio.NewScanner(os.Stdin)
 	for commands.Scan() {
-		if commands.Text() == "unmount" {
+		switch commands.Text() {
+		case "die":
+			os.Exit(0)
+		case "unmount":
 			err := s.Unmount()
 			say(event{What: "unmounted", Text: fmt.Sprint(err), Code: detachedCode(err)})
 			s.Wait()
@@ -100,17 +103,15 @@ func TestMount(t *testing.T) {
 	}
 
 	t.Run("type and source", func(t *testing.T) {
-		info, err := os.ReadFile("/proc/self/mountinfo")
-		must(t, err)
-		m, ok := findMount(string(info), d.mountpoint)
-		if !ok || m.kind != "fuse.mcfs" || m.source != testSource {
+		m, ok := MountAt(d.mountpoint)
+		if !ok || m.Kind != "fuse.mcfs" || m.Source != testSource || m.UID != os.Geteuid() {
 			t.Errorf("mounted as %+v, %v", m, ok)
 		}
-		if ahead, err := os.ReadFile("/sys/class/bdi/" + m.device + "/read_ahead_kb"); os.Geteuid() == 0 && (err != nil || strings.TrimSpace(string(ahead)) != "1024") {
+		if ahead, err := os.ReadFile("/sys/class/bdi/" + m.Device + "/read_ahead_kb"); os.Geteuid() == 0 && (err != nil || strings.TrimSpace(string(ahead)) != "1024") {
 			t.Errorf("read-ahead is %q KiB, %v", ahead, err)
 		}
 		e := d.await(t, "the second mount", func(e event) bool { return e.What == "second mount" })
-		if !strings.Contains(e.Text, "is a mount already") {
+		if want := fmt.Sprintf("mountpoint %s is mounted already (fuse.mcfs, %s): end that mount with mcfs unmount %q", d.mountpoint, testSource, d.mountpoint); !strings.Contains(e.Text, want) {
 			t.Errorf("the second mount: %s", e.Text)
 		}
 	})
@@ -157,6 +158,33 @@ func wantContent(t *testing.T, path string, want []byte) {
 	}
 }
 
+// A mount whose program has ended is found and named, by whatever way.
+func TestDeadMount(t *testing.T) {
+	d, _ := startVolume(t)
+	links := t.TempDir()
+	link, way, below := filepath.Join(links, "link"), filepath.Join(links, "way"), filepath.Join(d.mountpoint, "below")
+	must(t, os.Symlink(filepath.Join("way", filepath.Base(d.mountpoint)), link))
+	must(t, os.Symlink(filepath.Dir(d.mountpoint), way))
+	fmt.Fprintln(d.stdin, "die")
+	<-d.gone
+	t.Cleanup(func() { must(t, detach(d.mountpoint)) })
+	for range 1000 { // the process's files are closed after its pipe
+		if _, err := os.Lstat(d.mountpoint); errors.Is(err, syscall.ENOTCONN) {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	for _, path := range []string{d.mountpoint, link, filepath.Join(way, filepath.Base(d.mountpoint))} {
+		if real, err := Resolve(path); err != nil || real != d.mountpoint {
+			t.Errorf("%s leads to %q, %v; want %s", path, real, err, d.mountpoint)
+		}
+		_, err := Preflight(path, false)
+		oneLine(t, err, path, "is mounted already (fuse.mcfs, "+testSource+")", fmt.Sprintf("mcfs unmount %q", path))
+	}
+	_, err := Preflight(below, false)
+	oneLine(t, err, below, "below a mount whose program has ended", "unmount that first")
+}
+
 func TestUnmountWhileBusy(t *testing.T) {
 	d, _ := startVolume(t)
 	f, err := os.Create(filepath.Join(d.mountpoint, "open"))
@@ -166,9 +194,7 @@ func TestUnmountWhileBusy(t *testing.T) {
 	if e.Code != 1 {
 		t.Errorf("unmount of a busy mount: %s", e.Text)
 	}
-	info, err := os.ReadFile("/proc/self/mountinfo")
-	must(t, err)
-	if _, ok := findMount(string(info), d.mountpoint); ok {
+	if _, ok := MountAt(d.mountpoint); ok {
 		t.Error("it is still in the tree")
 	}
 	if _, err := f.WriteString("on it goes"); err != nil {

@@ -2,10 +2,7 @@ package fs
 
 import (
 	"errors"
-	"fmt"
 	"os"
-
-	"golang.org/x/sys/unix"
 )
 
 // host is what preflight looks at besides the mountpoint.
@@ -19,25 +16,6 @@ func thisHost() host {
 		"/Library/Filesystems/macfuse.fs/Contents/Resources/mount_macfuse",
 		"/Library/Filesystems/osxfuse.fs/Contents/Resources/mount_osxfuse",
 	}}
-}
-
-// checkMounted refuses a directory on which something is mounted.
-func (h host) checkMounted(mountpoint string) error {
-	n, err := unix.Getfsstat(nil, unix.MNT_NOWAIT)
-	if err != nil {
-		return nil // the mount itself will tell
-	}
-	list := make([]unix.Statfs_t, n)
-	if n, err = unix.Getfsstat(list, unix.MNT_NOWAIT); err != nil {
-		return nil
-	}
-	for _, m := range list[:min(n, len(list))] {
-		if unix.ByteSliceToString(m.Mntonname[:]) == mountpoint {
-			return fmt.Errorf("mountpoint %s is a mount already (%s): unmount it with umount %q",
-				mountpoint, unix.ByteSliceToString(m.Fstypename[:]), mountpoint)
-		}
-	}
-	return nil
 }
 
 // checkWritable: macFUSE's mount program says it itself.

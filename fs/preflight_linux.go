@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -14,7 +13,6 @@ import (
 
 // host is what preflight looks at besides the mountpoint.
 type host struct {
-	mountinfo  string // path, proc_pid_mountinfo(5)
 	device     string // path of the FUSE device
 	conf       string // path of fuse.conf(5)
 	euid       int
@@ -24,26 +22,9 @@ type host struct {
 
 func thisHost() host {
 	return host{
-		mountinfo: "/proc/self/mountinfo", device: "/dev/fuse", conf: "/etc/fuse.conf",
+		device: "/dev/fuse", conf: "/etc/fuse.conf",
 		euid: os.Geteuid(), helper: fusermount,
 	}
-}
-
-// checkMounted refuses a directory on which something is mounted.
-func (h host) checkMounted(mountpoint string) error {
-	info, err := os.ReadFile(h.mountinfo)
-	if err != nil {
-		return nil // without /proc the mount itself will tell
-	}
-	m, ok := findMount(string(info), mountpoint)
-	if !ok {
-		return nil
-	}
-	cure := fmt.Sprintf("umount %q", mountpoint)
-	if strings.HasPrefix(m.kind, "fuse") {
-		cure = fmt.Sprintf("fusermount3 -u %q", mountpoint)
-	}
-	return fmt.Errorf("mountpoint %s is a mount already (%s, %s): unmount it with %s", mountpoint, m.kind, m.source, cure)
 }
 
 // checkWritable refuses a directory that the user may not write: fusermount3
@@ -95,58 +76,4 @@ func (h host) userAllowOther() bool {
 		}
 	}
 	return false
-}
-
-// mountEntry is one line of mountinfo.
-type mountEntry struct {
-	device string // MAJOR:MINOR
-	kind   string // type, as "fuse.mcfs"
-	source string
-}
-
-// findMount finds what is mounted on path, topmost, in the text of a mountinfo.
-func findMount(info, path string) (mountEntry, bool) {
-	var found mountEntry
-	var ok bool
-	for line := range strings.Lines(info) {
-		if m, at, valid := parseMount(line); valid && at == path {
-			found, ok = m, true
-		}
-	}
-	return found, ok
-}
-
-// parseMount reads one line of mountinfo, proc_pid_mountinfo(5):
-//
-//	36 35 98:0 /root /mount/point rw,noatime master:1 - ext3 /dev/root rw,errors=continue
-//
-// with any number of optional fields before the dash.
-func parseMount(line string) (m mountEntry, at string, ok bool) {
-	fields := strings.Fields(line)
-	for i := 6; i+2 < len(fields); i++ {
-		if fields[i] == "-" {
-			m = mountEntry{device: fields[2], kind: fields[i+1], source: unescape(fields[i+2])}
-			return m, unescape(fields[4]), true
-		}
-	}
-	return mountEntry{}, "", false
-}
-
-// unescape undoes mountinfo's \040 for blank, tab, newline and backslash.
-func unescape(s string) string {
-	if !strings.Contains(s, `\`) {
-		return s
-	}
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '\\' && i+3 < len(s) {
-			if c, err := strconv.ParseUint(s[i+1:i+4], 8, 8); err == nil {
-				b.WriteByte(byte(c))
-				i += 3
-				continue
-			}
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
 }

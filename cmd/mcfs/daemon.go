@@ -49,6 +49,7 @@ type daemon struct {
 	volume  *volume.Volume
 	server  *fs.Server
 	control *control
+	metrics *metrics  // nil: none asked for
 	stop    chan bool // a request to end; true: at once
 	drained bool      // the volume is closed
 }
@@ -63,10 +64,13 @@ func start(ctx context.Context, o mountOptions, std stdio) (_ *daemon, err error
 			err = errors.Join(err, d.close())
 		}
 	}()
-	if d.o.mountpoint, err = checkMountpoint(o.mountpoint); err != nil {
+	if d.o.mountpoint, err = fs.Preflight(o.mountpoint, o.config.Mount.AllowOther); err != nil {
 		return nil, err
 	}
 	if err = checkPlaces(d.o.mountpoint, o.config, o.logFile); err != nil {
+		return nil, err
+	}
+	if err = d.listenMetrics(); err != nil { // makes nothing, so it fails before what does
 		return nil, err
 	}
 	limitMemory()
@@ -88,6 +92,18 @@ func start(ctx context.Context, o mountOptions, std stdio) (_ *daemon, err error
 		return nil, err
 	}
 	return d, d.mount(ctx)
+}
+
+func (d *daemon) listenMetrics() (err error) {
+	address := d.o.config.Metrics.Listen
+	if address == "" {
+		return nil
+	}
+	if d.metrics, err = listenMetrics(address); err != nil {
+		return err
+	}
+	d.closers = append(d.closers, d.metrics.close)
+	return nil
 }
 
 func (d *daemon) openSpool() (err error) {
@@ -135,14 +151,10 @@ func (d *daemon) openVolume(ctx context.Context, b backend) error {
 		return err
 	}
 	d.closers = append(d.closers, d.closeVolume)
-	if c.Metrics.Listen == "" {
-		return nil
+	if d.metrics != nil {
+		d.metrics.serve(d.volume, d.spool, d.log)
+		d.closers = append(d.closers, d.metrics.close) // before the volume it asks
 	}
-	m, err := serveMetrics(c.Metrics.Listen, d.volume, d.spool, d.log)
-	if err != nil {
-		return err
-	}
-	d.closers = append(d.closers, m.close)
 	return nil
 }
 

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"mcfs/fs"
 )
 
 const demoHelp = `Shows on this machine, without an account and in a few seconds, what mcfs does,
@@ -165,16 +167,16 @@ func (d *demo) cleanUp() error {
 	ctx, cancel := context.WithTimeout(context.Background(), demoCleanup)
 	defer cancel()
 	for _, at := range d.mounts {
-		if _, there := findMount(at); !there {
+		if _, there := fs.MountAt(at); !there {
 			continue
 		}
 		_ = unmount(ctx, at, true, func(string) {})
-		if _, there := findMount(at); there {
+		if _, there := fs.MountAt(at); there {
 			_ = detach(at)
 		}
 	}
 	for _, at := range d.mounts {
-		if _, there := findMount(at); there {
+		if _, there := fs.MountAt(at); there {
 			return fmt.Errorf("demo: %s is still mounted: unmount it, and remove %s", at, d.dir)
 		}
 	}

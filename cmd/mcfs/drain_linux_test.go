@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"mcfs/fs"
 	"mcfs/keys/kmstest"
 	"mcfs/store/s3/s3test"
 	"mcfs/volume"
@@ -80,7 +81,7 @@ func (r *rig) start(env ...string) *exec.Cmd {
 		cmd.Wait()
 	})
 	for range 1000 {
-		if _, there := findMount(r.mountpoint); there {
+		if _, there := fs.MountAt(r.mountpoint); there {
 			return cmd
 		}
 		time.Sleep(10 * time.Millisecond)
@@ -156,7 +157,7 @@ func TestUnmountDrains(t *testing.T) {
 	if want := "waiting for 1 file (0.0 KiB of 0.0 KiB sent): movie.mp4"; !strings.Contains(said.String(), want) {
 		t.Errorf("unmount said %q, not %q", said.String(), want)
 	}
-	if _, there := findMount(r.mountpoint); there {
+	if _, there := fs.MountAt(r.mountpoint); there {
 		t.Error("still mounted")
 	}
 	if !r.stored("movie.mp4") || !r.stored("movie.mp4.settings.json") {
@@ -187,7 +188,7 @@ func TestUnmountGivesUp(t *testing.T) {
 			t.Errorf("it does not say what is left: %s", text)
 		}
 	}
-	if _, there := findMount(r.mountpoint); there {
+	if _, there := fs.MountAt(r.mountpoint); there {
 		t.Error("still mounted")
 	}
 	r.s3.Proxy.Reset()
@@ -224,7 +225,7 @@ func TestSecondSignal(t *testing.T) {
 			if took := time.Since(begun); took > hurryTimeout+3*time.Second {
 				t.Errorf("took %v", took)
 			}
-			if _, there := findMount(r.mountpoint); there && !dead(r.mountpoint) {
+			if _, there := fs.MountAt(r.mountpoint); there && !dead(r.mountpoint) {
 				t.Error("still mounted and served")
 			}
 		})

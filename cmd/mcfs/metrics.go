@@ -19,31 +19,34 @@ import (
 // metrics serves what Prometheus asks of a mount, until close. Nothing in it
 // names a file.
 type metrics struct {
-	server *http.Server
-	ended  chan struct{}
+	listener net.Listener
+	server   *http.Server  // nil until serve
+	ended    chan struct{} // closed when the server has ended
 }
 
-// serveMetrics listens on address ("127.0.0.1:9464"). Its error names the setting and the cure.
-func serveMetrics(address string, v *volume.Volume, s *spool.Spool, log *slog.Logger) (*metrics, error) {
+// listenMetrics takes address ("127.0.0.1:9464"), where clients wait for serve.
+// Its error names the setting and the cure.
+func listenMetrics(address string) (*metrics, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("metrics.listen: %w; choose another port, or leave it empty", err)
 	}
+	return &metrics{listener: listener, ended: make(chan struct{})}, nil
+}
+
+// serve begins to answer.
+func (m *metrics) serve(v *volume.Volume, s *spool.Spool, log *slog.Logger) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(gauges(v, s)...)
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
-	m := &metrics{
-		server: &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second},
-		ended:  make(chan struct{}),
-	}
+	m.server = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second}
 	go func() {
 		defer close(m.ended)
-		if err := m.server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := m.server.Serve(m.listener); !errors.Is(err, http.ErrServerClosed) {
 			log.Error("metrics", "err", err)
 		}
 	}()
-	return m, nil
 }
 
 func gauges(v *volume.Volume, s *spool.Spool) []prometheus.Collector {
@@ -77,10 +80,18 @@ func gauges(v *volume.Volume, s *spool.Spool) []prometheus.Collector {
 	}
 }
 
+// close frees the address. Clients that say nothing do not keep it from ending.
+// To close it again is no error.
 func (m *metrics) close() error {
+	if m.server == nil {
+		return m.listener.Close()
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	err := m.server.Shutdown(ctx)
+	if err != nil {
+		err = m.server.Close()
+	}
 	<-m.ended
 	return err
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"mcfs/config"
+	"mcfs/fs"
 )
 
 const mountHelp = `Mounts a volume at MOUNTPOINT, an empty directory, and serves it until it is
@@ -106,7 +107,7 @@ func runMount(ctx context.Context, f mountFlags, args []string, std stdio) error
 	defer stop()
 	if f.background {
 		// What the daemon would complain about in any case need not wait for it.
-		if _, err := checkMountpoint(o.mountpoint); err != nil {
+		if _, err := fs.Preflight(o.mountpoint, o.config.Mount.AllowOther); err != nil {
 			return err
 		}
 		return background(ctx, f.again(o), std)

@@ -4,17 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
+	"io"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"mcfs/fs"
 	"mcfs/keys/kmstest"
 	"mcfs/store/s3/s3test"
 )
@@ -46,6 +50,9 @@ func TestScripts(t *testing.T) {
 			"await":     cmdAwait,
 			"signal":    cmdSignal,
 			"mode":      cmdMode,
+			"port":      cmdPort,
+			"occupy":    cmdOccupy,
+			"fetch":     cmdFetch,
 		},
 	})
 }
@@ -87,7 +94,7 @@ timeout = "5s"
 	return os.WriteFile(filepath.Join(e.WorkDir, "aws.toml"), []byte(text), 0o600)
 }
 
-// mountsBelow are the mounts in a folder.
+// mountsBelow are the mounts in a folder whose path needs no escapes in mountinfo.
 func mountsBelow(dir string) []string {
 	info, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -95,7 +102,7 @@ func mountsBelow(dir string) []string {
 	}
 	var list []string
 	for line := range strings.Lines(string(info)) {
-		if at, _ := parseMount(line); within(at, dir) {
+		if at := strings.Fields(line)[4]; within(at, dir) {
 			list = append(list, at)
 		}
 	}
@@ -108,7 +115,7 @@ func unmountBelow(t *testing.T, dir string) {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		_ = unmount(ctx, at, true, func(string) {})
 		cancel()
-		if _, there := findMount(at); there {
+		if _, there := fs.MountAt(at); there {
 			if err := detach(at); err != nil {
 				t.Errorf("detach %s: %v", at, err)
 			}
@@ -135,8 +142,8 @@ func cmdFails(ts *testscript.TestScript, neg bool, args []string) {
 
 // cmdMounted says whether a path is a mount of mcfs.
 func cmdMounted(ts *testscript.TestScript, neg bool, args []string) {
-	m, there := findMount(ts.MkAbs(args[0]))
-	if (there && m.uid >= 0) == neg {
+	m, there := fs.MountAt(ts.MkAbs(args[0]))
+	if (there && m.UID >= 0) == neg {
 		ts.Fatalf("mounted %s: %v", args[0], there)
 	}
 }
@@ -149,7 +156,7 @@ func cmdUntouched(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("mounted: %v", list)
 	}
 	home := ts.Getenv("HOME")
-	err := filepath.WalkDir(home, func(path string, e fs.DirEntry, err error) error {
+	err := filepath.WalkDir(home, func(path string, e os.DirEntry, err error) error {
 		if err == nil && path != home {
 			ts.Fatalf("left behind: %s", path)
 		}
@@ -183,8 +190,8 @@ func cmdEdit(ts *testscript.TestScript, neg bool, args []string) {
 func cmdAwait(ts *testscript.TestScript, neg bool, args []string) {
 	deadline := time.Now().Add(20 * time.Second)
 	for time.Now().Before(deadline) {
-		m, there := findMount(ts.MkAbs(args[0]))
-		if (there && m.uid >= 0) == neg {
+		m, there := fs.MountAt(ts.MkAbs(args[0]))
+		if (there && m.UID >= 0) == neg {
 			if neg {
 				_, err := os.ReadDir(ts.MkAbs(args[0]))
 				ts.Check(err)
@@ -214,4 +221,39 @@ func cmdMode(ts *testscript.TestScript, neg bool, args []string) {
 	if got := fmt.Sprintf("%04o", info.Mode().Perm()); got != args[0] {
 		ts.Fatalf("%s has mode %s, not %s", args[1], got, args[0])
 	}
+}
+
+// cmdPort puts a local address that nobody listens on into a variable: port NAME.
+func cmdPort(ts *testscript.TestScript, neg bool, args []string) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ts.Check(err)
+	ts.Setenv(args[0], l.Addr().String())
+	ts.Check(l.Close())
+}
+
+// cmdOccupy listens on an address until the script ends: occupy ADDRESS.
+func cmdOccupy(ts *testscript.TestScript, neg bool, args []string) {
+	l, err := net.Listen("tcp", args[0])
+	ts.Check(err)
+	ts.Defer(func() { l.Close() })
+}
+
+// cmdFetch puts what an address answers into a file: fetch URL FILE. Negated, nobody must answer.
+func cmdFetch(ts *testscript.TestScript, neg bool, args []string) {
+	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	answer, err := client.Get(args[0])
+	if neg {
+		if !errors.Is(err, syscall.ECONNREFUSED) {
+			ts.Fatalf("fetch %s: %v, not a refusal", args[0], err)
+		}
+		return
+	}
+	ts.Check(err)
+	defer answer.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(answer.Body, 1<<20))
+	ts.Check(err)
+	if answer.StatusCode != http.StatusOK {
+		ts.Fatalf("fetch %s: %s\n%s", args[0], answer.Status, text)
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), text, 0o600))
 }

@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"mcfs/fs"
 )
 
 const unmountHelp = `Ends a mount made by mcfs: new opens are refused, drafts and changes of names are
@@ -44,17 +46,20 @@ func newUnmount(std stdio) *cobra.Command {
 
 // unmount ends the mount at path, and returns when its daemon has ended.
 func unmount(ctx context.Context, path string, now bool, tell func(string)) error {
-	mountpoint, err := resolve(path)
-	if err != nil {
-		return fmt.Errorf("unmount: %w", err)
+	mountpoint, err := fs.Resolve(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return fmt.Errorf("unmount: %s does not exist", path)
+	case err != nil:
+		return fmt.Errorf("unmount %s: %w", path, err)
 	}
-	m, there := findMount(mountpoint)
-	if there && m.uid < 0 {
+	m, there := fs.MountAt(mountpoint)
+	if there && m.UID < 0 {
 		return fmt.Errorf("%s is a mount, but none of mcfs: use umount %q", path, path)
 	}
 	uids := []int{os.Geteuid()}
-	if there && !slices.Contains(uids, m.uid) {
-		uids = append(uids, m.uid)
+	if there && !slices.Contains(uids, m.UID) {
+		uids = append(uids, m.UID)
 	}
 	err = ask(ctx, mountpoint, uids, request{Op: "unmount", Now: now}, tell)
 	switch {

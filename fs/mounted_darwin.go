@@ -1,0 +1,53 @@
+package fs
+
+import (
+	"fmt"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// MountAt finds what is mounted on path, the topmost of several. The path is
+// absolute and without symbolic links; see Resolve. Where the mounts cannot be
+// listed there are none.
+func MountAt(path string) (found Mounted, ok bool) {
+	n, err := unix.Getfsstat(nil, unix.MNT_NOWAIT)
+	if err != nil {
+		return Mounted{}, false
+	}
+	list := make([]unix.Statfs_t, n)
+	if n, err = unix.Getfsstat(list, unix.MNT_NOWAIT); err != nil {
+		return Mounted{}, false
+	}
+	for _, s := range list[:min(n, len(list))] {
+		if unix.ByteSliceToString(s.Mntonname[:]) == path {
+			found, ok = mountedOf(s), true // the topmost comes last
+		}
+	}
+	return found, ok
+}
+
+// mountedOf translates statfs(2). All mounts of macFUSE have its type, whatever
+// program serves them, and the user who mounted as their owner.
+func mountedOf(s unix.Statfs_t) Mounted {
+	m := Mounted{
+		Device: fmt.Sprintf("%x:%x", uint32(s.Fsid.Val[0]), uint32(s.Fsid.Val[1])),
+		Kind:   unix.ByteSliceToString(s.Fstypename[:]),
+		Source: unix.ByteSliceToString(s.Mntfromname[:]),
+		UID:    -1,
+	}
+	switch m.Kind {
+	case "macfuse", "osxfuse":
+		m.UID = int(s.Owner)
+	}
+	return m
+}
+
+// cure says how this mount on mountpoint is ended. Only its source tells a mount
+// of mcfs from another program's.
+func (m Mounted) cure(mountpoint string) string {
+	if m.UID >= 0 && strings.HasPrefix(m.Source, "mcfs") {
+		return fmt.Sprintf("end that mount with mcfs unmount %q", mountpoint)
+	}
+	return fmt.Sprintf("unmount it with umount %q", mountpoint)
+}
