@@ -12,7 +12,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -143,12 +142,13 @@ func answerXML(w http.ResponseWriter, v any) {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-var sinkBuffers = sync.Pool{New: func() any { return make([]byte, 256<<10) }}
+var sinkBuffers = sync.Pool{New: func() any { return new([256 << 10]byte) }}
 
 // swallow reads a body, checks its CRC-32C, and returns its beginning.
 func (s *Sink) swallow(w http.ResponseWriter, r *http.Request) (head []byte, size int64, ok bool) {
-	buf := sinkBuffers.Get().([]byte)
-	defer sinkBuffers.Put(buf) //nolint:staticcheck // a slice's header is small
+	array := sinkBuffers.Get().(*[256 << 10]byte)
+	defer sinkBuffers.Put(array)
+	buf := array[:]
 	sum := uint32(0)
 	for {
 		n, err := r.Body.Read(buf)
@@ -320,52 +320,4 @@ func (s *Sink) get(w http.ResponseWriter, r *http.Request, key string) {
 		content = strings.NewReader(string(o.body))
 	}
 	http.ServeContent(w, r, "", o.at, content) // knows ranges and If-Match
-}
-
-// list answers ListObjectsV2 and ListMultipartUploads, each in one page.
-func (s *Sink) list(w http.ResponseWriter, r *http.Request) {
-	q := r.URL.Query()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if q.Has("uploads") {
-		type upload struct{ Key, UploadId string }
-		var all struct {
-			XMLName xml.Name `xml:"ListMultipartUploadsResult"`
-			Upload  []upload
-		}
-		for id, up := range s.uploads {
-			all.Upload = append(all.Upload, upload{up.key, id})
-		}
-		answerXML(w, all)
-		return
-	}
-	type content struct {
-		Key, ETag, LastModified string
-		Size                    int64
-	}
-	type prefix struct{ Prefix string }
-	var page struct {
-		XMLName        xml.Name `xml:"ListBucketResult"`
-		Contents       []content
-		CommonPrefixes []prefix
-		IsTruncated    bool
-	}
-	for _, key := range slices.Sorted(maps.Keys(s.objects)) {
-		rest, ok := strings.CutPrefix(key, q.Get("prefix"))
-		if !ok || key <= q.Get("start-after") {
-			continue
-		}
-		if d := q.Get("delimiter"); d != "" {
-			if i := strings.Index(rest, d); i >= 0 {
-				p := prefix{q.Get("prefix") + rest[:i+len(d)]}
-				if !slices.Contains(page.CommonPrefixes, p) {
-					page.CommonPrefixes = append(page.CommonPrefixes, p)
-				}
-				continue
-			}
-		}
-		o := s.objects[key]
-		page.Contents = append(page.Contents, content{key, o.etag, o.at.UTC().Format(time.RFC3339Nano), o.size})
-	}
-	answerXML(w, page)
 }
