@@ -1,6 +1,7 @@
 package volume
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -86,7 +87,7 @@ func (v *Volume) renameObject(ctx context.Context, c *change) error {
 		}
 	}
 	if c.ver.hasSidecar() && c.ver.sidecar().etag == "" {
-		if err := v.putSidecar(ctx, c.ver, c.To, store.Condition{IfNone: true}); err != nil {
+		if err := v.putMovedSidecar(ctx, c); err != nil {
 			return err
 		}
 	}
@@ -113,6 +114,25 @@ func (v *Volume) deleteIfThere(ctx context.Context, key string) error {
 		return fmt.Errorf("delete %s: %w", key, err)
 	}
 	return nil
+}
+
+// putMovedSidecar puts the sidecar beside the copy. Where an earlier try made
+// the copy it may have put the sidecar, too, and have deleted the old one: then
+// only that one knows the attributes.
+func (v *Volume) putMovedSidecar(ctx context.Context, c *change) error {
+	if c.adopted {
+		there, err := v.lookSidecar(ctx, c.To)
+		if err != nil {
+			return err
+		}
+		if there != nil {
+			if doc, err := sidecar.Parse(there.text); err == nil && bytes.Equal(doc.IV, c.ver.iv) {
+				c.ver.setSidecar(there.info)
+				return nil
+			}
+		}
+	}
+	return v.putSidecar(ctx, c.ver, c.To, store.Condition{IfNone: true})
 }
 
 // copyObject makes the object under its new name, or finds that an earlier try did.
@@ -186,19 +206,9 @@ func (v *Volume) adoptCopy(ctx context.Context, c *change, cause error) error {
 	if err != nil || !ok || string(obj.IV) != string(c.ver.iv) {
 		return fmt.Errorf("rename %s to %s: another version stands there: %w", c.Path, c.To, cause)
 	}
+	c.adopted = true
 	c.ver.moved(c.To, info.ETag, sideInfo{})
 	return nil
-}
-
-// putMarker puts the object that keeps an empty directory.
-func (v *Volume) putMarker(ctx context.Context, c *change) error {
-	meta, err := sidecar.EncodeAttr(c.attr)
-	if err != nil {
-		return err
-	}
-	attr := store.Attributes{ContentType: "application/x-directory", Metadata: meta}
-	_, err = v.store.Put(ctx, c.Path, bodyOf(nil), attr, store.Condition{})
-	return err
 }
 
 // rewriteSidecar puts the sidecar again with the attributes of now.

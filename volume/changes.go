@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"mcfs/sidecar"
@@ -33,6 +32,7 @@ type change struct {
 	body     []byte // ciphertext of a symlink's target
 	dir      *Node  // where a tomb stands
 	name     string
+	adopted  bool // the copy was there already: an earlier try made it
 
 	// Guarded by Volume.mu.
 	ticket *ticket
@@ -186,17 +186,7 @@ func (v *Volume) queueAttr(n *Node) error {
 		return nil
 	}
 	if c != nil {
-		v.mu.Lock()
-		c.attr = attr
-		kept := c.Change
-		v.mu.Unlock()
-		data, err := json.Marshal(changeRecord{Ver: ver.record(), Attr: attr})
-		if err != nil {
-			return err
-		}
-		kept.Data = data
-		v.spool.Journal().Later(func(tx *spool.Tx) error { return tx.PutChange(kept) })
-		return nil
+		return v.restateChange(c, attr)
 	}
 	c = &change{Change: spool.Change{Op: opAttr, Path: path}, node: n, ver: ver, attr: attr}
 	if err := v.journalChanges([]*change{c}, nil); err != nil {
@@ -222,11 +212,13 @@ func (v *Volume) beginAttrLocked(c *change) {
 	if c.ticket != nil {
 		return
 	}
-	path := c.Path
 	if c.node != nil {
-		path = v.path(c.node)
+		c.Path = v.path(c.node)
+		if c.Op == opMkdir {
+			c.Path += "/"
+		}
 	}
-	c.ticket = v.seq.claim(func() { v.work.add(func() { v.perform(c) }) }, strings.TrimSuffix(path, "/"))
+	c.ticket = v.seq.claim(func() { v.work.add(func() { v.perform(c) }) }, c.Path)
 }
 
 // hurry begins what waits for more to come; v.mu is held.

@@ -19,8 +19,12 @@ type dirState struct {
 	large    bool             // more than one page: single names are looked up singly
 	fresh    map[string]time.Time
 	flight   *flight
-	scan     []*Node // files of the last ReadDir, in its order, whose description may be wanted next
+	scan     []*Node // what the last ReadDir showed, in its order, whose description may be wanted next
 	attr     sidecar.Attr
+	// described says that attr is what the marker states, or this machine has set;
+	// marker is the ETag of that marker.
+	described bool
+	marker    string
 }
 
 // tomb marks a name that was removed by this machine. A listing that was begun
@@ -105,6 +109,10 @@ func (v *Volume) collect(names map[string]*found, page store.Page, prefix string
 	}
 	for i := range page.Objects {
 		o := &page.Objects[i]
+		if isMarker(o.Key, prefix) {
+			at("").object = o
+			continue
+		}
 		if name := strings.TrimPrefix(o.Key, prefix); showable(name) && at(name).object == nil {
 			at(name).object = o
 		}
@@ -163,8 +171,8 @@ func (n *Node) ReadDir(ctx context.Context) ([]DirEntry, error) {
 	hidden := v.o.Hidden || dotted(v.path(n))
 	for _, name := range names {
 		c := n.dir.children[name]
+		n.dir.scan = append(n.dir.scan, c)
 		if c.kind == File {
-			n.dir.scan = append(n.dir.scan, c)
 			if !hidden && name[0] != '.' && v.sideShown(c) {
 				entries = append(entries, DirEntry{sidecar.Name(name), c.ino - 1, Sidecar})
 			}

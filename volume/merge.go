@@ -6,6 +6,7 @@ import (
 
 // merge takes over a whole listing that was begun at a certain time; v.mu is held.
 func (v *Volume) merge(d *Node, names map[string]*found, begun time.Time) {
+	v.seeMarker(d, names)
 	for name, f := range names {
 		v.mergeName(d, name, f, begun)
 	}

@@ -137,7 +137,7 @@ func (v *Volume) applyDir(mv *change, from, c, to *Node, name string, drafts []*
 	delete(to.dir.tombs, name)
 	now := time.Now()
 	c.changed, from.dir.attr.Mtime, to.dir.attr.Mtime = now, now, now
-	v.moves = append(v.moves, mv)
+	v.beginMove(mv)
 	v.enqueue(mv)
 	for _, n := range drafts {
 		n.mu.Lock()
@@ -158,6 +158,15 @@ func (v *Volume) applyDir(mv *change, from, c, to *Node, name string, drafts []*
 	}
 }
 
+// beginMove remembers a move that the store has not followed yet; v.mu is held.
+func (v *Volume) beginMove(mv *change) {
+	v.moves = append(v.moves, mv)
+	v.trails = append(v.trails, mv)
+	if len(v.trails) > maxTrail {
+		v.trails = v.trails[1:]
+	}
+}
+
 // sources are the prefixes of the store under which what the tree shows at
 // prefix may still be, itself included, older places first; v.mu is held.
 func (v *Volume) sources(prefix string) []string {
@@ -172,6 +181,45 @@ func (v *Volume) sources(prefix string) []string {
 		}
 	}
 	return list
+}
+
+// maxTrail is how many directory moves are remembered after they are done.
+const maxTrail = 1024
+
+// trail is where the object that was at key may be by now, oldest place first:
+// every directory move since, done or not, may have taken it along. v.mu is held.
+func (v *Volume) trail(key string) []string {
+	list := []string{key}
+	for _, m := range v.trails {
+		if rest, ok := strings.CutPrefix(list[len(list)-1], m.Path); ok {
+			list = append(list, m.To+rest)
+		}
+	}
+	return list
+}
+
+// loadMoving describes an object that is on its way between places, given
+// oldest first. The new sidecar is put before the old one goes, so that looking
+// from the newest place back finds one; a look that meets neither comes again.
+func (v *Volume) loadMoving(ctx context.Context, places []string) (*version, error) {
+	var bare *version
+	for range 4 {
+		bare = nil
+		for i := len(places) - 1; i >= 0; i-- {
+			ver, err := v.load(ctx, listing{key: places[i], side: sideInfo{etag: "?"}})
+			if errors.Is(err, store.ErrNotExist) {
+				continue
+			}
+			if err != nil || ver.sidecar().etag != "" {
+				return ver, err
+			}
+			bare = ver
+		}
+	}
+	if bare == nil {
+		return nil, fmt.Errorf("describe %s: %w", places[len(places)-1], store.ErrNotExist)
+	}
+	return bare, nil
 }
 
 // moveObjects renames all that the store has below a directory's old name. It

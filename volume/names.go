@@ -166,7 +166,7 @@ func (n *Node) Mkdir(ctx context.Context, name string, mode, uid, gid uint32) (*
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	d := v.newDir(n, name)
-	d.dir.attr, d.dir.listedAt, d.changed = attr, now, now
+	d.dir.attr, d.dir.listedAt, d.dir.described, d.changed = attr, now, true, now
 	n.dir.children[name] = d
 	n.dir.attr.Mtime = now
 	if !local {
@@ -360,15 +360,4 @@ func (v *Volume) vanish(n *Node) {
 	if filed {
 		v.dropEntry(id)
 	}
-}
-
-// setDirAttr changes a directory's attributes.
-func (n *Node) setDirAttr(s SetAttr) (Attr, error) {
-	if s.Size != nil {
-		return Attr{}, ErrIsDir
-	}
-	n.v.mu.Lock()
-	s.apply(&n.dir.attr)
-	n.v.mu.Unlock()
-	return n.dirAttr(), nil
 }

@@ -144,7 +144,7 @@ type SetAttr struct {
 func (n *Node) Attr(ctx context.Context) (Attr, error) {
 	switch n.kind {
 	case Dir:
-		return n.dirAttr(), nil
+		return n.dirAttr(ctx), nil
 	case Sidecar:
 		return n.sidecarAttr(ctx)
 	}
@@ -163,7 +163,11 @@ func (n *Node) Attr(ctx context.Context) (Attr, error) {
 	return n.fileAttr(), nil
 }
 
-func (n *Node) dirAttr() Attr {
+func (n *Node) dirAttr(ctx context.Context) Attr {
+	n.v.prefetch(n)
+	if err := n.describeDir(ctx); err != nil {
+		n.v.log.Debug("a directory shows default attributes", "path", n.Path(), "cause", err)
+	}
 	n.v.mu.Lock()
 	defer n.v.mu.Unlock()
 	a := n.dir.attr
@@ -199,7 +203,7 @@ func (n *Node) fileAttr() Attr {
 func (n *Node) SetAttr(ctx context.Context, h *Handle, s SetAttr) (Attr, error) {
 	switch n.kind {
 	case Dir:
-		return n.setDirAttr(s)
+		return n.setDirAttr(ctx, s)
 	case Sidecar:
 		// cp -p, rsync and tar set the times of what they have just written:
 		// a sidecar accepts that and stays as it is.

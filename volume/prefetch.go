@@ -17,7 +17,7 @@ const (
 func (v *Volume) prefetch(n *Node) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if n.parent == nil || n.gone {
+	if n.parent == nil || n.gone || n.kind == Dir && n.dir.described {
 		return
 	}
 	scan := n.parent.dir.scan
@@ -47,7 +47,11 @@ func (v *Volume) prefetch(n *Node) {
 func (v *Volume) describeAhead(n *Node) {
 	ctx, cancel := context.WithTimeout(v.ctx, waitUnknown)
 	defer cancel()
-	if err := n.describe(ctx); err != nil && v.ctx.Err() == nil {
+	describe := n.describe
+	if n.kind == Dir {
+		describe = n.describeDir
+	}
+	if err := describe(ctx); err != nil && v.ctx.Err() == nil {
 		v.log.Debug("description not fetched ahead", "path", n.Path(), "cause", err)
 	}
 }

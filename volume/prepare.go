@@ -167,10 +167,17 @@ func (n *Node) describe(ctx context.Context) error {
 	}
 	n.v.mu.Lock()
 	l := n.listed
+	places := n.v.sources(n.v.path(n))
 	n.v.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, waitUnknown)
 	defer cancel()
-	ver, err := n.v.load(ctx, l)
+	var ver *version
+	var err error
+	if len(places) > 1 {
+		ver, err = n.v.loadMoving(ctx, places)
+	} else {
+		ver, err = n.v.load(ctx, l)
+	}
 	if err != nil {
 		return errorsIO(err)
 	}

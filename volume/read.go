@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"mcfs/crypt"
 	"mcfs/sidecar"
@@ -131,7 +132,8 @@ func (n *Node) readBase(ctx context.Context, h *Handle, p []byte, off int64) (in
 }
 
 // relocate looks whether the version is still there under another ETag, as a
-// copy onto itself or a sync by another tool leaves it: the IV names the version.
+// copy onto itself or a sync by another tool leaves it, or where a move of a
+// directory above took it: the IV names the version.
 func (n *Node) relocate(ctx context.Context) bool {
 	n.mu.Lock()
 	ver := n.ver
@@ -139,8 +141,16 @@ func (n *Node) relocate(ctx context.Context) bool {
 	if ver == nil || ver.foreign() {
 		return false
 	}
-	moved, err := n.v.refind(ctx, ver, n.Path())
-	return err == nil && moved
+	key, _ := ver.place()
+	n.v.mu.Lock()
+	places := append(n.v.trail(key), n.v.path(n))
+	n.v.mu.Unlock()
+	for _, place := range slices.Backward(places) {
+		if moved, err := n.v.refind(ctx, ver, place); err == nil && moved {
+			return true
+		}
+	}
+	return false
 }
 
 // refind repairs what is known of where ver is; true if it is at key, elsewhere

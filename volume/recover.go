@@ -77,9 +77,10 @@ func (v *Volume) recoverChange(sc spool.Change) {
 	case opMkdir:
 		d, name := v.grow(c.Path)
 		if d.dir.children[name] == nil {
-			sub := v.newDir(d, name)
-			sub.dir.attr = c.attr
-			d.dir.children[name] = sub
+			d.dir.children[name] = v.newDir(d, name)
+		}
+		if sub := d.dir.children[name]; sub.kind == Dir {
+			sub.dir.attr, sub.dir.described = c.attr, true
 			c.node = sub
 		}
 	case opAttr:
@@ -108,7 +109,7 @@ func (v *Volume) recoverMove(c *change) {
 	}
 	v.plant(n, c.To)
 	c.node = n
-	v.moves = append(v.moves, c)
+	v.beginMove(c)
 }
 
 // grow finds the directory of a path, making what is missing, and the last element.

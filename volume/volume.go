@@ -90,6 +90,7 @@ type Volume struct {
 	attrs    map[*Node]*change  // of them, a rewrite of attributes that has not begun
 	idle     []*Node            // clean files nobody has open, oldest first
 	moves    []*change          // directories whose objects still have their old keys, oldest first
+	trails   []*change          // these, and the last ones that are done
 	settled  chan struct{}      // closed and renewed when a draft or change ends
 	started  time.Time
 	finished int64 // bytes of ciphertext committed
@@ -126,6 +127,7 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 	}
 	v.ctx, v.stop = context.WithCancelCause(context.WithoutCancel(ctx))
 	v.root = v.newDir(nil, "")
+	v.root.dir.described = true
 	pool.Warm()
 	if err := v.recover(ctx); err != nil {
 		v.halt()
