@@ -102,7 +102,7 @@ func mainJob(t *testing.T, mode, dataKey, source, sum string) {
 func saveAll(m *rig.Mount, source string) map[string]string {
 	written := make(map[string]string)
 	for _, f := range media {
-		args := []string{"-nostdin", "-loglevel", "error", "-f", "lavfi", "-i", "testsrc2=duration=20:size=1280x720", "-c:v", "libx264", "-preset", "ultrafast"}
+		args := []string{"-nostdin", "-loglevel", "error", "-f", "lavfi", "-i", "testsrc2=duration=20:size=1280x720", "-c:v", "libx264"}
 		m.Run("ffmpeg", append(append(args, f.args...), f.name)...)
 		written[f.name] = m.Hash(f.name)
 	}
