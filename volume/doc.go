@@ -2,7 +2,7 @@
 // drafts and their states, the commit of drafts and the reading of versions.
 // It works without FUSE; the mount, the commands and the tests share it.
 //
-// It promises P2 to P8 of the design: a version has a key and an IV of its own;
+// It keeps the promises P2 to P8 (docs/architecture.md): a version has a key and an IV of its own;
 // a sidecar that exists tells the truth; Flush returns nil only when ciphertext
 // and sidecar are in the store (or, with SpoolDurable, when the fsynced spool
 // has them); what happens to names is journaled, true at once, and finished
