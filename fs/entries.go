@@ -128,15 +128,44 @@ func (d *dirNode) Mknod(ctx context.Context, name string, mode, _ uint32, out *f
 	return inode, 0
 }
 
-// Link refuses: an object has one name.
-func (d *dirNode) Link(context.Context, gofs.InodeEmbedder, string, *fuse.EntryOut) (*gofs.Inode, syscall.Errno) {
-	return nil, syscall.EPERM
+// Link gives a name to a file that was made without one. All other hard links
+// are refused: an object has one name.
+func (d *dirNode) Link(ctx context.Context, target gofs.InodeEmbedder, name string, out *fuse.EntryOut) (*gofs.Inode, syscall.Errno) {
+	t, ok := target.(*fileNode)
+	if !ok {
+		return nil, syscall.EPERM
+	}
+	return d.enter(ctx, "link", name, out, func(ctx context.Context) (*volume.Node, error) {
+		return t.v, d.v.Link(ctx, t.v, name)
+	})
 }
 
-// Tmpfile refuses, for the whole mount: the kernel asks no more after ENOSYS,
-// and programs fall back to a name.
-func (d *dirNode) Tmpfile(context.Context, uint32, uint32, *fuse.EntryOut) (*gofs.Inode, gofs.FileHandle, uint32, syscall.Errno) {
-	return nil, nil, 0, syscall.ENOSYS
+// Tmpfile makes a file without a name and opens it.
+func (d *dirNode) Tmpfile(ctx context.Context, raw uint32, mode uint32, out *fuse.EntryOut) (*gofs.Inode, gofs.FileHandle, uint32, syscall.Errno) {
+	flags := openFlags(raw)
+	by := opener(ctx, flags)
+	var inode *gofs.Inode
+	var h *handle
+	errno := d.fs.doOpen(ctx, "tmpfile", func(ctx context.Context) error {
+		uid, gid, _, err := d.owner(ctx)
+		if err != nil {
+			return err
+		}
+		v, vh, err := d.v.Tmpfile(flags, mode&0o7777, uid, gid, by)
+		if err != nil {
+			return err
+		}
+		if inode, err = d.answer(ctx, "", v, out); err != nil {
+			vh.Release()
+			return err
+		}
+		h = newHandle(inode, vh, flags)
+		return nil
+	})
+	if errno != 0 {
+		return nil, nil, 0, errno
+	}
+	return inode, h, h.fuseFlags(), 0
 }
 
 // Unlink removes a file, link or sidecar.

@@ -146,10 +146,13 @@ func (h *Handle) Flush(ctx context.Context, by Process) error {
 	if h.document != nil {
 		return h.judge()
 	}
+	n := h.n
+	if n.v.isNameless(n) {
+		return nil // what is written stays to be committed by the close after it has got a name
+	}
 	if !h.takeWritten(by) {
 		return nil
 	}
-	n := h.n
 	if by != nil && by.Fate() == Killed {
 		h.mu.Lock()
 		h.killed = true
@@ -217,8 +220,11 @@ func (v *Volume) afterRelease(n *Node) {
 	case <-v.ctx.Done():
 		return
 	}
+	v.mu.Lock()
+	gone := n.gone
+	v.mu.Unlock()
 	n.mu.Lock()
-	due := n.writers == 0 && n.gen > n.asked
+	due := !gone && n.writers == 0 && n.gen > n.asked
 	switch n.state {
 	case Clean, Local, Lost, Interrupted:
 		due = false

@@ -1,11 +1,10 @@
 package volume
 
-import ()
-
 // unidle takes a node that is opened out of the list of those that may be forgotten.
 func (v *Volume) unidle(n *Node) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	v.opened[n] = struct{}{}
 	if !n.onIdle {
 		return
 	}
@@ -22,6 +21,7 @@ func (v *Volume) unidle(n *Node) {
 // and cached blocks, and lets the oldest such go.
 func (v *Volume) toIdle(n *Node) {
 	v.mu.Lock()
+	delete(v.opened, n)
 	if n.onIdle {
 		v.mu.Unlock()
 		return
@@ -78,7 +78,11 @@ func (v *Volume) releaseAll() {
 	var all []*Node
 	v.walk(v.root, func(n *Node) { all = append(all, n) })
 	all = append(all, v.idle...)
+	for n := range v.opened { // also what has no name any more
+		all = append(all, n)
+	}
 	v.idle = nil
+	clear(v.opened)
 	v.mu.Unlock()
 	for _, n := range all {
 		n.mu.Lock()

@@ -111,19 +111,16 @@ func (v *Volume) makeNode(d *Node, name string, flags int, mode, uid, gid uint32
 	if c := d.dir.children[name]; c != nil {
 		return c, false, nil
 	}
-	if other := d.dir.children[sidecar.Name(name)]; other != nil && !other.localLocked() {
-		return nil, false, fmt.Errorf("%s stands where its settings would: %w", sidecar.Name(name), ErrExist)
+	if err := v.roomForSidecar(d, name); err != nil {
+		return nil, false, err
 	}
-	c = v.newNode(File, d, name)
-	now := time.Now()
+	c = v.newDraft(d, name, mode, uid, gid)
 	c.mu.Lock()
-	c.blank, c.eager, c.described = true, true, true
-	c.attr = sidecar.Attr{Mode: modeFile | mode&0o7777, UID: uid, GID: gid}
-	c.changedContent(now)
 	if v.local.match(v.path(c), flags&os.O_EXCL != 0) {
 		c.step(evHide)
 	}
 	c.mu.Unlock()
+	now := time.Now()
 	d.dir.children[name] = c
 	d.dir.attr.Mtime = now
 	c.changed = now

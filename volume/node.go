@@ -40,16 +40,17 @@ type Node struct {
 	kind Kind
 
 	// Guarded by Volume.mu.
-	parent  *Node
-	name    string
-	gone    bool      // no name leads here any more
-	dir     *dirState // of a Dir
-	base    *Node     // of a Sidecar: its file
-	side    *Node     // of a File: its sidecar's node, once somebody asked
-	attempt *attempt  // the commit under way
-	queued  int       // changes of names that concern this node and are not finished
-	changed time.Time // when this machine last changed the name: older listings say nothing about it
-	onIdle  bool      // stands in Volume.idle
+	parent   *Node
+	name     string
+	gone     bool      // no name leads here any more
+	nameless bool      // made without a name, and not given one yet: gone too
+	dir      *dirState // of a Dir
+	base     *Node     // of a Sidecar: its file
+	side     *Node     // of a File: its sidecar's node, once somebody asked
+	attempt  *attempt  // the commit under way
+	queued   int       // changes of names that concern this node and are not finished
+	changed  time.Time // when this machine last changed the name: older listings say nothing about it
+	onIdle   bool      // stands in Volume.idle
 
 	// listed is what the last listing said of a clean file; guarded by Volume.mu.
 	listed listing
@@ -148,19 +149,30 @@ func (n *Node) Attr(ctx context.Context) (Attr, error) {
 	case Sidecar:
 		return n.sidecarAttr(ctx)
 	}
-	n.mu.Lock()
-	if n.known() {
-		defer n.mu.Unlock()
-		return n.fileAttr(), nil
+	if a, ok := n.knownAttr(); ok {
+		return a, nil
 	}
-	n.mu.Unlock()
 	n.v.prefetch(n)
 	if err := n.describe(ctx); err != nil {
 		return Attr{}, err
 	}
+	a, _ := n.knownAttr()
+	return a, nil
+}
+
+// knownAttr describes a file or link from memory; ok says whether that suffices.
+func (n *Node) knownAttr() (a Attr, ok bool) {
+	n.v.mu.Lock()
+	links := uint32(1)
+	if n.gone {
+		links = 0
+	}
+	n.v.mu.Unlock()
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	return n.fileAttr(), nil
+	a = n.fileAttr()
+	a.Nlink = links
+	return a, n.known()
 }
 
 func (n *Node) dirAttr(ctx context.Context) Attr {
@@ -183,12 +195,12 @@ func (n *Node) dirAttr(ctx context.Context) Attr {
 	}
 }
 
-// fileAttr is called with n.mu held and n.known().
+// fileAttr is called with n.mu held; it leaves the number of links.
 func (n *Node) fileAttr() Attr {
 	size := n.size()
 	a := Attr{
 		Ino: n.ino, Size: size, Mode: n.attr.Mode, UID: n.attr.UID, GID: n.attr.GID,
-		Mtime: n.attr.Mtime, Atime: n.atime, Ctime: n.ctime, Blocks: (size + 511) / 512, Nlink: 1,
+		Mtime: n.attr.Mtime, Atime: n.atime, Ctime: n.ctime, Blocks: (size + 511) / 512,
 	}
 	if a.Atime.IsZero() {
 		a.Atime = a.Mtime

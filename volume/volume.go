@@ -88,6 +88,7 @@ type Volume struct {
 	busy     map[*Node]struct{} // files with a draft
 	changes  map[uint64]*change // queued changes of names
 	attrs    map[*Node]*change  // of them, a rewrite of attributes that has not begun
+	opened   map[*Node]struct{} // files with handles
 	idle     []*Node            // clean files nobody has open, oldest first
 	moves    []*change          // directories whose objects still have their old keys, oldest first
 	trails   []*change          // these, and the last ones that are done
@@ -122,6 +123,7 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 		busy:    make(map[*Node]struct{}),
 		changes: make(map[uint64]*change),
 		attrs:   make(map[*Node]*change),
+		opened:  make(map[*Node]struct{}),
 		settled: make(chan struct{}),
 		started: time.Now(),
 	}

@@ -1,0 +1,61 @@
+package posix
+
+import (
+	"maps"
+	"os"
+	"slices"
+	"testing"
+
+	"github.com/hanwen/go-fuse/v2/posixtest"
+)
+
+// excluded are the tests of posixtest that do not run, each with its reason.
+var excluded = map[string]string{
+	"Link":             "an object has one name: hard links are excluded by design",
+	"LinkUnlinkRename": "an object has one name: hard links are excluded by design",
+	// Upstream excludes it for a plain directory too: it wants two descriptors of
+	// one process to conflict over a fcntl lock, which belongs to the process.
+	// TestLocks has two processes conflict.
+	"FcntlFlockLocksFile": "no filesystem does what it asks for; excluded upstream for a plain directory",
+}
+
+// skips are the tests that may end before their last check, each with its reason.
+var skips = map[string]string{
+	"XAttrLarge": "S3 holds 2 KB of metadata: 8 KB are refused at once, as by ext4",
+}
+
+// TestPosixSuite runs all of posixtest in each mode.
+func TestPosixSuite(t *testing.T) {
+	for name := range excluded {
+		if posixtest.All[name] == nil {
+			t.Errorf("%s is excluded, but posixtest has no such test", name)
+		}
+	}
+	for _, mode := range modes {
+		t.Run(mode, func(t *testing.T) { posixSuite(t, mode) })
+	}
+}
+
+func posixSuite(t *testing.T, mode string) {
+	s := inMode(mode)
+	s["mount.sidecars"] = `"hidden"` // the suite counts the entries of its directories
+	b := start(t, s)
+	for _, name := range slices.Sorted(maps.Keys(posixtest.All)) {
+		if excluded[name] != "" {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			dir := b.Path(name)
+			if err := os.Mkdir(dir, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			defer func() {
+				if t.Skipped() && skips[name] == "" {
+					t.Errorf("%s skips its last checks", name)
+				}
+			}()
+			posixtest.All[name](t, dir)
+		})
+	}
+	b.finish()
+}

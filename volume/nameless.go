@@ -1,0 +1,161 @@
+package volume
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"mcfs/sidecar"
+	"mcfs/spool"
+)
+
+// Tmpfile makes and opens a file without a name, as open(2) with O_TMPFILE does:
+// a draft that stays in the spool, and goes with its last handle unless Link
+// has given it a name before.
+func (n *Node) Tmpfile(flags int, mode, uid, gid uint32, by Process) (*Node, *Handle, error) {
+	v := n.v
+	switch {
+	case n.kind != Dir:
+		return nil, nil, ErrNotDir
+	case v.isClosing():
+		return nil, nil, ErrShutdown
+	}
+	v.mu.Lock()
+	if n.gone {
+		v.mu.Unlock()
+		return nil, nil, ErrNotExist
+	}
+	c := v.newDraft(nil, "", mode, uid, gid)
+	// What the log calls it, and where it would be found after a lost journal.
+	c.name = join(v.path(n), fmt.Sprintf(".nameless-%d", c.ino))
+	c.gone, c.nameless = true, true
+	v.mu.Unlock()
+	h := &Handle{n: c, flags: flags, by: by}
+	c.hold(h)
+	return c, h, nil
+}
+
+// Link gives the name to c, which Tmpfile made and which has none yet; from then
+// on c is a file like others, whose close commits it. Any other file is refused:
+// an object has one name.
+func (n *Node) Link(ctx context.Context, c *Node, name string) error {
+	v := n.v
+	if v.isClosing() {
+		return ErrShutdown
+	}
+	if !v.isNameless(c) {
+		return ErrPermission
+	}
+	if _, err := n.Lookup(ctx, name); err == nil {
+		return ErrExist
+	} else if !errors.Is(err, ErrNotExist) {
+		return err
+	}
+	if err := v.checkName(n, name, true); err != nil {
+		return err
+	}
+	if err := c.syncFile(); err != nil {
+		return err
+	}
+	v.names.Lock()
+	defer v.names.Unlock()
+	e, err := v.planLink(n, c, name)
+	if err != nil {
+		return err
+	}
+	if err := v.journalChanges(nil, func(tx *spool.Tx) error { return tx.PutEntry(e) }); err != nil {
+		return err
+	}
+	v.applyLink(n, c, name)
+	return nil
+}
+
+// syncFile makes the blocks of a draft durable.
+func (n *Node) syncFile() error {
+	n.mu.Lock()
+	file := n.file
+	n.mu.Unlock()
+	if file == nil {
+		return nil
+	}
+	return fromSpool(file.Sync(false))
+}
+
+func (v *Volume) isNameless(n *Node) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return n.nameless
+}
+
+// planLink is the journal entry of c under its name to be; names is held.
+func (v *Volume) planLink(d, c *Node, name string) (spool.Entry, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	switch {
+	case !c.nameless:
+		return spool.Entry{}, ErrPermission
+	case d.gone:
+		return spool.Entry{}, ErrNotExist
+	case d.dir.children[name] != nil:
+		return spool.Entry{}, ErrExist
+	}
+	if err := v.roomForSidecar(d, name); err != nil {
+		return spool.Entry{}, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.kept = max(c.kept, c.gen)
+	e, err := v.entry(c)
+	e.Path = join(v.path(d), name)
+	if v.local.match(e.Path, false) {
+		e.State = Local.String()
+	}
+	return e, err
+}
+
+// applyLink makes the name true in the tree. If nobody has the file open for
+// writing any more, no close will follow that commits it.
+func (v *Volume) applyLink(d, c *Node, name string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	now := time.Now()
+	c.parent, c.name, c.changed = d, name, now
+	c.gone, c.nameless = false, false
+	d.dir.children[name] = c
+	d.dir.attr.Mtime = now
+	delete(d.dir.tombs, name)
+	v.trackLocked(c)
+	c.mu.Lock()
+	if v.local.match(v.path(c), false) {
+		c.step(evHide)
+	}
+	due := c.writers == 0 && c.state == Writing
+	if due {
+		c.asked = c.gen
+		c.step(evAsk)
+	}
+	c.mu.Unlock()
+	if due {
+		v.startAttempt(c)
+	}
+}
+
+// newDraft makes the node of a new, empty file; v.mu is held.
+func (v *Volume) newDraft(d *Node, name string, mode, uid, gid uint32) *Node {
+	c := v.newNode(File, d, name)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.blank, c.eager, c.described = true, true, true
+	c.attr = sidecar.Attr{Mode: modeFile | mode&0o7777, UID: uid, GID: gid}
+	c.changedContent(time.Now())
+	return c
+}
+
+// roomForSidecar refuses a name whose sidecar's name is a file's already; v.mu is held.
+func (v *Volume) roomForSidecar(d *Node, name string) error {
+	if other := d.dir.children[sidecar.Name(name)]; other != nil && !other.localLocked() {
+		return fmt.Errorf("%s stands where its settings would: %w", sidecar.Name(name), ErrExist)
+	}
+	return nil
+}
