@@ -142,15 +142,15 @@ func (v *Volume) endAttempt(n *Node, a *attempt) {
 	if n.attempt == a {
 		n.attempt = nil
 	}
-	up, view := a.up.Load(), a.view
-	v.background(func() {
-		if up != nil && !done {
-			up.Abort()
-		}
-		if view != nil {
-			view.Release()
-		}
-	})
+	release := func() {}
+	if a.view != nil {
+		release = a.view.Release
+	}
+	if up := a.up.Load(); up != nil && !done {
+		v.abandon(up, release)
+	} else {
+		v.background(release)
+	}
 	v.signal()
 }
 

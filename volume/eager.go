@@ -130,3 +130,14 @@ func (s *source) Freeze(off, n int64) (upload.View, error) {
 	}
 	return z, nil
 }
+
+// abandon gives an upload up without waiting, and then calls then.
+func (v *Volume) abandon(up *upload.Upload, then func()) {
+	if up.Abandon(then) {
+		return
+	}
+	v.background(func() {
+		up.Abort()
+		then()
+	})
+}

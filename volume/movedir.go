@@ -150,7 +150,7 @@ func (v *Volume) applyDir(mv *change, from, c, to *Node, name string, drafts []*
 		}
 		n.mu.Unlock()
 		if up != nil {
-			v.background(up.Abort)
+			v.abandon(up, func() {})
 		}
 		if due {
 			v.startAttempt(n)

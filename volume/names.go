@@ -329,7 +329,7 @@ func (v *Volume) discard(n *Node) {
 	closed := n.opens == 0
 	n.mu.Unlock()
 	if up != nil {
-		v.background(up.Abort)
+		v.abandon(up, func() {})
 	}
 	if closed {
 		v.background(func() {

@@ -201,7 +201,7 @@ func (v *Volume) apply(m *move) {
 	commit := c.retitle(m.local)
 	c.mu.Unlock()
 	if up != nil {
-		v.background(up.Abort)
+		v.abandon(up, func() {})
 	}
 	v.trackLocked(c)
 	if commit {

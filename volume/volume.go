@@ -313,6 +313,9 @@ func (v *Volume) Close(ctx context.Context) error {
 		v.askAtShutdown(n)
 	}
 	err := v.Sync(ctx, "")
+	settle, cancel := context.WithTimeout(ctx, waitUnknown)
+	v.uploads.Settle(settle)
+	cancel()
 	left := v.Pending()
 	v.keepDrafts()
 	v.halt()

@@ -68,6 +68,36 @@ func TestAbort(t *testing.T) {
 	}
 }
 
+// An upload that the store begins after all, though it was given up meanwhile,
+// is aborted, and Settle waits for that.
+func TestAbortWhileBeginning(t *testing.T) {
+	x := newTrial(t, crypt.CTR, 8*testPart)
+	answer := make(chan struct{})
+	x.s.hooks(func(ctx context.Context, c string, _ int) error {
+		if c == "Begin" {
+			<-answer
+		}
+		return ctx.Err()
+	}, nil)
+	x.u.Advance(8 * testPart)
+	eventually(t, "the upload begins", func() bool { return x.s.count("Begin") > 0 })
+	if !x.u.Abandon(func() {}) {
+		t.Error("the engine is not closed")
+	}
+	soon, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	x.e.Settle(soon)
+	if soon.Err() == nil {
+		t.Error("Settle did not wait for the answer")
+	}
+	close(answer)
+	x.e.Settle(t.Context())
+	ups, err := x.s.Uploads(t.Context(), "")
+	if err != nil || len(ups) > 0 || x.s.count("Abort") != 1 {
+		t.Errorf("%d aborts, left in the store: %v, %v", x.s.count("Abort"), ups, err)
+	}
+}
+
 // Close ends what is under way in the process, and leaves the store as it is.
 func TestClose(t *testing.T) {
 	x := newTrial(t, crypt.CTR, 8*testPart)

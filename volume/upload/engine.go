@@ -79,9 +79,11 @@ type Engine struct {
 
 	mu      sync.Mutex // guards what follows and everything in Upload that says so
 	closed  bool
-	ring    []*Upload // with jobs; the next in turn first
-	running int       // jobs under way
-	granted int64     // bytes of their buffers
+	ring    []*Upload     // with jobs; the next in turn first
+	running int           // jobs under way
+	granted int64         // bytes of their buffers
+	leaving int           // what may leave an upload behind in the store if it is cut off
+	left    chan struct{} // closed, and made anew, when leaving falls to 0
 }
 
 // NewEngine starts an engine; Close ends it.
@@ -94,6 +96,7 @@ func NewEngine(c Config) *Engine {
 		pool:   newPool(c.Memory),
 		cpu:    make(chan struct{}, runtime.GOMAXPROCS(0)),
 		wake:   make(chan struct{}, 1),
+		left:   make(chan struct{}),
 		pause:  pause,
 	}
 	e.ctx, e.cancel = context.WithCancelCause(context.Background())
@@ -219,4 +222,46 @@ func (e *Engine) spawn(f func()) bool {
 	}
 	e.wg.Go(f)
 	return true
+}
+
+// spawnLeaving is spawn for what Settle waits for.
+func (e *Engine) spawnLeaving(f func()) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return false
+	}
+	e.leaving++
+	e.wg.Go(func() {
+		defer e.gone()
+		f()
+	})
+	return true
+}
+
+func (e *Engine) gone() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.leaving--; e.leaving == 0 {
+		close(e.left)
+		e.left = make(chan struct{})
+	}
+}
+
+// Settle waits until the store has forgotten every upload that was given up,
+// or ctx ends.
+func (e *Engine) Settle(ctx context.Context) {
+	for {
+		e.mu.Lock()
+		n, left := e.leaving, e.left
+		e.mu.Unlock()
+		if n == 0 {
+			return
+		}
+		select {
+		case <-left:
+		case <-ctx.Done():
+			return
+		}
+	}
 }

@@ -114,20 +114,43 @@ func (u *Upload) runBegin(j *job) {
 	u.failures = 0
 }
 
-// callBegin asks for an upload id. An answer that gets lost leaves an upload
-// without parts in the store, which the volume finds at its next start.
+// begin is an answer to the request for an upload.
+type begin struct {
+	up  store.Upload
+	err error
+}
+
+// callBegin asks for an upload id. The request is not called off with the
+// upload: the store might have begun one by then, which nobody would know of.
 func (u *Upload) callBegin() (store.Upload, error) {
-	ctx, cancel := context.WithTimeout(u.ctx, callTimeout)
-	defer cancel()
+	answers := make(chan begin)
 	u.requests.Add(1)
+	if !u.e.spawnLeaving(func() { u.awaitBegin(answers) }) {
+		return store.Upload{}, ErrClosed
+	}
+	select {
+	case b := <-answers:
+		return b.up, b.err
+	case <-u.ctx.Done():
+		return store.Upload{}, context.Cause(u.ctx)
+	}
+}
+
+// awaitBegin hands the answer over, or aborts what has begun too late.
+func (u *Upload) awaitBegin(answers chan<- begin) {
+	ctx, cancel := context.WithTimeout(u.e.ctx, callTimeout)
+	defer cancel()
 	up, err := u.e.c.Store.Begin(ctx, u.t.Key, u.attr)
-	if err != nil {
-		return up, err
+	if err == nil && up.ID == "" {
+		err = errors.New("store gave no upload id")
 	}
-	if up.ID == "" {
-		return up, errors.New("store gave no upload id")
+	select {
+	case answers <- begin{up, err}:
+	case <-u.ctx.Done():
+		if err == nil {
+			u.e.abort(up)
+		}
 	}
-	return up, nil
 }
 
 // runPart makes a part's ciphertext and sends it once.

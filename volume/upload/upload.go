@@ -216,9 +216,19 @@ func (u *Upload) Abort() {
 	}
 	up := u.clean()
 	u.e.mu.Unlock()
-	if up.ID != "" && !u.e.spawn(func() { u.e.abort(up) }) {
+	if up.ID != "" && !u.e.spawnLeaving(func() { u.e.abort(up) }) {
 		u.e.log.Warn("upload left in the store: the engine is closed", "key", up.Key, "upload", up.ID)
 	}
+}
+
+// Abandon is Abort for one who must not wait; then is called when no view is
+// read any more. Settle knows of it at once. False: the engine is closed, and
+// neither was done.
+func (u *Upload) Abandon(then func()) bool {
+	return u.e.spawnLeaving(func() {
+		u.Abort()
+		then()
+	})
 }
 
 // clean lets go of views and keys, once, and returns the upload that the store
