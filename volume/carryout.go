@@ -235,10 +235,14 @@ func (v *Volume) rewriteSidecar(ctx context.Context, c *change) error {
 	if !ver.hasSidecar() {
 		return v.restateLink(ctx, c)
 	}
+	key, _ := ver.place()
 	cond := store.Condition{IfMatch: side}
 	if side == "" {
+		// Removed meanwhile, and its sidecar with it, or never published.
+		if ours, err := v.isOurs(ctx, ver, key); err != nil || !ours {
+			return err
+		}
 		cond = store.Condition{IfNone: true}
 	}
-	key, _ := ver.place()
 	return v.putSidecar(ctx, ver, key, cond)
 }

@@ -324,6 +324,32 @@ func TestLocalOnly(t *testing.T) {
 	}
 }
 
+// TestAttributesOfARemovedFile: what waits to be written of a file's attributes
+// ends with the file, and leaves no sidecar behind.
+func TestAttributesOfARemovedFile(t *testing.T) {
+	r := newRig(t, crypt.CTR)
+	root := r.v.Root()
+	for _, name := range []string{"removed", "replaced", "moved and removed"} {
+		r.save(name, random(5))
+		mode := uint32(0o640)
+		if _, err := r.node(name).SetAttr(t.Context(), nil, SetAttr{Mode: &mode}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.save("other", random(6))
+	if err := errors.Join(
+		root.Remove(t.Context(), "removed"),
+		root.Rename(t.Context(), "other", root, "replaced", 0),
+		root.Rename(t.Context(), "moved and removed", root, "moved", 0),
+		root.Remove(t.Context(), "moved"),
+	); err != nil {
+		t.Fatal(err)
+	}
+	r.sync()
+	r.expectObjects("replaced", "replaced.settings.json")
+	r.truthful()
+}
+
 func TestAttributesLast(t *testing.T) {
 	r := newRig(t, crypt.CTR)
 	r.save("a", random(5))
