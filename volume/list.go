@@ -195,7 +195,9 @@ func (n *Node) shownKind() Kind {
 	return Unknown
 }
 
-// dotted says whether a directory is, or lies below, one whose name begins with a dot.
+// dotted says whether a directory is, or lies below, one whose name begins with
+// a dot, or one that git keeps a bare repository in: there a name more would be
+// a broken branch, or an object that fsck complains of.
 func dotted(path string) bool {
-	return strings.HasPrefix(path, ".") || strings.Contains(path, "/.")
+	return strings.HasPrefix(path, ".") || strings.Contains(path, "/.") || strings.Contains(path+"/", ".git/")
 }
