@@ -86,7 +86,7 @@ func (n *Node) setDirAttr(ctx context.Context, s SetAttr) (Attr, error) {
 	s.apply(&n.dir.attr)
 	attr, path := n.dir.attr, v.path(n)
 	c := v.attrs[n]
-	kept := n.gone || n.parent == nil || v.local.match(path, false)
+	kept := n.gone || n.parent == nil || v.local.match(path, named)
 	v.mu.Unlock()
 	if kept {
 		return n.dirAttr(ctx), nil // the root has no marker: what is set lasts as long as the mount

@@ -1,6 +1,9 @@
 package volume
 
-import "testing"
+import (
+	"os"
+	"testing"
+)
 
 func TestLocalOnlyNames(t *testing.T) {
 	ps, err := newPatterns([]string{"!*~", "*.part"})
@@ -9,35 +12,63 @@ func TestLocalOnlyNames(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name string
-		excl bool
+		made making
 		want bool
 	}{
-		{"movie.mp4", true, false},
-		{".movie.mp4.A1b2C3", true, true},
-		{".movie.mp4.A1b2C3", false, false},
-		{"d/.movie.mp4.A1b2C3", true, true},
-		{".bashrc.backup/x", true, false},
-		{"4913", true, true},
-		{"a~", false, false},
-		{"x.part", false, true},
-		{".a.swp", false, true},
-		{"db-journal", false, true},
-		{"db-wal", false, true},
-		{".git/index.lock", true, true},
-		{".git/refs/heads/main.lock", true, true},
-		{"index.lock", true, false},
-		{".~lock.a.odt#", false, true},
-		{"lu1234.tmp", false, true},
-		{".DS_Store", false, true},
-		{"d/._a.mov", false, true},
-		{".Trash-1000/files/a.mov", false, true},
-		{"a.mov.sb-1234abcd-XyZ123", false, true},
+		{"movie.mp4", exclusive, false},
+		{".movie.mp4.A1b2C3", mkstemp, true},
+		{".movie.mp4.A1b2C3", exclusive, false},
+		{".movie.mp4.A1b2C3", named, false},
+		{"d/.movie.mp4.A1b2C3", mkstemp, true},
+		{".bashrc.backup/x", mkstemp, false},
+		{"4913", exclusive, true},
+		{"a~", named, false},
+		{"x.part", named, true},
+		{".a.swp", named, true},
+		{"db-journal", named, true},
+		{"db-wal", named, true},
+		{".git/index.lock", exclusive, true},
+		{".git/refs/heads/main.lock", exclusive, true},
+		{"index.lock", exclusive, false},
+		{"bare.git/HEAD.lock", exclusive, true},
+		{".git/objects/78/tmp_obj_QcfF5m", exclusive, true},
+		{".git/objects/pack/.tmp-123-pack-abc.pack", named, true},
+		{".git/refs/heads/tmp_new_things", named, false},
+		{"sedAbCdEf", mkstemp, true},
+		{"sedentary", exclusive, false},
+		{"ziAbCdEf", mkstemp, true},
+		{"live/list.m3u8.tmp", named, true},
+		{"notes.tmp", named, false},
+		{".~lock.a.odt#", named, true},
+		{"lu1234.tmp", named, true},
+		{".DS_Store", named, true},
+		{"d/._a.mov", named, true},
+		{".Trash-1000/files/a.mov", named, true},
+		{"a.mov.sb-1234abcd-XyZ123", named, true},
 	} {
-		if got := ps.match(c.name, c.excl); got != c.want {
-			t.Errorf("%s (exclusive %v): %v", c.name, c.excl, got)
+		if got := ps.match(c.name, c.made); got != c.want {
+			t.Errorf("%s (made %v): %v", c.name, c.made, got)
 		}
 	}
 	if _, err := newPatterns([]string{"[a"}); err == nil {
 		t.Error("a malformed pattern was taken")
+	}
+}
+
+// TestMakingOf tells mkstemp(3) from cp, tar and git.
+func TestMakingOf(t *testing.T) {
+	for _, c := range []struct {
+		flags int
+		mode  uint32
+		want  making
+	}{
+		{os.O_RDWR | os.O_CREATE | os.O_EXCL, 0o600, mkstemp},
+		{os.O_WRONLY | os.O_CREATE | os.O_EXCL, 0o600, exclusive},
+		{os.O_RDWR | os.O_CREATE | os.O_EXCL, 0o644, exclusive},
+		{os.O_RDWR | os.O_CREATE, 0o600, named},
+	} {
+		if got := makingOf(c.flags, c.mode); got != c.want {
+			t.Errorf("flags %#x, mode %#o: %v, not %v", c.flags, c.mode, got, c.want)
+		}
 	}
 }

@@ -108,7 +108,7 @@ func (v *Volume) planLink(d, c *Node, name string) (spool.Entry, error) {
 	c.kept = max(c.kept, c.gen)
 	e, err := v.entry(c)
 	e.Path = join(v.path(d), name)
-	if v.local.match(e.Path, false) {
+	if v.local.match(e.Path, named) {
 		e.State = Local.String()
 	}
 	return e, err
@@ -127,7 +127,7 @@ func (v *Volume) applyLink(d, c *Node, name string) {
 	delete(d.dir.tombs, name)
 	v.trackLocked(c)
 	c.mu.Lock()
-	if v.local.match(v.path(c), false) {
+	if v.local.match(v.path(c), named) {
 		c.step(evHide)
 	}
 	due := c.writers == 0 && c.state == Writing

@@ -116,7 +116,7 @@ func (v *Volume) makeNode(d *Node, name string, flags int, mode, uid, gid uint32
 	}
 	c = v.newDraft(d, name, mode, uid, gid)
 	c.mu.Lock()
-	if v.local.match(v.path(c), flags&os.O_EXCL != 0) {
+	if v.local.match(v.path(c), makingOf(flags, mode)) {
 		c.step(evHide)
 	}
 	c.mu.Unlock()
@@ -154,7 +154,7 @@ func (n *Node) Mkdir(ctx context.Context, name string, mode, uid, gid uint32) (*
 	now := time.Now()
 	attr := sidecar.Attr{Mode: modeDir | mode&0o7777, UID: uid, GID: gid, Mtime: now}
 	c := &change{Change: spool.Change{Op: opMkdir, Path: path + "/"}, attr: attr}
-	local := v.local.match(path, false)
+	local := v.local.match(path, named)
 	if !local {
 		if err := v.journalChanges([]*change{c}, nil); err != nil {
 			return nil, err

@@ -304,7 +304,10 @@ func TestConflict(t *testing.T) {
 // TestLocalOnly: a temporary name never reaches the store; its rename does.
 func TestLocalOnly(t *testing.T) {
 	r := newRig(t, crypt.CTR)
-	h := r.create(".a.mov.Xy12Zz", os.O_EXCL)
+	_, h, err := r.v.Root().Create(t.Context(), ".a.mov.Xy12Zz", os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600, 1, 2, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	r.write(h, random(5000), 0)
 	r.finish(h)
 	r.expectObjects()

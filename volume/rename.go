@@ -111,7 +111,7 @@ func (v *Volume) plan(m *move) error {
 	}
 	m.target = m.to.dir.children[m.name]
 	m.oldPath, m.newPath = v.path(c), join(v.path(m.to), m.name)
-	m.local = v.local.match(m.newPath, false)
+	m.local = v.local.match(m.newPath, named)
 	if m.target != nil {
 		m.over = v.standing(m.target)
 		m.target.mu.Lock()
