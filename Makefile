@@ -34,7 +34,8 @@ install: build
 
 # What tests and demonstration need, as COMMAND:PACKAGE of Debian.
 FUSE_PACKAGES := fusermount3:fuse3 openssl:openssl ffmpeg:ffmpeg
-PACKAGES      := $(FUSE_PACKAGES) gcc:gcc git:git rsync:rsync node:nodejs vim:vim-tiny jq:jq
+PACKAGES      := $(FUSE_PACKAGES) gcc:gcc git:git rsync:rsync node:nodejs jq:jq \
+                 vim:vim nano:nano tmux:tmux sqlite3:sqlite3 zip:zip unzip:unzip
 
 packages: WANTED := $(PACKAGES)
 fuse-packages: WANTED := $(FUSE_PACKAGES)

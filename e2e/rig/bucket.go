@@ -108,6 +108,18 @@ func (r *Rig) get(key string, to io.Writer) Object {
 	return Object{Meta: out.Metadata, ETag: aws.ToString(out.ETag)}
 }
 
+// Head is the metadata of an object.
+func (r *Rig) Head(key string) map[string]string {
+	r.tb.Helper()
+	ctx, cancel := r.context()
+	defer cancel()
+	out, err := r.client().HeadObject(ctx, &awss3.HeadObjectInput{Bucket: &r.S3.Bucket, Key: &key})
+	if err != nil {
+		r.tb.Fatalf("head %s: %v", key, err)
+	}
+	return out.Metadata
+}
+
 // Put stores an object as somebody else's program would.
 func (r *Rig) Put(key string, o Object) {
 	r.tb.Helper()

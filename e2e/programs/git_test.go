@@ -1,0 +1,49 @@
+package programs
+
+import (
+	"path"
+	"strings"
+	"testing"
+
+	"mcfs/e2e/rig"
+)
+
+// gitEnvironment makes git the same everywhere, and the same twice.
+const gitEnvironment = `
+export GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null GIT_TERMINAL_PROMPT=0
+export GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@example.com GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@example.com
+export GIT_AUTHOR_DATE='2024-05-06 07:08:09 +0000' GIT_COMMITTER_DATE='2024-05-06 07:08:09 +0000'
+git() { command git -c init.defaultBranch=main -c advice.detachedHead=false "$@"; }
+`
+
+// TestGit keeps a repository in the mount, clones it within, out and in, packs
+// it, and has git check every object. Sidecars of the work tree are ignored as a
+// user would have git ignore them; below .git none is listed.
+func TestGit(t *testing.T) {
+	rig.Need(t, "git")
+	b := newBench(t, nil)
+	b.both(gitEnvironment + `
+git init -q repo; cd repo; echo '*.settings.json' >.gitignore
+cp -r "$TREE/." .; git add -A; git commit -qm first; git status --short
+seq 5 20005 >numbers.txt; git diff --stat; git commit -qam second; git log --oneline
+git checkout -qb side; git mv one two; echo more >>two; git commit -qam third; git checkout -q main
+echo other >other; git add other; git commit -qm fourth; git merge -q -m merged side; git log --oneline --graph
+git stash list; echo dirty >>other; git stash -q; git stash pop -q; git commit -qam fifth; git tag v1; git rebase -q side 2>&1
+find .git -name '*.settings.json' | head
+cd ..; git clone -q repo within; git clone -q repo "$HOME/out.git" ; git clone -q --bare "$HOME/out.git" bare.git; git clone -q --no-local repo wire
+git -C repo gc -q; git -C repo fsck --full --strict; git -C within fsck --full --strict; git -C bare.git fsck --full; git -C wire fsck
+git -C "$HOME/out.git" log --oneline | wc -l; git -C within push -q origin HEAD:refs/heads/pushed; git -C repo branch | cat
+git -C repo status --short; cat repo/.git/HEAD; git -C repo rev-parse HEAD HEAD^ v1; git -C repo count-objects -v | grep -v size; rm -rf wire "$HOME/out.git"`)
+	for name := range b.r.Saves(b.mark) {
+		switch base := path.Base(name); {
+		case strings.HasSuffix(name, ".lock"), strings.HasPrefix(base, "tmp_"), strings.HasPrefix(base, ".tmp-"):
+			t.Errorf("S3 was given %s", name)
+		}
+	}
+	b.m.Unmount()
+	cold := b.r.Mount("cold")
+	cold.Shell(gitEnvironment + `export HOME='` + b.r.Dir + `/home'
+for d in repo within bare.git; do git -c safe.directory='*' -C $d fsck --full; done; git -c safe.directory='*' -C repo status --short`)
+	b.r.Truth(cold)
+	cold.Unmount()
+}

@@ -1,0 +1,76 @@
+package programs
+
+import (
+	"testing"
+
+	"mcfs/e2e/rig"
+)
+
+// TestSQLite works on databases with a rollback journal and in WAL mode. Each
+// program that changed one and ended is one upload; its journal, its log and
+// the memory that its readers share stay here.
+func TestSQLite(t *testing.T) {
+	rig.Need(t, "sqlite3")
+	for _, mode := range []string{"delete", "truncate", "persist", "wal"} {
+		t.Run(mode, func(t *testing.T) { sqlite(t, mode) })
+	}
+}
+
+func sqlite(t *testing.T, mode string) {
+	b := newBench(t, nil)
+	b.both(`
+sql() { sqlite3 -batch -bail db "$@"; }
+sql "PRAGMA journal_mode=` + mode + `" "CREATE TABLE t (id INTEGER PRIMARY KEY, text TEXT)"
+{
+	echo "PRAGMA journal_mode=` + mode + `;"
+	for i in $(seq 1 40); do
+		echo "BEGIN; INSERT INTO t (text) VALUES (hex(zeroblob(2000)) || '$i'); UPDATE t SET text = text || 'x' WHERE id % 3 = 0; COMMIT;"
+	done
+	echo "BEGIN; DELETE FROM t; ROLLBACK; SELECT count(*), sum(length(text)) FROM t; PRAGMA integrity_check;"
+} | sql
+sql "SELECT count(*), sum(length(text)) FROM t; PRAGMA integrity_check"
+sql "DELETE FROM t WHERE id % 2 = 0" "VACUUM" "PRAGMA integrity_check" "SELECT count(*) FROM t"
+echo ".dump" | sql | cksum
+sql ".backup copy"; sqlite3 copy "PRAGMA journal_mode=delete; PRAGMA integrity_check; SELECT sum(id) FROM t"
+ls -I '*.settings.json'`)
+	if mode == "persist" {
+		b.kept = []string{"db-journal"}
+	}
+	b.m.Unmount()
+	for name, s := range b.r.Saves(b.mark) {
+		most := map[string]int{"db": 3, "copy": 2}[name]
+		if s.Objects > most || s.Objects != s.Sidecars || s.Copies+s.Restated > 0 {
+			t.Errorf("S3 was given of %s: %v; wanted at most %d uploads", name, s, most)
+		}
+	}
+	b.settled()
+	cold := b.r.Mount("cold")
+	if got := cold.Run("sqlite3", "db", "PRAGMA integrity_check; SELECT count(*) FROM t"); got != "ok\n20\n" {
+		t.Errorf("a cold mount's database says %q", got)
+	}
+	b.r.Truth(cold)
+	cold.Unmount()
+}
+
+// TestSQLiteTwoProcesses has two programs write one database, each waiting for
+// the other's locks.
+func TestSQLiteTwoProcesses(t *testing.T) {
+	rig.Need(t, "sqlite3")
+	b := newBench(t, nil)
+	for _, mode := range []string{"delete", "wal"} {
+		b.both(`
+sqlite3 ` + mode + ` "PRAGMA journal_mode=` + mode + `; CREATE TABLE t (who TEXT, i INTEGER)"
+writer() { for i in $(seq 1 25); do echo "INSERT INTO t VALUES ('$1', $i);"; done | sqlite3 -cmd '.timeout 20000' ` + mode + `; }
+writer a & writer b & wait
+sqlite3 ` + mode + ` "SELECT who, count(*), sum(i) FROM t GROUP BY who; PRAGMA integrity_check"`)
+	}
+	b.m.Unmount()
+	b.settled()
+	cold := b.r.Mount("cold")
+	for _, mode := range []string{"delete", "wal"} {
+		if got := cold.Run("sqlite3", mode, "PRAGMA integrity_check; SELECT count(*) FROM t"); got != "ok\n50\n" {
+			t.Errorf("%s: a cold mount's database says %q", mode, got)
+		}
+	}
+	cold.Unmount()
+}
