@@ -1,8 +1,8 @@
 package volume
 
 import (
+	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"path"
 	"time"
@@ -13,7 +13,7 @@ import (
 )
 
 // late is how long after its object a sidecar may be put without a second look at the object.
-const late = 5 * time.Second
+const late = time.Second
 
 // try takes an attempt as far as it goes.
 func (v *Volume) try(n *Node, a *attempt) error {
@@ -192,25 +192,64 @@ func (v *Volume) ready(ctx context.Context, n *Node, a *attempt) error {
 	if err := v.journalEntry(n); err != nil {
 		return err
 	}
-	return v.withdraw(ctx, a)
+	return v.withdraw(ctx, n, a)
 }
 
-// withdraw deletes the sidecar of the version that is about to be replaced.
-func (v *Volume) withdraw(ctx context.Context, a *attempt) error {
+// withdraw deletes the sidecar of the version that is about to be replaced. What
+// another machine has set of its attributes meanwhile goes over to the new version.
+func (v *Volume) withdraw(ctx context.Context, n *Node, a *attempt) error {
 	if a.replaces == nil || a.withdrew {
 		return nil
 	}
 	side := a.replaces.sidecar()
-	if key, _ := a.replaces.place(); side.etag == "" || key != a.path {
+	if key, etag := a.replaces.place(); key != a.path || etag == "" || side.etag == "" && !a.replaces.hasSidecar() {
 		return nil
 	}
-	err := v.store.Delete(ctx, sidecar.Name(a.path), store.Condition{IfMatch: side.etag})
-	if err != nil && !errors.Is(err, store.ErrNotExist) && !errors.Is(err, store.ErrPrecondition) {
-		return fmt.Errorf("withdraw sidecar of %s: %w", a.path, err)
+	err := v.deleteSidecar(ctx, a.replaces, a.path, side.etag, func(there *foundSidecar) error {
+		v.inherit(n, a, there)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("withdraw: %w", err)
 	}
 	a.withdrew = true
 	a.replaces.setSidecar(sideInfo{})
 	return nil
+}
+
+// inherit merges attributes that another machine has set of the replaced version.
+func (v *Volume) inherit(n *Node, a *attempt, there *foundSidecar) {
+	a.replaces.mu.Lock()
+	base := a.replaces.attr
+	a.replaces.mu.Unlock()
+	_, meta, err := there.stated(base)
+	if err != nil {
+		return // it says nothing that could be inherited
+	}
+	a.replaces.mu.Lock()
+	a.replaces.attr = meta.Attr
+	a.replaces.mu.Unlock()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	mtime := n.attr.Mtime
+	n.attr = mergeAttrs(base, n.attr, meta.Attr)
+	n.attr.Mtime = mtime // it is that of the new content
+}
+
+// inheritLate does so when another machine has set attributes of the replaced
+// version after its sidecar was withdrawn, and so put one again.
+func (v *Volume) inheritLate(n *Node, a *attempt, there *foundSidecar) {
+	doc, err := sidecar.Parse(there.text)
+	if err != nil || a.replaces == nil || len(a.replaces.iv) == 0 || !bytes.Equal(doc.IV, a.replaces.iv) {
+		return
+	}
+	v.inherit(n, a, there)
+	n.mu.Lock()
+	attr := n.attr
+	n.mu.Unlock()
+	a.ver.mu.Lock()
+	a.ver.attr = attr
+	a.ver.mu.Unlock()
 }
 
 // publish puts the sidecar of the object that has just been stored.
@@ -223,11 +262,12 @@ func (v *Volume) publish(n *Node, a *attempt) error {
 	a.ver.mu.Lock()
 	a.ver.attr = attr
 	a.ver.mu.Unlock()
-	if err := v.putSidecar(ctx, a.ver, a.path, store.Condition{IfNone: true}); err != nil {
+	seen := func(there *foundSidecar) { v.inheritLate(n, a, there) }
+	if err := v.putSidecar(ctx, a.ver, a.path, store.Condition{IfNone: true}, seen); err != nil {
 		return fmt.Errorf("publish %s: %w", a.path, err)
 	}
 	if time.Since(a.storedAt) < late {
 		return nil
 	}
-	return v.withdrawIfLate(ctx, a)
+	return v.withdrawIfLate(ctx, a.ver, a.path)
 }

@@ -14,7 +14,7 @@ import (
 func (v *Volume) carryOut(ctx context.Context, c *change) error {
 	switch c.Op {
 	case opRemove:
-		return v.removeObject(ctx, c.ver, c.Path)
+		return v.removeObject(ctx, c.ver, c.Path, nil)
 	case opRename:
 		return v.renameObject(ctx, c)
 	case opLink:
@@ -31,53 +31,6 @@ func (v *Volume) carryOut(ctx context.Context, c *change) error {
 	return fmt.Errorf("change %q is not known", c.Op)
 }
 
-// removeObject deletes first the sidecar, then the object, if they are still those of ver.
-func (v *Volume) removeObject(ctx context.Context, ver *version, key string) error {
-	if side := ver.sidecar(); side.etag != "" {
-		if err := v.deleteSidecar(ctx, ver, key, side.etag); err != nil {
-			return err
-		}
-		ver.setSidecar(sideInfo{})
-	}
-	_, etag := ver.place()
-	err := v.store.Delete(ctx, key, store.Condition{IfMatch: etag})
-	if errors.Is(err, store.ErrPrecondition) {
-		// Copied onto itself by somebody, perhaps: the IV tells.
-		ours, err := v.isOurs(ctx, ver, key)
-		if err != nil || !ours {
-			return err
-		}
-		return v.store.Delete(ctx, key, store.Condition{})
-	}
-	if errors.Is(err, store.ErrNotExist) {
-		return nil
-	}
-	return err
-}
-
-// deleteSidecar deletes the sidecar if it is still ver's: by its ETag, or by its IV.
-func (v *Volume) deleteSidecar(ctx context.Context, ver *version, key, etag string) error {
-	for range 3 {
-		err := v.store.Delete(ctx, sidecar.Name(key), store.Condition{IfMatch: etag})
-		if err == nil || errors.Is(err, store.ErrNotExist) {
-			return nil
-		}
-		if !errors.Is(err, store.ErrPrecondition) {
-			return fmt.Errorf("delete sidecar: %w", err)
-		}
-		there, err := v.lookSidecar(ctx, key)
-		if err != nil || there == nil {
-			return err
-		}
-		doc, err := sidecar.Parse(there.text)
-		if err != nil || string(doc.IV) != string(ver.iv) {
-			return nil // another version's
-		}
-		etag = there.info.etag
-	}
-	return nil
-}
-
 // renameObject copies on the server and then deletes, in the order that keeps
 // every sidecar true: the target's sidecar, copy, new sidecar, old sidecar, old object.
 func (v *Volume) renameObject(ctx context.Context, c *change) error {
@@ -91,22 +44,33 @@ func (v *Volume) renameObject(ctx context.Context, c *change) error {
 			return err
 		}
 	}
-	if !c.ver.hasSidecar() {
-		return v.deleteIfThere(ctx, c.Path)
+	if c.source == nil {
+		c.source = &version{mode: c.ver.mode, iv: c.ver.iv, attr: c.ver.attr}
 	}
-	old := &version{iv: c.ver.iv}
-	if there, err := v.lookSidecar(ctx, c.Path); err != nil {
+	return v.removeObject(ctx, c.source, c.Path, func(there *foundSidecar) error { return v.carryAttr(ctx, c, there) })
+}
+
+// carryAttr takes attributes along that another machine has set under the old name.
+func (v *Volume) carryAttr(ctx context.Context, c *change, there *foundSidecar) error {
+	c.ver.mu.Lock()
+	base, side := c.ver.attr, c.ver.side.etag
+	c.ver.mu.Unlock()
+	_, meta, err := there.stated(base)
+	if err != nil {
+		return nil // it says nothing that could be taken along
+	}
+	if err := v.putAttr(ctx, c.ver, c.To, meta.Attr, store.Condition{IfMatch: side}); err != nil && !refused(err) {
 		return err
-	} else if there != nil {
-		if err := v.deleteSidecar(ctx, old, c.Path, there.info.etag); err != nil {
-			return err
-		}
 	}
-	ours, err := v.isOurs(ctx, c.ver, c.Path)
-	if err != nil || !ours {
-		return err
-	}
-	return v.deleteIfThere(ctx, c.Path)
+	v.adoptAttr(c.node, c.ver, base, meta.Attr)
+	return nil
+}
+
+// at is the version as it is known to be at key, apart from where it goes.
+func (x *version) at(key string) *version {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return &version{mode: x.mode, iv: x.iv, attr: x.attr, cipher: x.cipher, key: key, etag: x.etag, side: x.side}
 }
 
 func (v *Volume) deleteIfThere(ctx context.Context, key string) error {
@@ -132,51 +96,94 @@ func (v *Volume) putMovedSidecar(ctx context.Context, c *change) error {
 			}
 		}
 	}
-	return v.putSidecar(ctx, c.ver, c.To, store.Condition{IfNone: true})
+	return v.putSidecar(ctx, c.ver, c.To, store.Condition{IfNone: true}, nil)
 }
+
+// errTaken: another machine has saved the name to which something was to go.
+var errTaken = errors.New("another machine has saved that name")
 
 // copyObject makes the object under its new name, or finds that an earlier try did.
 func (v *Volume) copyObject(ctx context.Context, c *change) error {
-	info, err := v.store.Head(ctx, c.Path)
-	if errors.Is(err, store.ErrNotExist) {
-		return v.adoptCopy(ctx, c, err)
-	}
-	if err != nil {
-		return fmt.Errorf("look at %s: %w", c.Path, err)
-	}
-	if side := c.replacedSidecar(); side != "" {
-		if err := v.deleteSidecar(ctx, c.replaces, c.To, side); err != nil {
+	for range maxLooks {
+		info, err := v.store.Head(ctx, c.Path)
+		if errors.Is(err, store.ErrNotExist) {
+			return v.adoptCopy(ctx, c, err)
+		}
+		if err != nil {
+			return fmt.Errorf("look at %s: %w", c.Path, err)
+		}
+		if !c.ver.is(info) {
+			if err := v.followSource(ctx, c, info); err != nil {
+				return err
+			}
+		}
+		c.source = c.ver.at(c.Path)
+		c.source.etag = info.ETag
+		if side := c.replacedSidecar(); side != "" {
+			if err := v.deleteSidecar(ctx, c.replaces, c.To, side, nil); err != nil {
+				return err
+			}
+			c.replaces.setSidecar(sideInfo{})
+		}
+		made, err := v.store.Copy(ctx, store.Copy{
+			Source: c.Path, SourceIfMatch: info.ETag, Target: c.To, Size: info.Size,
+			Attributes: c.movedAttributes(info), Condition: c.onTarget(),
+		})
+		if err == nil {
+			c.ver.moved(c.To, made.ETag, sideInfo{})
+			return nil
+		}
+		if !errors.Is(err, store.ErrPrecondition) && !errors.Is(err, store.ErrConflict) {
+			return fmt.Errorf("copy %s to %s: %w", c.Path, c.To, err)
+		}
+		if done, err := v.judgeCopy(ctx, c, err); done || err != nil {
 			return err
 		}
-		c.replaces.setSidecar(sideInfo{})
 	}
+	return fmt.Errorf("copy %s to %s: %w", c.Path, c.To, errKeepsChanging)
+}
+
+// followSource: another machine has saved the name that is being renamed. What
+// it saved goes along, under its own key, since the rename was of the name.
+func (v *Volume) followSource(ctx context.Context, c *change, info store.Info) error {
+	newer, err := v.load(ctx, listing{
+		key: c.Path, etag: info.ETag, size: info.Size, modified: info.Modified, side: sideInfo{etag: "?"},
+	})
+	if err != nil {
+		return err
+	}
+	if newer.damage != nil {
+		return newer.damage
+	}
+	v.log.Warn("another machine saved a file while it was renamed here; the newer version is moved", "path", c.Path, "to", c.To)
+	c.ver = newer
+	return nil
+}
+
+// movedAttributes restates what the object is born with.
+func (c *change) movedAttributes(info store.Info) store.Attributes {
 	attr := store.Attributes{ContentType: info.ContentType, Metadata: maps.Clone(info.Metadata)}
-	if !c.ver.foreign() {
-		if attr.Metadata == nil {
-			attr.Metadata = make(map[string]string)
-		}
-		maps.Copy(attr.Metadata, c.ver.object().Encode())
-		if obj, ok, _ := sidecar.ParseObject(info.Metadata); ok {
-			attr.Metadata["mcfs-check"] = obj.Check
-		}
+	if c.ver.foreign() {
+		return attr
 	}
-	cond := store.Condition{IfNone: true}
+	if attr.Metadata == nil {
+		attr.Metadata = make(map[string]string)
+	}
+	maps.Copy(attr.Metadata, c.ver.object().Encode())
+	if obj, ok, _ := sidecar.ParseObject(info.Metadata); ok {
+		attr.Metadata["mcfs-check"] = obj.Check
+	}
+	return attr
+}
+
+// onTarget guards the copy: it replaces what this machine knows to be there, or nothing.
+func (c *change) onTarget() store.Condition {
 	if c.replaces != nil {
 		if _, etag := c.replaces.place(); etag != "" {
-			cond = store.Condition{IfMatch: etag}
+			return store.Condition{IfMatch: etag}
 		}
 	}
-	made, err := v.store.Copy(ctx, store.Copy{
-		Source: c.Path, SourceIfMatch: info.ETag, Target: c.To, Size: info.Size, Attributes: attr, Condition: cond,
-	})
-	if errors.Is(err, store.ErrPrecondition) || errors.Is(err, store.ErrConflict) {
-		return v.adoptCopy(ctx, c, err)
-	}
-	if err != nil {
-		return fmt.Errorf("copy %s to %s: %w", c.Path, c.To, err)
-	}
-	c.ver.moved(c.To, made.ETag, sideInfo{})
-	return nil
+	return store.Condition{IfNone: true}
 }
 
 func (c *change) replacedSidecar() string {
@@ -189,11 +196,37 @@ func (c *change) replacedSidecar() string {
 	return c.replaces.sidecar().etag
 }
 
-// adoptCopy settles an unclear copy by looking: our IV at the target means that it was made.
+// judgeCopy looks at the target of a copy that was refused. Neither done nor an
+// error: it may be tried again.
+func (v *Volume) judgeCopy(ctx context.Context, c *change, cause error) (done bool, err error) {
+	info, ours, err := v.find(ctx, c.ver, c.To)
+	switch {
+	case err != nil:
+		return false, errors.Join(cause, err)
+	case ours, c.ver.foreign() && (c.again || c.tries > 0) && info.ETag != "" && info.Size == c.ver.cipher:
+		c.adopted = true
+		c.ver.moved(c.To, info.ETag, sideInfo{})
+		return true, nil
+	case info.ETag == "": // removed elsewhere
+		c.replaces = nil
+		return false, nil
+	case c.replaces != nil && c.replaces.is(info): // under another ETag
+		c.replaces.moved(c.To, info.ETag, c.replaces.sidecar())
+		return false, nil
+	case c.onTarget() == store.Condition{IfMatch: info.ETag}:
+		return false, nil // the source has changed
+	}
+	return false, fmt.Errorf("rename %s to %s: %w", c.Path, c.To, errTaken)
+}
+
+// adoptCopy looks whether an earlier try made the copy, now that the source is gone.
 func (v *Volume) adoptCopy(ctx context.Context, c *change, cause error) error {
 	info, err := v.store.Head(ctx, c.To)
-	if err != nil {
+	if errors.Is(err, store.ErrNotExist) {
 		return errors.Join(cause, err)
+	}
+	if err != nil {
+		return fmt.Errorf("look at %s: %w", c.To, err)
 	}
 	if c.ver.foreign() {
 		if info.Size != c.ver.cipher {
@@ -204,45 +237,9 @@ func (v *Volume) adoptCopy(ctx context.Context, c *change, cause error) error {
 	}
 	obj, ok, err := sidecar.ParseObject(info.Metadata)
 	if err != nil || !ok || string(obj.IV) != string(c.ver.iv) {
-		return fmt.Errorf("rename %s to %s: another version stands there: %w", c.Path, c.To, cause)
+		return fmt.Errorf("rename %s to %s: the source is gone: %w", c.Path, c.To, cause)
 	}
 	c.adopted = true
 	c.ver.moved(c.To, info.ETag, sideInfo{})
 	return nil
-}
-
-// rewriteSidecar puts the sidecar again with the attributes of now.
-func (v *Volume) rewriteSidecar(ctx context.Context, c *change) error {
-	v.mu.Lock()
-	if v.attrs[c.node] == c {
-		delete(v.attrs, c.node) // what changes from now on is another change
-	}
-	v.mu.Unlock()
-	ver := c.ver
-	if n := c.node; n != nil {
-		n.mu.Lock()
-		current, attr := n.ver == ver, n.attr
-		n.mu.Unlock()
-		if !current {
-			return nil // a newer version was committed with its attributes
-		}
-		c.attr = attr
-	}
-	ver.mu.Lock()
-	ver.attr = c.attr
-	side := ver.side.etag
-	ver.mu.Unlock()
-	if !ver.hasSidecar() {
-		return v.restateLink(ctx, c)
-	}
-	key, _ := ver.place()
-	cond := store.Condition{IfMatch: side}
-	if side == "" {
-		// Removed meanwhile, and its sidecar with it, or never published.
-		if ours, err := v.isOurs(ctx, ver, key); err != nil || !ours {
-			return err
-		}
-		cond = store.Condition{IfNone: true}
-	}
-	return v.putSidecar(ctx, ver, key, cond)
 }

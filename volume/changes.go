@@ -32,10 +32,13 @@ type change struct {
 	body     []byte // ciphertext of a symlink's target
 	dir      *Node  // where a tomb stands
 	name     string
-	adopted  bool // the copy was there already: an earlier try made it
+	adopted  bool     // the copy was there already: an earlier try made it
+	again    bool     // taken up from the journal
+	source   *version // what is to be removed under the old name, once the copy stands
 
 	// Guarded by Volume.mu.
 	ticket *ticket
+	aside  *ticket // of the conflict name to which it was diverted
 	timer  *time.Timer
 	begun  bool
 	reason string // of the last failure
@@ -123,11 +126,20 @@ func (v *Volume) perform(c *change) {
 	if v.ctx.Err() != nil {
 		return // the journal has it
 	}
+	if errors.Is(err, errTaken) {
+		if err = v.divert(c); err == nil {
+			v.work.add(func() { v.perform(c) })
+			return
+		}
+	}
 	if err != nil && transient(err) && !errors.Is(err, store.ErrNotExist) {
 		v.performLater(c, err)
 		return
 	}
-	if err != nil {
+	if errors.Is(err, store.ErrNotExist) {
+		v.log.Warn("what was to be renamed was removed elsewhere meanwhile", "path", c.Path, "to", c.To, "cause", err)
+		v.restoreSidecar(c.replaces, c.To)
+	} else if err != nil {
 		v.log.Error("a change of names could not be finished and is dropped", "what", c.Op, "path", c.Path, "to", c.To, "cause", err)
 	}
 	v.finishChange(c)
@@ -168,6 +180,9 @@ func (v *Volume) finishChange(c *change) {
 		v.moveDone(c)
 	}
 	v.seq.finish(c.ticket)
+	if c.aside != nil {
+		v.seq.finish(c.aside)
+	}
 	v.signal()
 }
 

@@ -142,6 +142,9 @@ func (v *Volume) endAttempt(n *Node, a *attempt) {
 	if n.attempt == a {
 		n.attempt = nil
 	}
+	if !done {
+		n.holdBlocks()
+	}
 	release := func() {}
 	if a.view != nil {
 		release = a.view.Release
@@ -152,6 +155,16 @@ func (v *Volume) endAttempt(n *Node, a *attempt) {
 		v.background(release)
 	}
 	v.signal()
+}
+
+// holdBlocks lets the spool drop nothing of a draft any more, since what was sent
+// of it has to be sent again.
+func (n *Node) holdBlocks() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.file != nil && n.state != Clean {
+		n.file.ClearEvictable()
+	}
 }
 
 // run is one try of an attempt, on a worker.
@@ -192,11 +205,8 @@ func (v *Volume) conclude(n *Node, a *attempt, err error) {
 			v.startAttempt(n)
 		}
 		v.mu.Unlock()
-	case errors.Is(err, upload.ErrConflict) && v.stillBase(a):
-		v.retryLater(n, a, err)
 	case errors.Is(err, upload.ErrConflict):
-		v.putBack(a)
-		v.conflict(n, a)
+		v.giveWay(n, a, err)
 	case errors.Is(err, upload.ErrLost):
 		v.startOver(n, a, err)
 	case permanent(err) || errors.Is(err, ErrPermission) || errors.Is(err, ErrStale):
@@ -216,6 +226,7 @@ func (v *Volume) startOver(n *Node, a *attempt, err error) {
 	if up != nil {
 		up.Abort()
 	}
+	n.holdBlocks()
 	a.losses++
 	v.log.Warn("the store lost an upload; it starts over under a fresh key", "path", a.path, "cause", err)
 	v.retryLater(n, a, err)

@@ -8,8 +8,10 @@ import (
 	"path"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"mcfs/sidecar"
+	"mcfs/spool"
 	"mcfs/store"
 )
 
@@ -18,44 +20,84 @@ func (v *Volume) putBack(a *attempt) {
 	if !a.withdrew {
 		return
 	}
+	a.withdrew = false
+	v.restoreSidecar(a.replaces, a.path)
+}
+
+// restoreSidecar puts the sidecar of ver again, if its object stands there without one.
+func (v *Volume) restoreSidecar(ver *version, key string) {
+	if ver == nil || !ver.hasSidecar() {
+		return
+	}
 	ctx, cancel := context.WithTimeout(v.ctx, requestTimeout)
 	defer cancel()
-	a.withdrew = false
-	info, err := v.store.Head(ctx, a.path)
-	if _, etag := a.replaces.place(); err != nil || info.ETag != etag {
+	_, ours, err := v.find(ctx, ver, key)
+	if err == nil && !ours {
 		return // another version stands there, with a sidecar of its own
 	}
-	if err := v.putSidecar(ctx, a.replaces, a.path, store.Condition{IfNone: true}); err != nil {
-		v.log.Error("sidecar not put back", "path", a.path, "cause", err)
+	if err == nil {
+		err = v.putSidecar(ctx, ver, key, store.Condition{IfNone: true}, nil)
+	}
+	if err != nil {
+		v.log.Error("sidecar not put back", "path", key, "cause", err)
 	}
 }
 
 // withdrawIfLate takes back a sidecar that was put so long after its object that
 // another machine may have replaced that meanwhile.
-func (v *Volume) withdrawIfLate(ctx context.Context, a *attempt) error {
-	ours, err := v.isOurs(ctx, a.ver, a.path)
+func (v *Volume) withdrawIfLate(ctx context.Context, ver *version, key string) error {
+	ours, err := v.isOurs(ctx, ver, key)
 	if err != nil || ours {
 		return err
 	}
-	side := a.ver.sidecar()
-	err = v.store.Delete(ctx, sidecar.Name(a.path), store.Condition{IfMatch: side.etag})
-	if errors.Is(err, store.ErrPrecondition) || errors.Is(err, store.ErrNotExist) {
-		err = nil
+	side := ver.sidecar()
+	ver.setSidecar(sideInfo{})
+	if side.etag == "" {
+		return nil
 	}
-	a.ver.setSidecar(sideInfo{})
+	err = v.store.Delete(ctx, sidecar.Name(key), store.Condition{IfMatch: side.etag})
+	if errors.Is(err, store.ErrPrecondition) || errors.Is(err, store.ErrNotExist) {
+		return nil
+	}
 	return err
 }
 
-// stillBase looks whether what stands under the name is the version that this
-// machine knows, under another ETag: then there is no conflict.
-func (v *Volume) stillBase(a *attempt) bool {
-	if a.replaces == nil || a.replaces.foreign() {
-		return false
-	}
+// giveWay decides what follows when the store refused a commit because
+// something else stands under the name than this machine knew.
+func (v *Volume) giveWay(n *Node, a *attempt, cause error) {
 	ctx, cancel := context.WithTimeout(v.ctx, requestTimeout)
 	defer cancel()
-	same, err := v.refind(ctx, a.replaces, a.path)
-	return err == nil && same
+	info, err := v.store.Head(ctx, a.path)
+	switch vanished := errors.Is(err, store.ErrNotExist); {
+	case err != nil && !vanished:
+		v.retryLater(n, a, errors.Join(cause, err))
+	case !vanished && a.replaces != nil && a.replaces.is(info):
+		// The version that this machine knows, under another ETag: no conflict.
+		a.replaces.moved(a.path, info.ETag, a.replaces.sidecar())
+		v.retryLater(n, a, cause)
+	case n.complete(a):
+		v.conflict(n, a)
+	case !a.up.Load().Parts():
+		v.condemn(n, a, fmt.Errorf("commit %s: bytes of the version that it replaces are needed and gone: %w", a.path, ErrStale))
+	case vanished:
+		// The parts that left hold the only copy of some bytes: nothing stands in their way.
+		a.replaces, a.withdrew = nil, false
+		v.retryLater(n, a, cause)
+	default:
+		v.setAside(ctx, n, a, info, cause)
+	}
+}
+
+// complete says whether the draft can be sent again under another name: all its
+// bytes are here, or in a version that nobody has replaced.
+func (n *Node) complete(a *attempt) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.file == nil || n.ver != nil && n.ver != a.replaces {
+		return true
+	}
+	_, _, absent := n.file.Absent(0)
+	return !absent
 }
 
 // conflict gives way: another machine saved the name meanwhile. Ours survives
@@ -63,22 +105,12 @@ func (v *Volume) stillBase(a *attempt) bool {
 func (v *Volume) conflict(n *Node, a *attempt) {
 	v.names.Lock()
 	defer v.names.Unlock()
-	host, err := os.Hostname()
-	if err != nil {
-		host = "unknown host"
-	}
 	v.mu.Lock()
-	name := conflictName(n.name, host, time.Now())
+	name := conflictName(n.name, hostname(), time.Now())
 	v.log.Error("another machine saved the file meanwhile; ours is kept beside it", "path", a.path, "kept as", name)
-	dir := n.parent
 	v.endAttempt(n, a)
-	if !n.gone && dir != nil && dir.dir.children[name] == nil {
-		delete(dir.dir.children, n.name)
-		dir.dir.listedAt = time.Time{}
-		old := n.name
-		n.name = name
-		dir.dir.children[name] = n
-		v.tell(dir, old)
+	if !n.gone && n.parent != nil && n.parent.dir.children[name] == nil {
+		v.retitleConflict(n, name)
 	}
 	n.mu.Lock()
 	n.displaced, n.replaces = n.gen, nil
@@ -94,25 +126,135 @@ func (v *Volume) conflict(n *Node, a *attempt) {
 	v.ask(n, false)
 }
 
-// conflictName is NAME (conflict HOST TIME).EXT.
+// retitleConflict gives a node its other name in the tree; v.mu is held.
+func (v *Volume) retitleConflict(n *Node, name string) {
+	d, old := n.parent, n.name
+	if d.dir.children[old] == n {
+		delete(d.dir.children, old)
+	}
+	d.dir.listedAt = time.Time{}
+	n.name, n.changed = name, time.Now()
+	d.dir.children[name] = n
+	v.tell(d, old)
+}
+
+// setAside is the other way round, where blocks of ours were dropped from a full
+// spool once they had been sent, so that they exist as parts of an upload to
+// this name alone: the other machine's version takes the conflict name.
+func (v *Volume) setAside(ctx context.Context, n *Node, a *attempt, info store.Info, cause error) {
+	theirs, err := v.load(ctx, listing{
+		key: a.path, etag: info.ETag, size: info.Size, modified: info.Modified, side: sideInfo{etag: "?"},
+	})
+	if err == nil && theirs.damage != nil {
+		err = theirs.damage
+	}
+	if err != nil {
+		v.retryLater(n, a, errors.Join(cause, err))
+		return
+	}
+	to := conflictPath(a.path)
+	c := &change{Change: spool.Change{Op: opRename, Path: a.path, To: to}, ver: theirs}
+	if err = v.copyObject(ctx, c); err == nil && c.ver.hasSidecar() {
+		err = v.putMovedSidecar(ctx, c)
+	}
+	if err != nil {
+		v.retryLater(n, a, errors.Join(cause, err))
+		return
+	}
+	v.log.Error("another machine saved the file meanwhile; parts of ours are in the store alone, so the other's is kept beside it",
+		"path", a.path, "kept as", to)
+	a.replaces, a.withdrew = c.source, false
+	v.mu.Lock()
+	if d := n.parent; d != nil {
+		d.dir.listedAt = time.Time{}
+	}
+	v.mu.Unlock()
+	v.retryLater(n, a, cause)
+}
+
+// divert sends what was to go to a name that another machine has saved
+// meanwhile to the conflict name beside it.
+func (v *Volume) divert(c *change) error {
+	v.names.Lock()
+	defer v.names.Unlock()
+	taken := c.target()
+	to := conflictPath(*taken)
+	v.log.Error("another machine saved the name meanwhile; ours is kept beside it", "path", *taken, "kept as", to)
+	v.mu.Lock()
+	if n := c.node; n != nil && !n.gone && n.parent != nil && v.path(n) == *taken {
+		v.retitleConflict(n, path.Base(to))
+	}
+	*taken, c.replaces = to, nil
+	c.aside = v.seq.claim(func() {}, to)
+	v.mu.Unlock()
+	if c.Seq == 0 {
+		return nil // part of a larger one
+	}
+	if err := c.pack(); err != nil {
+		return fmt.Errorf("journal %s %s: %w", c.Op, c.Path, err)
+	}
+	return v.spool.Journal().Update(func(tx *spool.Tx) error { return tx.PutChange(c.Change) })
+}
+
+// target is the name that a change makes.
+func (c *change) target() *string {
+	if c.To != "" {
+		return &c.To
+	}
+	return &c.Path
+}
+
+// displace makes a draft of a file whose name another machine has taken since it
+// was opened: nothing that is written to it may be lost, nor go over what is
+// there now. It appears under the conflict name, and the next close tells. v.mu is held.
+func (v *Volume) displace(n *Node) {
+	d := n.parent
+	for d.gone && d.parent != nil {
+		d = d.parent
+	}
+	name := conflictName(n.name, hostname(), time.Now())
+	v.log.Error("another machine saved the file since it was opened here; what is written is kept beside it",
+		"path", v.path(n), "kept as", join(v.path(d), name))
+	n.stale, n.gone, n.parent, n.name = false, false, d, name
+	d.dir.children[name] = n
+	n.mu.Lock()
+	n.estranged, n.replaces = true, nil
+	n.mu.Unlock()
+}
+
+func hostname() string {
+	host, err := os.Hostname()
+	if err != nil {
+		return "unknown host"
+	}
+	return strings.Map(func(r rune) rune {
+		if r == '/' || r == 0 || r == utf8.RuneError {
+			return '-'
+		}
+		return r
+	}, host)
+}
+
+func conflictPath(p string) string {
+	return join(strings.TrimSuffix(p[:len(p)-len(path.Base(p))], "/"), conflictName(path.Base(p), hostname(), time.Now()))
+}
+
+// conflictName is NAME (conflict HOST TIME).EXT; the longest names are cut, so
+// that it has room for a sidecar.
 func conflictName(name, host string, t time.Time) string {
 	ext := path.Ext(name)
 	stem := strings.TrimSuffix(name, ext)
 	if stem == "" {
 		stem, ext = name, ""
 	}
-	return fmt.Sprintf("%s (conflict %s %s)%s", stem, host, t.UTC().Format("2006-01-02 150405.000"), ext)
-}
-
-// isOurs looks whether the object at key is the version x.
-func (v *Volume) isOurs(ctx context.Context, x *version, key string) (bool, error) {
-	info, err := v.store.Head(ctx, key)
-	if errors.Is(err, store.ErrNotExist) {
-		return false, nil
+	note := fmt.Sprintf(" (conflict %s %s)", host, t.UTC().Format("2006-01-02 150405.000"))
+	room := maxName - len(sidecar.Suffix) - len(note)
+	if len(ext) > room/2 {
+		stem, ext = name, ""
 	}
-	if err != nil {
-		return false, err
+	for len(stem)+len(ext) > room {
+		_, size := utf8.DecodeLastRuneInString(stem)
+		stem = stem[:len(stem)-size]
 	}
-	obj, ok, err := sidecar.ParseObject(info.Metadata)
-	return err == nil && ok && string(obj.IV) == string(x.iv), nil
+	return stem + note + ext
 }

@@ -50,6 +50,7 @@ type content struct {
 	kept      uint64   // gen of the last journal entry that promises content
 	uploads   []string // ids of multipart uploads begun for this draft
 	displaced uint64   // gen that gave way to another machine's version
+	estranged bool     // it became a draft after that: the next close tells
 
 	reader *fetch.Reader // of ver
 
@@ -119,6 +120,9 @@ func (v *Volume) track(n *Node) {
 }
 
 func (v *Volume) trackLocked(n *Node) {
+	if n.stale && n.kind == File && n.peekState() != Clean {
+		v.displace(n)
+	}
 	if n.peekState() == Clean || n.gone {
 		if _, ok := v.busy[n]; ok {
 			delete(v.busy, n)

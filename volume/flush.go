@@ -12,13 +12,24 @@ import (
 // commitNow is what close does: it asks for the commit and waits for it.
 func (n *Node) commitNow(ctx context.Context) error {
 	v := n.v
+	v.track(n)
 	v.mu.Lock()
 	gone := n.gone
 	v.mu.Unlock()
 	n.mu.Lock()
-	state, gen := n.state, n.gen
+	state, gen, estranged := n.state, n.gen, n.estranged
+	n.estranged = false
+	if estranged {
+		n.displaced = gen
+	}
 	n.mu.Unlock()
 	switch {
+	case estranged && state != Clean:
+		if err := v.keep(n, false); err != nil {
+			return err
+		}
+		v.ask(n, false)
+		return n.await(ctx, gen)
 	case gone, state == Clean:
 		return nil // what nobody can name any more is not published
 	case state == Lost:

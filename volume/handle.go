@@ -62,6 +62,9 @@ func (n *Node) Open(ctx context.Context, flags int, by Process) (*Handle, error)
 	if n.v.isClosing() {
 		return nil, ErrShutdown
 	}
+	if n.isStale() {
+		return nil, fmt.Errorf("open: %w", ErrStale) // the kernel looks the name up again
+	}
 	h := &Handle{n: n, flags: flags, by: by}
 	if n.kind == Sidecar {
 		return h, h.openDocument(ctx)
@@ -85,6 +88,13 @@ func (n *Node) Open(ctx context.Context, flags int, by Process) (*Handle, error)
 		return nil, err
 	}
 	return h, nil
+}
+
+// isStale says that another machine has taken the name that led here.
+func (n *Node) isStale() bool {
+	n.v.mu.Lock()
+	defer n.v.mu.Unlock()
+	return n.stale
 }
 
 func (v *Volume) isClosing() bool {

@@ -98,7 +98,7 @@ func (v *Volume) sameVersion(c *Node, l listing) bool {
 // detach takes a name away because another machine did; open handles go on.
 func (v *Volume) detach(d, c *Node) {
 	delete(d.dir.children, c.name)
-	c.gone = true
+	c.gone, c.stale = true, true
 	name := c.name
 	v.tell(d, name)
 	if c.kind == File {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"strings"
 	"time"
 
@@ -288,13 +289,25 @@ func (v *Volume) moveObject(ctx context.Context, c *change, o store.Info) error 
 		return err
 	}
 	one := &change{Change: spool.Change{Op: opRename, Path: o.Key, To: c.To + strings.TrimPrefix(o.Key, c.Path)}, ver: ver}
-	ver.setSidecar(sideInfo{})
 	if ver.damage != nil {
 		return v.moveDamaged(ctx, one, o)
 	}
-	if err := v.renameObject(ctx, one); err != nil {
+	err = v.renameObject(ctx, one)
+	if errors.Is(err, errTaken) {
+		if err = v.divert(one); err == nil {
+			err = v.renameObject(ctx, one)
+			v.mu.Lock()
+			v.seq.finish(one.aside)
+			v.mu.Unlock()
+		}
+	}
+	if errors.Is(err, store.ErrNotExist) {
+		return nil // removed elsewhere meanwhile
+	}
+	if err != nil {
 		return err
 	}
+	ver = one.ver
 	v.settleMoved(c, strings.TrimPrefix(o.Key, c.Path), ver)
 	return nil
 }
@@ -313,7 +326,14 @@ func (v *Volume) moveDamaged(ctx context.Context, c *change, o store.Info) error
 		_, err = v.store.Copy(ctx, store.Copy{
 			Source: key, SourceIfMatch: info.ETag, Target: to, Size: info.Size,
 			Attributes: store.Attributes{ContentType: info.ContentType, Metadata: info.Metadata},
+			Condition:  store.Condition{IfNone: true},
 		})
+		if errors.Is(err, store.ErrPrecondition) {
+			if there, lookErr := v.store.Head(ctx, to); lookErr != nil || there.Size != info.Size || !maps.Equal(there.Metadata, info.Metadata) {
+				continue // not by an earlier try: it stays where it is
+			}
+			err = nil
+		}
 		if err != nil {
 			return fmt.Errorf("copy %s to %s: %w", key, to, err)
 		}

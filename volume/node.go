@@ -2,6 +2,7 @@ package volume
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync"
 	"syscall"
@@ -43,6 +44,7 @@ type Node struct {
 	parent   *Node
 	name     string
 	gone     bool      // no name leads here any more
+	stale    bool      // gone, because another machine has taken the name
 	nameless bool      // made without a name, and not given one yet: gone too
 	dir      *dirState // of a Dir
 	base     *Node     // of a Sidecar: its file
@@ -223,6 +225,9 @@ func (n *Node) SetAttr(ctx context.Context, h *Handle, s SetAttr) (Attr, error) 
 			return Attr{}, ErrPermission
 		}
 		return n.sidecarAttr(ctx)
+	}
+	if h == nil && n.isStale() {
+		return Attr{}, fmt.Errorf("set attributes: %w", ErrStale) // the kernel looks the name up again
 	}
 	if s.Size != nil {
 		if n.kind != File {

@@ -22,33 +22,21 @@ func bodyOf(b []byte) store.Body {
 
 // putSidecar puts the sidecar of x, whose object is at key. If the condition
 // does not hold it looks: a sidecar with our IV is this one, put by an answer
-// that got lost; another one is replaced only while the object is ours.
-func (v *Volume) putSidecar(ctx context.Context, x *version, key string, cond store.Condition) error {
-	text, err := v.settings(x, key).Marshal()
-	if err != nil {
-		return err
-	}
-	meta, err := x.meta().Encode()
-	if err != nil {
-		return err
-	}
-	attr := store.Attributes{ContentType: sidecar.ContentType, Metadata: meta}
-	for range 4 {
-		info, err := v.store.Put(ctx, sidecar.Name(key), bodyOf(text), attr, cond)
+// that got lost; another one is replaced only while the object is ours. seen, if
+// there is one, is shown such a sidecar before.
+func (v *Volume) putSidecar(ctx context.Context, x *version, key string, cond store.Condition, seen func(*foundSidecar)) error {
+	for range maxLooks {
+		side, err := v.putDocument(ctx, key, v.settings(x, key), x.meta(), cond)
 		if err == nil {
-			x.setSidecar(sideInfo{etag: info.ETag, size: int64(len(text)), modified: time.Now()})
+			x.setSidecar(side)
 			return nil
 		}
-		if !errors.Is(err, store.ErrPrecondition) && !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrNotExist) {
-			return fmt.Errorf("put sidecar: %w", err)
+		if !refused(err) {
+			return err
 		}
 		there, err := v.lookSidecar(ctx, key)
 		if err != nil {
 			return err
-		}
-		if there != nil && bytes.Equal(there.text, text) {
-			x.setSidecar(there.info)
-			return nil
 		}
 		ours, err := v.isOurs(ctx, x, key)
 		if err != nil {
@@ -60,9 +48,36 @@ func (v *Volume) putSidecar(ctx context.Context, x *version, key string, cond st
 		cond = store.Condition{IfNone: true}
 		if there != nil {
 			cond = store.Condition{IfMatch: there.info.etag}
+			if seen != nil {
+				seen(there)
+			}
 		}
 	}
-	return fmt.Errorf("put sidecar: it keeps changing: %w", store.ErrConflict)
+	return fmt.Errorf("put sidecar of %s: %w", key, errKeepsChanging)
+}
+
+// putDocument puts a sidecar, under a condition. An answer that got lost is told
+// from a refusal by the document's own random line.
+func (v *Volume) putDocument(ctx context.Context, key string, doc sidecar.Settings, m sidecar.Meta, cond store.Condition) (sideInfo, error) {
+	text, err := doc.Marshal()
+	if err != nil {
+		return sideInfo{}, fmt.Errorf("put sidecar of %s: %w", key, err)
+	}
+	meta, err := m.Encode()
+	if err != nil {
+		return sideInfo{}, fmt.Errorf("put sidecar of %s: %w", key, err)
+	}
+	attr := store.Attributes{ContentType: sidecar.ContentType, Metadata: meta}
+	info, err := v.store.Put(ctx, sidecar.Name(key), bodyOf(text), attr, cond)
+	if err == nil {
+		return sideInfo{etag: info.ETag, size: int64(len(text)), modified: time.Now()}, nil
+	}
+	if refused(err) {
+		if there, lookErr := v.lookSidecar(ctx, key); lookErr == nil && there != nil && bytes.Equal(there.text, text) {
+			return there.info, nil
+		}
+	}
+	return sideInfo{}, fmt.Errorf("put sidecar of %s: %w", key, err)
 }
 
 // foundSidecar is a sidecar as the store has it.

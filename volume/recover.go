@@ -39,7 +39,7 @@ func (v *Volume) recover(ctx context.Context) error {
 
 // recoverChange puts a queued change back into the tree and into the queue.
 func (v *Volume) recoverChange(sc spool.Change) {
-	c := &change{Change: sc}
+	c := &change{Change: sc, again: true}
 	if err := c.unpack(); err != nil {
 		v.log.Error("a queued change cannot be read and stays in the journal", "what", sc.Op, "path", sc.Path, "cause", err)
 		return
@@ -276,7 +276,10 @@ func (v *Volume) settleMaking(n *Node, e spool.Entry, r record, ticket *ticket) 
 		if !r.Promised {
 			v.unlink(n.parent, n)
 			delete(v.busy, n)
-			v.background(func() { v.removeEntry(e.ID) })
+			v.background(func() {
+				v.restoreSidecar(n.replaces, r.At) // it went when the commit was about to replace it
+				v.removeEntry(e.ID)
+			})
 		} else {
 			v.startAttempt(n)
 		}
@@ -313,7 +316,12 @@ func (v *Volume) publishRecovered(ctx context.Context, ver *version, key string)
 			ver.setSidecar(there.info)
 			return nil
 		}
-		return v.putSidecar(ctx, ver, key, store.Condition{IfMatch: there.info.etag})
+		err = v.putSidecar(ctx, ver, key, store.Condition{IfMatch: there.info.etag}, nil)
+	} else {
+		err = v.putSidecar(ctx, ver, key, store.Condition{IfNone: true}, nil)
 	}
-	return v.putSidecar(ctx, ver, key, store.Condition{IfNone: true})
+	if err != nil {
+		return err
+	}
+	return v.withdrawIfLate(ctx, ver, key)
 }

@@ -60,6 +60,13 @@ func (f *flaky) Complete(ctx context.Context, up store.Upload, parts []store.Par
 	return f.Store.Complete(ctx, up, parts, c)
 }
 
+func (f *flaky) Head(ctx context.Context, key string) (store.Info, error) {
+	if err := f.ask("head", key); err != nil {
+		return store.Info{}, err
+	}
+	return f.Store.Head(ctx, key)
+}
+
 func (f *flaky) Copy(ctx context.Context, c store.Copy) (store.Info, error) {
 	if err := f.ask("copy", c.Source); err != nil {
 		return store.Info{}, err

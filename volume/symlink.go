@@ -113,8 +113,15 @@ func (v *Volume) putLink(ctx context.Context, c *change) error {
 	attr := store.Attributes{ContentType: "application/octet-stream", Metadata: meta}
 	info, err := v.store.Put(ctx, c.Path, bodyOf(c.body), attr, store.Condition{IfNone: true})
 	if errors.Is(err, store.ErrPrecondition) {
-		if moved, err := v.refind(ctx, c.ver, c.Path); err != nil || moved {
-			return err // an earlier try of ours had arrived
+		there, ours, lookErr := v.find(ctx, c.ver, c.Path)
+		switch {
+		case lookErr != nil:
+			return lookErr
+		case ours: // an earlier try had arrived
+			c.ver.moved(c.Path, there.ETag, sideInfo{})
+			return nil
+		case there.ETag != "":
+			return fmt.Errorf("put symlink %s: %w", c.Path, errTaken)
 		}
 	}
 	if err != nil {
@@ -128,12 +135,9 @@ func (v *Volume) putLink(ctx context.Context, c *change) error {
 // itself, which is small.
 func (v *Volume) restateLink(ctx context.Context, c *change) error {
 	key, _ := c.ver.place()
-	info, err := v.store.Head(ctx, key)
-	if errors.Is(err, store.ErrNotExist) {
-		return nil // removed since: an unlink does not wait for attributes
-	}
-	if err != nil {
-		return err
+	info, ours, err := v.find(ctx, c.ver, key)
+	if err != nil || !ours {
+		return err // removed or replaced since: an unlink does not wait for attributes
 	}
 	meta, err := sidecar.EncodeAttr(c.attr)
 	if err != nil {
@@ -143,11 +147,18 @@ func (v *Volume) restateLink(ctx context.Context, c *change) error {
 	made, err := v.store.Copy(ctx, store.Copy{
 		Source: key, SourceIfMatch: info.ETag, Target: key, Size: info.Size,
 		Attributes: store.Attributes{ContentType: info.ContentType, Metadata: meta},
+		Condition:  store.Condition{IfMatch: info.ETag},
 	})
+	if refused(err) {
+		return nil // likewise
+	}
 	if err != nil {
 		return fmt.Errorf("restate symlink: %w", err)
 	}
 	c.ver.moved(key, made.ETag, sideInfo{})
+	c.ver.mu.Lock()
+	c.ver.attr = c.attr
+	c.ver.mu.Unlock()
 	return nil
 }
 

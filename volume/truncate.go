@@ -16,8 +16,11 @@ func (n *Node) truncate(ctx context.Context, h *Handle, size int64) error {
 	if size > n.v.o.Mode.MaxPlain() {
 		return ErrTooBig
 	}
-	if err := n.describe(ctx); err != nil && size > 0 {
-		return err
+	if err := n.describe(ctx); err != nil {
+		if size > 0 {
+			return err
+		}
+		n.assumeListed()
 	}
 	err := n.attemptLocked(ctx, func() (obstacle, error) {
 		if size == n.size() && n.known() && size > 0 {
@@ -41,6 +44,19 @@ func (n *Node) truncate(ctx context.Context, h *Handle, size int64) error {
 	})
 	n.v.track(n)
 	return err
+}
+
+// assumeListed lets the commit of an emptied file replace what the last listing
+// showed, where nothing more is known of it.
+func (n *Node) assumeListed() {
+	n.v.mu.Lock()
+	l := n.listed
+	n.v.mu.Unlock()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if !n.known() && n.replaces == nil && l.etag != "" {
+		n.replaces = &version{key: l.key, etag: l.etag, cipher: l.size, modified: l.modified, side: l.side}
+	}
 }
 
 // fillNewCut fetches the block that a smaller size cuts, if it is absent.

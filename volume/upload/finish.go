@@ -112,6 +112,14 @@ func (u *Upload) makePlan(size int64) error {
 	return nil
 }
 
+// Parts says whether the last Finish sent its draft in parts: those need not be
+// read again by the next.
+func (u *Upload) Parts() bool {
+	u.e.mu.Lock()
+	defer u.e.mu.Unlock()
+	return u.plan != nil && !u.plan.single
+}
+
 // queueRest makes jobs of the parts that have none. e.mu is held.
 func (u *Upload) queueRest() {
 	for i, p := range u.parts {

@@ -1,0 +1,190 @@
+package volume
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+
+	"mcfs/sidecar"
+	"mcfs/store"
+)
+
+// mergeAttrs is what two changes of the same attributes come to: what we have
+// changed since base is ours, all else is theirs.
+func mergeAttrs(base, ours, theirs sidecar.Attr) sidecar.Attr {
+	out := theirs
+	if ours.Mode != base.Mode {
+		out.Mode = ours.Mode
+	}
+	if ours.UID != base.UID {
+		out.UID = ours.UID
+	}
+	if ours.GID != base.GID {
+		out.GID = ours.GID
+	}
+	if !ours.Mtime.Equal(base.Mtime) {
+		out.Mtime = ours.Mtime
+	}
+	out.Xattr = mergeXattr(base.Xattr, ours.Xattr, theirs.Xattr)
+	return out
+}
+
+func mergeXattr(base, ours, theirs map[string][]byte) map[string][]byte {
+	out := make(map[string][]byte)
+	for name, value := range theirs {
+		out[name] = value
+	}
+	for name, value := range ours {
+		if old, had := base[name]; !had || !bytes.Equal(old, value) {
+			out[name] = value
+		}
+	}
+	for name := range base {
+		if _, kept := ours[name]; !kept {
+			delete(out, name)
+		}
+	}
+	if len(out) == 0 {
+		return nil
+	}
+	return out
+}
+
+// stated reads a sidecar that was found: the document, and its metadata with
+// attributes that it does not state taken from base.
+func (f *foundSidecar) stated(base sidecar.Attr) (sidecar.Settings, sidecar.Meta, error) {
+	doc, err := sidecar.Parse(f.text)
+	if err != nil {
+		return sidecar.Settings{}, sidecar.Meta{}, fmt.Errorf("sidecar: %w", err)
+	}
+	meta, _, err := sidecar.ParseMeta(f.meta)
+	if err != nil {
+		return sidecar.Settings{}, sidecar.Meta{}, fmt.Errorf("sidecar metadata: %w", err)
+	}
+	attr := base
+	mergeAttr(&attr, meta.Attr)
+	meta.Attr = attr
+	return doc, meta, nil
+}
+
+// rewriteSidecar puts the sidecar again with the attributes of now. Where another
+// machine has put one meanwhile, what was changed here goes over what that one
+// states: of the same version, or of a newer one, whose sidecar stays true.
+func (v *Volume) rewriteSidecar(ctx context.Context, c *change) error {
+	v.mu.Lock()
+	if v.attrs[c.node] == c {
+		delete(v.attrs, c.node) // what changes from now on is another change
+	}
+	v.mu.Unlock()
+	ver := c.ver
+	if n := c.node; n != nil {
+		n.mu.Lock()
+		current, attr := n.ver == ver, n.attr
+		n.mu.Unlock()
+		if !current {
+			return nil // a newer version was committed with its attributes
+		}
+		c.attr = attr
+	}
+	if ver.attrMode()&modeType == modeSymlink {
+		return v.restateLink(ctx, c)
+	}
+	key, _ := ver.place()
+	ver.mu.Lock()
+	base, side := ver.attr, ver.side.etag
+	ver.mu.Unlock()
+	if side != "" {
+		err := v.putAttr(ctx, ver, key, c.attr, store.Condition{IfMatch: side})
+		if !refused(err) {
+			return err
+		}
+	}
+	for range maxLooks {
+		there, err := v.lookSidecar(ctx, key)
+		if err != nil {
+			return err
+		}
+		if there == nil {
+			err = v.putMissing(ctx, c, key)
+		} else {
+			err = v.putMerged(ctx, c, key, base, there)
+		}
+		if !refused(err) {
+			return err
+		}
+	}
+	return fmt.Errorf("put sidecar of %s: %w", key, errKeepsChanging)
+}
+
+// refused says that a condition did not hold: look, and try again.
+func refused(err error) bool {
+	return errors.Is(err, store.ErrPrecondition) || errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrNotExist)
+}
+
+func (x *version) attrMode() uint32 {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.attr.Mode
+}
+
+// putAttr puts the sidecar of ver with other attributes, under a condition.
+func (v *Volume) putAttr(ctx context.Context, ver *version, key string, attr sidecar.Attr, cond store.Condition) error {
+	meta := ver.meta()
+	meta.Attr = attr
+	side, err := v.putDocument(ctx, key, v.settings(ver, key), meta, cond)
+	if err != nil {
+		return err
+	}
+	ver.mu.Lock()
+	defer ver.mu.Unlock()
+	ver.attr, ver.side = attr, side
+	return nil
+}
+
+// putMissing: there is no sidecar. It is put if the object is still ours. Beside
+// another machine's object its sidecar is about to appear: that one is waited for.
+func (v *Volume) putMissing(ctx context.Context, c *change, key string) error {
+	info, ours, err := v.find(ctx, c.ver, key)
+	switch {
+	case err != nil:
+		return err
+	case ours && (c.ver.sidecar().etag == "" || c.tries > 2): // nobody is about to replace the object
+		return v.putAttr(ctx, c.ver, key, c.attr, store.Condition{IfNone: true})
+	case info.ETag == "" || c.tries > 6:
+		return nil // removed elsewhere, or left without a sidecar
+	}
+	return fmt.Errorf("the sidecar of %s is on its way: %w", key, store.ErrUnavailable)
+}
+
+// putMerged puts a sidecar that another machine has put again, with our changes.
+func (v *Volume) putMerged(ctx context.Context, c *change, key string, base sidecar.Attr, there *foundSidecar) error {
+	doc, meta, err := there.stated(base)
+	if err != nil {
+		return err
+	}
+	meta.Attr = mergeAttrs(base, c.attr, meta.Attr)
+	side, err := v.putDocument(ctx, key, doc, meta, store.Condition{IfMatch: there.info.etag})
+	if err != nil || !bytes.Equal(doc.IV, c.ver.iv) {
+		return err
+	}
+	c.ver.mu.Lock()
+	c.ver.attr, c.ver.side = meta.Attr, side
+	c.ver.wrapped, c.ver.keyID = doc.Key, meta.KeyID // somebody may have rewrapped it
+	c.ver.mu.Unlock()
+	v.adoptAttr(c.node, c.ver, c.attr, meta.Attr)
+	return nil
+}
+
+// adoptAttr shows attributes that came from elsewhere, unless others were set
+// here since before.
+func (v *Volume) adoptAttr(n *Node, ver *version, before, now sidecar.Attr) {
+	if n == nil {
+		return
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.ver == ver && n.state == Clean {
+		n.attr = mergeAttrs(before, n.attr, now)
+	}
+}
