@@ -252,7 +252,11 @@ func (n *Node) SetAttr(ctx context.Context, h *Handle, s SetAttr) (Attr, error) 
 // that commits it, so that it is committed by itself a moment later.
 func (n *Node) resize(ctx context.Context, h *Handle, size int64) error {
 	if h != nil {
-		return n.truncate(ctx, h, size)
+		if err := n.truncate(ctx, h, size); err != nil {
+			return err
+		}
+		h.touch()
+		return nil
 	}
 	byPath := &Handle{n: n, flags: syscall.O_WRONLY}
 	n.hold(byPath)

@@ -34,7 +34,8 @@ type bench struct {
 	*rig.Mount
 	r        *rig.Rig
 	t        *testing.T
-	baseline int // descriptors of the daemon, but for connections
+	plain    string // a directory on disk, to compare with
+	baseline int    // descriptors of the daemon, but for connections
 }
 
 // start mounts a volume of its own.
@@ -42,7 +43,7 @@ func start(t *testing.T, s rig.Settings) *bench {
 	t.Helper()
 	rig.Need(t, "bash", "python3")
 	r := rig.New(t, s)
-	b := &bench{Mount: r.Mount("a"), r: r, t: t}
+	b := &bench{Mount: r.Mount("a"), r: r, t: t, plain: t.TempDir()}
 	// The first save opens what stays open: connections and the journal.
 	b.Shell(`echo warm >warm; cat warm >/dev/null; rm warm`)
 	r.Settle(settleLimit, nil)
