@@ -24,7 +24,7 @@ var (
 // Lookup finds an entry.
 func (d *dirNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*gofs.Inode, syscall.Errno) {
 	var inode *gofs.Inode
-	errno := d.fs.do(ctx, "lookup", func(ctx context.Context) (err error) {
+	errno := d.fs.doNames(ctx, "lookup", func(ctx context.Context) (err error) {
 		inode, err = d.lookup(ctx, name, out)
 		return err
 	})

@@ -39,7 +39,7 @@ func (d *dirNode) create(ctx context.Context, op, name string, flags int, mode u
 	by := opener(ctx, flags)
 	var inode *gofs.Inode
 	var h *handle
-	errno := d.fs.doOpen(ctx, op, func(ctx context.Context) error {
+	errno := d.fs.doCreate(ctx, op, func(ctx context.Context) error {
 		uid, gid, _, err := d.owner(ctx)
 		if err != nil {
 			return err
@@ -104,7 +104,7 @@ func (d *dirNode) Symlink(ctx context.Context, target, name string, out *fuse.En
 func (d *dirNode) enter(ctx context.Context, op, name string, out *fuse.EntryOut, call func(context.Context) (*volume.Node, error)) (*gofs.Inode, syscall.Errno) {
 	d.remember()
 	var inode *gofs.Inode
-	errno := d.fs.do(ctx, op, func(ctx context.Context) error {
+	errno := d.fs.doNames(ctx, op, func(ctx context.Context) error {
 		v, err := call(ctx)
 		if err != nil {
 			return err
@@ -146,7 +146,7 @@ func (d *dirNode) Tmpfile(ctx context.Context, raw uint32, mode uint32, out *fus
 	by := opener(ctx, flags)
 	var inode *gofs.Inode
 	var h *handle
-	errno := d.fs.doOpen(ctx, "tmpfile", func(ctx context.Context) error {
+	errno := d.fs.doCreate(ctx, "tmpfile", func(ctx context.Context) error {
 		uid, gid, _, err := d.owner(ctx)
 		if err != nil {
 			return err
@@ -170,12 +170,12 @@ func (d *dirNode) Tmpfile(ctx context.Context, raw uint32, mode uint32, out *fus
 
 // Unlink removes a file, link or sidecar.
 func (d *dirNode) Unlink(ctx context.Context, name string) syscall.Errno {
-	return d.fs.do(ctx, "unlink", func(ctx context.Context) error { return d.v.Remove(ctx, name) })
+	return d.fs.doNames(ctx, "unlink", func(ctx context.Context) error { return d.v.Remove(ctx, name) })
 }
 
 // Rmdir removes an empty directory.
 func (d *dirNode) Rmdir(ctx context.Context, name string) syscall.Errno {
-	return d.fs.do(ctx, "rmdir", func(ctx context.Context) error { return d.v.Rmdir(ctx, name) })
+	return d.fs.doNames(ctx, "rmdir", func(ctx context.Context) error { return d.v.Rmdir(ctx, name) })
 }
 
 // Rename moves an entry; go-fuse moves its own nodes after success, and swaps
@@ -190,7 +190,7 @@ func (d *dirNode) Rename(ctx context.Context, name string, newParent gofs.InodeE
 		return syscall.EINVAL
 	}
 	to.remember()
-	return d.fs.do(ctx, "rename", func(ctx context.Context) error {
+	return d.fs.doNames(ctx, "rename", func(ctx context.Context) error {
 		return d.v.Rename(ctx, name, to.v, newName, flags)
 	})
 }

@@ -86,27 +86,43 @@ func (d *dirNode) child(ctx context.Context, name string, v *volume.Node) *gofs.
 	return d.NewInode(ctx, ops, gofs.StableAttr{Ino: v.Ino(), Mode: mode})
 }
 
+// namesLimit bounds what makes the kernel hold a directory: whoever wants to
+// list it, or anything in it by a new name, waits as long (P7). The volume's own
+// limits are narrower; this one holds where several of them add up.
+const namesLimit = 10 * time.Second
+
 // do runs one call of the volume, patiently, and gives its errno.
 func (f *filesystem) do(ctx context.Context, op string, call func(context.Context) error) syscall.Errno {
-	p := newPatience(ctx)
-	defer p.stop()
-	return f.errno(op, call(p))
+	return f.run(newPatience(ctx), op, call, toErrno)
 }
 
-func (f *filesystem) errno(op string, err error) syscall.Errno {
-	errno, known := toErrno(err)
+// doNames is do for what makes the kernel hold a directory.
+func (f *filesystem) doNames(ctx context.Context, op string, call func(context.Context) error) syscall.Errno {
+	return f.run(newPatience(ctx).until(time.Now().Add(namesLimit)), op, call, toErrno)
+}
+
+// doOpen is do for what opens.
+func (f *filesystem) doOpen(ctx context.Context, op string, call func(context.Context) error) syscall.Errno {
+	return f.run(newPatience(ctx), op, call, toOpenErrno)
+}
+
+// doCreate is doNames for what opens, too.
+func (f *filesystem) doCreate(ctx context.Context, op string, call func(context.Context) error) syscall.Errno {
+	return f.run(newPatience(ctx).until(time.Now().Add(namesLimit)), op, call, toOpenErrno)
+}
+
+func (f *filesystem) run(p *patience, op string, call func(context.Context) error, table func(error) (syscall.Errno, bool)) syscall.Errno {
+	defer p.stop()
+	err := call(p)
+	errno, known := table(err)
 	if !known {
 		f.trouble.unexpected(op, err)
 	}
 	return errno
 }
 
-// doOpen is do for what opens.
-func (f *filesystem) doOpen(ctx context.Context, op string, call func(context.Context) error) syscall.Errno {
-	p := newPatience(ctx)
-	defer p.stop()
-	err := call(p)
-	errno, known := toOpenErrno(err)
+func (f *filesystem) errno(op string, err error) syscall.Errno {
+	errno, known := toErrno(err)
 	if !known {
 		f.trouble.unexpected(op, err)
 	}
