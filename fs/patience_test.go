@@ -18,6 +18,8 @@ type doomed struct {
 
 func (d doomed) Same(o volume.Process) bool { return o == volume.Process(d) }
 
+func (d doomed) Holds(uint64, string) bool { return false }
+
 func (d doomed) Fate() volume.Fate {
 	if time.Now().Before(d.at) {
 		return volume.Alive

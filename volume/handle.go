@@ -18,6 +18,9 @@ import (
 type Process interface {
 	Same(other Process) bool // same thread group and start time
 	Fate() Fate
+	// Holds says whether the process has a descriptor open for writing that
+	// leads to a file of this inode number and name.
+	Holds(ino uint64, name string) bool
 }
 
 // Fate is what is becoming of a process.
@@ -151,7 +154,10 @@ func (h *Handle) WriteAt(ctx context.Context, p []byte, off int64) (int, error) 
 
 // Flush is each close(2) of a descriptor. It commits what this handle wrote, if
 // by is who opened it (or the opener is unknown or dead), and waits for the
-// commit: until it is done, no byte has moved for CloseTimeout, or ctx ends.
+// commit: until it is done, no byte has moved for CloseTimeout, or ctx ends. A
+// process that still has a duplicate of the descriptor has not finished the file:
+// a shell closes duplicates all the time. Until it closes the last one, what is
+// written is safe in the spool.
 func (h *Handle) Flush(ctx context.Context, by Process) error {
 	if h.document != nil {
 		return h.judge()
@@ -170,7 +176,22 @@ func (h *Handle) Flush(ctx context.Context, by Process) error {
 		n.interrupt()
 		return nil
 	}
+	if h.isDuplicated(by) {
+		h.touch()
+		return n.v.keepFast(n)
+	}
 	return n.commitNow(ctx)
+}
+
+// isDuplicated says whether the process that closes a descriptor has another one
+// of this handle. A second opening looks the same from outside, so that it can
+// be told only where the handle is the only one open for writing.
+func (h *Handle) isDuplicated(by Process) bool {
+	n := h.n
+	n.mu.Lock()
+	alone := n.writers == 1 && n.state != Lost && n.state != Local
+	n.mu.Unlock()
+	return alone && by != nil && by.Holds(n.ino, n.baseName())
 }
 
 // takeWritten says whether this flush is the one that commits.

@@ -116,6 +116,13 @@ func (n *Node) Path() string {
 	return n.v.path(n)
 }
 
+// baseName is the last element of Path.
+func (n *Node) baseName() string {
+	n.v.mu.Lock()
+	defer n.v.mu.Unlock()
+	return n.name
+}
+
 func join(dir, name string) string {
 	if dir == "" {
 		return name
