@@ -142,6 +142,7 @@ func (s *Spool) Headers() ([]Header, error) {
 		}
 		h, err := s.readHeader(id)
 		switch {
+		case errors.Is(err, fs.ErrNotExist): // removed since it was listed
 		case errors.Is(err, ErrCorrupt):
 			if err := s.Quarantine(id, err.Error()); err != nil {
 				return nil, err

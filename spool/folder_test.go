@@ -76,3 +76,27 @@ func TestOpen(t *testing.T) {
 		t.Errorf("open with a symbolic link inside: %v", err)
 	}
 }
+
+// TestHeadersOfWhatGoes: a file that is removed while the folder is listed is
+// none of those that are left.
+func TestHeadersOfWhatGoes(t *testing.T) {
+	sys := &faulty{}
+	s := openSpool(t, filepath.Join(t.TempDir(), "spool"), 64<<20, sys)
+	defer s.Close()
+	for range 3 {
+		check(t, create(t, s).Close())
+	}
+	before, err := s.Headers()
+	check(t, err)
+	sys.set(func(tag string, _ int) error {
+		if tag == "data.open" {
+			os.Remove(s.path(before[1].ID.String()))
+		}
+		return nil
+	})
+	left, err := s.Headers()
+	sys.set(nil)
+	if err != nil || len(left) != 2 || left[0].ID != before[0].ID || left[1].ID != before[2].ID {
+		t.Errorf("left: %v, %v", left, err)
+	}
+}
