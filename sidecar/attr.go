@@ -44,6 +44,20 @@ func (a Attr) Fits() error {
 	return nil
 }
 
+// FitsAlone is Fits for what has no sidecar: a directory's marker or a symlink,
+// whose own metadata keeps the attributes.
+func (a Attr) FitsAlone() error {
+	out, err := a.encode()
+	if err != nil {
+		return fmt.Errorf("set attribute: %w", err)
+	}
+	if x, ok := out[KeyXattr]; ok && attrRoom+len(KeyXattr)+len(x) > MaxMetadata-objectRoom {
+		return fmt.Errorf("set attribute: %d bytes of extended attributes, %d fit: %w",
+			len(x)/4*3, (MaxMetadata-objectRoom-attrRoom-len(KeyXattr))/4*3, ErrTooLarge)
+	}
+	return nil
+}
+
 // EncodeAttr renders the attributes alone, for directory markers and symlinks,
 // which carry them in their own metadata: room is kept for Object's beside
 // them, and ErrTooLarge tells if it would not suffice.

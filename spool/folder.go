@@ -18,6 +18,7 @@ import (
 const (
 	lockName       = "lock"
 	journalName    = "journal.db"
+	metadataName   = "metadata.db"
 	quarantineName = "quarantine"
 	mapSuffix      = ".map"
 	tmpSuffix      = ".tmp"
@@ -110,7 +111,7 @@ func (s *Spool) scan() error {
 		}
 		id, err := ParseID(strings.TrimSuffix(e.Name(), mapSuffix))
 		if err != nil {
-			continue // the lock, the journal
+			continue // the lock, the journal, the metadata
 		}
 		s.quota.set(id, s.quota.of(id)+diskBytes(path))
 	}

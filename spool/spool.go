@@ -145,6 +145,10 @@ func (s *Spool) openJournal() error {
 	return err
 }
 
+// MetadataCache is the path of a file beside the journal, of which the spool
+// knows nothing: for what may be lost.
+func (s *Spool) MetadataCache() string { return s.path(metadataName) }
+
 // Journal is the spool's journal, open until Close.
 func (s *Spool) Journal() *Journal { return s.journal }
 

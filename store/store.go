@@ -50,6 +50,7 @@ type Info struct {
 	Size        int64
 	ETag        string            // opaque, with quotes; the same string from every call that tells it
 	Modified    time.Time         // from a write: the store's clock when it answered; Head and List may say a little else (S3: when a multipart upload began)
+	Answered    time.Time         // from Head: the store's clock when it answered
 	ContentType string            // not from List
 	Metadata    map[string]string // user metadata, keys in lower case without x-amz-meta-; not from List
 }

@@ -137,8 +137,10 @@ func (v *Volume) putAttr(ctx context.Context, ver *version, key string, attr sid
 		return err
 	}
 	ver.mu.Lock()
-	defer ver.mu.Unlock()
-	ver.attr, ver.side = attr, side
+	ver.attr = attr
+	ver.mu.Unlock()
+	ver.published(side)
+	v.remember(ver)
 	return nil
 }
 
@@ -169,9 +171,11 @@ func (v *Volume) putMerged(ctx context.Context, c *change, key string, base side
 		return err
 	}
 	c.ver.mu.Lock()
-	c.ver.attr, c.ver.side = meta.Attr, side
+	c.ver.attr = meta.Attr
 	c.ver.wrapped, c.ver.keyID = doc.Key, meta.KeyID // somebody may have rewrapped it
 	c.ver.mu.Unlock()
+	c.ver.published(side)
+	v.remember(c.ver)
 	v.adoptAttr(c.node, c.ver, c.attr, meta.Attr)
 	return nil
 }

@@ -14,8 +14,10 @@ import (
 func (v *Volume) carryOut(ctx context.Context, c *change) error {
 	switch c.Op {
 	case opRemove:
+		v.cache.Delete(c.Path)
 		return v.removeObject(ctx, c.ver, c.Path, nil)
 	case opRename:
+		v.cache.Delete(c.Path)
 		return v.renameObject(ctx, c)
 	case opLink:
 		return v.putLink(ctx, c)
@@ -24,6 +26,7 @@ func (v *Volume) carryOut(ctx context.Context, c *change) error {
 	case opMkdir:
 		return v.putMarker(ctx, c)
 	case opRmdir:
+		v.cache.Delete(c.Path)
 		return v.store.Delete(ctx, c.Path, store.Condition{})
 	case opAttr:
 		return v.rewriteSidecar(ctx, c)
@@ -92,6 +95,7 @@ func (v *Volume) putMovedSidecar(ctx context.Context, c *change) error {
 		if there != nil {
 			if doc, err := sidecar.Parse(there.text); err == nil && bytes.Equal(doc.IV, c.ver.iv) {
 				c.ver.setSidecar(there.info)
+				v.remember(c.ver)
 				return nil
 			}
 		}

@@ -159,10 +159,10 @@ func (v *Volume) performLater(c *change, err error) {
 
 // finishChange forgets a change that is done, or cannot be done.
 func (v *Volume) finishChange(c *change) {
-	v.spool.Journal().Later(func(tx *spool.Tx) error { return tx.DeleteChange(c.Seq) })
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	delete(v.changes, c.Seq)
+	v.spool.Journal().Later(func(tx *spool.Tx) error { return tx.DeleteChange(c.Seq) })
 	if v.attrs[c.node] == c {
 		delete(v.attrs, c.node)
 	}
@@ -209,10 +209,7 @@ func (v *Volume) queueAttr(n *Node) error {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.changes[c.Seq] = c
-	v.attrs[n] = c
-	n.queued++
-	c.timer = time.AfterFunc(attrDelay, func() { v.beginAttr(c) })
+	v.waitForMore(c)
 	return nil
 }
 

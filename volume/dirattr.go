@@ -4,38 +4,109 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"strings"
 	"time"
 
 	"mcfs/sidecar"
 	"mcfs/spool"
 	"mcfs/store"
+	"mcfs/volume/metacache"
 )
+
+// marker is a directory's marker as a listing shows it; the zero marker: there is
+// none. All markers are empty and so share one ETag: the time tells one from the
+// next. It is zero after a put of this machine, until the store is asked for it.
+type marker struct {
+	etag     string
+	modified time.Time
+}
+
+func markerOf(info store.Info) marker { return marker{info.ETag, info.Modified} }
+
+// same says whether m may be what a listing shows.
+func (m marker) same(shown marker) bool {
+	return m.etag == shown.etag && (m.modified.IsZero() || m.modified.Unix() == shown.modified.Unix())
+}
 
 // describeDir reads a directory's attributes from its marker, once, and again
 // after a listing has shown another marker. A directory without one, or whose
-// marker cannot be read now, shows defaults.
+// marker cannot be read now, shows what was known before, or defaults.
 func (n *Node) describeDir(ctx context.Context) error {
 	v := n.v
-	v.mu.Lock()
-	known := n.dir.described
-	v.mu.Unlock()
-	if known {
+	if v.dirKnown(n) {
 		return nil
 	}
 	if err := n.lockOpening(ctx); err != nil {
 		return err
 	}
 	defer n.unlockOpening()
-	v.mu.Lock()
-	known = n.dir.described
-	places := v.sources(v.path(n) + "/")
-	v.mu.Unlock()
-	if known {
+	if v.dirKnown(n) {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, waitKnown)
 	defer cancel()
+	err := n.loadMarker(ctx)
+	if err != nil {
+		v.mu.Lock()
+		n.dir.retry = time.Now().Add(v.o.Fresh)
+		v.mu.Unlock()
+	}
+	return err
+}
+
+// dirKnown says that a directory can be described without the store, or that it
+// failed to answer just now.
+func (v *Volume) dirKnown(n *Node) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return n.dir.described || time.Now().Before(n.dir.retry)
+}
+
+// loadMarker finds the marker by a listing, which costs no more than a look at
+// it and tells whether what is remembered still holds.
+func (n *Node) loadMarker(ctx context.Context) error {
+	v := n.v
+	begun := time.Now()
+	v.mu.Lock()
+	key := v.path(n) + "/"
+	moving := len(v.sources(key)) > 1
+	m, listed := n.dir.shown, time.Since(n.dir.listedAt) < v.o.Fresh
+	v.mu.Unlock()
+	if moving {
+		return n.lookAtMarker(ctx)
+	}
+	if !listed {
+		page, err := v.store.List(ctx, key, "/", "", 1)
+		if err != nil {
+			return err
+		}
+		m = marker{}
+		if len(page.Objects) > 0 && isMarker(page.Objects[0].Key, key) {
+			m = markerOf(page.Objects[0])
+		}
+	}
+	if m == (marker{}) {
+		n.takeMarker(m, sidecar.Attr{}, begun)
+		return nil
+	}
+	data, kept, ok := v.cache.Get(key, metacache.Stamp{ETag: m.etag, Modified: m.modified})
+	var attr sidecar.Attr
+	if !ok || json.Unmarshal(data, &attr) != nil {
+		return n.lookAtMarker(ctx)
+	}
+	if n.takeMarker(m, attr, begun) && kept.Slack > 0 {
+		v.doubt(n, lookLate)
+	}
+	return nil
+}
+
+// lookAtMarker reads the marker itself, and remembers what it says.
+func (n *Node) lookAtMarker(ctx context.Context) error {
+	v, begun := n.v, time.Now()
+	v.mu.Lock()
+	places := v.sources(v.path(n) + "/")
+	v.mu.Unlock()
 	info, err := v.findMarker(ctx, places)
 	if err != nil {
 		return err
@@ -44,22 +115,49 @@ func (n *Node) describeDir(ctx context.Context) error {
 	if err != nil {
 		v.log.Error("a directory's marker cannot be read", "path", places[len(places)-1], "cause", err)
 	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if n.dir.described {
+	if !n.takeMarker(markerOf(info), attr, begun) || info.ETag == "" || len(places) > 1 {
 		return nil
 	}
-	n.dir.described, n.dir.marker = true, info.ETag
+	if !v.rememberMarker(places[0], markerOf(info), info.Answered, attr) {
+		v.doubt(n, lookSoon)
+	}
+	return nil
+}
+
+// takeMarker shows what the marker states, unless this machine has changed it
+// since somebody began to look.
+func (n *Node) takeMarker(m marker, attr sidecar.Attr, begun time.Time) (taken bool) {
+	n.v.mu.Lock()
+	defer n.v.mu.Unlock()
+	if n.localLocked() || n.changed.After(begun) {
+		return false
+	}
+	n.dir.described, n.dir.marker = true, m
 	switch {
 	case attr.Mode&modeType == modeDir:
 		n.dir.attr = attr
 		if attr.Mtime.IsZero() {
-			n.dir.attr.Mtime = info.Modified
+			n.dir.attr.Mtime = m.modified
 		}
-	case !info.Modified.IsZero(): // made by another tool
-		n.dir.attr.Mtime = info.Modified
+	case !m.modified.IsZero(): // made by another tool
+		n.dir.attr.Mtime = m.modified
 	}
-	return nil
+	return true
+}
+
+// rememberMarker keeps a directory's attributes; answered is when the store told
+// them, zero where it was told. It says whether they are certain.
+func (v *Volume) rememberMarker(key string, m marker, answered time.Time, attr sidecar.Attr) (sure bool) {
+	s := metacache.Stamp{ETag: m.etag, Modified: m.modified}
+	sure = answered.Sub(m.modified) >= racily
+	if !sure {
+		s.Slack = racily
+	}
+	data, err := json.Marshal(attr)
+	if err == nil {
+		v.cache.Put(key, s, data)
+	}
+	return sure
 }
 
 // findMarker looks where the directory may be; a zero Info means that it has no marker.
@@ -78,33 +176,82 @@ func (n *Node) setDirAttr(ctx context.Context, s SetAttr) (Attr, error) {
 	if s.Size != nil {
 		return Attr{}, ErrIsDir
 	}
+	err := n.changeDir(ctx, func(a *sidecar.Attr) error {
+		s.apply(a)
+		return nil
+	})
+	if err != nil {
+		return Attr{}, err
+	}
+	return n.dirAttr(ctx), nil
+}
+
+// changeDir changes what a directory's marker states, and has it put.
+func (n *Node) changeDir(ctx context.Context, change func(*sidecar.Attr) error) error {
 	if err := n.describeDir(ctx); err != nil {
-		return Attr{}, errorsIO(err)
+		return errorsIO(err)
 	}
 	v := n.v
 	v.mu.Lock()
-	s.apply(&n.dir.attr)
+	next := n.dir.attr
+	next.Xattr = maps.Clone(next.Xattr)
+	if err := change(&next); err != nil {
+		v.mu.Unlock()
+		return err
+	}
+	if err := next.FitsAlone(); err != nil {
+		v.mu.Unlock()
+		return errors.Join(ErrFull, err)
+	}
+	n.dir.attr, n.dir.described = next, true
+	v.mu.Unlock()
+	return v.queueMarker(n)
+}
+
+// queueMarker has a directory's marker put with what it is to state, soon.
+func (v *Volume) queueMarker(n *Node) error {
+	v.mu.Lock()
 	attr, path := n.dir.attr, v.path(n)
 	c := v.attrs[n]
 	kept := n.gone || n.parent == nil || v.local.match(path, named)
 	v.mu.Unlock()
 	if kept {
-		return n.dirAttr(ctx), nil // the root has no marker: what is set lasts as long as the mount
+		return nil // the root has no marker: what is set lasts as long as the mount
 	}
 	if c != nil {
-		return n.dirAttr(ctx), v.restateChange(c, attr)
+		return v.restateChange(c, attr)
 	}
 	c = &change{Change: spool.Change{Op: opMkdir, Path: path + "/"}, node: n, attr: attr}
 	if err := v.journalChanges([]*change{c}, nil); err != nil {
-		return Attr{}, err
+		return err
 	}
 	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.waitForMore(c)
+	return nil
+}
+
+// waitForMore has a journaled change of attributes begin after attrDelay; v.mu is held.
+func (v *Volume) waitForMore(c *change) {
 	v.changes[c.Seq] = c
-	v.attrs[n] = c
-	n.queued++
+	v.attrs[c.node] = c
+	c.node.queued++
 	c.timer = time.AfterFunc(attrDelay, func() { v.beginAttr(c) })
+}
+
+// keepDir puts a marker for a directory that has lost its last entry to this
+// machine and that only its entries kept in existence: on a disk it would stay.
+func (v *Volume) keepDir(d *Node) {
+	v.mu.Lock()
+	implicit := !d.dir.listedAt.IsZero() && d.dir.marker.etag == "" && d.dir.shown.etag == "" && d.queued == 0
+	vanishes := implicit && d.parent != nil && !d.gone && len(d.dir.children) == 0
 	v.mu.Unlock()
-	return n.dirAttr(ctx), nil
+	if !vanishes {
+		return
+	}
+	if err := v.queueMarker(d); err != nil {
+		v.log.Error("an emptied directory may disappear", "path", d.Path(), "cause", err)
+	}
 }
 
 // restateChange renews what the journal knows of attributes that are to be written soon.
@@ -118,7 +265,15 @@ func (v *Volume) restateChange(c *change, attr sidecar.Attr) error {
 		return err
 	}
 	kept.Data = data
-	v.spool.Journal().Later(func(tx *spool.Tx) error { return tx.PutChange(kept) })
+	v.spool.Journal().Later(func(tx *spool.Tx) error {
+		v.mu.Lock()
+		over := v.changes[kept.Seq] != c
+		v.mu.Unlock()
+		if over {
+			return nil // written meanwhile: the journal must not bring it back
+		}
+		return tx.PutChange(kept)
+	})
 	return nil
 }
 
@@ -142,12 +297,17 @@ func (v *Volume) putMarker(ctx context.Context, c *change) error {
 		return err
 	}
 	info, err := v.store.Put(ctx, c.Path, bodyOf(nil), store.Attributes{ContentType: "application/x-directory", Metadata: meta}, store.Condition{})
-	if err != nil || c.node == nil {
+	if err != nil {
 		return err
+	}
+	v.rememberMarker(c.Path, markerOf(info), time.Time{}, attr)
+	if c.node == nil {
+		return nil
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	c.node.dir.marker = info.ETag
+	c.node.dir.marker = marker{etag: info.ETag}
+	v.doubtLocked(c.node, lookSoon)
 	return nil
 }
 
@@ -156,10 +316,17 @@ func (v *Volume) putMarker(ctx context.Context, c *change) error {
 func (v *Volume) seeMarker(d *Node, names map[string]*found) {
 	f := names[""]
 	delete(names, "")
-	if f == nil || f.object == nil || d.localLocked() || d.parent == nil {
+	if d.parent == nil || d.localLocked() {
 		return
 	}
-	if d.dir.marker != f.object.ETag {
+	d.dir.shown = marker{}
+	if f != nil && f.object != nil {
+		d.dir.shown = markerOf(*f.object)
+	}
+	switch {
+	case d.dir.shown == marker{}:
+		d.dir.described, d.dir.marker = true, marker{}
+	case !d.dir.marker.same(d.dir.shown):
 		d.dir.described = false
 	}
 }

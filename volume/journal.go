@@ -25,20 +25,21 @@ type record struct {
 
 // versionRecord is a version at rest.
 type versionRecord struct {
-	Mode    string       `json:"mode"`
-	IV      []byte       `json:"iv"`
-	Check   string       `json:"check"`
-	MAC     string       `json:"mac"`
-	Plain   int64        `json:"plain"`
-	Cipher  int64        `json:"cipher"`
-	Key     string       `json:"key"`
-	ETag    string       `json:"etag"`
-	Wrapped []byte       `json:"wrapped"`
-	KeyID   string       `json:"key_id"`
-	Time    time.Time    `json:"time"`
+	Mode    string       `json:"mode,omitempty"`
+	IV      []byte       `json:"iv,omitempty"`
+	Check   string       `json:"check,omitempty"`
+	MAC     string       `json:"mac,omitempty"`
+	Plain   int64        `json:"plain,omitempty"`
+	Cipher  int64        `json:"cipher,omitempty"`
+	Key     string       `json:"key,omitempty"`
+	ETag    string       `json:"etag,omitempty"`
+	Wrapped []byte       `json:"wrapped,omitempty"`
+	KeyID   string       `json:"key_id,omitempty"`
+	Time    time.Time    `json:"time,omitzero"`
 	Attr    sidecar.Attr `json:"attr"`
-	Side    string       `json:"sidecar_etag"`
-	Size    int64        `json:"sidecar_size"`
+	Side    string       `json:"sidecar_etag,omitempty"`
+	Size    int64        `json:"sidecar_size,omitempty"`
+	Body    []byte       `json:"body,omitempty"` // ciphertext of a symlink's target; in the metadata cache only
 }
 
 func (x *version) record() *versionRecord {
@@ -71,7 +72,7 @@ func (r *versionRecord) version() (*version, error) {
 	return &version{
 		mode: mode, iv: r.IV, check: r.Check, mac: r.MAC, plain: r.Plain, cipher: r.Cipher, key: r.Key, etag: r.ETag,
 		wrapped: r.Wrapped, keyID: r.KeyID, modified: r.Time, attr: r.Attr,
-		side: sideInfo{etag: r.Side, size: r.Size, modified: r.Time},
+		side: sideInfo{etag: r.Side, size: r.Size, modified: r.Time}, body: r.Body,
 	}, nil
 }
 

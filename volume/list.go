@@ -21,10 +21,13 @@ type dirState struct {
 	flight   *flight
 	scan     []*Node // what the last ReadDir showed, in its order, whose description may be wanted next
 	attr     sidecar.Attr
-	// described says that attr is what the marker states, or this machine has set;
-	// marker is the ETag of that marker.
+	// described says that attr is what marker states, or this machine has set.
+	// shown is the marker in the last listing, retry when one that could not be
+	// read is asked for again.
 	described bool
-	marker    string
+	marker    marker
+	shown     marker
+	retry     time.Time
 }
 
 // tomb marks a name that was removed by this machine. A listing that was begun

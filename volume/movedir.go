@@ -58,6 +58,7 @@ func (v *Volume) renameDir(ctx context.Context, from, c, to *Node, name string, 
 		return err
 	}
 	v.applyDir(mv, from, c, to, name, drafts)
+	v.keepDir(from)
 	return nil
 }
 

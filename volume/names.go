@@ -217,6 +217,7 @@ func (n *Node) Rmdir(ctx context.Context, name string) error {
 	if err := v.journalChanges([]*change{rm}, nil); err != nil {
 		return err
 	}
+	defer v.keepDir(n)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.unlink(n, c)
@@ -283,6 +284,7 @@ func (n *Node) Remove(ctx context.Context, name string) error {
 			return err
 		}
 	}
+	defer v.keepDir(n)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.discard(c)

@@ -182,11 +182,13 @@ func (n *Node) describe(ctx context.Context) error {
 		return errorsIO(err)
 	}
 	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.known() {
-		return nil
+	if !n.known() {
+		n.setVersion(ver)
 	}
-	n.setVersion(ver)
+	n.mu.Unlock()
+	if ver.unsure > 0 {
+		n.v.doubt(n, ver.unsure)
+	}
 	return nil
 }
 

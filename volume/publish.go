@@ -28,7 +28,8 @@ func (v *Volume) putSidecar(ctx context.Context, x *version, key string, cond st
 	for range maxLooks {
 		side, err := v.putDocument(ctx, key, v.settings(x, key), x.meta(), cond)
 		if err == nil {
-			x.setSidecar(side)
+			x.published(side)
+			v.remember(x)
 			return nil
 		}
 		if !refused(err) {

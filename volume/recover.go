@@ -314,6 +314,7 @@ func (v *Volume) publishRecovered(ctx context.Context, ver *version, key string)
 	if there != nil {
 		if doc, err := sidecar.Parse(there.text); err == nil && string(doc.IV) == string(ver.iv) {
 			ver.setSidecar(there.info)
+			v.remember(ver)
 			return nil
 		}
 		err = v.putSidecar(ctx, ver, key, store.Condition{IfMatch: there.info.etag}, nil)

@@ -75,6 +75,7 @@ func (n *Node) Rename(ctx context.Context, name string, dir *Node, newName strin
 		return err
 	}
 	v.apply(m)
+	v.keepDir(n)
 	return nil
 }
 

@@ -3,6 +3,7 @@ package volume
 import (
 	"bytes"
 	"context"
+	"crypto/aes"
 	"errors"
 	"fmt"
 	"io"
@@ -98,7 +99,7 @@ func (v *Volume) sealTarget(ctx context.Context, target string) (*version, []byt
 	}
 	defer g.Wipe()
 	return &version{
-		mode: v.o.Mode, iv: iv, check: g.Check(), plain: int64(len(target)), cipher: int64(body.Len()),
+		body: body.Bytes(), mode: v.o.Mode, iv: iv, check: g.Check(), plain: int64(len(target)), cipher: int64(body.Len()),
 		wrapped: key.Wrapped, keyID: key.KeyID, modified: time.Now(),
 	}, body.Bytes(), nil
 }
@@ -127,8 +128,17 @@ func (v *Volume) putLink(ctx context.Context, c *change) error {
 	if err != nil {
 		return fmt.Errorf("put symlink: %w", err)
 	}
-	c.ver.moved(c.Path, info.ETag, sideInfo{})
+	v.linkPut(c, c.Path, info)
 	return nil
+}
+
+// linkPut notes what stands in the store now.
+func (v *Volume) linkPut(c *change, key string, info store.Info) {
+	c.ver.linked(key, info)
+	v.remember(c.ver)
+	if c.node != nil {
+		v.doubt(c.node, lookSoon)
+	}
 }
 
 // restateLink writes changed attributes of a symlink: its object is copied onto
@@ -155,10 +165,10 @@ func (v *Volume) restateLink(ctx context.Context, c *change) error {
 	if err != nil {
 		return fmt.Errorf("restate symlink: %w", err)
 	}
-	c.ver.moved(key, made.ETag, sideInfo{})
 	c.ver.mu.Lock()
 	c.ver.attr = c.attr
 	c.ver.mu.Unlock()
+	v.linkPut(c, key, made)
 	return nil
 }
 
@@ -183,7 +193,7 @@ func (n *Node) Readlink(ctx context.Context) (string, error) {
 	return target, nil
 }
 
-// openTarget fetches and decrypts.
+// openTarget decrypts the target, which it fetches if need be.
 func (v *Volume) openTarget(ctx context.Context, ver *version) (string, error) {
 	if ver.damage != nil {
 		return "", ver.damage
@@ -191,24 +201,56 @@ func (v *Volume) openTarget(ctx context.Context, ver *version) (string, error) {
 	if ver.fetchable().Plain > maxTarget {
 		return "", fmt.Errorf("its target has %d bytes: %w", ver.plain, ErrIO)
 	}
+	ver.mu.Lock()
+	body := ver.body
+	ver.mu.Unlock()
+	if body == nil {
+		var err error
+		if body, err = v.fetchTarget(ctx, ver); err != nil {
+			return "", err
+		}
+	}
 	key, err := v.keeper.Unwrap(ctx, ver.wrapped, ver.keyID)
 	if err != nil {
 		return "", err
 	}
 	defer clear(key)
-	r, err := v.fetches.Open(ver.fetchable(), key, nil)
+	g, err := crypt.NewIntegrity(ver.mode, key, ver.iv)
 	if err != nil {
 		return "", err
 	}
-	defer r.Close()
-	s := r.NewStream()
-	defer s.Close()
-	buf := make([]byte, maxTarget+1)
-	k, err := s.ReadAt(ctx, buf, 0)
-	if err != nil && err != io.EOF {
+	defer g.Wipe()
+	if err := g.VerifyCheck(ver.check); err != nil {
 		return "", err
 	}
-	return string(buf[:k]), nil
+	var target bytes.Buffer
+	if _, _, err := crypt.DecryptStream(&target, bytes.NewReader(body), ver.mode, key, ver.iv, int64(len(body))); err != nil {
+		return "", err
+	}
+	return target.String(), nil
+}
+
+// fetchTarget gets a symlink's object, which is small, and remembers it with the description.
+func (v *Volume) fetchTarget(ctx context.Context, ver *version) ([]byte, error) {
+	key, _ := ver.place()
+	r, info, err := v.store.Get(ctx, key, store.Range{}, "")
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	obj, ours, err := sidecar.ParseObject(info.Metadata)
+	if err != nil || !ours || !bytes.Equal(obj.IV, ver.iv) {
+		return nil, errors.Join(ErrStale, err)
+	}
+	body, err := io.ReadAll(io.LimitReader(r, maxTarget+2*aes.BlockSize))
+	if err != nil {
+		return nil, err
+	}
+	ver.mu.Lock()
+	ver.body = body
+	ver.mu.Unlock()
+	v.remember(ver)
+	return body, nil
 }
 
 // reveal finds out whether an object without a sidecar is a symlink, which only
@@ -236,6 +278,9 @@ func (v *Volume) reveal(ctx context.Context, d, c *Node) (*Node, error) {
 	}
 	l := v.newLink(d, c.name, ver)
 	l.listed, l.changed = c.listed, c.changed
+	if _, doubtful := v.doubts[c]; doubtful {
+		v.doubtLocked(l, lookSoon)
+	}
 	d.dir.children[c.name] = l
 	c.gone = true
 	return l, nil

@@ -35,7 +35,12 @@ type version struct {
 	modified time.Time
 	attr     sidecar.Attr
 	side     sideInfo
-	damage   error // why it cannot be read: a malformed sidecar, say
+	damage   error  // why it cannot be read: a malformed sidecar, say
+	body     []byte // ciphertext of a symlink's target, if it is known
+	dated    bool   // what it is rests on when the object was modified, too
+	// unsure, if not 0, is after how long to look again: it was described so soon
+	// after it was modified that a later change may bear the same time.
+	unsure time.Duration
 }
 
 // sideInfo is the sidecar in the store; the zero value: there is none.
@@ -80,6 +85,21 @@ func (x *version) setSidecar(s sideInfo) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.side = s
+}
+
+// published records a sidecar that states all there is to say.
+func (x *version) published(s sideInfo) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.side, x.dated, x.unsure = s, false, 0
+}
+
+// linked records that a symlink's object, and its attributes with it, were put.
+func (x *version) linked(key string, info store.Info) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.key, x.etag, x.modified = key, info.ETag, info.Modified
+	x.dated, x.unsure = true, lookSoon
 }
 
 // moved records a new place.
@@ -140,10 +160,23 @@ func regionOf(keyID string) string {
 	return string(parts[3])
 }
 
-// load reads the description of an object that was listed: one GET of its sidecar
-// where there is one, else one HEAD. What is malformed, or belongs to another
-// object, gives a version that can be listed but not read (damage).
+// load gives the description of an object that was listed, from the store where
+// it is not remembered.
 func (v *Volume) load(ctx context.Context, l listing) (*version, error) {
+	if x := v.recall(l); x != nil {
+		return x, nil
+	}
+	x, err := v.describeObject(ctx, l)
+	if err == nil {
+		v.remember(x)
+	}
+	return x, err
+}
+
+// describeObject asks the store: one GET of the sidecar where there is one, else
+// one HEAD. What is malformed, or belongs to another object, gives a version that
+// can be listed but not read (damage).
+func (v *Volume) describeObject(ctx context.Context, l listing) (*version, error) {
 	key := l.key
 	x := &version{
 		key: key, etag: l.etag, cipher: l.size, modified: l.modified,
@@ -207,6 +240,7 @@ func (v *Volume) loadSidecar(ctx context.Context, x *version) error {
 	x.iv, x.wrapped, x.keyID, x.mac = doc.IV, doc.Key, meta.KeyID, meta.MAC
 	x.side = sideInfo{etag: info.ETag, size: info.Size, modified: info.Modified}
 	mergeAttr(&x.attr, meta.Attr)
+	x.dated = meta.Attr.Mtime.IsZero()
 	if own {
 		x.plain = meta.Size
 		return nil
@@ -245,6 +279,10 @@ func (v *Volume) loadObject(ctx context.Context, x *version) error {
 	}
 	x.etag, x.cipher, x.modified = info.ETag, info.Size, info.Modified
 	x.attr.Mtime = info.Modified
+	x.dated = true
+	if info.Answered.Sub(info.Modified) < racily {
+		x.unsure = lookSoon
+	}
 	obj, ours, err := sidecar.ParseObject(info.Metadata)
 	if err != nil {
 		return fmt.Errorf("object metadata: %w", err)

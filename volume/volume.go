@@ -13,6 +13,7 @@ import (
 	"mcfs/spool"
 	"mcfs/store"
 	"mcfs/volume/fetch"
+	"mcfs/volume/metacache"
 	"mcfs/volume/upload"
 )
 
@@ -67,6 +68,7 @@ type Volume struct {
 	store  store.Store
 	keeper keys.Keeper
 	spool  *spool.Spool
+	cache  *metacache.Cache
 	local  patterns
 
 	keys    *keys.Pool
@@ -85,14 +87,16 @@ type Volume struct {
 	lastIno  uint64
 	seq      *sequencer
 	closing  bool
-	busy     map[*Node]struct{} // files with a draft
-	changes  map[uint64]*change // queued changes of names
-	attrs    map[*Node]*change  // of them, a rewrite of attributes that has not begun
-	opened   map[*Node]struct{} // files with handles
-	idle     []*Node            // clean files nobody has open, oldest first
-	moves    []*change          // directories whose objects still have their old keys, oldest first
-	trails   []*change          // these, and the last ones that are done
-	settled  chan struct{}      // closed and renewed when a draft or change ends
+	busy     map[*Node]struct{}  // files with a draft
+	changes  map[uint64]*change  // queued changes of names
+	attrs    map[*Node]*change   // of them, a rewrite of attributes that has not begun
+	opened   map[*Node]struct{}  // files with handles
+	idle     []*Node             // clean files nobody has open, oldest first
+	moves    []*change           // directories whose objects still have their old keys, oldest first
+	trails   []*change           // these, and the last ones that are done
+	settled  chan struct{}       // closed and renewed when a draft or change ends
+	doubts   map[*Node]time.Time // descriptions to be compared with the store, and when
+	doubted  chan struct{}       // one waiting token: there are some
 	started  time.Time
 	finished int64 // bytes of ciphertext committed
 	notify   func(dir *Node, name string)
@@ -125,9 +129,13 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 		attrs:   make(map[*Node]*change),
 		opened:  make(map[*Node]struct{}),
 		settled: make(chan struct{}),
+		doubts:  make(map[*Node]time.Time),
+		doubted: make(chan struct{}, 1),
 		started: time.Now(),
 	}
 	v.ctx, v.stop = context.WithCancelCause(context.WithoutCancel(ctx))
+	v.openCache()
+	v.background(v.settleDoubts)
 	v.root = v.newDir(nil, "")
 	v.root.dir.described = true
 	pool.Warm()
@@ -338,6 +346,7 @@ func (v *Volume) halt() {
 	v.releaseAll()
 	v.fetches.Close()
 	v.keys.Close()
+	v.cache.Close()
 }
 
 // signal wakes those who wait for something to end; v.mu is held.

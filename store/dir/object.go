@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"sync"
+	"time"
 
 	"mcfs/store"
 )
@@ -100,7 +101,9 @@ func (s *Store) Head(ctx context.Context, key string) (store.Info, error) {
 	if err != nil {
 		return store.Info{}, failure("head", key, err)
 	}
-	return info(key, o.fi, o.meta), nil
+	i := info(key, o.fi, o.meta)
+	i.Answered = time.Now()
+	return i, nil
 }
 
 // Get reads a range of an object.

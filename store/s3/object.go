@@ -73,7 +73,7 @@ func (s *Store) Head(ctx context.Context, key string) (store.Info, error) {
 	}
 	return store.Info{
 		Key: key, Size: aws.ToInt64(out.ContentLength), ETag: quoted(out.ETag), Modified: aws.ToTime(out.LastModified),
-		ContentType: aws.ToString(out.ContentType), Metadata: out.Metadata,
+		Answered: answered(out.ResultMetadata), ContentType: aws.ToString(out.ContentType), Metadata: out.Metadata,
 	}, nil
 }
 

@@ -1,0 +1,172 @@
+package meta
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"mcfs/e2e/rig"
+)
+
+// treeFiles is how many files the tree of the tests of requests has.
+const treeFiles = 10_000
+
+// plantTree makes a tree of files in about fifty directories, some nested, one
+// empty, with symlinks, and times, modes and sizes that differ.
+func plantTree(t *testing.T, dir string, files int) {
+	t.Helper()
+	when := time.Date(2001, 2, 3, 4, 5, 6, 123456789, time.UTC)
+	var dirs []string
+	for i := range 50 {
+		d := fmt.Sprintf("d%02d", i)
+		if i%5 == 4 {
+			d = filepath.Join(dirs[i-1], "nested", d)
+		}
+		dirs = append(dirs, d)
+		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(dir, "empty"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for i := range files {
+		name := filepath.Join(dir, dirs[i%len(dirs)], fmt.Sprintf("file %d.txt", i))
+		text := strings.Repeat(fmt.Sprintf("line %d\n", i), i%40)
+		if err := os.WriteFile(name, []byte(text), 0o600|os.FileMode(i%3)*0o011); err != nil {
+			t.Fatal(err)
+		}
+		at := when.Add(time.Duration(i) * 1_000_000_007 * time.Nanosecond)
+		if err := os.Chtimes(name, at, at); err != nil {
+			t.Fatal(err)
+		}
+		if i%200 == 0 {
+			if err := os.Symlink(filepath.Base(name), name+".link"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// requests counts what reached the store since Reset, by operation.
+func requests(r *rig.Rig) map[string]int {
+	count := make(map[string]int)
+	for _, op := range r.S3.Proxy.Ops() {
+		count[op]++
+	}
+	return count
+}
+
+// onlyLists fails the test if anything but listings was asked of the store, and shows the count.
+func onlyLists(t *testing.T, r *rig.Rig, what string) {
+	t.Helper()
+	count := requests(r)
+	t.Logf("%s: %v", what, count)
+	for op, n := range count {
+		if op != "ListObjectsV2" {
+			t.Errorf("%s: %d requests %s", what, n, op)
+		}
+	}
+	if t.Failed() {
+		var paths []string
+		for _, q := range r.S3.Proxy.Requests() {
+			if q.Op != "ListObjectsV2" && len(paths) < 20 {
+				paths = append(paths, q.Op+" "+q.Path)
+			}
+		}
+		t.Logf("for example %q", paths)
+	}
+}
+
+// rsync runs rsync -a of a tree into the mount, and gives the lines of what it changed.
+func rsync(t *testing.T, m *rig.Mount, source string) []string {
+	t.Helper()
+	out := m.Run("rsync", "-a", "-i", source+"/", m.Path("tree")+"/")
+	return slices.Collect(func(yield func(string) bool) {
+		for line := range strings.Lines(out) {
+			if line = strings.TrimSpace(line); line != "" && !yield(line) {
+				return
+			}
+		}
+	})
+}
+
+func TestSecondRsyncAsksForListingsOnly(t *testing.T) {
+	rig.Need(t, "rsync", "ls", "find")
+	r := rig.New(t, nil)
+	source := filepath.Join(r.Dir, "source")
+	if err := os.Mkdir(source, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	plantTree(t, source, treeFiles)
+	m := r.MountWith(rig.Binary(t, false), "one")
+	begun := time.Now()
+	if moved := rsync(t, m, source); len(moved) < treeFiles {
+		t.Fatalf("the first rsync moved %d", len(moved))
+	}
+	again := func(what string) {
+		t.Helper()
+		r.S3.Proxy.Reset()
+		begun := time.Now()
+		if moved := rsync(t, m, source); len(moved) > 0 {
+			t.Errorf("%s moved %d: %q", what, len(moved), moved[:min(len(moved), 10)])
+		}
+		onlyLists(t, r, fmt.Sprintf("%s, %v", what, time.Since(begun).Round(time.Second/10)))
+	}
+	listAll := func(what string) string {
+		t.Helper()
+		r.S3.Proxy.Reset()
+		begun := time.Now()
+		out := m.Run("ls", "-lR", "--full-time", m.Path("tree"))
+		onlyLists(t, r, fmt.Sprintf("%s, %v", what, time.Since(begun).Round(time.Second/10)))
+		return out
+	}
+	m.Unmount()
+	t.Logf("first rsync and unmount: %v, %v", time.Since(begun).Round(time.Second/10), requests(r))
+	m = m.Again()
+	again("rsync in a cold mount")
+	again("rsync once more")
+	m.Unmount()
+	m = m.Again()
+	listed := listAll("ls -lR in a cold mount")
+	m.Unmount()
+
+	// What is remembered is the truth: a mount that remembers nothing shows the same.
+	other := r.MountWith(rig.Binary(t, false), "other")
+	truth, want := describe(t, other.Path("tree")), describe(t, source)
+	if truth != want {
+		t.Errorf("a cold mount with an empty spool shows another tree: %s", firstDifference(truth, want))
+	}
+	if cold := other.Run("ls", "-lR", "--full-time", other.Path("tree")); strings.ReplaceAll(cold, other.Dir, m.Dir) != listed {
+		t.Errorf("ls -lR differs with what is remembered: %s", firstDifference(strings.ReplaceAll(cold, other.Dir, m.Dir), listed))
+	}
+	other.Unmount()
+}
+
+// describe tells of every file, directory and symlink below a directory what
+// find knows of it: name, size, mode, time, target.
+func describe(t *testing.T, dir string) string {
+	t.Helper()
+	const script = `cd "$1" && find . -name '*.settings.json' -o -type f -printf '%P %s %m %T@\n' ` +
+		`-o -type d -printf '%P %m %T@\n' -o -type l -printf '%P %l %T@\n' | sort`
+	out, err := exec.Command("bash", "-c", script, "describe", dir).Output()
+	if err != nil {
+		t.Fatalf("find: %v", err)
+	}
+	return string(out)
+}
+
+func firstDifference(got, want string) string {
+	a, b := strings.Split(got, "\n"), strings.Split(want, "\n")
+	for i := range min(len(a), len(b)) {
+		if a[i] != b[i] {
+			return fmt.Sprintf("line %d: %q, not %q", i, a[i], b[i])
+		}
+	}
+	return fmt.Sprintf("%d lines, not %d", len(a), len(b))
+}
