@@ -1,6 +1,7 @@
 package sidecar
 
 import (
+	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -135,6 +136,54 @@ func parseAttr(meta map[string]string) (a Attr, err error) {
 		}
 	}
 	return a, nil
+}
+
+// ClampTime is the time nearest to t that can be kept, as a disk would keep it.
+func ClampTime(t time.Time) time.Time {
+	switch sec := t.Unix(); {
+	case sec >= maxSeconds:
+		return time.Unix(maxSeconds-1, 0)
+	case sec <= -maxSeconds:
+		return time.Unix(1-maxSeconds, 0)
+	case t.IsZero(): // it stands for an absent one
+		return t.Add(1)
+	}
+	return t
+}
+
+// attrRecord is Attr at rest. Its time is spelled as in metadata: JSON's own
+// spelling ends with the year 9999.
+type attrRecord struct {
+	Mtime string            `json:"mtime,omitempty"`
+	Mode  uint32            `json:"mode,omitempty"`
+	UID   uint32            `json:"uid,omitempty"`
+	GID   uint32            `json:"gid,omitempty"`
+	Xattr map[string][]byte `json:"xattr,omitempty"`
+}
+
+// MarshalJSON is for journals.
+func (a Attr) MarshalJSON() ([]byte, error) {
+	r := attrRecord{Mode: a.Mode, UID: a.UID, GID: a.GID, Xattr: a.Xattr}
+	if !a.Mtime.IsZero() {
+		var err error
+		if r.Mtime, err = formatTime(a.Mtime); err != nil {
+			return nil, err
+		}
+	}
+	return json.Marshal(r)
+}
+
+// UnmarshalJSON is the inverse of MarshalJSON.
+func (a *Attr) UnmarshalJSON(b []byte) (err error) {
+	var r attrRecord
+	if err := json.Unmarshal(b, &r); err != nil {
+		return err
+	}
+	*a = Attr{Mode: r.Mode, UID: r.UID, GID: r.GID, Xattr: r.Xattr}
+	if r.Mtime != "" {
+		a.Mtime, err = parseTime(r.Mtime)
+	}
+	return err
 }
 
 // formatTime writes the time as one decimal number of seconds since 1970. A

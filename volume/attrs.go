@@ -180,6 +180,23 @@ func (v *Volume) putMerged(ctx context.Context, c *change, key string, base side
 	return nil
 }
 
+// adoptSidecar takes over what the sidecar of x says.
+func (v *Volume) adoptSidecar(x *version, there *foundSidecar) {
+	x.mu.Lock()
+	base := x.attr
+	x.mu.Unlock()
+	doc, meta, err := there.stated(base)
+	if err != nil {
+		x.setSidecar(there.info)
+		return
+	}
+	x.mu.Lock()
+	x.attr, x.wrapped, x.keyID = meta.Attr, doc.Key, meta.KeyID
+	x.mu.Unlock()
+	x.published(there.info)
+	v.remember(x)
+}
+
 // adoptAttr shows attributes that came from elsewhere, unless others were set
 // here since before.
 func (v *Volume) adoptAttr(n *Node, ver *version, before, now sidecar.Attr) {

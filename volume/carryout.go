@@ -94,8 +94,7 @@ func (v *Volume) putMovedSidecar(ctx context.Context, c *change) error {
 		}
 		if there != nil {
 			if doc, err := sidecar.Parse(there.text); err == nil && bytes.Equal(doc.IV, c.ver.iv) {
-				c.ver.setSidecar(there.info)
-				v.remember(c.ver)
+				v.adoptSidecar(c.ver, there)
 				return nil
 			}
 		}

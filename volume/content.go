@@ -18,6 +18,7 @@ import (
 type content struct {
 	state     State
 	described bool         // attr, and ver's size, are known
+	renew     *renewal     // they are not what the store has now; nil: they are
 	attr      sidecar.Attr // as stat shows them
 	atime     time.Time
 	ctime     time.Time
@@ -299,16 +300,46 @@ func (n *Node) changeAttr(s SetAttr) error {
 	n.mu.Lock()
 	next := n.attr
 	s.apply(&next)
+	if err := n.fits(next); err != nil {
+		n.mu.Unlock()
+		return err
+	}
 	if s.Atime != nil {
 		n.atime = *s.Atime
 	}
 	n.ctime = time.Now()
 	same := next.Mode == n.attr.Mode && next.UID == n.attr.UID && next.GID == n.attr.GID && next.Mtime.Equal(n.attr.Mtime)
 	n.attr = next
-	clean := n.state == Clean && n.ver != nil
-	foreign := clean && n.ver.foreign()
 	n.mu.Unlock()
-	if same || !clean || foreign {
+	if same {
+		return nil
+	}
+	return n.attrChanged()
+}
+
+// fits refuses what could not be written later; n.mu is held.
+func (n *Node) fits(a sidecar.Attr) error {
+	fits := a.Fits
+	if n.kind != File {
+		fits = a.FitsAlone
+	}
+	if err := fits(); err != nil {
+		return fmt.Errorf("%w: %w", ErrFull, err)
+	}
+	return nil
+}
+
+// attrChanged has changed attributes written: with the draft, if there is one,
+// else by themselves.
+func (n *Node) attrChanged() error {
+	n.mu.Lock()
+	clean, ver, promised := n.state == Clean, n.ver, n.kept > n.committed
+	n.mu.Unlock()
+	switch {
+	case !clean && promised:
+		n.v.rejournal(n)
+		return nil
+	case !clean, ver == nil, ver.foreign():
 		return nil // a foreign object is never altered: the change lasts as long as the mount
 	}
 	return n.v.queueAttr(n)

@@ -182,12 +182,19 @@ func (v *Volume) keepFast(n *Node) error {
 	n.mu.Lock()
 	n.kept = max(n.kept, gen)
 	n.mu.Unlock()
-	e, ok, err := v.snapshot(n)
-	if err != nil || !ok {
-		return err
-	}
-	v.spool.Journal().Later(func(tx *spool.Tx) error { return tx.PutEntry(e) })
+	v.rejournal(n)
 	return nil
+}
+
+// rejournal renews, soon, what the journal knows of the draft, if it is one still.
+func (v *Volume) rejournal(n *Node) {
+	v.spool.Journal().Later(func(tx *spool.Tx) error {
+		e, ok, err := v.snapshot(n)
+		if err != nil || !ok {
+			return err
+		}
+		return tx.PutEntry(e)
+	})
 }
 
 // settleEntry forgets a committed draft's entry, or renews it if a later draft has one to keep.

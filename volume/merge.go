@@ -76,8 +76,9 @@ func (v *Volume) mergeFile(d *Node, name string, c *Node, f *found) {
 	c.listed = l
 }
 
-// sameVersion says whether a listing shows the version that the node has; a
-// sidecar that was put again makes its description be read anew.
+// sameVersion says whether a listing shows the version that the node has. A
+// sidecar that was put again, or, where there is none, an object that was put
+// again as it was, makes its description be read anew.
 func (v *Volume) sameVersion(c *Node, l listing) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -88,9 +89,10 @@ func (v *Volume) sameVersion(c *Node, l listing) bool {
 	if etag != l.etag {
 		return false
 	}
-	if c.ver.sidecar().etag != l.side.etag && c.opens == 0 && c.state == Clean {
-		c.letGo()
-		c.ver, c.replaces, c.described = nil, nil, false
+	side := c.ver.sidecar().etag
+	again := side == "" && c.listed.etag == l.etag && !c.listed.modified.Equal(l.modified)
+	if c.state == Clean && (side != l.side.etag || again) {
+		c.outdate()
 	}
 	return true
 }

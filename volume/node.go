@@ -181,7 +181,7 @@ func (n *Node) knownAttr() (a Attr, ok bool) {
 	defer n.mu.Unlock()
 	a = n.fileAttr()
 	a.Nlink = links
-	return a, n.known()
+	return a, n.known() && n.renew == nil
 }
 
 func (n *Node) dirAttr(ctx context.Context) Attr {
@@ -277,6 +277,6 @@ func (s SetAttr) apply(a *sidecar.Attr) {
 		a.GID = *s.GID
 	}
 	if s.Mtime != nil {
-		a.Mtime = *s.Mtime
+		a.Mtime = sidecar.ClampTime(*s.Mtime)
 	}
 }

@@ -147,37 +147,22 @@ func (n *Node) condemnCache() {
 }
 
 // describe makes stat answerable: it loads the version of a clean file that
-// only a listing has named so far.
+// only a listing has named so far, or has shown to be described otherwise now.
 func (n *Node) describe(ctx context.Context) error {
-	n.mu.Lock()
-	known := n.known()
-	n.mu.Unlock()
-	if known {
+	if n.isKnown() {
+		n.upToDate(ctx)
 		return nil
 	}
 	if err := n.lockOpening(ctx); err != nil {
 		return err
 	}
 	defer n.unlockOpening()
-	n.mu.Lock()
-	known = n.known()
-	n.mu.Unlock()
-	if known {
+	if n.isKnown() {
 		return nil
 	}
-	n.v.mu.Lock()
-	l := n.listed
-	places := n.v.sources(n.v.path(n))
-	n.v.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, waitUnknown)
 	defer cancel()
-	var ver *version
-	var err error
-	if len(places) > 1 {
-		ver, err = n.v.loadMoving(ctx, places)
-	} else {
-		ver, err = n.v.load(ctx, l)
-	}
+	ver, err := n.v.loadListed(ctx, n)
 	if err != nil {
 		return errorsIO(err)
 	}
@@ -190,6 +175,12 @@ func (n *Node) describe(ctx context.Context) error {
 		n.v.doubt(n, ver.unsure)
 	}
 	return nil
+}
+
+func (n *Node) isKnown() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.known()
 }
 
 // setVersion makes ver the node's committed content.

@@ -1,6 +1,7 @@
 package volume
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"path"
@@ -84,16 +85,28 @@ func (v *Volume) recoverChange(sc spool.Change) {
 			c.node = sub
 		}
 	case opAttr:
-		d, name := v.grow(c.Path)
-		if d.dir.children[name] == nil && d.dir.tombs[name] == nil {
-			n := v.newNode(File, nil, "")
-			n.setVersion(c.ver)
-			n.attr = c.attr
-			v.plant(n, c.Path)
-			c.node = n
-		}
+		v.recoverAttr(c)
 	}
 	v.enqueue(c)
+}
+
+// recoverAttr shows attributes that were set and are not in the store yet.
+func (v *Volume) recoverAttr(c *change) {
+	d, name := v.grow(c.Path)
+	n := d.dir.children[name]
+	switch {
+	case n == nil && d.dir.tombs[name] != nil:
+		return
+	case n == nil && c.ver.attrMode()&modeType == modeSymlink:
+		n = v.newLink(nil, "", c.ver)
+	case n == nil:
+		n = v.newNode(File, nil, "")
+		n.setVersion(c.ver)
+	case n.ver == nil || !bytes.Equal(n.ver.iv, c.ver.iv):
+		return
+	}
+	n.attr, c.ver, c.node = c.attr, n.ver, n
+	v.plant(n, c.Path)
 }
 
 // recoverMove moves what the tree knows of a directory, and remembers its old place.
@@ -289,7 +302,11 @@ func (v *Volume) settleMaking(n *Node, e spool.Entry, r record, ticket *ticket) 
 	n.mu.Lock()
 	n.state, n.stored, n.blank = Clean, nil, false
 	n.setVersion(ver)
+	n.attr = mergeAttrs(r.Making.Attr, e.Attr, ver.attr) // what was set after the upload had begun to end
 	n.committed = n.gen
+	if attrDiffer(n.attr, ver) {
+		v.background(func() { v.restate(n) })
+	}
 	n.mu.Unlock()
 	delete(v.busy, n)
 	v.signal()
@@ -313,8 +330,7 @@ func (v *Volume) publishRecovered(ctx context.Context, ver *version, key string)
 	}
 	if there != nil {
 		if doc, err := sidecar.Parse(there.text); err == nil && string(doc.IV) == string(ver.iv) {
-			ver.setSidecar(there.info)
-			v.remember(ver)
+			v.adoptSidecar(ver, there)
 			return nil
 		}
 		err = v.putSidecar(ctx, ver, key, store.Condition{IfMatch: there.info.etag}, nil)

@@ -4,21 +4,39 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"time"
 
 	"mcfs/sidecar"
 )
 
-// GetXattr reads an extended attribute.
-func (n *Node) GetXattr(ctx context.Context, name string) ([]byte, error) {
-	if n.kind != File {
-		return nil, ErrNoAttr
+// xattrs are the node's extended attributes; the caller does not change them.
+func (n *Node) xattrs(ctx context.Context) (map[string][]byte, error) {
+	switch n.kind {
+	case Sidecar:
+		return nil, nil
+	case Dir:
+		if err := n.describeDir(ctx); err != nil {
+			return nil, errorsIO(err)
+		}
+		n.v.mu.Lock()
+		defer n.v.mu.Unlock()
+		return n.dir.attr.Xattr, nil
 	}
 	if err := n.describe(ctx); err != nil {
 		return nil, err
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	value, ok := n.attr.Xattr[name]
+	return n.attr.Xattr, nil
+}
+
+// GetXattr reads an extended attribute.
+func (n *Node) GetXattr(ctx context.Context, name string) ([]byte, error) {
+	all, err := n.xattrs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	value, ok := all[name]
 	if !ok {
 		return nil, ErrNoAttr
 	}
@@ -27,19 +45,12 @@ func (n *Node) GetXattr(ctx context.Context, name string) ([]byte, error) {
 
 // ListXattr names the extended attributes.
 func (n *Node) ListXattr(ctx context.Context) ([]string, error) {
-	if n.kind != File {
-		return nil, nil
-	}
-	if err := n.describe(ctx); err != nil {
-		return nil, err
-	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return slices.Sorted(maps.Keys(n.attr.Xattr)), nil
+	all, err := n.xattrs(ctx)
+	return slices.Sorted(maps.Keys(all)), err
 }
 
-// SetXattr sets an extended attribute. What would not fit into the sidecar's
-// metadata is refused with ErrFull now, not when it is committed.
+// SetXattr sets an extended attribute. What would not fit into the metadata that
+// keeps it is refused with ErrFull now, not when it is written.
 func (n *Node) SetXattr(ctx context.Context, name string, value []byte, create, replace bool) error {
 	return n.changeXattr(ctx, func(a *sidecar.Attr) error {
 		switch _, there := a.Xattr[name]; {
@@ -52,9 +63,6 @@ func (n *Node) SetXattr(ctx context.Context, name string, value []byte, create, 
 			a.Xattr = make(map[string][]byte)
 		}
 		a.Xattr[name] = slices.Clone(value)
-		if err := a.Fits(); err != nil {
-			return ErrFull
-		}
 		return nil
 	})
 }
@@ -71,8 +79,11 @@ func (n *Node) RemoveXattr(ctx context.Context, name string) error {
 }
 
 func (n *Node) changeXattr(ctx context.Context, change func(*sidecar.Attr) error) error {
-	if n.kind != File {
+	switch n.kind {
+	case Sidecar:
 		return ErrNotSupported
+	case Dir:
+		return n.changeDir(ctx, change)
 	}
 	if err := n.describe(ctx); err != nil {
 		return err
@@ -80,15 +91,16 @@ func (n *Node) changeXattr(ctx context.Context, change func(*sidecar.Attr) error
 	n.mu.Lock()
 	next := n.attr
 	next.Xattr = maps.Clone(n.attr.Xattr)
-	if err := change(&next); err != nil {
-		n.mu.Unlock()
+	err := change(&next)
+	if err == nil {
+		err = n.fits(next)
+	}
+	if err == nil {
+		n.attr, n.ctime = next, time.Now()
+	}
+	n.mu.Unlock()
+	if err != nil {
 		return err
 	}
-	n.attr = next
-	clean := n.state == Clean && n.ver != nil && !n.ver.foreign()
-	n.mu.Unlock()
-	if !clean {
-		return nil
-	}
-	return n.v.queueAttr(n)
+	return n.attrChanged()
 }

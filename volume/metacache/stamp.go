@@ -15,8 +15,9 @@ type Stamp struct {
 	// Modified is when the object was last modified, to the second. The zero
 	// time in a stamp that is kept means that the ETags say everything.
 	Modified time.Time
-	// Slack is how far, in a stamp that is kept, Modified may be from what a
-	// listing says: for one who knows only about when the store took an object.
+	// Slack, in a stamp that is kept, is for one who has just put the object and
+	// knows only about when: a listing may show a time that much later, or any
+	// earlier one (some stores do not change it when a marker is put again).
 	Slack time.Duration
 }
 
@@ -25,11 +26,14 @@ func (s Stamp) describes(now Stamp) bool {
 	if s.ETag == "" || s.ETag != now.ETag || s.Size != now.Size || s.Sidecar != now.Sidecar {
 		return false
 	}
-	if s.Modified.IsZero() {
+	switch later := time.Duration(now.Modified.Unix()-s.Modified.Unix()) * time.Second; {
+	case s.Modified.IsZero():
 		return true
+	case s.Slack > 0:
+		return later <= s.Slack
+	default:
+		return later == 0
 	}
-	apart := time.Duration(s.Modified.Unix()-now.Modified.Unix()) * time.Second
-	return apart.Abs() <= s.Slack
 }
 
 var (

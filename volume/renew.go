@@ -1,0 +1,100 @@
+package volume
+
+import (
+	"bytes"
+	"context"
+	"time"
+)
+
+// renewal stands with a description that a listing has shown to be out of date,
+// until it has been read anew.
+type renewal struct {
+	done  chan struct{} // of the try under way; nil: none is
+	begun time.Time     // of the last try
+	retry time.Time     // none is made before
+}
+
+// outdate has a description read anew before it is shown again; n.mu is held.
+func (n *Node) outdate() {
+	if n.renew == nil {
+		n.renew = &renewal{}
+	}
+}
+
+// upToDate waits, a second at most, until an outdated description has been read
+// anew. A store that does not answer leaves what was known last (P7).
+func (n *Node) upToDate(ctx context.Context) {
+	n.mu.Lock()
+	r := n.renew
+	if r == nil || n.state != Clean || time.Now().Before(r.retry) {
+		n.mu.Unlock()
+		return
+	}
+	if r.done == nil {
+		r.done, r.begun = make(chan struct{}), time.Now()
+		done := r.done
+		n.v.background(func() {
+			defer close(done)
+			n.readAnew(r)
+		})
+	}
+	done, left := r.done, time.Until(r.begun.Add(waitKnown))
+	n.mu.Unlock()
+	timer := time.NewTimer(left)
+	defer timer.Stop()
+	select {
+	case <-done:
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+func (n *Node) readAnew(r *renewal) {
+	v := n.v
+	ctx, cancel := context.WithTimeout(v.ctx, waitUnknown)
+	defer cancel()
+	ver, err := v.loadListed(ctx, n)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	r.done = nil
+	if err != nil {
+		r.retry = time.Now().Add(v.o.Fresh)
+		v.log.Warn("a changed description cannot be read; what was known last is shown", "inode", n.ino, "cause", err)
+		return
+	}
+	n.renew = nil
+	if n.state == Clean && n.ver != nil {
+		n.takeAnew(ver)
+	}
+}
+
+// loadListed describes what the last listing showed under the node's name.
+func (v *Volume) loadListed(ctx context.Context, n *Node) (*version, error) {
+	v.mu.Lock()
+	l := n.listed
+	places := v.sources(v.path(n))
+	v.mu.Unlock()
+	if len(places) > 1 {
+		return v.loadMoving(ctx, places)
+	}
+	return v.load(ctx, l)
+}
+
+// takeAnew takes over another description of the same object; what was set here
+// meanwhile stays. n.mu is held.
+func (n *Node) takeAnew(x *version) {
+	old := n.ver
+	if old.mode != x.mode || !bytes.Equal(old.iv, x.iv) || (old.damage == nil) != (x.damage == nil) {
+		if n.opens == 0 {
+			n.letGo()
+			n.setVersion(x)
+		}
+		return
+	}
+	old.mu.Lock()
+	defer old.mu.Unlock()
+	n.attr = mergeAttrs(old.attr, n.attr, x.attr)
+	old.attr, old.side, old.modified = x.attr, x.side, x.modified
+	old.wrapped, old.keyID = x.wrapped, x.keyID
+	old.dated, old.unsure = x.dated, x.unsure
+}
