@@ -41,6 +41,7 @@ type change struct {
 	aside  *ticket // of the conflict name to which it was diverted
 	timer  *time.Timer
 	begun  bool
+	waited int    // times that it was put off
 	reason string // of the last failure
 	tries  int
 }
@@ -217,7 +218,30 @@ func (v *Volume) queueAttr(n *Node) error {
 func (v *Volume) beginAttr(c *change) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if v.comesLater(c) && c.waited < maxWaits && c.ticket == nil {
+		c.waited++
+		c.timer = time.AfterFunc(attrDelay, func() { v.beginAttr(c) })
+		return
+	}
 	v.beginAttrLocked(c)
+}
+
+// maxWaits is how often a marker waits attrDelay for what is under way in its directory.
+const maxWaits = 30
+
+// comesLater says whether a change is of a directory in which something is under
+// way: its marker comes last. Stores that keep directories as a disk does change
+// a marker's time with each entry. v.mu is held.
+func (v *Volume) comesLater(c *change) bool {
+	if c.Op != opMkdir || c.node == nil || c.node.gone {
+		return false
+	}
+	for _, child := range c.node.dir.children {
+		if child.queued > 0 || child.attempt != nil {
+			return true
+		}
+	}
+	return false
 }
 
 func (v *Volume) beginAttrLocked(c *change) {
@@ -236,7 +260,7 @@ func (v *Volume) beginAttrLocked(c *change) {
 // hurry begins what waits for more to come; v.mu is held.
 func (v *Volume) hurry() {
 	for _, c := range v.changes {
-		if c.timer != nil && c.ticket == nil {
+		if c.timer != nil && c.ticket == nil && !v.comesLater(c) {
 			c.timer.Stop()
 			v.beginAttrLocked(c)
 		}
