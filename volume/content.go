@@ -32,6 +32,7 @@ type content struct {
 	// gen counts changes of content and attributes; asked is the gen that
 	// somebody wants committed, committed the last that was.
 	gen, asked, committed uint64
+	expected              int           // closes that wait for a commit
 	failure               error         // of the last try
 	turned                chan struct{} // closed and renewed when committed or failure changes
 
@@ -264,23 +265,33 @@ func (v *Volume) discardFile(f *spool.File) error {
 // its keystream must never cover two plaintexts (P2). The commit starts over
 // under a fresh key, if all the bytes are still here.
 func (n *Node) recall() obstacle {
-	n.file.ClearEvictable()
-	if at, length, ok := n.file.Absent(0); ok && n.ver == nil {
-		n.file.SetEvictable(at, length)
+	up, at, length := n.retract()
+	if up == nil {
 		return func(context.Context) error {
 			n.v.log.Error("cannot change a part that was sent and dropped from the full spool; raise spool.max_size",
 				"path", n.Path(), "offset", at, "length", length)
 			return ErrFull
 		}
 	}
-	up := n.up
-	n.up, n.eager = nil, false
-	n.fresh.Wipe()
 	return func(context.Context) error {
 		n.v.log.Info("a part that was already sent is written again: its upload starts over at close", "path", n.Path())
 		up.Abort()
 		return nil
 	}
+}
+
+// retract takes the eager upload away, for the caller to abort without the lock.
+// nil: a range of the bytes is nowhere else any more; then it stays.
+func (n *Node) retract() (up *upload.Upload, at, length int64) {
+	n.file.ClearEvictable()
+	if at, length, ok := n.file.Absent(0); ok && n.ver == nil {
+		n.file.SetEvictable(at, length)
+		return nil, at, length
+	}
+	up = n.up
+	n.up, n.eager = nil, false
+	n.fresh.Wipe()
+	return up, 0, 0
 }
 
 // overcome turns what the spool says into an obstacle, if it can be removed.

@@ -7,9 +7,11 @@ import (
 	"time"
 
 	"mcfs/store"
+	"mcfs/volume/upload"
 )
 
-// commitNow is what close does: it asks for the commit and waits for it.
+// commitNow is what the close of a writer does: it asks for the commit, also of
+// what a killed one had left, and waits for it.
 func (n *Node) commitNow(ctx context.Context) error {
 	v := n.v
 	v.track(n)
@@ -40,11 +42,20 @@ func (n *Node) commitNow(ctx context.Context) error {
 		if err := v.keep(n, false); err != nil {
 			return err
 		}
-		v.ask(n, false)
+		v.ask(n, true)
 		return nil
 	}
-	v.ask(n, false)
+	v.ask(n, true)
+	n.expect(1)
+	defer n.expect(-1)
 	return n.await(ctx, gen)
+}
+
+// expect counts the closes that wait for a commit.
+func (n *Node) expect(more int) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.expected += more
 }
 
 // await waits until gen is committed, for as long as bytes move.
@@ -113,6 +124,7 @@ func (n *Node) turn() {
 }
 
 // interrupt keeps what a killed writer left: sealed, shown, and not published.
+// Parts that have left already are taken back: nobody may ever want them.
 func (n *Node) interrupt() {
 	v := n.v
 	n.mu.Lock()
@@ -120,10 +132,43 @@ func (n *Node) interrupt() {
 		n.step(evKill)
 	}
 	stays := n.state == Interrupted
+	var up *upload.Upload
+	if stays && n.up != nil {
+		up, _, _ = n.retract()
+	}
 	n.mu.Unlock()
-	if !stays {
+	if up != nil {
+		v.abandon(up, func() {})
+	}
+	if stays {
+		v.keepInterrupted(n)
+	}
+}
+
+// abandon calls off the commit for which a killed writer waited, unless somebody
+// else waits for it too, or the request that makes the object visible may have
+// left: that one goes through, and makes the whole file, once.
+func (n *Node) abandon() {
+	v := n.v
+	v.mu.Lock()
+	n.mu.Lock()
+	wanted := n.expected > 0 || n.state != Queued && n.state != Uploading
+	n.mu.Unlock()
+	if wanted || !v.callOff(n, errKilled) {
+		v.mu.Unlock()
 		return
 	}
+	n.mu.Lock()
+	n.step(evAbandon)
+	n.asked = n.committed
+	n.mu.Unlock()
+	v.mu.Unlock()
+	v.keepInterrupted(n)
+}
+
+// keepInterrupted makes an interrupted draft safe, behind: its writer must not
+// be kept from ending.
+func (v *Volume) keepInterrupted(n *Node) {
 	v.background(func() {
 		if err := v.keep(n, false); err != nil {
 			v.log.Error("draft of a killed writer is not safe in the spool", "path", n.Path(), "cause", err)

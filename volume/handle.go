@@ -170,9 +170,7 @@ func (h *Handle) Flush(ctx context.Context, by Process) error {
 		return nil
 	}
 	if by != nil && by.Fate() == Killed {
-		h.mu.Lock()
-		h.killed = true
-		h.mu.Unlock()
+		h.markKilled()
 		n.interrupt()
 		return nil
 	}
@@ -180,7 +178,18 @@ func (h *Handle) Flush(ctx context.Context, by Process) error {
 		h.touch()
 		return n.v.keepFast(n)
 	}
-	return n.commitNow(ctx)
+	err := n.commitNow(ctx)
+	if errors.Is(err, ErrInterrupted) {
+		h.markKilled()
+		n.abandon()
+	}
+	return err
+}
+
+func (h *Handle) markKilled() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.killed = true
 }
 
 // isDuplicated says whether the process that closes a descriptor has another one

@@ -40,12 +40,13 @@ const (
 	evFail                 // the attempt failed; it will be tried again
 	evMove                 // renamed while under way: start over at the new name
 	evKill                 // the writer was killed by a signal
+	evAbandon              // it was killed while its close waited, and the commit was called off
 	evHide                 // renamed to a local-only name
 	evRemove               // unlinked
 	evCondemn              // permanent failure
 )
 
-var eventNames = [...]string{"write", "ask", "start", "ready", "done", "fail", "move", "kill", "hide", "remove", "condemn"}
+var eventNames = [...]string{"write", "ask", "start", "ready", "done", "fail", "move", "kill", "abandon", "hide", "remove", "condemn"}
 
 func (e event) String() string { return eventNames[e] }
 
@@ -58,11 +59,11 @@ var transitions = map[State]map[event]State{
 	},
 	Queued: {
 		evWrite: Queued, evAsk: Queued, evStart: Uploading, evKill: Queued, evHide: Local, evMove: Queued,
-		evFail: Queued, evRemove: Clean, evCondemn: Lost,
+		evFail: Queued, evAbandon: Interrupted, evRemove: Clean, evCondemn: Lost,
 	},
 	Uploading: {
 		evWrite: Uploading, evAsk: Uploading, evReady: Publishing, evFail: Queued, evMove: Queued,
-		evKill: Uploading, evHide: Local, evRemove: Clean, evCondemn: Lost,
+		evKill: Uploading, evAbandon: Interrupted, evHide: Local, evRemove: Clean, evCondemn: Lost,
 	},
 	Publishing: {
 		evWrite: Publishing, evAsk: Publishing, evDone: Clean, evFail: Queued, evKill: Publishing,

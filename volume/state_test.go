@@ -9,16 +9,16 @@ func TestStateTable(t *testing.T) {
 	letters := map[State]byte{
 		Clean: 'C', Writing: 'W', Queued: 'Q', Uploading: 'U', Publishing: 'P', Interrupted: 'I', Local: 'L', Lost: 'X',
 	}
-	// write ask start ready done fail move kill hide remove condemn
+	// write ask start ready done fail move kill abandon hide remove condemn
 	want := map[State]string{
-		Clean:       "W...C.C..C.",
-		Writing:     "WQ....WILCX",
-		Queued:      "QQU..QQQLCX",
-		Uploading:   "UU.P.QQULCX",
-		Publishing:  "PP..CQPP.PX",
-		Interrupted: "WQ....IILCX",
-		Local:       "LL....WLLCX",
-		Lost:        ".X....XX.C.",
+		Clean:       "W...C.C...C.",
+		Writing:     "WQ....WI.LCX",
+		Queued:      "QQU..QQQILCX",
+		Uploading:   "UU.P.QQUILCX",
+		Publishing:  "PP..CQPP..PX",
+		Interrupted: "WQ....II.LCX",
+		Local:       "LL....WL.LCX",
+		Lost:        ".X....XX..C.",
 	}
 	if len(want) != len(letters) || len(transitions) != len(letters) {
 		t.Fatalf("%d states are expected, %d in the table", len(want), len(transitions))
