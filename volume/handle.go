@@ -247,9 +247,21 @@ func (h *Handle) Release() {
 		n.v.background(stream.Close)
 	}
 	n.unhold(h)
-	if h.writable() && !killed {
+	if !killed && n.unasked() {
 		n.v.wg.Go(func() { n.v.afterRelease(n) })
 	}
+}
+
+// unasked says that no handle is left that would ask for the commit of what has
+// changed: as after a file was made by a descriptor that cannot write.
+func (n *Node) unasked() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	switch n.state {
+	case Clean, Local, Lost, Interrupted:
+		return false
+	}
+	return n.writers == 0 && n.gen > n.asked
 }
 
 // afterRelease commits, a moment later, what the last writer left: a truncation alone, or
@@ -263,14 +275,7 @@ func (v *Volume) afterRelease(n *Node) {
 	v.mu.Lock()
 	gone := n.gone
 	v.mu.Unlock()
-	n.mu.Lock()
-	due := !gone && n.writers == 0 && n.gen > n.asked
-	switch n.state {
-	case Clean, Local, Lost, Interrupted:
-		due = false
-	}
-	n.mu.Unlock()
-	if due {
+	if !gone && n.unasked() {
 		v.ask(n, false)
 	}
 }

@@ -562,3 +562,35 @@ func TestSymlinks(t *testing.T) {
 		})
 	}
 }
+
+// A file is created with all the bits that were asked for; the first write takes set-id away.
+func TestCreateKeepsSetID(t *testing.T) {
+	r := newRig(t, crypt.CTR)
+	n, h, err := r.v.Root().Create(t.Context(), "f", os.O_RDWR|os.O_CREATE, 0o4711, 0, 0, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Release()
+	for _, want := range []uint32{0o4711, 0o711} {
+		a, err := n.Attr(t.Context())
+		if err != nil || a.Mode&0o7777 != want {
+			t.Errorf("mode %#o, %v; want %#o", a.Mode&0o7777, err, want)
+		}
+		if _, err := h.WriteAt(t.Context(), []byte("x"), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// flock(1) makes its file with a descriptor that cannot write: that file is committed too.
+func TestCreatedReadOnlyIsCommitted(t *testing.T) {
+	r := newRig(t, crypt.CTR)
+	_, h, err := r.v.Root().Create(t.Context(), "lock", os.O_RDONLY|os.O_CREATE, 0o644, 0, 0, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Release()
+	for deadline := time.Now().Add(10 * time.Second); len(r.objects()) < 2 && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	}
+	r.expectObjects("lock", "lock.settings.json")
+}
