@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"path"
 	"time"
 
 	"mcfs/sidecar"
@@ -133,33 +132,6 @@ func (v *Volume) freeze(n *Node, a *attempt) error {
 		a.up.Store(n.up)
 	}
 	n.up, n.eager = nil, false
-	return nil
-}
-
-// judgeDraft decides about a draft saved under a sidecar's name. Content that
-// is a settings document is accepted and discarded: the true one is made anew
-// with its file. Other content is an ordinary file, unless a file by that name stands beside it.
-func (v *Volume) judgeDraft(n *Node, a *attempt) error {
-	base, ok := sidecar.Base(path.Base(a.path))
-	if !ok {
-		return nil
-	}
-	if a.size <= maxDocument {
-		text := make([]byte, a.size)
-		if k, err := a.view.ReadAt(text, 0); int64(k) < a.size {
-			return fmt.Errorf("judge %s: %w", a.path, err)
-		}
-		if _, err := sidecar.Parse(text); err == nil {
-			v.vanish(n)
-			a.cancel(errGone)
-			return errGone
-		}
-	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if n.parent != nil && n.parent.dir.children[base] != nil {
-		return fmt.Errorf("%s is reserved for the settings of %s: %w", a.path, base, ErrPermission)
-	}
 	return nil
 }
 

@@ -53,6 +53,7 @@ type content struct {
 	uploads   []string // ids of multipart uploads begun for this draft
 	displaced uint64   // gen that gave way to another machine's version
 	estranged bool     // it became a draft after that: the next close tells
+	ordinary  bool     // it bears a sidecar's name, and its commit found that it is none
 
 	reader *fetch.Reader // of ver
 

@@ -1,7 +1,9 @@
 package volume
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -10,6 +12,7 @@ import (
 	"time"
 
 	"mcfs/sidecar"
+	"mcfs/spool"
 )
 
 // maxDocument bounds what is read or taken as a settings document, in bytes.
@@ -168,6 +171,21 @@ func (d *document) WriteAt(p []byte, off int64) (int, error) {
 	return len(p), nil
 }
 
+// truncate is WriteAt for the size.
+func (d *document) truncate(size int64) error {
+	if size < 0 || size > maxDocument {
+		return ErrPermission
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.written = true
+	if grow := size - int64(len(d.text)); grow > 0 {
+		d.text = append(d.text, make([]byte, grow)...)
+	}
+	d.text = d.text[:size]
+	return nil
+}
+
 func (d *document) size() int64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -182,16 +200,46 @@ func (d *document) wipe() {
 
 // judge decides, at close, about what was written over a sidecar: a settings
 // document, whichever, is accepted and discarded, since the true one is made
-// with its file; anything else is refused.
-func (h *Handle) judge() error {
-	d := h.document
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if !d.written || len(d.text) == 0 {
+// with its file; anything else is refused, and kept in quarantine.
+func (h *Handle) judge(ctx context.Context) error {
+	text := h.document.take()
+	if len(text) == 0 {
 		return nil
 	}
-	if _, err := sidecar.Parse(d.text); err != nil {
-		return fmt.Errorf("the settings of a file are written by its commit only: %w", ErrPermission)
+	if _, err := sidecar.Parse(text); err == nil {
+		return nil
 	}
-	return nil
+	v, path := h.n.v, sidecar.Name(h.n.base.Path())
+	refused := fmt.Errorf("%s is reserved for the settings of its file: %w", path, ErrPermission)
+	if err := v.quarantineText(ctx, path, text, refused.Error()); err != nil {
+		v.log.Error("what was written over a sidecar is not kept", "path", path, "cause", err)
+	}
+	return refused
+}
+
+// take gives what was written since the last time; nil: nothing.
+func (d *document) take() []byte {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.written {
+		return nil
+	}
+	d.written = false
+	return bytes.Clone(d.text)
+}
+
+// quarantineText seals a text that no name can bear.
+func (v *Volume) quarantineText(ctx context.Context, path string, text []byte, why string) error {
+	key, err := v.keys.Get(ctx)
+	if err != nil {
+		return fmt.Errorf("data key: %w", err)
+	}
+	defer key.Wipe()
+	f, err := v.spool.Create(spool.Header{ID: spool.NewID(), Wrapped: key.Wrapped, KeyID: key.KeyID, Path: path}, key.Plain)
+	if err != nil {
+		return fromSpool(err)
+	}
+	_, err = f.WriteAt(text, 0)
+	err = errors.Join(err, f.Sync(false), f.Close())
+	return errors.Join(err, v.spool.Quarantine(f.ID(), why))
 }

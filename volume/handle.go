@@ -69,6 +69,9 @@ func (n *Node) Open(ctx context.Context, flags int, by Process) (*Handle, error)
 		return nil, fmt.Errorf("open: %w", ErrStale) // the kernel looks the name up again
 	}
 	h := &Handle{n: n, flags: flags, by: by}
+	if a, err := n.v.openAccepted(n, h); a != nil || err != nil {
+		return a, err
+	}
 	if n.kind == Sidecar {
 		return h, h.openDocument(ctx)
 	}
@@ -160,7 +163,7 @@ func (h *Handle) WriteAt(ctx context.Context, p []byte, off int64) (int, error) 
 // written is safe in the spool.
 func (h *Handle) Flush(ctx context.Context, by Process) error {
 	if h.document != nil {
-		return h.judge()
+		return h.judge(ctx)
 	}
 	n := h.n
 	if n.v.isNameless(n) {

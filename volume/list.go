@@ -19,7 +19,8 @@ type dirState struct {
 	large    bool             // more than one page: single names are looked up singly
 	fresh    map[string]time.Time
 	flight   *flight
-	scan     []*Node // what the last ReadDir showed, in its order, whose description may be wanted next
+	scan     []*Node             // what the last ReadDir showed, in its order, whose description may be wanted next
+	accepted map[string]accepted // settings documents taken a moment ago, by their names
 	attr     sidecar.Attr
 	// described says that attr is what marker states, or this machine has set.
 	// shown is the marker in the last listing, retry when one that could not be
@@ -176,8 +177,9 @@ func (n *Node) ReadDir(ctx context.Context) ([]DirEntry, error) {
 		c := n.dir.children[name]
 		n.dir.scan = append(n.dir.scan, c)
 		if c.kind == File {
-			if !hidden && name[0] != '.' && v.sideShown(c) {
-				entries = append(entries, DirEntry{sidecar.Name(name), c.ino - 1, Sidecar})
+			side := sidecar.Name(name)
+			if !hidden && name[0] != '.' && n.dir.children[side] == nil && v.sideShown(c) {
+				entries = append(entries, DirEntry{side, c.ino - 1, Sidecar})
 			}
 		}
 		entries = append(entries, DirEntry{name, c.ino, c.shownKind()})

@@ -27,18 +27,7 @@ func (n *Node) Lookup(ctx context.Context, name string) (*Node, error) {
 	if c != nil {
 		return n.v.reveal(ctx, n, c)
 	}
-	base, ok := sidecar.Base(name)
-	if !ok {
-		return nil, ErrNotExist
-	}
-	file, err := n.v.child(ctx, n, base)
-	if err != nil {
-		return nil, err
-	}
-	if file == nil || file.kind != File || !n.v.hasSidecar(ctx, file) {
-		return nil, ErrNotExist
-	}
-	return n.v.sidecarNode(file), nil
+	return n.v.findSidecar(ctx, n, name)
 }
 
 // child finds a name that is no virtual sidecar; nil if there is none.

@@ -153,10 +153,19 @@ func (v *Volume) newDraft(d *Node, name string, mode, uid, gid uint32) *Node {
 	return c
 }
 
-// roomForSidecar refuses a name whose sidecar's name is a file's already; v.mu is held.
+// roomForSidecar refuses a name whose sidecar's name is a file's already; v.mu is
+// held. A draft there that has never been committed is perhaps a copied sidecar:
+// its commit judges it.
 func (v *Volume) roomForSidecar(d *Node, name string) error {
-	if other := d.dir.children[sidecar.Name(name)]; other != nil && !other.localLocked() {
-		return fmt.Errorf("%s stands where its settings would: %w", sidecar.Name(name), ErrExist)
+	other := d.dir.children[sidecar.Name(name)]
+	if other == nil {
+		return nil
 	}
-	return nil
+	other.mu.Lock()
+	unjudged := other.kind == File && other.state != Clean && other.ver == nil && other.replaces == nil && !other.ordinary
+	other.mu.Unlock()
+	if unjudged {
+		return nil
+	}
+	return fmt.Errorf("%s stands where its settings would: %w", sidecar.Name(name), ErrExist)
 }

@@ -70,10 +70,10 @@ func (n *Node) Create(ctx context.Context, name string, flags int, mode, uid, gi
 		return nil, nil, ErrShutdown
 	}
 	c, err := n.Lookup(ctx, name)
-	if err == nil {
+	if err == nil && (c.kind != Sidecar || flags&os.O_EXCL == 0) {
 		return v.openExisting(ctx, c, flags, by)
 	}
-	if !errors.Is(err, ErrNotExist) {
+	if err != nil && !errors.Is(err, ErrNotExist) {
 		return nil, nil, err
 	}
 	if err := v.checkName(n, name, true); err != nil {
@@ -246,6 +246,7 @@ func (n *Node) Remove(ctx context.Context, name string) error {
 	case Dir:
 		return ErrIsDir
 	case Sidecar:
+		n.v.unlinkSidecar(c)
 		return nil
 	}
 	v := n.v
@@ -328,6 +329,7 @@ func (v *Volume) discard(n *Node) {
 	up := n.up
 	n.up, n.eager = nil, false
 	n.step(evRemove)
+	n.turn() // whose close still waits for the commit waits for nothing now
 	closed := n.opens == 0
 	n.mu.Unlock()
 	if up != nil {
@@ -340,23 +342,5 @@ func (v *Volume) discard(n *Node) {
 			v.mu.Unlock()
 			n.forgetCache()
 		})
-	}
-}
-
-// vanish removes a draft that was never to be an object.
-func (v *Volume) vanish(n *Node) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	n.mu.Lock()
-	id, filed := n.entryID()
-	n.mu.Unlock()
-	v.discard(n)
-	if n.parent != nil {
-		v.unlink(n.parent, n)
-		v.tell(n.parent, n.name)
-	}
-	v.trackLocked(n)
-	if filed {
-		v.dropEntry(id)
 	}
 }

@@ -53,6 +53,7 @@ type Node struct {
 	queued   int       // changes of names that concern this node and are not finished
 	changed  time.Time // when this machine last changed the name: older listings say nothing about it
 	onIdle   bool      // stands in Volume.idle
+	unlinked time.Time // of a Sidecar: when a program last removed it
 
 	// listed is what the last listing said of a clean file; guarded by Volume.mu.
 	listed listing
@@ -220,10 +221,12 @@ func (n *Node) SetAttr(ctx context.Context, h *Handle, s SetAttr) (Attr, error) 
 	case Dir:
 		return n.setDirAttr(ctx, s)
 	case Sidecar:
-		// cp -p, rsync and tar set the times of what they have just written:
-		// a sidecar accepts that and stays as it is.
-		if s.Size != nil {
-			return Attr{}, ErrPermission
+		// cp -p, rsync and tar set size and times of what they write over a
+		// sidecar: it accepts that and stays as it is.
+		if s.Size != nil && h != nil && h.document != nil {
+			if err := h.document.truncate(*s.Size); err != nil {
+				return Attr{}, err
+			}
 		}
 		return n.sidecarAttr(ctx)
 	}

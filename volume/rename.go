@@ -113,6 +113,11 @@ func (v *Volume) plan(m *move) error {
 	m.target = m.to.dir.children[m.name]
 	m.oldPath, m.newPath = v.path(c), join(v.path(m.to), m.name)
 	m.local = v.local.match(m.newPath, named)
+	if m.target == nil && c.kind == File {
+		if err := v.roomForSidecar(m.to, m.name); err != nil {
+			return err
+		}
+	}
 	if m.target != nil {
 		m.over = v.standing(m.target)
 		m.target.mu.Lock()

@@ -1,0 +1,135 @@
+package programs
+
+import (
+	"strings"
+	"testing"
+
+	"mcfs/e2e/rig"
+)
+
+// TestSidecarsCopied copies trees with their sidecars in, out and within, as
+// "cp -r" does: those of the source are taken and forgotten, each copy gets its own.
+func TestSidecarsCopied(t *testing.T) {
+	rig.Need(t, "cp", "rsync", "tar")
+	b := newBench(t, nil)
+	b.m.Shell(`cp -r '` + b.tree + `/.' a
+cp -r a '` + b.r.Dir + `/out'; test -s '` + b.r.Dir + `/out/one.settings.json'
+cp -r '` + b.r.Dir + `/out' in; cp -a '` + b.r.Dir + `/out' in-a; cp -r a within; cp -a a within-a
+rsync -a '` + b.r.Dir + `/out/' synced; rsync -a --inplace a/ inplace; cp -r '` + b.r.Dir + `/out/.' a
+cp a/one.settings.json a/block.settings.json
+for f in in in-a within within-a synced inplace a; do cmp '` + b.tree + `/block' $f/block; test -s $f/block.settings.json; done`)
+	for _, dir := range []string{"a", "in", "in-a", "within", "within-a", "synced", "inplace"} {
+		b.locally(`cp -r "$TREE" ` + dir)
+	}
+	for _, name := range []string{"in/one", "inplace/block", "a/numbers.txt", "a/block"} {
+		if got, want := b.m.Run("cat", name+rig.SidecarSuffix), b.r.Get(rig.Prefix+name+rig.SidecarSuffix).Body; got != string(want) {
+			t.Errorf("the sidecar of %s shows as\n%s\nS3 has\n%s", name, got, want)
+		}
+	}
+	b.m.Unmount()
+	b.settled()
+	cold := b.r.Mount("cold")
+	for name, sum := range b.r.Truth(cold) {
+		if strings.HasSuffix(name, rig.SidecarSuffix) {
+			t.Errorf("%s is a file of its own (%s)", name, sum)
+		}
+	}
+	cold.Unmount()
+}
+
+// TestSidecarsRestored keeps a tree with its sidecars in an archive, and brings
+// it back: over what is there, and where nothing is.
+func TestSidecarsRestored(t *testing.T) {
+	rig.Need(t, "tar", "rsync", "unzip", "zip")
+	b := newBench(t, nil)
+	out := b.m.Shell(`cp -a '` + b.tree + `' a; cp -a '` + b.tree + `' kept
+tar() { command tar --warning=no-timestamp "$@"; }
+tar -cf '` + b.r.Dir + `/t.tar' a; [ "$(tar -tf '` + b.r.Dir + `/t.tar' | grep -c settings.json)" = 7 ]; (cd a && zip -qry '` + b.r.Dir + `/z.zip' .)
+rm -r a; [ ! -e a ]; tar -xf '` + b.r.Dir + `/t.tar'; tar -xf '` + b.r.Dir + `/t.tar' --overwrite; tar -xf '` + b.r.Dir + `/t.tar' -C kept --strip-components=1
+unzip -qo '` + b.r.Dir + `/z.zip' -d unzipped; unzip -qo '` + b.r.Dir + `/z.zip' -d unzipped`)
+	if out != "" {
+		t.Errorf("what restores the tree complains:\n%s", out)
+	}
+	b.locally(`cp -a "$TREE" a; cp -a a kept; cp -a a unzipped`)
+	b.m.Unmount()
+	b.settled()
+	cold := b.r.Mount("cold")
+	cold.Run("diff", "-r", "--no-dereference", "-x", "*"+rig.SidecarSuffix, b.local, ".")
+	b.r.Truth(cold)
+	cold.Unmount()
+}
+
+// TestSidecarsRemovedAndMoved: rm, mv and find meet sidecars and do what they would without.
+func TestSidecarsRemovedAndMoved(t *testing.T) {
+	rig.Need(t, "cp", "mv", "find")
+	b := newBench(t, nil)
+	b.both(`
+for d in a b c d e; do cp -r "$TREE" $d; done
+rm -r a; rm -rf b; [ ! -e a ]; [ ! -e b ]
+find c -type f -delete; find c -not -name '*.settings.json' | sort; rm -r c
+mv d moved; mv moved/one moved/block e/; rm -r e/sub*; mv moved/sub* e/; find . -type f -not -name '*.settings.json' | sort
+find . -name 'block*' -not -name '*.settings.json' -newermt 2029-01-01 -print; find e -empty -type f -not -name '*.settings.json'
+rm e/one; rm -f e/one e/one.settings.json; ls e/one* 2>/dev/null || echo gone; ls -A -I '*.settings.json' moved`)
+	got := b.m.Shell(`rm e/block.settings.json; until cat e/block.settings.json 2>/dev/null; do sleep 0.1; done; find e -name '*.settings.json' | wc -l`)
+	if !strings.Contains(got, "EncryptedDecryptionKey") {
+		t.Errorf("after rm of a sidecar it reads %q", got)
+	}
+	if out, err := b.m.TryShell(rig.Limit, `mv e/block.settings.json elsewhere 2>&1`); err == nil {
+		t.Errorf("a sidecar was moved away from its file: %s", out)
+	}
+	b.m.Unmount()
+	b.settled()
+	cold := b.r.Mount("cold")
+	b.alike(cold, "cold", nil)
+	b.r.Truth(cold)
+	cold.Unmount()
+}
+
+// TestSettingsOfOnesOwn: a user's file may end in .settings.json where no file
+// stands whose sidecar it would be; that file then cannot be made.
+func TestSettingsOfOnesOwn(t *testing.T) {
+	b := newBench(t, nil)
+	b.both(`
+printf '{"editor": 4}' >local.settings.json; cat local.settings.json; cp local.settings.json copy.settings.json
+echo more >>local.settings.json; cat local.settings.json; mv copy.settings.json moved.settings.json; mkdir local; ls local; rmdir local
+cp -r . "$HOME/out"; cat "$HOME/out/moved.settings.json"; echo other >other`)
+	for _, script := range []string{`echo x >local`, `cp other local`, `mv other local`, `cp other moved`} {
+		out, err := b.m.TryShell(rig.Limit, script)
+		if err == nil || !strings.Contains(out, "File exists") {
+			t.Errorf("%s beside local.settings.json: %v, %s", script, err, out)
+		}
+	}
+	b.both(`cat local.settings.json moved.settings.json other; rm local.settings.json; echo now >local; cat local; cat moved.settings.json`)
+	b.m.Unmount()
+	b.settled()
+	cold := b.r.Mount("cold")
+	b.r.Truth(cold)
+	if got := cold.Run("cat", "moved.settings.json"); got != `{"editor": 4}` {
+		t.Errorf("cold, a user's own settings are %q", got)
+	}
+	cold.Unmount()
+}
+
+// TestSidecarsNotListed: hidden sidecars, and those of dotfiles and below
+// directories with a dot, are found by name, and in no listing.
+func TestSidecarsNotListed(t *testing.T) {
+	const make = `cp "$1" .dot; mkdir -p .d/e d; cp "$1" .d/a; cp "$1" .d/e/b; cp "$1" d/c; cp "$1" f; cp "$1" d/.dot`
+	b := newBench(t, rig.Settings{"mount.sidecars": `"hidden"`})
+	b.both(strings.ReplaceAll(make, "$1", "$TREE/one") + `; find . -mindepth 1 | sort; ls -AR; rm -r .d; tar -cf - . | tar -tf - | sort; cp -r . "$HOME/out"; ls -A "$HOME/out"`)
+	const read = `for f in f d/c .dot d/.dot; do grep -c EncryptedDecryptionKey $f.settings.json; stat -c %a $f.settings.json; done`
+	want := strings.Repeat("1\n444\n", 4)
+	want = strings.ReplaceAll(want, "444", "400")
+	if got := b.m.Shell(read); got != want {
+		t.Errorf("hidden sidecars read as %q", got)
+	}
+	b.m.Unmount()
+	b.settled()
+
+	m := rig.New(t, nil).Mount("listed")
+	m.Shell(strings.ReplaceAll(make, "$1", b.tree+"/one"))
+	got := m.Shell(`find . -name '*.settings.json' | sort; ` + read + `; grep -c AES_ .d/e/b.settings.json`)
+	if got != "./d/c.settings.json\n./f.settings.json\n"+want+"1\n" {
+		t.Errorf("listed sidecars: %s", got)
+	}
+	m.Unmount()
+}
