@@ -85,6 +85,16 @@ func (b *bench) both(script string) string {
 	return got
 }
 
+// locally brings the local directory to where another script has brought the mount.
+func (b *bench) locally(script string) {
+	b.t.Helper()
+	cmd := exec.Command("bash", "-euo", "pipefail", "-c", script)
+	cmd.Dir, cmd.Env = b.local, append(os.Environ(), "LC_ALL=C", "TZ=UTC", "TREE="+b.tree)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		b.t.Fatalf("in a local directory: %v\n%s", err, out)
+	}
+}
+
 // describe prints what must come back of files, links and directories. A time
 // that nobody set is that of the moment: only older ones and later ones count.
 const describe = `find . -mindepth 1 -not -name '*.settings.json' \( -type f -printf '%P|f|%s|%m|%T@\n' -o -type l -printf '%P|l|%l\n' -o -type d -printf '%P|d|%m\n' \) | sort`

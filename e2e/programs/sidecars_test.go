@@ -17,7 +17,7 @@ cp -r a '` + b.r.Dir + `/out'; test -s '` + b.r.Dir + `/out/one.settings.json'
 cp -r '` + b.r.Dir + `/out' in; cp -a '` + b.r.Dir + `/out' in-a; cp -r a within; cp -a a within-a
 rsync -a '` + b.r.Dir + `/out/' synced; rsync -a --inplace a/ inplace; cp -r '` + b.r.Dir + `/out/.' a
 cp a/one.settings.json a/block.settings.json
-for f in in in-a within within-a synced inplace a; do cmp '` + b.tree + `/block' $f/block; test -s $f/block.settings.json; done`)
+for f in in in-a within within-a synced inplace a; do cmp '` + b.tree + `/block' $f/block; until test -s $f/block.settings.json; do sleep 0.1; done; done`)
 	for _, dir := range []string{"a", "in", "in-a", "within", "within-a", "synced", "inplace"} {
 		b.locally(`cp -r "$TREE" ` + dir)
 	}

@@ -155,8 +155,8 @@ func (r *Rig) Proof() map[string]string {
 	used := make(map[string]string)
 	for k := range keys {
 		base, is := strings.CutSuffix(k, SidecarSuffix)
-		if !is {
-			continue
+		if !is || keys[k+SidecarSuffix] {
+			continue // a file, by such a name perhaps
 		}
 		if !keys[base] {
 			r.tb.Errorf("%s has no object", k)
