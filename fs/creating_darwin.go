@@ -3,4 +3,4 @@ package fs
 import "context"
 
 // createsExclusively cannot be known on macOS.
-func createsExclusively(context.Context) bool { return false }
+func createsExclusively(context.Context) (creates, known bool) { return false, false }

@@ -11,14 +11,14 @@ import (
 
 // createsExclusively says whether the thread that looks a name up is about to
 // make a file there with O_EXCL. The kernel looks the name up first and does not
-// say what for, so /proc/TID/syscall is asked; where that may not be read, no.
-func createsExclusively(ctx context.Context) bool {
+// say what for, so /proc/TID/syscall is asked; known is false where that may not be read.
+func createsExclusively(ctx context.Context) (creates, known bool) {
 	tid := caller(ctx).Pid
 	if tid == 0 {
-		return false
+		return false, false
 	}
 	text, err := os.ReadFile(procPath(int(tid), "syscall"))
-	return err == nil && exclusiveOpen(string(text))
+	return err == nil && exclusiveOpen(string(text)), err == nil
 }
 
 // exclusiveOpen reads a line of proc_pid_syscall(5): the number of a system

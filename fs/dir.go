@@ -37,8 +37,10 @@ func (d *dirNode) lookup(ctx context.Context, name string, out *fuse.EntryOut) (
 	if err != nil {
 		return nil, err
 	}
-	if v.Kind() == volume.Sidecar && createsExclusively(ctx) {
-		return nil, volume.ErrNotExist // what is copied there is judged at its close
+	if v.Kind() == volume.Sidecar {
+		if creates, known := createsExclusively(ctx); creates || !known && v.UnlinkedJustNow() {
+			return nil, volume.ErrNotExist // what is copied there is judged at its close
+		}
 	}
 	return d.answer(ctx, name, v, out)
 }

@@ -78,7 +78,7 @@ func (v *Volume) accept(n *Node) {
 		}
 		d.dir.accepted[n.name] = accepted{n, time.Now()}
 		if base, ok := sidecar.Base(n.name); ok && d.dir.children[base] != nil && d.dir.children[base].side != nil {
-			d.dir.children[base].side.unlinked = time.Time{} // the true one is back
+			d.dir.children[base].side.unlinked = time.Time{} // and the true one is in sight again
 		}
 	}
 	v.trackLocked(n)
@@ -127,19 +127,21 @@ func (v *Volume) findSidecar(ctx context.Context, d *Node, name string) (*Node, 
 	if file == nil || file.kind != File || !v.hasSidecar(ctx, file) {
 		return v.acceptedNode(d, name)
 	}
-	side := v.sidecarNode(file)
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if time.Since(side.unlinked) < unlinkedFor {
-		return nil, ErrNotExist
-	}
-	return side, nil
+	return v.sidecarNode(file), nil
 }
 
-// unlinkSidecar succeeds and changes nothing. Who looks at once finds it gone:
-// tar removes what stands in its way, and tries again for as long as it is there.
+// unlinkSidecar succeeds and changes nothing.
 func (v *Volume) unlinkSidecar(side *Node) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	side.unlinked = time.Now()
+}
+
+// UnlinkedJustNow says of a sidecar that a program has removed it a moment ago.
+// Where it cannot be known who makes a file anew, it is to be out of sight then:
+// tar removes what is in its way, and tries again for as long as it is there.
+func (n *Node) UnlinkedJustNow() bool {
+	n.v.mu.Lock()
+	defer n.v.mu.Unlock()
+	return time.Since(n.unlinked) < unlinkedFor
 }

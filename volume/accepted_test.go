@@ -53,8 +53,8 @@ func TestAcceptedDocument(t *testing.T) {
 	r.expectObjects("f", "f.settings.json")
 }
 
-// TestUnlinkedSidecar: it is gone for one who looks at once, and another can be
-// written in its place, which is discarded.
+// TestUnlinkedSidecar: removing it changes nothing, and another can be written
+// in its place, which is discarded.
 func TestUnlinkedSidecar(t *testing.T) {
 	r := newRig(t, crypt.CTR)
 	root := r.v.Root()
@@ -62,6 +62,9 @@ func TestUnlinkedSidecar(t *testing.T) {
 	text := r.load("f.settings.json")
 	if err := root.Remove(t.Context(), "f.settings.json"); err != nil {
 		t.Fatal(err)
+	}
+	if n := r.node("f.settings.json"); n.Kind() != Sidecar || !n.UnlinkedJustNow() {
+		t.Error("the sidecar is not there, or not known to be removed")
 	}
 	h := r.create("f.settings.json", os.O_EXCL)
 	r.write(h, text, 0)
