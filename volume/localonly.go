@@ -16,7 +16,7 @@ import (
 // "mkstemp:" only for those made as mkstemp(3) does, since cp makes every new
 // file with O_EXCL, one that is called ".notes.backup", too.
 var localOnly = []string{
-	"mkstemp:.*.??????", "mkstemp:sed??????", "mkstemp:zi??????", "4913", "*~", ".*.sw?", ".#*", "#*#",
+	"mkstemp:*.??????", "mkstemp:sed??????", "mkstemp:zi??????", "excl:4913", "*~", ".*.sw?", ".#*", "#*#",
 	"*-journal", "*-wal", "*-shm",
 	"*.git//*.lock", "excl:*.git//tmp_*_??????", "*.git//.tmp-*", "*.git//packed-refs.new",
 	"*.m3u8.tmp", "*.mpd.tmp", "*.ts.tmp", "*.m4s.tmp", "*.mp4.tmp", "*.vtt.tmp", "*.ffcat.tmp",

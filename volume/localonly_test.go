@@ -21,7 +21,10 @@ func TestLocalOnlyNames(t *testing.T) {
 		{".movie.mp4.A1b2C3", named, false},
 		{"d/.movie.mp4.A1b2C3", mkstemp, true},
 		{".bashrc.backup/x", mkstemp, false},
+		{"notes.txt.A1b2C3", mkstemp, true}, // of GLib and Qt
+		{"notes.txt.backup", exclusive, false},
 		{"4913", exclusive, true},
+		{"4913", named, false}, // a file of that name, then
 		{"a~", named, false},
 		{"x.part", named, true},
 		{".a.swp", named, true},

@@ -92,6 +92,13 @@ func (s *Sink) Size(key string) int64 {
 	return -1
 }
 
+// Count is the number of objects.
+func (s *Sink) Count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.objects)
+}
+
 // Uploads counts the unfinished ones.
 func (s *Sink) Uploads() int {
 	s.mu.Lock()
