@@ -147,7 +147,6 @@ func (v *Volume) ready(ctx context.Context, n *Node, a *attempt) error {
 		v.mu.Unlock()
 		return err
 	}
-	first := a.stage == waiting
 	a.stage = ready
 	up := a.up.Load()
 	obj, r := up.Object(), up.Sealed()
@@ -157,7 +156,7 @@ func (v *Volume) ready(ctx context.Context, n *Node, a *attempt) error {
 	}
 	v.mu.Unlock()
 	n.mu.Lock()
-	if first && n.state == Uploading {
+	if n.state == Uploading {
 		n.step(evReady)
 	}
 	n.mu.Unlock()

@@ -19,6 +19,8 @@ func (v *Volume) carryOut(ctx context.Context, c *change) error {
 	case opRename:
 		v.cache.Delete(c.Path)
 		return v.renameObject(ctx, c)
+	case opDraw:
+		return v.drawIn(ctx, c)
 	case opLink:
 		return v.putLink(ctx, c)
 	case opMove:
@@ -37,18 +39,22 @@ func (v *Volume) carryOut(ctx context.Context, c *change) error {
 // renameObject copies on the server and then deletes, in the order that keeps
 // every sidecar true: the target's sidecar, copy, new sidecar, old sidecar, old object.
 func (v *Volume) renameObject(ctx context.Context, c *change) error {
-	if key, _ := c.ver.place(); key != c.To {
+	if !c.copied {
 		if err := v.copyObject(ctx, c); err != nil {
 			return err
 		}
+		c.copied = true
 	}
-	if c.ver.hasSidecar() && c.ver.sidecar().etag == "" {
+	if c.ver.hasSidecar() && c.ver.sidecar().etag == "" && !c.bare {
 		if err := v.putMovedSidecar(ctx, c); err != nil {
 			return err
 		}
 	}
 	if c.source == nil {
 		c.source = &version{mode: c.ver.mode, iv: c.ver.iv, attr: c.ver.attr}
+	}
+	if c.bareOld {
+		return v.deleteIfThere(ctx, c.Path)
 	}
 	return v.removeObject(ctx, c.source, c.Path, func(there *foundSidecar) error { return v.carryAttr(ctx, c, there) })
 }
@@ -62,7 +68,11 @@ func (v *Volume) carryAttr(ctx context.Context, c *change, there *foundSidecar) 
 	if err != nil {
 		return nil // it says nothing that could be taken along
 	}
-	if err := v.putAttr(ctx, c.ver, c.To, meta.Attr, store.Condition{IfMatch: side}); err != nil && !refused(err) {
+	if c.bare {
+		c.ver.mu.Lock()
+		c.ver.attr = meta.Attr // for the sidecar at the end of the way
+		c.ver.mu.Unlock()
+	} else if err := v.putAttr(ctx, c.ver, c.To, meta.Attr, store.Condition{IfMatch: side}); err != nil && !refused(err) {
 		return err
 	}
 	v.adoptAttr(c.node, c.ver, base, meta.Attr)
@@ -116,6 +126,10 @@ func (v *Volume) copyObject(ctx context.Context, c *change) error {
 			return fmt.Errorf("look at %s: %w", c.Path, err)
 		}
 		if !c.ver.is(info) {
+			if c.again {
+				// An earlier mount had moved it, and its old name has another file since.
+				return v.adoptCopy(ctx, c, store.ErrNotExist)
+			}
 			if err := v.followSource(ctx, c, info); err != nil {
 				return err
 			}

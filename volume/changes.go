@@ -29,11 +29,15 @@ type change struct {
 	ver      *version // what is removed or renamed
 	replaces *version // what a rename replaces
 	attr     sidecar.Attr
-	body     []byte // ciphertext of a symlink's target
-	dir      *Node  // where a tomb stands
+	body     []byte   // ciphertext of a symlink's target
+	entry    spool.ID // of the draft that a draw is for
+	bare     bool     // a rename to a name that nobody is to see: without a sidecar
+	bareOld  bool     // a rename from such a name
+	dir      *Node    // where a tomb stands
 	name     string
 	adopted  bool     // the copy was there already: an earlier try made it
 	again    bool     // taken up from the journal
+	copied   bool     // the object stands under the new name: this change, and no other, has brought it there
 	source   *version // what is to be removed under the old name, once the copy stands
 
 	// Guarded by Volume.mu.
@@ -52,10 +56,17 @@ type changeRecord struct {
 	Replaces *versionRecord `json:"replaces,omitempty"`
 	Attr     sidecar.Attr   `json:"attr"`
 	Body     []byte         `json:"body,omitempty"`
+	Entry    *spool.ID      `json:"entry,omitempty"`
+	Bare     bool           `json:"bare,omitempty"`
+	BareOld  bool           `json:"bare_old,omitempty"`
 }
 
 func (c *change) pack() error {
-	data, err := json.Marshal(changeRecord{Ver: c.ver.record(), Replaces: c.replaces.record(), Attr: c.attr, Body: c.body})
+	r := changeRecord{Ver: c.ver.record(), Replaces: c.replaces.record(), Attr: c.attr, Body: c.body, Bare: c.bare, BareOld: c.bareOld}
+	if c.Op == opDraw {
+		r.Entry = &c.entry
+	}
+	data, err := json.Marshal(r)
 	c.Data = data
 	return err
 }
@@ -68,7 +79,10 @@ func (c *change) unpack() error {
 	var err, err2 error
 	c.ver, err = r.Ver.version()
 	c.replaces, err2 = r.Replaces.version()
-	c.attr, c.body = r.Attr, r.Body
+	c.attr, c.body, c.bare, c.bareOld = r.Attr, r.Body, r.Bare, r.BareOld
+	if r.Entry != nil {
+		c.entry = *r.Entry
+	}
 	return errors.Join(err, err2)
 }
 
@@ -105,11 +119,18 @@ func (v *Volume) enqueue(c *change) {
 	if c.node != nil {
 		c.node.queued++
 	}
-	paths := []string{c.Path}
-	if c.To != "" {
-		paths = append(paths, c.To)
+	c.ticket = v.seq.claim(func() { v.work.add(func() { v.perform(c) }) }, c.claims()...)
+}
+
+// claims are the paths of which it keeps other work back.
+func (c *change) claims() []string {
+	switch {
+	case c.Op == opMkdir:
+		return []string{markerClaim(c.Path)}
+	case c.To != "":
+		return []string{c.Path, c.To}
 	}
-	c.ticket = v.seq.claim(func() { v.work.add(func() { v.perform(c) }) }, paths...)
+	return []string{c.Path}
 }
 
 // perform is one try of a change, on a worker.
@@ -118,9 +139,9 @@ func (v *Volume) perform(c *change) {
 	c.begun = true
 	v.mu.Unlock()
 	ctx, cancel := context.WithTimeout(v.ctx, requestTimeout)
-	if c.Op == opRename || c.Op == opMove {
+	if c.Op == opRename || c.Op == opMove || c.Op == opDraw {
 		cancel()
-		ctx, cancel = context.WithCancel(v.ctx) // a copy takes as long as its size asks; the store has a deadline without progress
+		ctx, cancel = context.WithCancel(v.ctx) // these take as long as the size asks; the store has a deadline without progress
 	}
 	err := v.carryOut(ctx, c)
 	cancel()
@@ -133,7 +154,7 @@ func (v *Volume) perform(c *change) {
 			return
 		}
 	}
-	if err != nil && transient(err) && !errors.Is(err, store.ErrNotExist) {
+	if err != nil && (errors.Is(err, errEngaged) || transient(err) && !errors.Is(err, store.ErrNotExist)) {
 		v.performLater(c, err)
 		return
 	}
@@ -160,6 +181,9 @@ func (v *Volume) performLater(c *change, err error) {
 
 // finishChange forgets a change that is done, or cannot be done.
 func (v *Volume) finishChange(c *change) {
+	if c.Op == opMove {
+		v.forgetMove(c)
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	delete(v.changes, c.Seq)
@@ -187,13 +211,26 @@ func (v *Volume) finishChange(c *change) {
 	v.signal()
 }
 
+// forgetMove takes a directory's move out of the journal at once: to do it again
+// after a crash could take along what has come to its old place since.
+func (v *Volume) forgetMove(c *change) {
+	err := v.spool.Journal().Update(func(tx *spool.Tx) error { return tx.DeleteChange(c.Seq) })
+	if err != nil {
+		v.log.Error("journal", "what", c.Op, "path", c.Path, "cause", err)
+	}
+}
+
 // queueAttr has the sidecar of a clean file put again, soon: changes that come
 // within attrDelay share one request.
 func (v *Volume) queueAttr(n *Node) error {
+	v.mu.Lock()
+	if n.local && !n.gone {
+		defer v.mu.Unlock()
+		return v.restateKept(n)
+	}
 	n.mu.Lock()
 	attr, ver := n.attr, n.ver
 	n.mu.Unlock()
-	v.mu.Lock()
 	c := v.attrs[n]
 	path := v.path(n)
 	gone := n.gone
@@ -254,7 +291,7 @@ func (v *Volume) beginAttrLocked(c *change) {
 			c.Path += "/"
 		}
 	}
-	c.ticket = v.seq.claim(func() { v.work.add(func() { v.perform(c) }) }, c.Path)
+	c.ticket = v.seq.claim(func() { v.work.add(func() { v.perform(c) }) }, c.claims()...)
 }
 
 // hurry begins what waits for more to come; v.mu is held.

@@ -101,7 +101,7 @@ func (v *Volume) askAtShutdown(n *Node) {
 
 // startAttempt queues a commit unless one is under way (which then goes on to the next); v.mu is held.
 func (v *Volume) startAttempt(n *Node) {
-	if n.attempt != nil || n.gone {
+	if n.attempt != nil || n.gone || n.paused {
 		return
 	}
 	a := &attempt{path: v.path(n)}
@@ -128,6 +128,28 @@ func (v *Volume) callOff(n *Node, why error) bool {
 		v.endAttempt(n, a)
 	}
 	return true
+}
+
+// pause calls the commit off and keeps another from beginning while names that
+// it depends on change; v.mu is held, and names until resume. False: the commit
+// cannot be called off any more, and goes through under the old name.
+func (v *Volume) pause(n *Node) bool {
+	n.paused = true
+	return v.callOff(n, errMoved)
+}
+
+// resume lets commits begin again, and begins the one that is due; v.mu is held.
+func (v *Volume) resume(n *Node) {
+	n.paused = false
+	n.mu.Lock()
+	if n.state == Uploading && n.attempt == nil {
+		n.step(evFail) // it was called off
+	}
+	due := n.state == Queued
+	n.mu.Unlock()
+	if due {
+		v.startAttempt(n)
+	}
 }
 
 // endAttempt lets go of all that an attempt holds; v.mu is held.
@@ -293,7 +315,7 @@ func (v *Volume) committed(n *Node, a *attempt) {
 	idle := n.opens == 0 && n.state == Clean
 	n.mu.Unlock()
 	v.trackLocked(n)
-	v.background(func() { v.settleEntry(n, id, filed, rejournal) })
+	v.settleEntry(n, id, filed, rejournal)
 	if restate {
 		v.background(func() { v.restate(n) })
 	}

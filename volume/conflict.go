@@ -120,7 +120,7 @@ func (v *Volume) conflict(n *Node, a *attempt) {
 	n.turn()
 	n.mu.Unlock()
 	v.mu.Unlock()
-	if err := v.keep(n, false); err != nil {
+	if err := errors.Join(v.keepBytes(n, false), v.journalNamed(n)); err != nil {
 		v.log.Error("a conflicting draft is not safe in the spool", "path", a.path, "cause", err)
 	}
 	v.ask(n, false)

@@ -39,7 +39,7 @@ type content struct {
 	stored  *spool.Entry // of a recovered draft whose file has not been opened yet: that needs the keeper
 	blank   bool         // no bytes at all, and no spool file needed yet
 	file    *spool.File  // nil: nothing in the spool
-	blankID spool.ID     // its name in the journal while there is no file
+	blankID spool.ID     // its name in the journal while there is no file, and then that of the file
 	wrapped []byte       // the data key under which file is sealed
 	keyID   string
 	fresh   keys.DataKey // that same key, as long as no object was encrypted under it
@@ -227,12 +227,22 @@ func (n *Node) fillCut(size int64) obstacle {
 
 // makeFile gives an empty file its data key and its place in the spool.
 func (n *Node) makeFile(ctx context.Context) error {
+	if err := n.lockOpening(ctx); err != nil {
+		return err
+	}
+	defer n.unlockOpening()
+	n.mu.Lock()
+	made := n.file != nil
+	n.mu.Unlock()
+	if made {
+		return nil
+	}
 	key, err := n.v.keys.Get(ctx)
 	if err != nil {
 		return fmt.Errorf("data key: %w", errorsIO(err))
 	}
 	path := n.Path()
-	f, err := n.v.spool.Create(spool.Header{ID: spool.NewID(), Wrapped: key.Wrapped, KeyID: key.KeyID, Path: path}, key.Plain)
+	f, err := n.v.spool.Create(spool.Header{ID: n.fileID(), Wrapped: key.Wrapped, KeyID: key.KeyID, Path: path}, key.Plain)
 	if err != nil {
 		key.Wipe()
 		return fromSpool(fmt.Errorf("draft of %s: %w", path, err))
@@ -249,9 +259,20 @@ func (n *Node) makeFile(ctx context.Context) error {
 	return nil
 }
 
+// fileID is the id for a sealed file that is to be made: the one under which the
+// journal knows the draft already, if it does.
+func (n *Node) fileID() spool.ID {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.blankID != (spool.ID{}) {
+		return n.blankID
+	}
+	return spool.NewID()
+}
+
 // adopt makes f the node's file.
 func (n *Node) adopt(f *spool.File, wrapped []byte, keyID string) {
-	n.file, n.wrapped, n.keyID = f, wrapped, keyID
+	n.file, n.wrapped, n.keyID, n.blankID = f, wrapped, keyID, spool.ID{}
 }
 
 // discardFile deletes a sealed file that holds nothing anybody needs.

@@ -213,10 +213,14 @@ func (v *Volume) queueMarker(n *Node) error {
 	v.mu.Lock()
 	attr, path := n.dir.attr, v.path(n)
 	c := v.attrs[n]
-	kept := n.gone || n.parent == nil || v.local.match(path, named)
+	fleeting := n.gone || n.parent == nil // the root has no marker: what is set lasts as long as the mount
+	var err error
+	if n.local && !n.gone {
+		fleeting, err = true, v.restateKept(n)
+	}
 	v.mu.Unlock()
-	if kept {
-		return nil // the root has no marker: what is set lasts as long as the mount
+	if fleeting {
+		return err
 	}
 	if c != nil {
 		return v.restateChange(c, attr)

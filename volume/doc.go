@@ -15,7 +15,8 @@
 //
 // In this order, each optional:
 //
-//	Volume.names  serialises changes of names; held while their journal transaction runs
+//	Volume.names  serialises changes of names; held while their journal transaction runs,
+//	              and shared by what journals a draft under the name that it has
 //	Volume.mu     guards the tree (parent, name, children), attempts and claims; never held over I/O
 //	Node.mu       guards a file's content and version; held over the spool's disk I/O, never over the network
 //	Node.meta     guards what stat needs of a clean file; nothing is done under it

@@ -12,9 +12,11 @@ import (
 
 // record is what the volume adds to a journal entry of the spool.
 type record struct {
-	Promised bool           `json:"promised"` // content that an fsync, a close or an interruption promised to keep
-	Asked    bool           `json:"asked"`    // its commit was asked for
-	Blank    bool           `json:"blank"`    // no sealed file: the content is empty
+	Promised bool           `json:"promised"`       // content that an fsync, a close or an interruption promised to keep
+	Asked    bool           `json:"asked"`          // its commit was asked for
+	Blank    bool           `json:"blank"`          // no sealed file: the content is empty
+	Bare     bool           `json:"bare,omitempty"` // no sealed file: the content is Base's
+	Body     []byte         `json:"body,omitempty"` // of a symlink kept here: its encrypted target
 	Base     *versionRecord `json:"base,omitempty"`
 	Replaces *versionRecord `json:"replaces,omitempty"`
 	Making   *versionRecord `json:"making,omitempty"`  // a version whose object may have been made
@@ -89,7 +91,21 @@ func (n *Node) entryID() (spool.ID, bool) {
 
 // entry describes the node's draft; v.mu and n.mu are held.
 func (v *Volume) entry(n *Node) (spool.Entry, error) {
-	if n.file == nil && n.stored == nil && n.blankID == (spool.ID{}) {
+	return v.entryAs(n, title{path: v.path(n), state: n.state, asked: n.asked, replaces: n.replaces, kept: n.kept})
+}
+
+// title is what a rename changes of a draft.
+type title struct {
+	path        string
+	state       State
+	asked, kept uint64
+	replaces    *version
+}
+
+// entryAs describes the node's draft as it will be under another title; v.mu and n.mu are held.
+func (v *Volume) entryAs(n *Node, t title) (spool.Entry, error) {
+	filed := n.file != nil || n.stored != nil
+	if !filed && n.blankID == (spool.ID{}) {
 		n.blankID = spool.NewID()
 	}
 	id, _ := n.entryID()
@@ -97,20 +113,21 @@ func (v *Volume) entry(n *Node) (spool.Entry, error) {
 	if n.stored != nil {
 		wrapped, keyID = n.stored.Wrapped, n.stored.KeyID
 	}
+	whole := n.ver != nil && !n.blank // there are bytes to be had from the base
 	r := record{
-		Promised: n.kept > n.committed, Asked: n.asked > n.committed, Blank: n.file == nil && n.stored == nil, Uploads: n.uploads,
-		Base: n.ver.record(), Replaces: n.replaces.record(), At: v.path(n),
+		Promised: t.kept > n.committed, Asked: t.asked > n.committed, Blank: !filed && !whole, Bare: !filed && whole,
+		Uploads: n.uploads, Base: n.ver.record(), Replaces: t.replaces.record(), At: v.path(n),
 	}
 	if a := n.attempt; a != nil && a.ver != nil {
 		r.Making, r.At = a.ver.record(), a.path
-		r.Newer, r.Asked = n.kept > a.gen, r.Asked && n.asked > a.gen
+		r.Newer, r.Asked = t.kept > a.gen, r.Asked && t.asked > a.gen
 	}
 	data, err := json.Marshal(r)
 	if err != nil {
-		return spool.Entry{}, fmt.Errorf("journal %s: %w", v.path(n), err)
+		return spool.Entry{}, fmt.Errorf("journal %s: %w", t.path, err)
 	}
 	e := spool.Entry{
-		ID: id, Path: v.path(n), State: n.state.String(), Wrapped: wrapped, KeyID: keyID, Size: n.size(),
+		ID: id, Path: t.path, State: t.state.String(), Wrapped: wrapped, KeyID: keyID, Size: n.size(),
 		Attr: n.attr, Updated: time.Now(), Data: data,
 	}
 	if n.failure != nil {
@@ -134,6 +151,13 @@ func (v *Volume) snapshot(n *Node) (e spool.Entry, ok bool, err error) {
 
 // journalEntry makes what the journal knows of the draft durable.
 func (v *Volume) journalEntry(n *Node) error {
+	v.names.RLock()
+	defer v.names.RUnlock()
+	return v.journalNamed(n)
+}
+
+// journalNamed is journalEntry for who holds names.
+func (v *Volume) journalNamed(n *Node) error {
 	e, ok, err := v.snapshot(n)
 	if err != nil || !ok {
 		return err
@@ -147,6 +171,14 @@ func (v *Volume) journalEntry(n *Node) error {
 // keep makes the draft's bytes, map and journal entry durable in the spool. An
 // fsync's promise also keeps its blocks from being dropped once they were sent.
 func (v *Volume) keep(n *Node, fsync bool) error {
+	if err := v.keepBytes(n, fsync); err != nil {
+		return err
+	}
+	return v.journalEntry(n)
+}
+
+// keepBytes makes the bytes and the map durable; the journal entry is to follow.
+func (v *Volume) keepBytes(n *Node, fsync bool) error {
 	n.mu.Lock()
 	file, gen := n.file, n.gen
 	if n.state == Clean || n.state == Lost {
@@ -166,7 +198,7 @@ func (v *Volume) keep(n *Node, fsync bool) error {
 	n.mu.Lock()
 	n.kept = max(n.kept, gen)
 	n.mu.Unlock()
-	return v.journalEntry(n)
+	return nil
 }
 
 // keepFast is enough for kill -9: what a close under a local-only name needs.
@@ -188,26 +220,40 @@ func (v *Volume) keepFast(n *Node) error {
 
 // rejournal renews, soon, what the journal knows of the draft, if it is one still.
 func (v *Volume) rejournal(n *Node) {
-	v.spool.Journal().Later(func(tx *spool.Tx) error {
-		e, ok, err := v.snapshot(n)
-		if err != nil || !ok {
-			return err
-		}
-		return tx.PutEntry(e)
-	})
+	v.names.RLock()
+	defer v.names.RUnlock()
+	e, ok, err := v.snapshot(n)
+	if err != nil {
+		v.log.Error("journal", "path", n.Path(), "cause", err)
+	}
+	if ok {
+		v.spool.Journal().Later(func(tx *spool.Tx) error { return tx.PutEntry(e) })
+	}
 }
 
-// settleEntry forgets a committed draft's entry, or renews it if a later draft has one to keep.
+// settleEntry forgets a committed draft's entry, or renews it if a later draft
+// has one to keep. It does not wait: whatever is journaled next comes after it.
 func (v *Volume) settleEntry(n *Node, id spool.ID, filed, rejournal bool) {
 	if rejournal {
-		if err := v.journalEntry(n); err != nil {
-			v.log.Error("journal", "path", n.Path(), "cause", err)
-		}
+		v.background(func() {
+			if err := v.journalEntry(n); err != nil {
+				v.log.Error("journal", "path", n.Path(), "cause", err)
+			}
+		})
 		return
 	}
-	if filed {
-		v.dropEntry(id)
+	if !filed {
+		return
 	}
+	v.spool.Journal().Later(func(tx *spool.Tx) error {
+		n.mu.Lock()
+		later := n.state != Clean && n.kept > n.committed
+		n.mu.Unlock()
+		if later {
+			return nil // a later draft under the same id was promised meanwhile
+		}
+		return tx.DeleteEntry(id)
+	})
 }
 
 // dropEntry forgets an entry, soon: a crash before that finds that there is nothing left to do.

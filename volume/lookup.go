@@ -63,7 +63,7 @@ func (v *Volume) known(d *Node, name string) (c *Node, certain bool) {
 
 // localLocked says that this machine knows better than a listing what the name is; v.mu is held.
 func (n *Node) localLocked() bool {
-	if n.attempt != nil || n.queued > 0 {
+	if n.attempt != nil || n.queued > 0 || n.local {
 		return true
 	}
 	_, draft := n.v.busy[n]
@@ -130,32 +130,58 @@ func (v *Volume) bounded(ctx context.Context, had bool, f func(context.Context) 
 
 // fly lists d. A lookup needs one page; if there are more the directory is large.
 func (v *Volume) fly(d *Node, f *flight, onePage bool) {
-	v.mu.Lock()
-	path := v.path(d)
-	places := v.sources(prefixOf(path))
-	v.mu.Unlock()
-	begun := time.Now()
-	names, whole, err := v.list(v.ctx, places, onePage)
+	settled, err := false, error(nil)
+	for i := 0; i < maxLooks && !settled && err == nil; i++ {
+		settled, err = v.survey(d, onePage)
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	d.dir.flight = nil
 	f.err = err
 	close(f.done)
 	if err != nil {
-		v.log.Warn("cannot list; what was known last is shown", "path", path, "cause", err)
-		return
+		v.log.Warn("cannot list; what was known last is shown", "path", v.path(d), "cause", err)
 	}
-	if d.gone || v.path(d) != path || !slices.Equal(places, v.sources(prefixOf(path))) {
-		return // renamed meanwhile: the next lookup lists again
+}
+
+// survey lists d once. Not settled: its objects were moved meanwhile, and to look again tells more.
+func (v *Volume) survey(d *Node, onePage bool) (settled bool, err error) {
+	v.mu.Lock()
+	path := v.path(d)
+	places := v.sources(prefixOf(path))
+	v.mu.Unlock()
+	begun := time.Now()
+	names, whole, err := v.list(v.ctx, places, onePage)
+	if err != nil {
+		return false, err
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if d.gone {
+		return true, nil
+	}
+	if v.path(d) != path || !slices.Equal(places, v.sources(prefixOf(path))) {
+		return false, nil
 	}
 	d.dir.large = !whole
 	if whole {
 		v.merge(d, names, begun)
 	}
+	return true, nil
 }
 
 // probe asks for one name of a large directory with a single listing.
 func (v *Volume) probe(ctx context.Context, d *Node, name string) error {
+	for range maxLooks {
+		if settled, err := v.probeOnce(ctx, d, name); settled || err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// probeOnce is to probe what survey is to a whole listing.
+func (v *Volume) probeOnce(ctx context.Context, d *Node, name string) (settled bool, err error) {
 	v.mu.Lock()
 	path := join(v.path(d), name)
 	places := v.sources(prefixOf(v.path(d)))
@@ -165,20 +191,23 @@ func (v *Volume) probe(ctx context.Context, d *Node, name string) error {
 	for _, prefix := range places {
 		page, err := v.store.List(ctx, prefix+name, "/", "", 0)
 		if err != nil {
-			return fmt.Errorf("look up %s: %w", path, err)
+			return false, fmt.Errorf("look up %s: %w", path, err)
 		}
 		v.collect(names, page, prefix)
 		if page.Next != "" {
 			if err := v.probeSidecar(ctx, names, prefix+name, name); err != nil {
-				return err
+				return false, err
 			}
 		}
 	}
 	pairUp(names)
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if d.gone || join(v.path(d), name) != path || !slices.Equal(places, v.sources(prefixOf(v.path(d)))) {
-		return nil
+	if d.gone {
+		return true, nil
+	}
+	if join(v.path(d), name) != path || !slices.Equal(places, v.sources(prefixOf(v.path(d)))) {
+		return false, nil
 	}
 	if d.dir.fresh == nil {
 		d.dir.fresh = make(map[string]time.Time)
@@ -188,7 +217,7 @@ func (v *Volume) probe(ctx context.Context, d *Node, name string) error {
 	}
 	d.dir.fresh[name] = begun
 	v.mergeName(d, name, names[name], begun)
-	return nil
+	return true, nil
 }
 
 // probeSidecar looks for the sidecar where a thousand other names come before it.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,49 +23,47 @@ const opMove = "move"
 // movers is how many objects of a directory are renamed at once.
 const movers = 16
 
-// renameDir moves a directory with all below it. The tree shows it at once;
-// until the store has followed, what is listed at or below the new name is
-// looked for under the old one too.
+// renameDir moves a directory with all below it, over an empty one if there is
+// one. The tree shows it at once; until the store has followed, what is listed
+// at or below the new name is looked for under the old one too.
 func (v *Volume) renameDir(ctx context.Context, from, c, to *Node, name string, target *Node) error {
 	if target != nil {
 		if target.kind != Dir {
 			return ErrNotDir
 		}
-		if err := to.Rmdir(ctx, name); err != nil {
+		if err := v.checkEmpty(ctx, target); err != nil {
 			return err
 		}
 	}
+	defer v.keepDir(from)
 	v.names.Lock()
 	defer v.names.Unlock()
-	drafts, err := v.draftsBelow(c)
-	if err != nil {
+	if err := v.draftsBelow(c); err != nil {
 		return err
+	}
+	m, err := v.planDir(from, c, to, name)
+	if err == nil {
+		err = v.journalMove(m)
 	}
 	v.mu.Lock()
-	mv, entries, err := v.planDir(from, c, to, name, drafts)
-	v.mu.Unlock()
+	defer v.mu.Unlock()
 	if err != nil {
+		v.resumeAll(m)
 		return err
 	}
-	err = v.journalChanges([]*change{mv}, func(tx *spool.Tx) error {
-		for _, e := range entries {
-			if err := tx.PutEntry(e); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return err
+	if m.target != nil {
+		v.unlink(to, m.target)
 	}
-	v.applyDir(mv, from, c, to, name, drafts)
-	v.keepDir(from)
+	delete(from.dir.children, c.name)
+	v.seat(c, to, name)
+	v.arriveBelow(m)
+	v.enqueueAll(m)
 	return nil
 }
 
-// draftsBelow makes every draft below a directory durable, so that one journal
-// transaction can move them.
-func (v *Volume) draftsBelow(d *Node) ([]*Node, error) {
+// draftsBelow makes the bytes of every draft below a directory durable, so that
+// one journal transaction can move them all.
+func (v *Volume) draftsBelow(d *Node) error {
 	v.mu.Lock()
 	var drafts []*Node
 	v.walk(d, func(n *Node) {
@@ -81,81 +80,115 @@ func (v *Volume) draftsBelow(d *Node) ([]*Node, error) {
 			continue
 		}
 		if _, _, dropped := file.Absent(0); dropped && up != nil && base == nil {
-			return nil, fmt.Errorf("parts of %s were sent and dropped from the full spool: %w", n.Path(), ErrBusy)
+			return fmt.Errorf("parts of %s were sent and dropped from the full spool: %w", n.Path(), ErrBusy)
 		}
 		if err := file.Sync(false); err != nil {
-			return nil, fromSpool(err)
+			return fromSpool(err)
 		}
 	}
-	return drafts, nil
+	return nil
 }
 
-// planDir checks the move and describes it to the journal; v.mu is held.
-func (v *Volume) planDir(from, c, to *Node, name string, drafts []*Node) (*change, []spool.Entry, error) {
-	if c.gone || to.gone || from.dir.children[c.name] != c {
-		return nil, nil, ErrNotExist
-	}
-	if to.dir.children[name] != nil {
-		return nil, nil, ErrExist
-	}
-	for d := to; d != nil; d = d.parent {
-		if d == c {
-			return nil, nil, fmt.Errorf("a directory cannot move into itself: %w", ErrInvalid)
-		}
-	}
-	oldPath, newPath := v.path(c), join(v.path(to), name)
-	mv := &change{
-		Change: spool.Change{Op: opMove, Path: oldPath + "/", To: newPath + "/"}, node: c, dir: from, name: c.name, attr: c.dir.attr,
-	}
-	var entries []spool.Entry
-	for _, n := range drafts {
-		n.mu.Lock()
-		if n.state != Clean && !n.gone {
-			e, err := v.entry(n)
-			if err != nil {
-				n.mu.Unlock()
-				return nil, nil, err
-			}
-			e.Path = newPath + strings.TrimPrefix(e.Path, oldPath)
-			entries = append(entries, e)
-			n.kept = max(n.kept, n.gen)
-		}
-		n.mu.Unlock()
-	}
-	return mv, entries, nil
-}
-
-// applyDir makes the move true in the tree.
-func (v *Volume) applyDir(mv *change, from, c, to *Node, name string, drafts []*Node) {
+// planDir checks the move and describes it to the journal.
+func (v *Volume) planDir(from, c, to *Node, name string) (*move, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	for _, n := range drafts {
-		v.callOff(n, errMoved)
+	m := &move{target: to.dir.children[name]}
+	if c.gone || to.gone || from.dir.children[c.name] != c {
+		return m, ErrNotExist
 	}
-	delete(from.dir.children, c.name)
-	from.dir.tombs[c.name] = &tomb{}
-	c.parent, c.name = to, name
+	if inside(to, c) {
+		return m, fmt.Errorf("a directory cannot move into itself: %w", ErrInvalid)
+	}
+	if t := m.target; t != nil {
+		if t.kind != Dir || len(t.dir.children) > 0 {
+			return m, ErrNotEmpty
+		}
+		m.drop(t)
+		m.changes = append(m.changes, &change{Change: spool.Change{Op: opRmdir, Path: v.path(t) + "/"}})
+	}
+	return m, v.routeDir(m, c, join(v.path(to), name))
+}
+
+// inside says whether n is d or below it; v.mu is held.
+func inside(n, d *Node) bool {
+	for ; n != nil; n = n.parent {
+		if n == d {
+			return true
+		}
+	}
+	return false
+}
+
+// routeDir turns the move of a directory into queued changes, and into the
+// journal entries of all that the journal knows below it; v.mu is held.
+func (v *Volume) routeDir(m *move, c *Node, newPath string) error {
+	oldPath := v.path(c)
+	m.changes = append(m.changes, c.carryDir(oldPath, newPath))
+	return v.routeBelow(m, c, oldPath, newPath)
+}
+
+// carryDir is the change that moves a directory's objects; v.mu is held.
+func (n *Node) carryDir(oldPath, newPath string) *change {
+	return &change{
+		Change: spool.Change{Op: opMove, Path: oldPath + "/", To: newPath + "/"}, node: n, dir: n.parent, name: n.name, attr: n.dir.attr,
+	}
+}
+
+// routeBelow plans the passage of every draft below a directory, and of what
+// only the journal keeps; v.mu is held.
+func (v *Volume) routeBelow(m *move, c *Node, oldPath, newPath string) error {
+	var failed error
+	v.walk(c, func(n *Node) {
+		_, draft := v.busy[n]
+		if failed != nil || n.gone || !draft && !n.local {
+			return
+		}
+		path := newPath + strings.TrimPrefix(v.path(n), oldPath)
+		if n.kind != File {
+			failed = v.keptBelow(m, n, path)
+			return
+		}
+		p := &passage{n: n, from: n.parent, to: n.parent, oldName: n.name, newName: n.name, newPath: path, fate: carried}
+		v.pause(n)
+		n.mu.Lock()
+		p.replaces = n.replaces
+		if n.replaces == nil {
+			p.fate = nothing
+		}
+		p.local = v.local.match(path, n.madeAs(n.name))
+		n.mu.Unlock()
+		m.passages = append(m.passages, p)
+		failed = v.entitle(p)
+	})
+	return failed
+}
+
+// keptBelow plans the passage of a directory or symlink that the journal keeps.
+func (v *Volume) keptBelow(m *move, n *Node, path string) error {
+	p := &passage{n: n, from: n.parent, to: n.parent, oldName: n.name, newName: n.name, newPath: path, local: v.local.match(path, named)}
+	m.passages = append(m.passages, p)
+	return v.moveKept(m, p)
+}
+
+// seat gives a directory its new place in the tree; v.mu is held.
+func (v *Volume) seat(c, to *Node, name string) {
+	now := time.Now()
+	from := c.parent
+	c.parent, c.name, c.changed = to, name, now
 	to.dir.children[name] = c
 	delete(to.dir.tombs, name)
-	now := time.Now()
-	c.changed, from.dir.attr.Mtime, to.dir.attr.Mtime = now, now, now
-	v.beginMove(mv)
-	v.enqueue(mv)
-	for _, n := range drafts {
-		n.mu.Lock()
-		up := n.up
-		n.up, n.eager = nil, false
-		due := n.state == Queued
-		if n.state == Uploading {
-			n.step(evMove)
-			due = true
-		}
-		n.mu.Unlock()
-		if up != nil {
-			v.abandon(up, func() {})
-		}
-		if due {
-			v.startAttempt(n)
+	from.dir.attr.Mtime, to.dir.attr.Mtime = now, now
+}
+
+// arriveBelow moves the drafts below a directory on, under their new names; v.mu is held.
+func (v *Volume) arriveBelow(m *move) {
+	for _, p := range m.passages {
+		v.retitle(p)
+	}
+	for _, c := range m.changes {
+		if c.Op == opMove {
+			v.beginMove(c)
 		}
 	}
 }
@@ -182,7 +215,19 @@ func (v *Volume) sources(prefix string) []string {
 			}
 		}
 	}
-	return list
+	// What is still at a place may be on its way elsewhere: the directory that
+	// was moved away before this one took its name.
+	return slices.DeleteFunc(list, func(p string) bool { return v.destination(p) != prefix })
+}
+
+// destination is where what the store has at prefix will be when all moves are done; v.mu is held.
+func (v *Volume) destination(prefix string) string {
+	for _, m := range v.moves {
+		if rest, ok := strings.CutPrefix(prefix, m.Path); ok {
+			prefix = m.To + rest
+		}
+	}
+	return prefix
 }
 
 // maxTrail is how many directory moves are remembered after they are done.

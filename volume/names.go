@@ -154,23 +154,38 @@ func (n *Node) Mkdir(ctx context.Context, name string, mode, uid, gid uint32) (*
 	now := time.Now()
 	attr := sidecar.Attr{Mode: modeDir | mode&0o7777, UID: uid, GID: gid, Mtime: now}
 	c := &change{Change: spool.Change{Op: opMkdir, Path: path + "/"}, attr: attr}
-	local := v.local.match(path, named)
-	if !local {
-		if err := v.journalChanges([]*change{c}, nil); err != nil {
-			return nil, err
-		}
+	v.mu.Lock()
+	d := v.newDir(n, name)
+	d.dir.attr, d.dir.listedAt, d.dir.described, d.changed = attr, now, true, now
+	d.local = v.local.match(path, named)
+	v.mu.Unlock()
+	if err := v.journalNew(d, path, c); err != nil {
+		return nil, err
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	d := v.newDir(n, name)
-	d.dir.attr, d.dir.listedAt, d.dir.described, d.changed = attr, now, true, now
 	n.dir.children[name] = d
 	n.dir.attr.Mtime = now
-	if !local {
+	if !d.local {
 		c.node = d
 		v.enqueue(c)
 	}
 	return d, nil
+}
+
+// journalNew makes a new directory or symlink durable: as a queued change, or
+// under a local-only name as an entry.
+func (v *Volume) journalNew(n *Node, path string, c *change) error {
+	if !n.local {
+		return v.journalChanges([]*change{c}, nil)
+	}
+	v.mu.Lock()
+	e, err := v.keptEntry(n, path)
+	v.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return v.journalChanges(nil, func(tx *spool.Tx) error { return tx.PutEntry(e) })
 }
 
 // freeName gives the path of a name that is to be made, if nothing bears it.
@@ -196,13 +211,8 @@ func (n *Node) Rmdir(ctx context.Context, name string) error {
 	if c.kind != Dir {
 		return ErrNotDir
 	}
-	v.mu.Lock()
-	stale := time.Since(c.dir.listedAt) >= v.o.Fresh
-	v.mu.Unlock()
-	if stale {
-		if err := v.refresh(ctx, c, ""); err != nil {
-			return err
-		}
+	if err := v.checkEmpty(ctx, c); err != nil {
+		return err
 	}
 	v.names.Lock()
 	defer v.names.Unlock()
@@ -214,7 +224,7 @@ func (n *Node) Rmdir(ctx context.Context, name string) error {
 		return ErrNotEmpty
 	}
 	rm := &change{Change: spool.Change{Op: opRmdir, Path: path + "/"}, node: c, dir: n, name: name}
-	if err := v.journalChanges([]*change{rm}, nil); err != nil {
+	if err := v.journalChanges([]*change{rm}, v.forgetKept(c)); err != nil {
 		return err
 	}
 	defer v.keepDir(n)
@@ -224,6 +234,37 @@ func (n *Node) Rmdir(ctx context.Context, name string) error {
 	n.dir.tombs[name] = &tomb{}
 	v.enqueue(rm)
 	return nil
+}
+
+// checkEmpty says ErrNotEmpty of a directory that has entries, by what is fresh.
+func (v *Volume) checkEmpty(ctx context.Context, d *Node) error {
+	v.mu.Lock()
+	stale := time.Since(d.dir.listedAt) >= v.o.Fresh
+	v.mu.Unlock()
+	if stale {
+		if err := v.refresh(ctx, d, ""); err != nil {
+			return err
+		}
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if len(d.dir.children) > 0 {
+		return ErrNotEmpty
+	}
+	return nil
+}
+
+// forgetKept ends the journal's entry of a directory or symlink that it keeps.
+func (v *Volume) forgetKept(n *Node) func(tx *spool.Tx) error {
+	v.mu.Lock()
+	local, id := n.local, n.blankID
+	v.mu.Unlock()
+	return func(tx *spool.Tx) error {
+		if !local {
+			return nil
+		}
+		return tx.DeleteEntry(id)
+	}
 }
 
 // unlink takes a name out of the tree; v.mu is held.
@@ -263,31 +304,27 @@ func (n *Node) Remove(ctx context.Context, name string) error {
 		v.mu.Unlock()
 		return ErrNotExist
 	}
-	path, doomed, id, filed := v.path(c), v.standing(c), spool.ID{}, false
-	c.mu.Lock()
-	if c.state != Clean {
-		id, filed = c.entryID()
-	}
-	c.mu.Unlock()
+	v.pause(c)
+	path, doomed := v.path(c), v.standing(c)
+	m := &move{target: c}
+	m.drop(c)
 	v.mu.Unlock()
 
 	var list []*change
 	if doomed != nil {
 		list = append(list, &change{Change: spool.Change{Op: opRemove, Path: path}, ver: doomed, node: c, dir: n, name: name})
 	}
-	if len(list) > 0 || filed {
-		if err := v.journalChanges(list, func(tx *spool.Tx) error {
-			if !filed {
-				return nil
-			}
-			return tx.DeleteEntry(id)
-		}); err != nil {
-			return err
-		}
+	m.changes = list
+	if len(list) > 0 || len(m.dropped) > 0 {
+		err = v.journalMove(m)
 	}
 	defer v.keepDir(n)
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if err != nil {
+		v.resumeAll(m)
+		return err
+	}
 	v.discard(c)
 	v.unlink(n, c)
 	for _, rm := range list {
@@ -308,6 +345,9 @@ func (v *Volume) isMoving(n *Node) bool {
 // standing is what is in the store under the node's name once everything that
 // was queued before now is done; nil: nothing. v.mu is held.
 func (v *Volume) standing(n *Node) *version {
+	if n.local {
+		return nil
+	}
 	if a := n.attempt; a != nil && a.stage != waiting {
 		return a.ver
 	}

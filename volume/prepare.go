@@ -76,7 +76,7 @@ func (n *Node) prepare(ctx context.Context) error {
 
 // cacheFile makes the sealed file for blocks of ver; nil if the spool cannot.
 func (n *Node) cacheFile(ver *version, key []byte, path string) *spool.File {
-	f, err := n.v.spool.Create(spool.Header{ID: spool.NewID(), Wrapped: ver.wrapped, KeyID: ver.keyID, Path: path}, key)
+	f, err := n.v.spool.Create(spool.Header{ID: n.fileID(), Wrapped: ver.wrapped, KeyID: ver.keyID, Path: path}, key)
 	if err != nil {
 		n.v.log.Warn("reading without a cache", "path", path, "cause", err)
 		return nil

@@ -17,7 +17,7 @@ import (
 // read fills p from off through h: from the spool where it has the bytes, else
 // from the version in the store.
 func (n *Node) read(ctx context.Context, h *Handle, p []byte, off int64) (int, error) {
-	for {
+	for looks := 0; ; looks++ {
 		n.mu.Lock()
 		size, file, reader, blank, lost := n.size(), n.file, n.reader, n.blank, n.state == Lost
 		hasBase, stored := n.ver != nil, n.stored != nil
@@ -45,7 +45,7 @@ func (n *Node) read(ctx context.Context, h *Handle, p []byte, off int64) (int, e
 			continue
 		}
 		k, err := n.readFrom(ctx, h, file, reader, want, off)
-		if errors.Is(err, errRetry) {
+		if errors.Is(err, errRetry) && looks < maxRetries {
 			continue
 		}
 		if err == nil && k < len(p) {
@@ -55,8 +55,11 @@ func (n *Node) read(ctx context.Context, h *Handle, p []byte, off int64) (int, e
 	}
 }
 
-// errRetry: the content changed between a look and a read.
-var errRetry = errors.New("look again")
+// errRetry: the content, or its place, changed between a look and a read.
+var errRetry = fmt.Errorf("look again: %w", ErrStale)
+
+// maxRetries is how often a read looks again; a file may be moved on as often meanwhile.
+const maxRetries = 100
 
 // readFrom composes p from the spool's file and the base version.
 func (n *Node) readFrom(ctx context.Context, h *Handle, file *spool.File, reader *fetch.Reader, p []byte, off int64) (int, error) {
@@ -132,8 +135,8 @@ func (n *Node) readBase(ctx context.Context, h *Handle, p []byte, off int64) (in
 }
 
 // relocate looks whether the version is still there under another ETag, as a
-// copy onto itself or a sync by another tool leaves it, or where a move of a
-// directory above took it: the IV names the version.
+// copy onto itself or a sync by another tool leaves it, or where a rename of it
+// or of a directory above took it: the IV names the version.
 func (n *Node) relocate(ctx context.Context) bool {
 	n.mu.Lock()
 	ver := n.ver
@@ -144,13 +147,29 @@ func (n *Node) relocate(ctx context.Context) bool {
 	key, _ := ver.place()
 	n.v.mu.Lock()
 	places := append(n.v.trail(key), n.v.path(n))
+	places = append(places, n.v.stations(n)...)
 	n.v.mu.Unlock()
 	for _, place := range slices.Backward(places) {
-		if moved, err := n.v.refind(ctx, ver, place); err == nil && moved {
+		info, ours, err := n.v.find(ctx, ver, place)
+		if err == nil && ours && info.Size == ver.fetchable().Cipher {
+			ver.moved(place, info.ETag, ver.sidecar())
 			return true
 		}
 	}
 	return false
+}
+
+// stations are the places through which the renames that are queued take the file; v.mu is held.
+func (v *Volume) stations(n *Node) (places []string) {
+	if n.queued == 0 {
+		return nil
+	}
+	for _, c := range v.changes {
+		if c.node == n && c.Op == opRename {
+			places = append(places, c.Path, c.To)
+		}
+	}
+	return places
 }
 
 // refind repairs what is known of where ver is; true if it is at key, elsewhere

@@ -134,5 +134,5 @@ func (v *Volume) rebuild(ctx context.Context, h spool.Header) error {
 	v.busy[n] = struct{}{}
 	v.mu.Unlock()
 	v.log.Warn("draft brought back after the journal was lost", "path", name, "bytes", f.Size())
-	return v.keep(n, false)
+	return errors.Join(v.keepBytes(n, false), v.journalNamed(n)) // recover holds names
 }

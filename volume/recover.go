@@ -35,6 +35,10 @@ func (v *Volume) recover(ctx context.Context) error {
 		known[e.ID] = true
 		v.recoverEntry(e)
 	}
+	v.mu.Lock()
+	v.linkDraws()
+	v.mu.Unlock()
+	close(v.recovered)
 	return v.sweep(ctx, known)
 }
 
@@ -48,7 +52,7 @@ func (v *Volume) recoverChange(sc spool.Change) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	switch c.Op {
-	case opRemove, opRmdir:
+	case opRemove, opRmdir, opDraw:
 		d, name := v.grow(c.Path)
 		delete(d.dir.children, name)
 		d.dir.tombs[name] = &tomb{}
@@ -72,6 +76,7 @@ func (v *Volume) recoverChange(sc spool.Change) {
 	case opMove:
 		v.recoverMove(c)
 	case opLink:
+		c.ver.body = c.body
 		l := v.newLink(nil, "", c.ver)
 		v.plant(l, c.Path)
 		c.node = l
@@ -165,6 +170,15 @@ func (v *Volume) recoverEntry(e spool.Entry) {
 	for _, id := range r.Uploads {
 		v.abortUpload(store.Upload{Key: r.At, ID: id})
 	}
+	if keepsNode(e.Attr) {
+		v.mu.Lock()
+		err := v.recoverKept(e, r)
+		v.mu.Unlock()
+		if err != nil {
+			v.log.Error("a journal entry cannot be taken up", "path", e.Path, "cause", err)
+		}
+		return
+	}
 	if r.Making == nil && !r.Promised {
 		v.log.Info("an unfinished draft that was never closed nor synced is gone", "path", e.Path)
 		v.removeEntry(e.ID)
@@ -223,8 +237,8 @@ func (v *Volume) draftOf(e spool.Entry, r record) (*Node, error) {
 	n.ver, n.replaces, n.attr, n.described = ver, replaces, e.Attr, true
 	n.gen, n.kept = 1, 1
 	n.stored = &e
-	if r.Blank {
-		n.blank, n.blankID, n.stored = true, e.ID, nil
+	if r.Blank || r.Bare {
+		n.blank, n.blankID, n.stored = r.Blank, e.ID, nil
 	}
 	n.state = Interrupted
 	switch {
@@ -294,7 +308,12 @@ func (v *Volume) settleMaking(n *Node, e spool.Entry, r record, ticket *ticket) 
 				v.removeEntry(e.ID)
 			})
 		} else {
-			v.startAttempt(n)
+			n.mu.Lock()
+			if v.local.match(v.path(n), mkstemp) {
+				n.state = Local
+			}
+			n.mu.Unlock()
+			v.resume(n)
 		}
 		v.signal()
 		return

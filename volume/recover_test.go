@@ -101,7 +101,7 @@ func newFlakyRig(t *testing.T, mode crypt.Mode) (*rig, *flaky) {
 // first goes on with a store that is switched off, and is thrown away.
 func (r *rig) crash(f *flaky, name string) {
 	r.t.Helper()
-	time.Sleep(300 * time.Millisecond) // what may be written a little later is written by then
+	time.Sleep(150 * time.Millisecond) // what may be written a little later is written by then
 	from, to := filepath.Dir(r.spoolFile("journal.db")), filepath.Join(r.home, name)
 	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
 		r.t.Fatal(err)

@@ -4,32 +4,21 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"time"
 
 	"mcfs/sidecar"
 	"mcfs/spool"
 )
 
-// move is one rename of a file, from its check to the moment when the tree shows it.
-type move struct {
-	n, target *Node // target: what is replaced; nil if nothing
-	from, to  *Node // directories
-	name      string
-	oldPath   string
-	newPath   string
-	changes   []*change
-	entry     *spool.Entry // of a draft, under its new name
-	dropped   []spool.ID   // entries that end with the replaced file
-	carried   *version     // the version that moves in the store; nil: the draft has none of its own
-	over      *version     // what the new name has in the store
-	local     bool         // the new name is local-only
-}
-
-// Rename gives a file another name, over an existing one if need be. It is a
-// journal transaction, true at once; copies and deletions follow behind.
+// Rename gives a file or directory another name, over an existing one if need
+// be, or lets two swap their names. It is a journal transaction, true at once;
+// copies and deletions follow behind.
 func (n *Node) Rename(ctx context.Context, name string, dir *Node, newName string, flags RenameFlags) error {
 	v := n.v
-	if flags&^NoReplace != 0 {
+	switch flags {
+	case 0, NoReplace:
+	case Exchange:
+		return v.exchange(ctx, n, name, dir, newName)
+	default:
 		return ErrInvalid
 	}
 	c, err := n.Lookup(ctx, name)
@@ -62,25 +51,40 @@ func (n *Node) Rename(ctx context.Context, name string, dir *Node, newName strin
 			return err
 		}
 	}
-	if err := v.settleForRename(ctx, c, target); err != nil {
+	return v.renameFile(ctx, n, c, dir, newName)
+}
+
+// renameFile is Rename of a file or symlink whose new name is checked.
+func (v *Volume) renameFile(ctx context.Context, from, c, to *Node, newName string) error {
+	if err := v.settleForRename(ctx, c); err != nil {
 		return err
 	}
+	defer v.keepDir(from)
 	v.names.Lock()
 	defer v.names.Unlock()
-	m := &move{n: c, target: target, from: n, to: dir, name: newName}
-	if err := v.plan(m); err != nil {
+	m, err := v.planRename(from, c, to, newName)
+	if err == nil {
+		err = v.journalMove(m)
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if err != nil {
+		v.resumeAll(m)
 		return err
 	}
-	if err := v.journalMove(m); err != nil {
-		return err
+	if t := m.target; t != nil {
+		v.discard(t)
+		v.unlink(to, t)
+		v.trackLocked(t)
 	}
-	v.apply(m)
-	v.keepDir(n)
+	v.depart(m.passages[0])
+	v.arrive(m.passages[0])
+	v.enqueueAll(m)
 	return nil
 }
 
 // settleForRename makes sure, before any lock is held, that all a rename needs is known and durable.
-func (v *Volume) settleForRename(ctx context.Context, c, target *Node) error {
+func (v *Volume) settleForRename(ctx context.Context, c *Node) error {
 	if err := c.describe(ctx); err != nil {
 		return err
 	}
@@ -102,59 +106,80 @@ func (v *Volume) settleForRename(ctx context.Context, c, target *Node) error {
 	return nil
 }
 
-// plan works out what a rename means for the store; names is held.
-func (v *Volume) plan(m *move) error {
+// move is one rename, from its check to the moment when the tree shows it.
+type move struct {
+	target   *Node      // what is replaced; nil if nothing
+	passages []*passage // one; two of an exchange
+	changes  []*change  // in the order in which they are to be done
+	dropped  []spool.ID // journal entries that end with it
+}
+
+// planRename works out what a rename means for the store; names is held.
+func (v *Volume) planRename(from, c, to *Node, newName string) (*move, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	c := m.n
-	if c.gone || m.to.gone || m.from.dir.children[c.name] != c {
-		return ErrNotExist
+	m := &move{target: to.dir.children[newName]}
+	if c.gone || to.gone || from.dir.children[c.name] != c || m.target == c {
+		return m, ErrNotExist
 	}
-	m.target = m.to.dir.children[m.name]
-	m.oldPath, m.newPath = v.path(c), join(v.path(m.to), m.name)
-	m.local = v.local.match(m.newPath, named)
 	if m.target == nil && c.kind == File {
-		if err := v.roomForSidecar(m.to, m.name); err != nil {
-			return err
+		if err := v.roomForSidecar(to, newName); err != nil {
+			return m, err
 		}
 	}
-	if m.target != nil {
-		m.over = v.standing(m.target)
-		m.target.mu.Lock()
-		if id, filed := m.target.entryID(); filed && m.target.state != Clean {
-			m.dropped = append(m.dropped, id)
-		}
-		m.target.mu.Unlock()
+	p := v.passageOf(c, to, newName)
+	m.passages = []*passage{p}
+	var over *version
+	if t := m.target; t != nil {
+		v.pause(t)
+		over = v.standing(t)
+		m.drop(t)
 	}
-	standing := v.standing(c)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	settled := c.attempt == nil || c.attempt.stage == waiting
+	return m, v.route(m, p, over)
+}
+
+// resumeAll lets the commits go on of a rename that was not made; v.mu is held.
+func (v *Volume) resumeAll(m *move) {
+	for _, p := range m.passages {
+		v.resume(p.n)
+	}
+	if m.target != nil && m.target.kind == File {
+		v.resume(m.target)
+	}
+}
+
+// drop has the journal forget what it keeps of a replaced file; v.mu is held.
+func (m *move) drop(n *Node) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if id, filed := n.entryID(); filed && (n.state != Clean || n.local) {
+		m.dropped = append(m.dropped, id)
+	}
+}
+
+// route turns a passage into queued changes, and into its draft's journal
+// entry; over is what its new name has in the store. v.mu is held.
+func (v *Volume) route(m *move, p *passage, over *version) error {
 	switch {
-	case standing == nil && m.over != nil && m.local:
-		// The old target goes; the draft stays in the spool.
-		m.changes = append(m.changes, &change{Change: spool.Change{Op: opRemove, Path: m.newPath}, ver: m.over, dir: m.to, name: m.name})
-	case standing == nil:
-	case !settled || standing == c.ver:
-		m.carried = standing
-		m.changes = append(m.changes, &change{
-			Change: spool.Change{Op: opRename, Path: m.oldPath, To: m.newPath}, ver: standing, replaces: m.over,
-			node: c, dir: m.from, name: c.name,
-		})
-	default:
-		// What stands under the old name was to be replaced by the draft, which now goes elsewhere.
-		m.changes = append(m.changes, &change{Change: spool.Change{Op: opRemove, Path: m.oldPath}, ver: standing, dir: m.from, name: c.name})
+	case p.fate == carried:
+		m.changes = append(m.changes, p.carry(p.oldPath, p.newPath, over))
+	case over != nil && (p.local || p.n.local):
+		m.changes = append(m.changes, &change{Change: spool.Change{Op: opRemove, Path: p.newPath}, ver: over})
+	case !p.local:
+		p.replaces = over
 	}
-	if c.state == Clean {
-		return nil
+	if p.n.local {
+		return v.moveKept(m, p)
 	}
-	e, err := v.entry(c)
-	if err != nil {
+	if err := v.entitle(p); err != nil {
 		return err
 	}
-	e.Path = m.newPath
-	m.entry = &e
-	c.kept = max(c.kept, c.gen)
+	switch p.fate {
+	case dropped:
+		m.changes = append(m.changes, &change{Change: spool.Change{Op: opRemove, Path: p.oldPath}, ver: p.standing, dir: p.from, name: p.oldName})
+	case drawn:
+		m.changes = append(m.changes, p.draw())
+	}
 	return nil
 }
 
@@ -166,73 +191,30 @@ func (v *Volume) journalMove(m *move) error {
 				return err
 			}
 		}
-		if m.entry == nil {
-			return nil
+		for _, p := range m.passages {
+			if p.entry == nil {
+				continue
+			}
+			if err := tx.PutEntry(*p.entry); err != nil {
+				return err
+			}
 		}
-		return tx.PutEntry(*m.entry)
+		return nil
 	})
 }
 
-// apply makes the rename true in the tree, and has the rest follow.
-func (v *Volume) apply(m *move) {
-	v.mu.Lock()
-	c := m.n
-	if m.target != nil {
-		v.discard(m.target)
-		v.unlink(m.to, m.target)
-		v.trackLocked(m.target)
-	}
-	v.callOff(c, errMoved)
-	delete(m.from.dir.children, c.name)
-	oldName := c.name
-	c.parent, c.name = m.to, m.name
-	m.to.dir.children[m.name] = c
-	now := time.Now()
-	c.changed, m.from.dir.attr.Mtime, m.to.dir.attr.Mtime = now, now, now
-	delete(m.to.dir.tombs, m.name)
-	for _, ch := range m.changes {
-		if ch.Op == opRename || ch.Path == m.oldPath {
-			m.from.dir.tombs[oldName] = &tomb{}
+// enqueueAll queues the changes, each with the tomb that keeps its old name
+// from coming back; v.mu is held.
+func (v *Volume) enqueueAll(m *move) {
+	for _, c := range m.changes {
+		if c.dir != nil && c.dir.dir.children[c.name] == nil {
+			c.dir.dir.tombs[c.name] = &tomb{}
 		}
-		v.enqueue(ch)
+		v.enqueue(c)
 	}
-	c.mu.Lock()
-	up := c.up
-	c.up, c.eager = nil, false
-	if m.carried == nil && !m.local {
-		c.replaces = m.over
-	} else if m.carried == nil {
-		c.replaces = nil
+	for _, p := range m.passages {
+		v.resume(p.n)
 	}
-	commit := c.retitle(m.local)
-	c.mu.Unlock()
-	if up != nil {
-		v.abandon(up, func() {})
-	}
-	v.trackLocked(c)
-	if commit {
-		v.startAttempt(c)
-	}
-	v.mu.Unlock()
-}
-
-// retitle moves the state machine for a new name, and says whether the commit
-// is due now; n.mu is held.
-func (n *Node) retitle(local bool) (commit bool) {
-	was := n.state
-	switch {
-	case was == Clean || was == Publishing || was == Lost:
-		return false
-	case local:
-		n.step(evHide)
-		return false
-	}
-	n.step(evMove)
-	if was == Local && n.writers == 0 {
-		n.asked = n.gen
-		n.step(evAsk)
-	}
-	return n.state == Queued
 }
 
 // renameOntoSidecar judges a file that is renamed onto the name of a sidecar

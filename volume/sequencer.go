@@ -4,17 +4,21 @@ import "strings"
 
 // sequencer lets work on store keys run in the order in which it was asked for,
 // and in parallel where it is independent. Two claims collide if a path of one
-// equals, or is a folder above, a path of the other.
+// equals, or is above, a path of the other: a folder's removal waits for that of
+// the files in it, and a file waits for the end of a folder by its name. A
+// folder's marker is a claim of its own (markerClaim): it collides with what happens
+// to the folder as a whole, not with the files in it.
 //
 // Its owner's lock guards it: every method is called with Volume.mu held, so
 // that the order of tickets is the order of the changes in the tree.
 type sequencer struct {
-	live map[*ticket]struct{}
 	// byPath finds colliding tickets without a scan of all: 20,000 removals may wait at once.
-	byPath map[string][]*ticket
-	// under counts, for every folder above a claimed path, the tickets below it.
-	under map[string][]*ticket
+	byPath map[string]ticketSet
+	// under has, for every folder above a claimed path, the tickets below it.
+	under map[string]ticketSet
 }
+
+type ticketSet map[*ticket]struct{}
 
 // ticket is one claim. turn is called once all colliding earlier ones are done,
 // with Volume.mu held: it may only queue work.
@@ -27,32 +31,32 @@ type ticket struct {
 }
 
 func newSequencer() *sequencer {
-	return &sequencer{
-		live:   make(map[*ticket]struct{}),
-		byPath: make(map[string][]*ticket),
-		under:  make(map[string][]*ticket),
-	}
+	return &sequencer{byPath: make(map[string]ticketSet), under: make(map[string]ticketSet)}
 }
 
-// claim queues for the paths. A path that ends in "/" stands for the folder itself
-// and all below it; others stand for themselves. turn may be called before claim returns.
+// markerClaim is the path to claim for the marker of a folder, given with its slash.
+// No name in the tree has a zero byte.
+func markerClaim(folder string) string { return folder + "\x00" }
+
+// claim queues for the paths, each with all below it, if it is a folder's (then
+// it may end in "/"). turn may be called before claim returns.
 func (s *sequencer) claim(turn func(), paths ...string) *ticket {
-	t := &ticket{paths: paths, turn: turn}
-	blockers := make(map[*ticket]struct{})
+	t := &ticket{turn: turn}
 	for _, p := range paths {
-		for _, b := range s.colliding(p) {
-			blockers[b] = struct{}{}
-		}
+		t.paths = append(t.paths, strings.TrimSuffix(p, "/"))
+	}
+	blockers := make(ticketSet)
+	for _, p := range t.paths {
+		s.colliding(p, blockers)
 	}
 	for b := range blockers {
 		b.ahead = append(b.ahead, t)
 	}
 	t.behind = len(blockers)
-	s.live[t] = struct{}{}
-	for _, p := range paths {
-		s.byPath[p] = append(s.byPath[p], t)
-		for dir := parentFolder(p); dir != ""; dir = parentFolder(dir) {
-			s.under[dir] = append(s.under[dir], t)
+	for _, p := range t.paths {
+		addTicket(s.byPath, p, t)
+		for dir := folderOf(p); dir != ""; dir = folderOf(dir) {
+			addTicket(s.under, dir, t)
 		}
 	}
 	if t.behind == 0 {
@@ -61,16 +65,18 @@ func (s *sequencer) claim(turn func(), paths ...string) *ticket {
 	return t
 }
 
-// colliding lists the live tickets that a claim of p must wait for.
-func (s *sequencer) colliding(p string) []*ticket {
-	found := append([]*ticket(nil), s.byPath[p]...)
-	if strings.HasSuffix(p, "/") {
-		found = append(found, s.under[p]...)
+// colliding adds the live tickets that a claim of p must wait for.
+func (s *sequencer) colliding(p string, to ticketSet) {
+	add := func(set ticketSet) {
+		for t := range set {
+			to[t] = struct{}{}
+		}
 	}
-	for dir := parentFolder(p); dir != ""; dir = parentFolder(dir) {
-		found = append(found, s.byPath[dir]...)
+	add(s.byPath[p])
+	add(s.under[p])
+	for dir := folderOf(p); dir != ""; dir = folderOf(dir) {
+		add(s.byPath[dir])
 	}
-	return found
 }
 
 // finish lets those go on that waited for t.
@@ -79,10 +85,9 @@ func (s *sequencer) finish(t *ticket) {
 		return
 	}
 	t.done = true
-	delete(s.live, t)
 	for _, p := range t.paths {
 		dropTicket(s.byPath, p, t)
-		for dir := parentFolder(p); dir != ""; dir = parentFolder(dir) {
+		for dir := folderOf(p); dir != ""; dir = folderOf(dir) {
 			dropTicket(s.under, dir, t)
 		}
 	}
@@ -96,29 +101,24 @@ func (s *sequencer) finish(t *ticket) {
 }
 
 // busy says whether anything is claimed at or below the path.
-func (s *sequencer) busy(p string) bool {
-	return len(s.byPath[p]) > 0 || len(s.byPath[p+"/"]) > 0 || len(s.under[p+"/"]) > 0
+func (s *sequencer) busy(p string) bool { return len(s.byPath[p]) > 0 || len(s.under[p]) > 0 }
+
+func addTicket(m map[string]ticketSet, p string, t *ticket) {
+	if m[p] == nil {
+		m[p] = make(ticketSet)
+	}
+	m[p][t] = struct{}{}
 }
 
-func dropTicket(m map[string][]*ticket, p string, t *ticket) {
-	list := m[p]
-	for i, x := range list {
-		if x == t {
-			list[i] = list[len(list)-1]
-			list = list[:len(list)-1]
-			break
-		}
-	}
-	if len(list) == 0 {
+func dropTicket(m map[string]ticketSet, p string, t *ticket) {
+	delete(m[p], t)
+	if len(m[p]) == 0 {
 		delete(m, p)
-		return
 	}
-	m[p] = list
 }
 
-// parentFolder is the folder above a path, with its slash: "a/b" and "a/b/" give "a/"; "a" gives "".
-func parentFolder(p string) string {
-	p = strings.TrimSuffix(p, "/")
-	i := strings.LastIndexByte(p, '/')
-	return p[:i+1]
+// folderOf is the folder that a path is in, without a slash at its end: "a/b"
+// gives "a"; "a" gives "".
+func folderOf(p string) string {
+	return p[:max(0, strings.LastIndexByte(p, '/'))]
 }

@@ -52,7 +52,7 @@ func (e event) String() string { return eventNames[e] }
 
 // transitions is the whole state machine: what is not in it must not happen.
 var transitions = map[State]map[event]State{
-	Clean: {evWrite: Writing, evRemove: Clean, evDone: Clean, evMove: Clean},
+	Clean: {evWrite: Writing, evRemove: Clean, evDone: Clean, evMove: Clean, evHide: Local},
 	Writing: {
 		evWrite: Writing, evAsk: Queued, evKill: Interrupted, evHide: Local, evMove: Writing,
 		evRemove: Clean, evCondemn: Lost,

@@ -11,7 +11,7 @@ func TestStateTable(t *testing.T) {
 	}
 	// write ask start ready done fail move kill abandon hide remove condemn
 	want := map[State]string{
-		Clean:       "W...C.C...C.",
+		Clean:       "W...C.C..LC.",
 		Writing:     "WQ....WI.LCX",
 		Queued:      "QQU..QQQILCX",
 		Uploading:   "UU.P.QQUILCX",

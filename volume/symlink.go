@@ -57,17 +57,22 @@ func (n *Node) Symlink(ctx context.Context, name, target string, uid, gid uint32
 	}
 	ver.key = path
 	c := &change{Change: spool.Change{Op: opLink, Path: path}, ver: ver, attr: attr, body: body}
-	if err := v.journalChanges([]*change{c}, nil); err != nil {
+	v.mu.Lock()
+	l := v.newLink(n, name, ver)
+	l.target = target
+	l.local = v.local.match(path, named)
+	v.mu.Unlock()
+	if err := v.journalNew(l, path, c); err != nil {
 		return nil, err
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	l := v.newLink(n, name, ver)
-	l.target = target
-	c.node = l
 	n.dir.children[name] = l
 	n.dir.attr.Mtime, l.changed = attr.Mtime, attr.Mtime
-	v.enqueue(c)
+	if !l.local {
+		c.node = l
+		v.enqueue(c)
+	}
 	return l, nil
 }
 
@@ -184,6 +189,12 @@ func (n *Node) Readlink(ctx context.Context) (string, error) {
 		return target, nil
 	}
 	target, err := n.v.openTarget(ctx, ver)
+	for range maxLooks { // it may be on its way
+		if !errors.Is(err, ErrStale) && !errors.Is(err, store.ErrNotExist) || !n.relocate(ctx) {
+			break
+		}
+		target, err = n.v.openTarget(ctx, ver)
+	}
 	if err != nil {
 		return "", fmt.Errorf("read symlink %s: %w", n.Path(), errorsIO(fromFetch(err)))
 	}

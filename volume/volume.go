@@ -80,7 +80,8 @@ type Volume struct {
 	stop context.CancelCauseFunc
 	wg   sync.WaitGroup // every goroutine that is not a worker's
 
-	names sync.Mutex
+	names     sync.RWMutex
+	recovered chan struct{} // closed when what an earlier mount left is in the tree
 
 	mu       sync.Mutex
 	root     *Node
@@ -132,6 +133,8 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 		doubts:  make(map[*Node]time.Time),
 		doubted: make(chan struct{}, 1),
 		started: time.Now(),
+
+		recovered: make(chan struct{}),
 	}
 	v.ctx, v.stop = context.WithCancelCause(context.WithoutCancel(ctx))
 	v.openCache()

@@ -1,0 +1,235 @@
+package volume
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"mcfs/spool"
+	"mcfs/volume/fetch"
+)
+
+// opDraw ends the version at Path, whose file was renamed to a local-only name:
+// first its bytes are drawn into the spool. So "mv f f~" leaves nothing named f~
+// in the store, and an editor that writes f anew replaces the old version of it.
+const opDraw = "draw"
+
+// drawLimit is the largest version that is drawn, in bytes of plaintext, unless
+// all of it is in the spool already. A larger one is renamed in the store.
+const drawLimit = 64 << 20
+
+// errEngaged: a commit that reads the same bytes must end first.
+var errEngaged = errors.New("a commit of the same content is under way")
+
+// drawable says whether the spool is to take the bytes of ver; n.mu is held.
+func (v *Volume) drawable(n *Node, ver *version) bool {
+	if n.kind != File || ver.foreign() || ver.damage != nil {
+		return false
+	}
+	if n.file != nil {
+		if _, _, absent := n.file.Absent(0); !absent {
+			return true
+		}
+	}
+	size := ver.fetchable().Plain
+	used, limit := v.spool.Usage()
+	return size <= drawLimit && used+2*size < limit
+}
+
+// drawIn is the work of opDraw.
+func (v *Volume) drawIn(ctx context.Context, c *change) error {
+	select {
+	case <-v.recovered: // only then a queued draw of an earlier mount knows its file
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	if n := c.node; n != nil {
+		if err := v.drawBytes(ctx, n, c.ver); err != nil {
+			return err
+		}
+	}
+	return v.vacate(ctx, c)
+}
+
+// drawBytes makes n independent of ver, unless nobody wants its bytes any more.
+func (v *Volume) drawBytes(ctx context.Context, n *Node, ver *version) error {
+	if !v.wantsBytes(n, ver) {
+		return nil
+	}
+	err := n.fetchAll(ctx)
+	if errors.Is(err, fetch.ErrStale) || permanent(err) {
+		v.condemnDrawn(n, err)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := v.cutLoose(n, ver); err != nil {
+		return err
+	}
+	if err := v.keep(n, false); err != nil {
+		n.mu.Lock()
+		n.ver = ver // the next try is to do all of this again
+		n.mu.Unlock()
+		return fmt.Errorf("keep %s: %w", n.Path(), errors.Join(errEngaged, err))
+	}
+	return nil
+}
+
+// wantsBytes says whether n still rests on ver. What was just being committed
+// when it was renamed becomes a draft now.
+func (v *Volume) wantsBytes(n *Node, ver *version) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	n.mu.Lock()
+	wanted := !n.gone && n.ver == ver && n.state != Lost
+	if wanted && n.state == Clean && v.local.match(v.path(n), mkstemp) {
+		n.gen++
+		n.kept, n.replaces = n.gen, nil
+		n.step(evHide)
+	}
+	n.mu.Unlock()
+	if wanted {
+		v.trackLocked(n)
+	}
+	return wanted
+}
+
+// fetchAll brings every absent byte into the spool's file.
+func (n *Node) fetchAll(ctx context.Context) error {
+	for {
+		if err := n.revive(ctx); err != nil {
+			return err
+		}
+		if err := n.prepareIfNeeded(ctx); err != nil {
+			return err
+		}
+		n.mu.Lock()
+		file, blank := n.file, n.blank || n.ver == nil || n.ver.fetchable().Plain == 0
+		n.mu.Unlock()
+		if file == nil {
+			if blank {
+				return nil
+			}
+			return fmt.Errorf("no room in the spool for %s: %w", n.Path(), errEngaged)
+		}
+		file.ClearEvictable()
+		at, length, absent := file.Absent(0)
+		if !absent {
+			return nil
+		}
+		if err := n.fill(ctx, at, length); err != nil {
+			return err
+		}
+	}
+}
+
+// cutLoose takes the base away from a file that has all its bytes itself.
+func (v *Volume) cutLoose(n *Node, ver *version) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if a := n.attempt; a != nil && a.frozen {
+		return fmt.Errorf("%s: %w", v.path(n), errEngaged)
+	}
+	if n.ver != ver {
+		return nil
+	}
+	if n.file == nil {
+		n.blank = true
+	}
+	n.ver = nil
+	if n.replaces == ver {
+		n.replaces = nil
+	}
+	if r := n.reader; r != nil {
+		n.reader = nil
+		v.background(r.Close)
+	}
+	return nil
+}
+
+// condemnDrawn gives up a file whose bytes are not in the store any more.
+func (v *Volume) condemnDrawn(n *Node, cause error) {
+	path := n.Path()
+	v.log.Error("a file renamed to a local-only name is lost: the version it had is gone from the store", "path", path, "cause", cause)
+	n.mu.Lock()
+	n.step(evCondemn)
+	n.failure = errorsIO(cause)
+	n.turn()
+	id, filed := n.entryID()
+	n.mu.Unlock()
+	if filed {
+		v.quarantine(id, cause.Error())
+	}
+}
+
+// vacate takes the version from its old name. Where a draft by that name waits
+// to be committed, that is left to it: the name is never missing from the store.
+func (v *Volume) vacate(ctx context.Context, c *change) error {
+	heir := v.bequeath(c)
+	if heir == nil {
+		return v.removeObject(ctx, c.ver, c.Path, nil)
+	}
+	if err := v.journalEntry(heir); err != nil {
+		heir.mu.Lock()
+		heir.replaces = nil
+		heir.mu.Unlock()
+		return errors.Join(errEngaged, err)
+	}
+	return nil
+}
+
+// bequeath makes the version that which the draft waiting at its name replaces.
+func (v *Volume) bequeath(c *change) *Node {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	n := v.nodeAt(c.Path)
+	if n == nil || n.kind != File || n.attempt == nil || n.attempt.stage != waiting || n.paused {
+		return nil
+	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.replaces != nil || n.attempt.frozen {
+		return nil
+	}
+	n.replaces = c.ver
+	return n
+}
+
+// nodeAt is the node at a path as far as the tree knows it; nil: none. v.mu is held.
+func (v *Volume) nodeAt(path string) *Node {
+	n := v.root
+	for _, elem := range elements(path) {
+		if n == nil || n.dir == nil {
+			return nil
+		}
+		n = n.dir.children[elem]
+	}
+	return n
+}
+
+// linkDraws tells the draws of an earlier mount, by the journal's ids, which file they are for; v.mu is held.
+func (v *Volume) linkDraws() {
+	for _, c := range v.changes {
+		if c.Op != opDraw || c.entry == (spool.ID{}) {
+			continue
+		}
+		for n := range v.busy {
+			n.mu.Lock()
+			id, filed := n.entryID()
+			n.mu.Unlock()
+			if !filed || id != c.entry {
+				continue
+			}
+			n.mu.Lock()
+			if n.ver != nil && string(n.ver.iv) == string(c.ver.iv) {
+				n.ver = c.ver // one version, described twice
+			}
+			n.mu.Unlock()
+			c.node = n
+			n.queued++
+		}
+	}
+}

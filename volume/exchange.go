@@ -1,0 +1,188 @@
+package volume
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"path"
+	"strings"
+
+	"mcfs/spool"
+)
+
+// exchange swaps two names, as RENAME_EXCHANGE and macOS's RENAME_SWAP ask:
+// Apple's editors save so. The tree shows it at once. Where both names have an
+// object, the first goes to a name of its own for a while, since the store
+// knows no swap; it stays decryptable there by its own metadata.
+func (v *Volume) exchange(ctx context.Context, from *Node, name string, to *Node, newName string) error {
+	a, err := from.Lookup(ctx, name)
+	if err != nil {
+		return err
+	}
+	b, err := to.Lookup(ctx, newName)
+	if err != nil {
+		return err
+	}
+	if a == b {
+		return nil
+	}
+	for _, n := range []*Node{a, b} {
+		switch n.kind {
+		case Sidecar:
+			return ErrPermission
+		case Dir:
+			err = v.readyDir(n)
+		default:
+			err = v.settleForRename(ctx, n)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	v.names.Lock()
+	defer v.names.Unlock()
+	m, err := v.planExchange(a, b)
+	if err == nil {
+		err = v.journalMove(m)
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if err != nil {
+		v.resumeAll(m)
+		return err
+	}
+	v.swap(a, b, m)
+	v.enqueueAll(m)
+	return nil
+}
+
+// readyDir makes what is below a directory durable.
+func (v *Volume) readyDir(n *Node) error {
+	v.names.RLock()
+	defer v.names.RUnlock()
+	return v.draftsBelow(n)
+}
+
+// planExchange works out what the swap means for the store; names is held.
+func (v *Volume) planExchange(a, b *Node) (*move, error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	m := &move{}
+	if a.gone || b.gone || a.parent == nil || b.parent == nil {
+		return m, ErrNotExist
+	}
+	if a.kind == Dir && inside(b, a) || b.kind == Dir && inside(a, b) {
+		return m, fmt.Errorf("a directory cannot change places with what is in it: %w", ErrInvalid)
+	}
+	one, two := v.half(a, b), v.half(b, a)
+	// What a draft was to replace under the name that it leaves is now to be
+	// replaced by the other, which comes there.
+	if err := v.routeHalf(m, two, one.left()); err != nil {
+		return m, err
+	}
+	arrivals := m.changes
+	m.changes = nil
+	if err := v.routeHalf(m, one, two.left()); err != nil {
+		return m, err
+	}
+	departures := m.changes
+	if one.moves() && two.moves() {
+		m.changes = v.detour(departures, arrivals)
+	} else if two.moves() {
+		m.changes = append(departures, arrivals...) // the first leaves its name before the second comes there
+	} else {
+		m.changes = append(arrivals, departures...)
+	}
+	return m, nil
+}
+
+// half is one of the two that change places: a file's passage, or a directory.
+type half struct {
+	passage *passage
+	dir     *Node
+	newPath string
+}
+
+func (v *Volume) half(n, other *Node) half {
+	if n.kind == Dir {
+		return half{dir: n, newPath: v.path(other)}
+	}
+	return half{passage: v.passageOf(n, other.parent, other.name)}
+}
+
+// moves says whether objects are renamed in the store.
+func (h half) moves() bool { return h.dir != nil || h.passage.fate == carried }
+
+// left is the version that stays under the name that it leaves.
+func (h half) left() *version {
+	if h.passage == nil || h.passage.fate != dropped {
+		return nil
+	}
+	return h.passage.standing
+}
+
+// routeHalf is route, but for a version left behind by a draft: the other replaces it.
+func (v *Volume) routeHalf(m *move, h half, over *version) error {
+	if h.dir != nil {
+		if over != nil {
+			m.changes = append(m.changes, &change{Change: spool.Change{Op: opRemove, Path: h.newPath}, ver: over})
+		}
+		return v.routeDir(m, h.dir, h.newPath)
+	}
+	p := h.passage
+	m.passages = append(m.passages, p)
+	if p.fate != dropped {
+		return v.route(m, p, over)
+	}
+	p.fate = nothing
+	return v.route(m, p, over)
+}
+
+// detour has the one that leaves first wait under a name of its own; v.mu is held.
+func (v *Volume) detour(departures, arrivals []*change) []*change {
+	last := departures[0]
+	first := *last
+	aside := asideName(last.Path)
+	first.To, first.bare, first.dir = aside, true, nil
+	last.bareOld = true
+	last.Path, last.dir, last.name = aside, v.folder(aside), path.Base(strings.TrimSuffix(aside, "/"))
+	list := append([]*change{&first}, arrivals...)
+	return append(append(list, last), departures[1:]...)
+}
+
+// asideName is a name beside a path that nothing has.
+func asideName(p string) string {
+	folder, slash := strings.CutSuffix(p, "/")
+	dir, _ := path.Split(folder)
+	aside := dir + ".exchange-" + rand.Text()[:12]
+	if slash {
+		aside += "/"
+	}
+	return aside
+}
+
+// folder is the directory in which a path lies; v.mu is held.
+func (v *Volume) folder(p string) *Node { return v.nodeAt(path.Dir(strings.TrimSuffix(p, "/"))) }
+
+// swap makes the exchange true in the tree; v.mu is held.
+func (v *Volume) swap(a, b *Node, m *move) {
+	aDir, aName := a.parent, a.name
+	v.seat(a, b.parent, b.name)
+	v.seat(b, aDir, aName)
+	v.arriveBelow(m)
+	for _, c := range m.changes {
+		// Both names are taken: nothing that moved away is to be kept from coming back.
+		if c.dir != nil && c.dir.dir.children[c.name] != nil {
+			c.dir = nil
+		}
+	}
+}
+
+// elements are the names that a path leads through.
+func elements(p string) []string {
+	p = strings.Trim(p, "/")
+	if p == "" || p == "." {
+		return nil
+	}
+	return strings.Split(p, "/")
+}

@@ -1,0 +1,92 @@
+package volume
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"mcfs/sidecar"
+	"mcfs/spool"
+)
+
+// Directories and symlinks under local-only names have no object: an entry of
+// the journal keeps each, so that they survive a restart.
+
+// keptEntry describes such a node, as it is or will be at path; v.mu is held.
+func (v *Volume) keptEntry(n *Node, path string) (spool.Entry, error) {
+	if n.blankID == (spool.ID{}) {
+		n.blankID = spool.NewID()
+	}
+	r := record{Promised: true, Blank: true}
+	attr := n.attr
+	if n.kind == Dir {
+		attr = n.dir.attr
+	} else {
+		r.Base, r.Body = n.ver.record(), n.ver.body
+	}
+	data, err := json.Marshal(r)
+	if err != nil {
+		return spool.Entry{}, fmt.Errorf("journal %s: %w", path, err)
+	}
+	return spool.Entry{ID: n.blankID, Path: path, State: Local.String(), Attr: attr, Updated: time.Now(), Data: data}, nil
+}
+
+// restateKept writes its entry again, soon; v.mu is held.
+func (v *Volume) restateKept(n *Node) error {
+	e, err := v.keptEntry(n, v.path(n))
+	if err != nil {
+		return err
+	}
+	v.spool.Journal().Later(func(tx *spool.Tx) error { return tx.PutEntry(e) })
+	return nil
+}
+
+// moveKept routes a symlink that the journal keeps: under an ordinary name it
+// becomes an object. v.mu is held.
+func (v *Volume) moveKept(m *move, p *passage) error {
+	if !p.local {
+		m.dropped = append(m.dropped, p.n.blankID)
+		m.changes = append(m.changes, v.release(p.n, p.newPath))
+		return nil
+	}
+	e, err := v.keptEntry(p.n, p.newPath)
+	p.entry = &e
+	return err
+}
+
+// release is the change that makes the object of a directory or symlink that the journal kept so far.
+func (v *Volume) release(n *Node, path string) *change {
+	if n.kind == Dir {
+		return &change{Change: spool.Change{Op: opMkdir, Path: path + "/"}, node: n, attr: n.dir.attr}
+	}
+	return &change{Change: spool.Change{Op: opLink, Path: path}, node: n, ver: n.ver, attr: n.attr, body: n.ver.body}
+}
+
+// recoverKept brings such a node back; v.mu is held.
+func (v *Volume) recoverKept(e spool.Entry, r record) error {
+	d, name := v.grow(e.Path)
+	if e.Attr.Mode&modeType == modeDir {
+		c := d.dir.children[name]
+		if c == nil || c.kind != Dir {
+			c = v.newDir(nil, "")
+			v.plant(c, e.Path)
+		}
+		c.dir.attr, c.dir.described, c.local, c.blankID = e.Attr, true, true, e.ID
+		return nil
+	}
+	ver, err := r.Base.version()
+	if err != nil || ver == nil {
+		return fmt.Errorf("symlink %s: no version in its entry: %w", e.Path, err)
+	}
+	ver.body = r.Body
+	l := v.newLink(nil, "", ver)
+	l.attr, l.local, l.blankID = e.Attr, true, e.ID
+	v.plant(l, e.Path)
+	return nil
+}
+
+// keepsNode tells such an entry from a draft's.
+func keepsNode(a sidecar.Attr) bool {
+	t := a.Mode & modeType
+	return t == modeDir || t == modeSymlink
+}

@@ -1,0 +1,165 @@
+package volume
+
+import (
+	"time"
+
+	"mcfs/spool"
+)
+
+// fate is what becomes of the version that the store has under a name whose file goes elsewhere.
+type fate uint8
+
+const (
+	nothing fate = iota // there is none
+	carried             // it goes along: renamed in the store
+	drawn               // the new name is local-only: its bytes are drawn into the spool, and it ends
+	dropped             // the draft was to replace it, and goes elsewhere
+)
+
+// passage is a file on its way from one name to another.
+type passage struct {
+	n                *Node
+	from, to         *Node // directories
+	oldName, newName string
+	oldPath, newPath string
+	local            bool     // the new name is local-only
+	standing         *version // what the store has under the old name once all that is queued is done
+	fate             fate     // standing's
+	replaces         *version // what the draft's commit is to replace at the new name
+	entry            *spool.Entry
+}
+
+// passageOf says what a rename of n means; v.mu is held.
+func (v *Volume) passageOf(n, to *Node, newName string) *passage {
+	p := &passage{
+		n: n, from: n.parent, to: to, oldName: n.name, newName: newName,
+		oldPath: v.path(n), newPath: join(v.path(to), newName),
+	}
+	settled := v.pause(n)
+	p.standing = v.standing(n)
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	p.local = v.local.match(p.newPath, n.madeAs(newName))
+	switch {
+	case p.standing == nil:
+		p.fate = nothing
+	case settled && p.standing != n.ver:
+		p.fate = dropped
+	case p.local && v.drawable(n, p.standing):
+		p.fate = drawn
+	default:
+		p.fate, p.replaces = carried, n.replaces
+	}
+	return p
+}
+
+// madeAs is how a file's new name counts as made: some names are local-only for
+// what was made under them alone, and that stays so while the name stays. n.mu is held.
+func (n *Node) madeAs(newName string) making {
+	if n.state == Local && n.name == newName {
+		return mkstemp
+	}
+	return named
+}
+
+// titleEvents are what a new name means to the state machine; n.mu is held.
+func (n *Node) titleEvents(local bool, f fate) []event {
+	switch {
+	case n.state == Publishing, n.state == Lost, n.state == Clean && f != drawn:
+		return nil
+	case local && f != carried:
+		return []event{evHide}
+	case n.state == Local && n.writers == 0:
+		return []event{evMove, evAsk}
+	}
+	return []event{evMove}
+}
+
+// entitle describes the draft to the journal under its new name; v.mu is held.
+func (v *Volume) entitle(p *passage) error {
+	n := p.n
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.state == Clean && p.fate != drawn {
+		return nil
+	}
+	t := title{path: p.newPath, state: n.state, asked: n.asked, kept: max(n.kept, n.gen), replaces: p.replaces}
+	for _, e := range n.titleEvents(p.local, p.fate) {
+		to, err := t.state.next(e)
+		if err != nil {
+			return err
+		}
+		t.state = to
+		if e == evAsk {
+			t.asked = n.gen
+		}
+	}
+	if p.fate == drawn {
+		t.kept = max(t.kept, n.committed+1) // its content is promised from now on
+	}
+	e, err := v.entryAs(n, t)
+	p.entry = &e
+	return err
+}
+
+// carry is the change that renames the version in the store.
+func (p *passage) carry(from, to string, over *version) *change {
+	return &change{
+		Change: spool.Change{Op: opRename, Path: from, To: to}, ver: p.standing, replaces: over,
+		node: p.n, dir: p.from, name: p.oldName,
+	}
+}
+
+// draw is the change that brings its bytes into the spool.
+func (p *passage) draw() *change {
+	return &change{
+		Change: spool.Change{Op: opDraw, Path: p.oldPath}, ver: p.standing, node: p.n, entry: p.entry.ID, dir: p.from, name: p.oldName,
+	}
+}
+
+// depart takes the file from its old name; v.mu is held.
+func (v *Volume) depart(p *passage) {
+	if p.from.dir.children[p.oldName] == p.n {
+		delete(p.from.dir.children, p.oldName)
+	}
+}
+
+// arrive enters it under the new one; v.mu is held.
+func (v *Volume) arrive(p *passage) {
+	n, now := p.n, time.Now()
+	n.parent, n.name, n.changed = p.to, p.newName, now
+	p.to.dir.children[p.newName] = n
+	delete(p.to.dir.tombs, p.newName)
+	p.from.dir.attr.Mtime, p.to.dir.attr.Mtime = now, now
+	v.retitle(p)
+}
+
+// retitle makes a new name true for the draft and its state; v.mu is held.
+func (v *Volume) retitle(p *passage) {
+	n := p.n
+	if n.local {
+		n.local = p.local
+		return
+	}
+	n.mu.Lock()
+	up := n.up
+	n.up, n.eager = nil, false
+	n.replaces = p.replaces
+	if p.fate == drawn {
+		n.gen = max(n.gen, n.committed+1)
+	}
+	if p.entry != nil {
+		n.kept = max(n.kept, n.gen)
+	}
+	for _, e := range n.titleEvents(p.local, p.fate) {
+		n.step(e)
+		if e == evAsk {
+			n.asked = n.gen
+		}
+	}
+	n.mu.Unlock()
+	if up != nil {
+		v.abandon(up, func() {})
+	}
+	v.trackLocked(n)
+}

@@ -1,0 +1,432 @@
+package volume
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"mcfs/crypt"
+)
+
+// rename gives a path another name.
+func (r *rig) rename(from, to string, flags RenameFlags) error {
+	r.t.Helper()
+	fromDir, fromName := path.Split(from)
+	toDir, toName := path.Split(to)
+	return r.node(strings.TrimSuffix(fromDir, "/")).Rename(r.t.Context(), fromName, r.node(strings.TrimSuffix(toDir, "/")), toName, flags)
+}
+
+func (r *rig) mustRename(from, to string, flags RenameFlags) {
+	r.t.Helper()
+	if err := r.rename(from, to, flags); err != nil {
+		r.t.Fatalf("rename %s to %s: %v", from, to, err)
+	}
+}
+
+func (r *rig) mkdir(p string) {
+	r.t.Helper()
+	dir, name := path.Split(p)
+	if _, err := r.node(strings.TrimSuffix(dir, "/")).Mkdir(r.t.Context(), name, 0o755, 0, 0); err != nil {
+		r.t.Fatalf("mkdir %s: %v", p, err)
+	}
+}
+
+func (r *rig) symlink(p, target string) {
+	r.t.Helper()
+	dir, name := path.Split(p)
+	if _, err := r.node(strings.TrimSuffix(dir, "/")).Symlink(r.t.Context(), name, target, 0, 0); err != nil {
+		r.t.Fatalf("symlink %s: %v", p, err)
+	}
+}
+
+// holds checks what a path shows: a file's content, "-> target" of a symlink,
+// "dir" for a directory, "" for nothing.
+func (r *rig) holds(when string, want map[string]string) {
+	r.t.Helper()
+	for p, content := range want {
+		if got := r.shown(p); got != content {
+			r.t.Errorf("%s: %s is %q, want %q", when, p, got, content)
+		}
+	}
+}
+
+func (r *rig) shown(p string) string {
+	r.t.Helper()
+	n := r.v.Root()
+	for _, elem := range elements(p) {
+		c, err := n.Lookup(r.t.Context(), elem)
+		if errors.Is(err, ErrNotExist) {
+			return ""
+		}
+		if err != nil {
+			return err.Error()
+		}
+		n = c
+	}
+	switch n.Kind() {
+	case Dir:
+		return "dir"
+	case Symlink:
+		target, err := n.Readlink(r.t.Context())
+		if err != nil {
+			return err.Error()
+		}
+		return "-> " + target
+	}
+	return string(r.load(p))
+}
+
+// renameCases are renames in all their shapes: what is there, what is done, and
+// what must be seen at once, after a crash at any moment, and in the end.
+var renameCases = []struct {
+	name    string
+	before  func(r *rig)
+	act     func(r *rig)
+	after   map[string]string
+	objects []string
+}{
+	{
+		name:    "exchange of committed files",
+		before:  func(r *rig) { r.save("a", []byte("one")); r.save("b", []byte("two")) },
+		act:     func(r *rig) { r.mustRename("a", "b", Exchange) },
+		after:   map[string]string{"a": "two", "b": "one"},
+		objects: []string{"a", "a.settings.json", "b", "b.settings.json"},
+	},
+	{
+		name:   "exchange between directories, twice",
+		before: func(r *rig) { r.mkdir("d"); r.save("d/a", []byte("one")); r.save("b", []byte("two")) },
+		act: func(r *rig) {
+			r.mustRename("d/a", "b", Exchange)
+			r.mustRename("b", "d/a", Exchange)
+			r.mustRename("b", "d/a", Exchange)
+		},
+		after:   map[string]string{"d/a": "two", "b": "one"},
+		objects: []string{"b", "b.settings.json", "d/", "d/a", "d/a.settings.json"},
+	},
+	{
+		name:   "exchange of a draft and a committed file",
+		before: func(r *rig) { r.save("f", []byte("old")); r.put("new", []byte("new")) },
+		act:    func(r *rig) { r.mustRename("new", "f", Exchange) },
+		after:  map[string]string{"f": "new", "new": "old"},
+	},
+	{
+		name:    "a save by exchange with a local-only name",
+		before:  func(r *rig) { r.save("f", []byte("old")); r.put("f.sb-12345678-abcdef", []byte("new")) },
+		act:     func(r *rig) { r.mustRename("f.sb-12345678-abcdef", "f", Exchange) },
+		after:   map[string]string{"f": "new", "f.sb-12345678-abcdef": "old"},
+		objects: []string{"f", "f.settings.json"},
+	},
+	{
+		name: "exchange of directories",
+		before: func(r *rig) {
+			for _, f := range []string{"d/one", "d/sub/two", "e/three"} {
+				if dir := path.Dir(f); r.shown(dir) == "" {
+					r.mkdir(dir)
+				}
+				r.save(f, []byte(f))
+			}
+		},
+		act:   func(r *rig) { r.mustRename("d", "e", Exchange) },
+		after: map[string]string{"e/one": "d/one", "e/sub/two": "d/sub/two", "d/three": "e/three", "d/one": "", "e/three": "", "d/sub": ""},
+		objects: []string{
+			"d/", "d/three", "d/three.settings.json", "e/", "e/one", "e/one.settings.json", "e/sub/", "e/sub/two", "e/sub/two.settings.json",
+		},
+	},
+	{
+		name:    "exchange of a directory and a file",
+		before:  func(r *rig) { r.mkdir("d"); r.save("d/x", []byte("x")); r.save("f", []byte("f")) },
+		act:     func(r *rig) { r.mustRename("d", "f", Exchange) },
+		after:   map[string]string{"d": "f", "f": "dir", "f/x": "x"},
+		objects: []string{"d", "d.settings.json", "f/", "f/x", "f/x.settings.json"},
+	},
+	{
+		name:    "exchange of a symlink and a file",
+		before:  func(r *rig) { r.symlink("l", "f"); r.save("f", []byte("content")) },
+		act:     func(r *rig) { r.mustRename("l", "f", Exchange) },
+		after:   map[string]string{"f": "-> f", "l": "content"},
+		objects: []string{"f", "l", "l.settings.json"},
+	},
+	{
+		name:    "a backup and a new file, as editors make them",
+		before:  func(r *rig) { r.save("f", []byte("old")) },
+		act:     func(r *rig) { r.mustRename("f", "f~", 0); r.put("f", []byte("new")) },
+		after:   map[string]string{"f": "new", "f~": "old"},
+		objects: []string{"f", "f.settings.json"},
+	},
+	{
+		name:    "a committed file to a local-only name and back",
+		before:  func(r *rig) { r.save("f", random(300_000)) },
+		act:     func(r *rig) { r.mustRename("f", "f~", 0); r.mustRename("f~", "f", 0) },
+		after:   map[string]string{"f": string(random(300_000)), "f~": ""},
+		objects: []string{"f", "f.settings.json"},
+	},
+	{
+		name:    "a committed file over a local-only one, and that over another",
+		before:  func(r *rig) { r.save("f", []byte("f")); r.put("x~", []byte("x")); r.save("g", []byte("g")) },
+		act:     func(r *rig) { r.mustRename("f", "x~", 0); r.mustRename("x~", "g", 0) },
+		after:   map[string]string{"g": "f", "x~": "", "f": ""},
+		objects: []string{"g", "g.settings.json"},
+	},
+	{
+		name: "local-only directories and symlinks",
+		before: func(r *rig) {
+			r.mkdir(".Trash-0")
+			r.mkdir(".Trash-0/files")
+			r.put(".Trash-0/files/x", []byte("x"))
+			r.symlink(".#f", "user@host.1")
+		},
+		act:   func(r *rig) { r.mustRename(".#f", ".#g", 0) },
+		after: map[string]string{".Trash-0": "dir", ".Trash-0/files": "dir", ".Trash-0/files/x": "x", ".#g": "-> user@host.1", ".#f": ""},
+	},
+	{
+		name: "a local-only directory gets an ordinary name",
+		before: func(r *rig) {
+			r.mkdir("d~")
+			r.mkdir("d~/sub")
+			r.put("d~/sub/x", []byte("x"))
+			r.symlink("d~/link", "sub/x")
+		},
+		act:     func(r *rig) { r.mustRename("d~", "d", 0) },
+		after:   map[string]string{"d": "dir", "d/sub/x": "x", "d/link": "-> sub/x", "d~": ""},
+		objects: []string{"d/", "d/link", "d/sub/", "d/sub/x", "d/sub/x.settings.json"},
+	},
+	{
+		name: "a directory over an empty one",
+		before: func(r *rig) {
+			r.mkdir("d")
+			r.save("d/x", []byte("x"))
+			r.mkdir("e")
+		},
+		act:     func(r *rig) { r.mustRename("d", "e", 0) },
+		after:   map[string]string{"d": "", "e/x": "x"},
+		objects: []string{"e/", "e/x", "e/x.settings.json"},
+	},
+	{
+		name: "a directory to the name of one that was just moved away",
+		before: func(r *rig) {
+			for _, d := range []string{"a", "b"} {
+				r.mkdir(d)
+				r.save(d+"/"+d, []byte(d))
+			}
+		},
+		act: func(r *rig) {
+			r.mustRename("b", "c", 0)
+			r.mustRename("a", "b", 0)
+			r.mkdir("a")
+			r.put("a/new", []byte("new"))
+		},
+		after:   map[string]string{"c/b": "b", "b/a": "a", "b/b": "", "a/a": "", "a/new": "new"},
+		objects: []string{"a/", "a/new", "a/new.settings.json", "b/", "b/a", "b/a.settings.json", "c/", "c/b", "c/b.settings.json"},
+	},
+	{
+		name:    "a draft over a committed file",
+		before:  func(r *rig) { r.save("f", []byte("old")); r.put(".f.Ab3dEf", []byte("new")) },
+		act:     func(r *rig) { r.mustRename(".f.Ab3dEf", "f", 0) },
+		after:   map[string]string{"f": "new", ".f.Ab3dEf": ""},
+		objects: []string{"f", "f.settings.json"},
+	},
+	{
+		name:   "a file in place of a removed directory, and the reverse",
+		before: func(r *rig) { r.mkdir("d"); r.save("d/x", []byte("x")); r.save("f", []byte("f")) },
+		act: func(r *rig) {
+			r.remove("d/x")
+			if err := r.v.Root().Rmdir(r.t.Context(), "d"); err != nil {
+				r.t.Fatal(err)
+			}
+			r.remove("f")
+			r.put("d", []byte("file"))
+			r.mkdir("f")
+			r.put("f/x", []byte("y"))
+		},
+		after:   map[string]string{"d": "file", "f/x": "y"},
+		objects: []string{"d", "d.settings.json", "f/", "f/x", "f/x.settings.json"},
+	},
+}
+
+// put saves without waiting for the store: the file is promised by an fsync.
+func (r *rig) put(name string, p []byte) {
+	r.t.Helper()
+	h := r.create(name, os.O_EXCL)
+	r.write(h, p, 0)
+	if err := h.Fsync(r.t.Context()); err != nil {
+		r.t.Fatal(err)
+	}
+	h.Release()
+}
+
+func (r *rig) remove(p string) {
+	r.t.Helper()
+	dir, name := path.Split(p)
+	if err := r.node(strings.TrimSuffix(dir, "/")).Remove(r.t.Context(), name); err != nil {
+		r.t.Fatalf("remove %s: %v", p, err)
+	}
+}
+
+func TestRenameShapes(t *testing.T) {
+	for _, c := range renameCases {
+		t.Run(c.name, func(t *testing.T) {
+			r := newRig(t, crypt.CTR)
+			c.before(r)
+			r.sync()
+			c.act(r)
+			r.holds("at once", c.after)
+			r.sync()
+			r.settleDrafts()
+			r.holds("in the end", c.after)
+			r.truthful()
+			if c.objects != nil {
+				r.expectObjects(c.objects...)
+			}
+			r.again("spool", c.after)
+		})
+	}
+}
+
+// again checks what a restart shows, and then, but for what is local-only, a new spool.
+func (r *rig) again(name string, after map[string]string) {
+	r.t.Helper()
+	r.close()
+	r.open(name)
+	r.holds("after a restart", after)
+	r.cold()
+	for p, content := range after {
+		if !r.v.local.match(p, mkstemp) {
+			r.holds("cold", map[string]string{p: content})
+		}
+	}
+}
+
+// settleDrafts commits what nobody closed.
+func (r *rig) settleDrafts() {
+	r.t.Helper()
+	for _, p := range r.v.Pending() {
+		if p.What != Local.String() {
+			if err := r.v.Sync(r.t.Context(), p.Path); err != nil {
+				r.t.Fatal(err)
+			}
+		}
+	}
+}
+
+// TestCrashInTheMiddleOfRenames lets the store do so many changes and no more,
+// crashes there, and comes back.
+func TestCrashInTheMiddleOfRenames(t *testing.T) {
+	for _, c := range renameCases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			for allowed := int64(0); ; allowed++ {
+				if crashAfter(t, c.before, c.act, c.after, c.objects, allowed) || t.Failed() {
+					return
+				}
+			}
+		})
+	}
+}
+
+// crashAfter says whether all was done within the allowed changes of the store.
+func crashAfter(t *testing.T, before, act func(*rig), after map[string]string, objects []string, allowed int64) (all bool) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	before(r)
+	r.sync()
+	var done atomic.Int64
+	var refused atomic.Bool
+	f.set(func(op, key string) error {
+		if op == "begin" || done.Add(1) <= allowed {
+			return nil
+		}
+		refused.Store(true)
+		return errDown
+	})
+	when := fmt.Sprintf("%d changes done", allowed)
+	act(r)
+	r.holds(when, after)
+	deadline := time.Now().Add(5 * time.Second)
+	for !refused.Load() && len(r.unfinished()) > 0 && time.Now().Before(deadline) {
+		time.Sleep(2 * time.Millisecond)
+	}
+	all = !refused.Load()
+	r.crash(f, "after")
+	r.holds(when+", after the crash", after)
+	r.sync()
+	r.settleDrafts()
+	r.holds(when+", in the end", after)
+	r.truthful()
+	if objects != nil {
+		r.expectObjects(objects...)
+	}
+	r.again("after", after)
+	r.close()
+	r.v = nil
+	return all
+}
+
+// unfinished is what the volume still does by itself.
+func (r *rig) unfinished() []Pending {
+	var list []Pending
+	for _, p := range r.v.Pending() {
+		if p.What != Local.String() && p.What != Interrupted.String() && p.What != Writing.String() {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+// TestDirectoryAttributesDoNotWaitForUploads: a chmod of the directory, and what
+// is saved in it afterwards, do not wait for a file that takes long.
+func TestDirectoryAttributesDoNotWaitForUploads(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	r.mkdir("d")
+	r.sync()
+	var through atomic.Bool
+	f.set(func(op, key string) error {
+		if op == "put" && key == "d/slow" && !through.Load() {
+			return errDown
+		}
+		return nil
+	})
+	slow := r.create("d/slow", os.O_TRUNC)
+	r.write(slow, random(100), 0)
+	closed := make(chan error, 1)
+	go func() { closed <- slow.Flush(context.WithoutCancel(t.Context()), nil) }()
+	mode := uint32(0o700)
+	if _, err := r.node("d").SetAttr(t.Context(), nil, SetAttr{Mode: &mode}); err != nil {
+		t.Fatal(err)
+	}
+	r.v.mu.Lock()
+	r.v.hurry()
+	r.v.mu.Unlock()
+	r.save("d/quick", random(200))
+	through.Store(true)
+	if err := <-closed; err != nil && !errors.Is(err, ErrIO) {
+		t.Error(err)
+	}
+	slow.Release()
+	r.sync()
+	r.expectObjects("d/", "d/quick", "d/quick.settings.json", "d/slow", "d/slow.settings.json")
+}
+
+// TestBlankDraftLeavesNoEntry: a file that was made durable while it was empty is
+// not brought back, empty, after it was written and committed.
+func TestBlankDraftLeavesNoEntry(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	h := r.create("a", os.O_TRUNC)
+	if err := h.Fsync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r.write(h, random(1000), 0)
+	r.finish(h)
+	r.crash(f, "after")
+	if list := r.v.Pending(); len(list) != 0 {
+		t.Errorf("pending after the crash: %+v", list)
+	}
+	if !bytes.Equal(r.load("a"), random(1000)) {
+		t.Error("content differs")
+	}
+}
