@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"mcfs/sidecar"
@@ -17,6 +18,9 @@ type dirState struct {
 	tombs    map[string]*tomb // names removed here that a listing may still show
 	listedAt time.Time        // when the last whole listing was begun; zero: never
 	large    bool             // more than one page: single names are looked up singly
+	probes   int              // how often, since the last whole listing
+	pruned   bool             // the metadata cache has forgotten what is not there any more
+	beside   map[string]bool  // directories that hide a file of their name, of which the log has been told
 	fresh    map[string]time.Time
 	flight   *flight
 	scan     []*Node             // what the last ReadDir showed, in its order, whose description may be wanted next
@@ -37,8 +41,11 @@ type tomb struct{ done time.Time } // zero: not done yet
 
 // flight is a listing under way; those who need it wait for done.
 type flight struct {
-	done chan struct{}
-	err  error
+	onePage bool // no more is asked for
+	pages   atomic.Int64
+	done    chan struct{}
+	err     error // these two once it is done
+	enough  bool  // to look further would tell no more
 }
 
 // DirEntry is one line of a directory.
@@ -65,11 +72,11 @@ func prefixOf(path string) string {
 
 // list reads a directory from the places where it may be, older ones first (what
 // moves is seen at the old place, at the new, or at both); whole is false if
-// onePage was not enough.
-func (v *Volume) list(ctx context.Context, places []string, onePage bool) (names map[string]*found, whole bool, err error) {
+// the one page that was wanted was not enough.
+func (v *Volume) list(ctx context.Context, places []string, f *flight) (names map[string]*found, whole bool, err error) {
 	names = make(map[string]*found)
 	for _, prefix := range places {
-		whole, err = v.listPrefix(ctx, names, prefix, onePage)
+		whole, err = v.listPrefix(ctx, names, prefix, f)
 		if err != nil || !whole {
 			return names, false, err
 		}
@@ -79,7 +86,7 @@ func (v *Volume) list(ctx context.Context, places []string, onePage bool) (names
 }
 
 // listPrefix adds what stands at one prefix. A name that is there already stays as it was found.
-func (v *Volume) listPrefix(ctx context.Context, names map[string]*found, prefix string, onePage bool) (whole bool, err error) {
+func (v *Volume) listPrefix(ctx context.Context, names map[string]*found, prefix string, f *flight) (whole bool, err error) {
 	for token := ""; ; {
 		rctx, cancel := context.WithTimeout(ctx, requestTimeout)
 		page, err := v.store.List(rctx, prefix, "/", token, 0)
@@ -88,6 +95,7 @@ func (v *Volume) listPrefix(ctx context.Context, names map[string]*found, prefix
 			return false, fmt.Errorf("list %s: %w", prefix, err)
 		}
 		v.collect(names, page, prefix)
+		f.pages.Add(1)
 		if page.Next == "" {
 			return true, nil
 		}
@@ -95,7 +103,7 @@ func (v *Volume) listPrefix(ctx context.Context, names map[string]*found, prefix
 			return false, fmt.Errorf("list %s: the store repeats itself", prefix)
 		}
 		token = page.Next
-		if onePage {
+		if f.onePage {
 			return false, nil
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"mcfs/sidecar"
@@ -20,6 +21,12 @@ func (n *Node) Lookup(ctx context.Context, name string) (*Node, error) {
 	if err := n.v.checkName(n, name, false); err != nil {
 		return nil, err
 	}
+	if base, ok := sidecar.Base(name); ok {
+		// A sidecar that was listed with its file is found by its file's name.
+		if side, err := n.sidecarOf(ctx, base, name); side != nil || err != nil {
+			return side, err
+		}
+	}
 	c, err := n.v.child(ctx, n, name)
 	if err != nil {
 		return nil, err
@@ -28,6 +35,30 @@ func (n *Node) Lookup(ctx context.Context, name string) (*Node, error) {
 		return n.v.reveal(ctx, n, c)
 	}
 	return n.v.findSidecar(ctx, n, name)
+}
+
+// sidecarOf is the sidecar of a file that is known to have one; nil if that is
+// not known yet.
+func (n *Node) sidecarOf(ctx context.Context, base, name string) (*Node, error) {
+	v := n.v
+	v.mu.Lock()
+	file := n.dir.children[base]
+	shown := file != nil && n.dir.children[name] == nil && v.sideShown(file)
+	v.mu.Unlock()
+	if !shown {
+		return nil, nil
+	}
+	file, err := v.child(ctx, n, base)
+	if err != nil || file == nil {
+		return nil, err
+	}
+	v.mu.Lock()
+	shown = n.dir.children[name] == nil && v.sideShown(file)
+	v.mu.Unlock()
+	if !shown {
+		return nil, nil
+	}
+	return v.sidecarNode(file), nil
 }
 
 // child finds a name that is no virtual sidecar; nil if there is none.
@@ -73,45 +104,92 @@ func (n *Node) localLocked() bool {
 // refresh brings what is known of d, or of one name in it, up to date. Where
 // something is known already it waits a second at most, and then leaves it at that.
 func (v *Volume) refresh(ctx context.Context, d *Node, name string) error {
-	v.mu.Lock()
-	had := !d.dir.listedAt.IsZero() || d.dir.children[name] != nil
-	if d.dir.large && name != "" {
+	for {
+		v.mu.Lock()
+		c := d.dir.children[name]
+		had := !d.dir.listedAt.IsZero() || c != nil
+		if d.dir.large && name != "" {
+			listing := v.listInstead(d, c != nil)
+			v.mu.Unlock()
+			if listing && c != nil {
+				return nil // what was known last, until all has been listed
+			}
+			return v.bounded(ctx, had, func(ctx context.Context) error { return v.probe(ctx, d, name) })
+		}
+		f := d.dir.flight
+		if f == nil {
+			f = v.takeOff(d, name != "")
+		}
 		v.mu.Unlock()
-		return v.bounded(ctx, had, func(ctx context.Context) error { return v.probe(ctx, d, name) })
+		if enough, err := v.awaitFlight(ctx, d, f, had, name); enough || err != nil {
+			return err
+		}
 	}
+}
+
+// listInstead counts the single look-ups of names that are known, in a directory
+// too large for one page: when as many were made as a listing has pages, all of
+// it is listed (somebody looks at one after the other). It says whether a whole
+// listing is under way; v.mu is held.
+func (v *Volume) listInstead(d *Node, known bool) bool {
 	f := d.dir.flight
-	if f == nil {
-		f = &flight{done: make(chan struct{})}
-		d.dir.flight = f
-		v.background(func() { v.fly(d, f, name != "") })
+	if f == nil && known {
+		d.dir.probes++
+		const few, perPage = 16, store.MaxPage / 2 // a file has two keys
+		if d.dir.probes > few+len(d.dir.children)/perPage {
+			f = v.takeOff(d, false)
+		}
 	}
-	v.mu.Unlock()
+	return f != nil && !f.onePage
+}
+
+// takeOff begins a listing; v.mu is held.
+func (v *Volume) takeOff(d *Node, onePage bool) *flight {
+	f := &flight{done: make(chan struct{}), onePage: onePage}
+	d.dir.flight = f
+	if !onePage {
+		d.dir.probes = 0
+	}
+	v.background(func() { v.fly(d, f) })
+	return f
+}
+
+// awaitFlight waits for a listing: a second where something is known; else ten,
+// and for a directory that is read for the first time as long as pages come, one
+// each ten seconds. Not enough: the directory is large, and one page did not do.
+func (v *Volume) awaitFlight(ctx context.Context, d *Node, f *flight, had bool, name string) (enough bool, err error) {
 	limit := waitUnknown
 	if had {
 		limit = waitKnown
 	}
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
-	select {
-	case <-f.done:
-	case <-timer.C:
-		if had {
-			return nil
+	for pages := f.pages.Load(); ; {
+		select {
+		case <-f.done:
+			if f.err != nil && !had {
+				return true, errorsIO(f.err)
+			}
+			return f.enough, nil
+		case <-timer.C:
+		case <-ctx.Done():
+			return true, context.Cause(ctx)
 		}
-		return fmt.Errorf("list: %w: %w", ErrIO, store.ErrUnavailable)
-	case <-ctx.Done():
-		return context.Cause(ctx)
+		now := f.pages.Load()
+		switch {
+		case had:
+			return true, nil
+		case now == pages:
+			return true, fmt.Errorf("list: %w: %w", ErrIO, store.ErrUnavailable)
+		case name != "":
+			v.mu.Lock()
+			d.dir.large = true // one name is looked up by itself
+			v.mu.Unlock()
+			return false, nil
+		}
+		pages = now
+		timer.Reset(limit)
 	}
-	if f.err != nil && !had {
-		return errorsIO(f.err)
-	}
-	v.mu.Lock()
-	large := d.dir.large && name != "" && time.Since(d.dir.listedAt) >= v.o.Fresh
-	v.mu.Unlock()
-	if large {
-		return v.bounded(ctx, had, func(ctx context.Context) error { return v.probe(ctx, d, name) })
-	}
-	return nil
 }
 
 // bounded runs a request under P7's limit; a failure matters only where nothing is known.
@@ -129,15 +207,15 @@ func (v *Volume) bounded(ctx context.Context, had bool, f func(context.Context) 
 }
 
 // fly lists d. A lookup needs one page; if there are more the directory is large.
-func (v *Volume) fly(d *Node, f *flight, onePage bool) {
+func (v *Volume) fly(d *Node, f *flight) {
 	settled, err := false, error(nil)
 	for i := 0; i < maxLooks && !settled && err == nil; i++ {
-		settled, err = v.survey(d, onePage)
+		settled, err = v.survey(d, f)
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	d.dir.flight = nil
-	f.err = err
+	f.err, f.enough = err, err != nil || f.enough || !settled
 	close(f.done)
 	if err != nil {
 		v.log.Warn("cannot list; what was known last is shown", "path", v.path(d), "cause", err)
@@ -145,29 +223,44 @@ func (v *Volume) fly(d *Node, f *flight, onePage bool) {
 }
 
 // survey lists d once. Not settled: its objects were moved meanwhile, and to look again tells more.
-func (v *Volume) survey(d *Node, onePage bool) (settled bool, err error) {
+func (v *Volume) survey(d *Node, f *flight) (settled bool, err error) {
 	v.mu.Lock()
 	path := v.path(d)
 	places := v.sources(prefixOf(path))
 	v.mu.Unlock()
-	begun := time.Now()
-	names, whole, err := v.list(v.ctx, places, onePage)
+	begun, before := time.Now(), f.pages.Load()
+	names, whole, err := v.list(v.ctx, places, f)
 	if err != nil {
 		return false, err
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if d.gone {
+		f.enough = true
 		return true, nil
 	}
 	if v.path(d) != path || !slices.Equal(places, v.sources(prefixOf(path))) {
 		return false, nil
 	}
-	d.dir.large = !whole
-	if whole {
-		v.merge(d, names, begun)
+	f.enough = whole
+	d.dir.large = !whole || f.pages.Load()-before > int64(len(places))
+	if !whole {
+		return true, nil
+	}
+	v.merge(d, names, begun)
+	if !d.dir.pruned && len(places) == 1 {
+		d.dir.pruned = true
+		v.background(func() { v.cache.Prune(path, func(name string) bool { return shows(names, name) }) })
 	}
 	return true, nil
+}
+
+// shows says whether a whole listing has a file, or, with a name that ends in
+// "/", a directory.
+func shows(names map[string]*found, name string) bool {
+	name, folder := strings.CutSuffix(name, "/")
+	f := names[name]
+	return f != nil && (folder && f.folder || !folder && f.object != nil)
 }
 
 // probe asks for one name of a large directory with a single listing.

@@ -36,9 +36,14 @@ func (v *Volume) mergeName(d *Node, name string, f *found, begun time.Time) {
 	case f == nil:
 		if c != nil && !(c.kind == Dir && v.anyLocal(c)) {
 			v.detach(d, c)
+			v.forget(d, c)
 		}
 	case f.folder:
-		if f.object != nil {
+		if f.object != nil && !d.dir.beside[name] {
+			if d.dir.beside == nil {
+				d.dir.beside = make(map[string]bool)
+			}
+			d.dir.beside[name] = true
 			v.log.Warn("both a file and a directory by that name: the file is not shown", "path", join(v.path(d), name))
 		}
 		if c != nil && c.kind == Dir {
@@ -105,6 +110,16 @@ func (v *Volume) detach(d, c *Node) {
 	v.tell(d, name)
 	if c.kind == File {
 		v.background(c.forgetCache)
+	}
+}
+
+// forget drops what is remembered of a name that is not there any more; v.mu may be held.
+func (v *Volume) forget(d, c *Node) {
+	path := join(v.path(d), c.name)
+	if c.kind == Dir {
+		v.cache.DeleteBelow(path)
+	} else {
+		v.cache.Delete(path)
 	}
 }
 

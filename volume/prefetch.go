@@ -2,6 +2,8 @@ package volume
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"sync/atomic"
 )
 
@@ -21,14 +23,9 @@ func (v *Volume) prefetch(n *Node) {
 		return
 	}
 	scan := n.parent.dir.scan
-	at := -1
-	for i, c := range scan {
-		if c == n {
-			at = i
-			break
-		}
-	}
-	if at < 0 {
+	// In the order of names, as ReadDir left it, but for what was renamed since.
+	at, there := slices.BinarySearchFunc(scan, n.name, func(c *Node, name string) int { return strings.Compare(c.name, name) })
+	if !there || scan[at] != n {
 		return
 	}
 	batch := append([]*Node(nil), scan[at:min(len(scan), at+prefetchAhead)]...)
