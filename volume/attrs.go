@@ -81,9 +81,13 @@ func (v *Volume) rewriteSidecar(ctx context.Context, c *change) error {
 	if n := c.node; n != nil {
 		n.mu.Lock()
 		current, attr := n.ver == ver, n.attr
+		since := n.state == Clean && n.ver != nil && attrDiffer(attr, n.ver)
 		n.mu.Unlock()
-		if !current {
-			return nil // a newer version was committed with its attributes
+		switch {
+		case !current && since:
+			return v.queueAttr(n) // they were set after the commit of a newer version
+		case !current:
+			return nil // a newer version was committed with its attributes, or will be
 		}
 		c.attr = attr
 	}

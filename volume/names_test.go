@@ -375,6 +375,32 @@ func TestAttributesLast(t *testing.T) {
 	r.truthful()
 }
 
+// TestAttributesSetAroundACommit sets some that wait to be written when a new
+// version is committed, and others after it: the last ones count.
+func TestAttributesSetAroundACommit(t *testing.T) {
+	r := newRig(t, crypt.CTR)
+	r.save("f", []byte("old"))
+	chmod := func(mode uint32) {
+		t.Helper()
+		if _, err := r.node("f").SetAttr(t.Context(), nil, SetAttr{Mode: &mode}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	chmod(0o444)
+	h, err := r.node("f").Open(t.Context(), os.O_WRONLY|os.O_TRUNC, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.write(h, []byte("new"), 0)
+	r.finish(h)
+	chmod(0o755)
+	r.sync()
+	r.cold()
+	if a, err := r.node("f").Attr(t.Context()); err != nil || a.Mode&0o7777 != 0o755 {
+		t.Errorf("a cold mount shows mode %o, %v", a.Mode, err)
+	}
+}
+
 func TestSidecarNames(t *testing.T) {
 	r := newRig(t, crypt.CTR)
 	ctx := t.Context()
