@@ -251,10 +251,26 @@ func (v *Volume) queueAttr(n *Node) error {
 	return nil
 }
 
+// forgetAttr drops a change of attributes that has not begun, because its file or
+// directory is gone: carried out later, or after a crash, it would bring a
+// directory back, or fall upon the next file of that name. The removal is in the
+// journal already, and is done there no sooner than this. v.mu is held.
+func (v *Volume) forgetAttr(c *change) {
+	c.timer.Stop()
+	delete(v.attrs, c.node)
+	delete(v.changes, c.Seq)
+	c.node.queued--
+	v.spool.Journal().Later(func(tx *spool.Tx) error { return tx.DeleteChange(c.Seq) })
+	v.signal()
+}
+
 // beginAttr claims the path under which the file is by now.
 func (v *Volume) beginAttr(c *change) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if v.changes[c.Seq] != c {
+		return // forgotten
+	}
 	if v.comesLater(c) && c.waited < maxWaits && c.ticket == nil {
 		c.waited++
 		c.timer = time.AfterFunc(attrDelay, func() { v.beginAttr(c) })

@@ -241,6 +241,9 @@ func (v *Volume) waitForMore(c *change) {
 	v.attrs[c.node] = c
 	c.node.queued++
 	c.timer = time.AfterFunc(attrDelay, func() { v.beginAttr(c) })
+	if c.node.gone {
+		v.forgetAttr(c)
+	}
 }
 
 // keepDir puts a marker for a directory that has lost its last entry to this

@@ -274,6 +274,9 @@ func (v *Volume) unlink(d, c *Node) {
 	}
 	c.gone = true
 	d.dir.attr.Mtime = time.Now()
+	if waits := v.attrs[c]; waits != nil && waits.ticket == nil {
+		v.forgetAttr(waits)
+	}
 }
 
 // Remove unlinks a file. Unlinking a sidecar succeeds and changes nothing, so

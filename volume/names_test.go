@@ -353,6 +353,38 @@ func TestAttributesOfARemovedFile(t *testing.T) {
 	r.truthful()
 }
 
+// TestAttributesOfTheRemovedAfterACrash: what waited to be written when its file
+// or directory was removed is not written by the next mount either.
+func TestAttributesOfTheRemovedAfterACrash(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	root := r.v.Root()
+	if _, err := root.Mkdir(t.Context(), "d", 0o755, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	r.save("f", []byte("old"))
+	r.sync()
+	mode := uint32(0o700)
+	for _, name := range []string{"d", "f"} {
+		if _, err := r.node(name).SetAttr(t.Context(), nil, SetAttr{Mode: &mode}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(root.Rmdir(t.Context(), "d"), root.Remove(t.Context(), "f")); err != nil {
+		t.Fatal(err)
+	}
+	r.save("f", []byte("new"))
+	r.crash(f, "after")
+	r.sync()
+	r.expectObjects("f", "f.settings.json")
+	r.cold()
+	if _, err := r.v.Root().Lookup(t.Context(), "d"); !errors.Is(err, ErrNotExist) {
+		t.Errorf("the removed directory is back: %v", err)
+	}
+	if a, err := r.node("f").Attr(t.Context()); err != nil || a.Mode&0o7777 == mode {
+		t.Errorf("the new file bears the mode %o of the removed one, %v", a.Mode, err)
+	}
+}
+
 func TestAttributesLast(t *testing.T) {
 	r := newRig(t, crypt.CTR)
 	r.save("a", random(5))
