@@ -35,7 +35,8 @@ install: build
 # What tests and demonstration need, as COMMAND:PACKAGE of Debian.
 FUSE_PACKAGES := fusermount3:fuse3 openssl:openssl ffmpeg:ffmpeg
 PACKAGES      := $(FUSE_PACKAGES) gcc:gcc git:git rsync:rsync node:nodejs jq:jq \
-                 vim:vim nano:nano tmux:tmux sqlite3:sqlite3 zip:zip unzip:unzip
+                 vim:vim nano:nano tmux:tmux sqlite3:sqlite3 zip:zip unzip:unzip \
+                 Xvfb:xvfb xdotool:xdotool mousepad:mousepad dbus-run-session:dbus-daemon
 
 packages: WANTED := $(PACKAGES)
 fuse-packages: WANTED := $(FUSE_PACKAGES)

@@ -28,11 +28,13 @@ def libreoffice(path, text):
     write(lock, b',user,host,20.11.2026 10:00,file:///home/user;', os.O_RDWR | os.O_EXCL, 0o644)
     write('lu1234abcd.tmp', text, os.O_RDWR | os.O_EXCL, 0o600); os.rename('lu1234abcd.tmp', path)
     os.unlink(lock)
-def emacs(path, text):     # auto-save, and the file in place after a backup
+def emacs(path, text):     # a lock, auto-save, and the file in place after a backup
+    os.symlink('user@host.123:456', '.#' + path)
     write('#' + path + '#', text, os.O_WRONLY | os.O_TRUNC, 0o644)
     if os.path.exists(path) and not os.path.exists(path + '~'):
         write(path + '~', open(path, 'rb').read(), os.O_WRONLY | os.O_EXCL, 0o644)
     write(path, text, os.O_WRONLY | os.O_TRUNC, 0o644); os.unlink('#' + path + '#')
+    os.unlink('.#' + path)
 def kate(path, text):      # a swap file beside the document
     write('.' + path + '.kate-swp', b'swap', os.O_RDWR | os.O_TRUNC, 0o600)
     qt(path, text); os.unlink('.' + path + '.kate-swp')
