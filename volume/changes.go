@@ -119,6 +119,9 @@ func (v *Volume) enqueue(c *change) {
 	if c.node != nil {
 		c.node.queued++
 	}
+	if c.dir != nil {
+		c.dir.dir.leaves(c.name)
+	}
 	c.ticket = v.seq.claim(func() { v.work.add(func() { v.perform(c) }) }, c.claims()...)
 }
 
@@ -197,9 +200,7 @@ func (v *Volume) finishChange(c *change) {
 		c.node.changed = now
 	}
 	if c.dir != nil {
-		if t := c.dir.dir.tombs[c.name]; t != nil {
-			t.done = now
-		}
+		c.dir.dir.left(c.name, now)
 	}
 	if c.Op == opMove {
 		v.moveDone(c)

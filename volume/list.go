@@ -16,6 +16,7 @@ import (
 type dirState struct {
 	children map[string]*Node
 	tombs    map[string]*tomb // names removed here that a listing may still show
+	leaving  map[string]int   // changes under way that take a name away, by name
 	listedAt time.Time        // when the last whole listing was begun; zero: never
 	large    bool             // more than one page: single names are looked up singly
 	probes   int              // how often, since the last whole listing
@@ -38,6 +39,24 @@ type dirState struct {
 // tomb marks a name that was removed by this machine. A listing that was begun
 // before the removal was done in the store says nothing about the name.
 type tomb struct{ done time.Time } // zero: not done yet
+
+// leaves notes that a change that takes the name away is queued. One that is made
+// anew and removed again, and again, has several.
+func (d *dirState) leaves(name string) {
+	if d.leaving == nil {
+		d.leaving = make(map[string]int)
+	}
+	d.leaving[name]++
+}
+
+// left notes that one of them is done, and after the last of them, from when on
+// a listing says something about the name.
+func (d *dirState) left(name string, now time.Time) {
+	if d.leaving[name]--; d.leaving[name] == 0 {
+		delete(d.leaving, name)
+		d.tombs[name] = &tomb{done: now}
+	}
+}
 
 // flight is a listing under way; those who need it wait for done.
 type flight struct {

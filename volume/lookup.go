@@ -83,7 +83,7 @@ func (v *Volume) known(d *Node, name string) (c *Node, certain bool) {
 	if c != nil && c.localLocked() {
 		return c, true
 	}
-	if t := d.dir.tombs[name]; t != nil && t.done.IsZero() && c == nil {
+	if t := d.dir.tombs[name]; c == nil && (d.dir.leaving[name] > 0 || t != nil && t.done.IsZero()) {
 		return nil, true
 	}
 	if time.Since(d.dir.listedAt) < v.o.Fresh || time.Since(d.dir.fresh[name]) < v.o.Fresh {

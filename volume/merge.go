@@ -26,6 +26,9 @@ func (v *Volume) merge(d *Node, names map[string]*found, begun time.Time) {
 // mergeName takes over what was found under one name (nil: nothing); v.mu is held.
 func (v *Volume) mergeName(d *Node, name string, f *found, begun time.Time) {
 	c := d.dir.children[name]
+	if d.dir.leaving[name] > 0 {
+		return
+	}
 	if t := d.dir.tombs[name]; t != nil && (t.done.IsZero() || !t.done.Before(begun)) {
 		return
 	}

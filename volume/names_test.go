@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -651,4 +652,63 @@ func TestCreatedReadOnlyIsCommitted(t *testing.T) {
 	for deadline := time.Now().Add(10 * time.Second); len(r.objects()) < 2 && time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 	}
 	r.expectObjects("lock", "lock.settings.json")
+}
+
+// TestRemovedTwiceStaysRemoved: while the second removal of a name is under way,
+// the end of the first does not let a listing bring the name back.
+func TestRemovedTwiceStaysRemoved(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	r.close()
+	r.o.Fresh = -1 // each lookup lists
+	r.open("spool-flaky")
+	root := r.v.Root()
+	r.save("a", []byte("first"))
+	var mu sync.Mutex
+	gates := []chan struct{}{make(chan struct{}), make(chan struct{})}
+	arrived := make(chan struct{}, len(gates))
+	f.set(func(op, key string) error {
+		if op != "delete" || key != "a" {
+			return nil
+		}
+		mu.Lock()
+		gate := gates[0]
+		gates = gates[1:]
+		mu.Unlock()
+		arrived <- struct{}{}
+		<-gate
+		return nil
+	})
+	first, second := gates[0], gates[1]
+	remove := func() {
+		t.Helper()
+		if err := root.Remove(t.Context(), "a"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	await := func() {
+		t.Helper()
+		select {
+		case <-arrived:
+		case <-time.After(10 * time.Second):
+			t.Fatal("the removal does not begin")
+		}
+	}
+	remove()
+	await()
+	if _, err := root.Symlink(t.Context(), "a", "target", 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	remove()
+	close(first)
+	await() // the link is in the store, and its removal has begun
+	if _, err := root.Lookup(t.Context(), "a"); !errors.Is(err, ErrNotExist) {
+		t.Errorf("a removed name is found: %v", err)
+	}
+	list, err := root.ReadDir(t.Context())
+	if err != nil || len(list) > 0 {
+		t.Errorf("a removed name is listed: %v, %v", list, err)
+	}
+	close(second)
+	r.sync()
+	r.expectObjects()
 }
