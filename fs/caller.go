@@ -17,6 +17,15 @@ func caller(ctx context.Context) fuse.Caller {
 	return fuse.Caller{}
 }
 
+// closer is process for a close(2), by an opener's descriptor or a copy of it.
+func closer(ctx context.Context, opener volume.Process) volume.Process {
+	tid := caller(ctx).Pid
+	if tid == 0 {
+		return nil
+	}
+	return identifyCloser(int(tid), opener)
+}
+
 // process finds out which process sent a request; nil if that cannot be known.
 // It reads /proc, so it is for opens for writing, their closes, and interrupts.
 func process(ctx context.Context) volume.Process {

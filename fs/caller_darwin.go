@@ -5,3 +5,5 @@ import "mcfs/volume"
 // identify knows nobody: macOS has no /proc. There every written handle commits
 // at its flush, and the volume's deadline ends the wait.
 func identify(int) volume.Process { return nil }
+
+func identifyCloser(int, volume.Process) volume.Process { return nil }

@@ -2,9 +2,11 @@ package fs
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"strconv"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -16,7 +18,7 @@ import (
 // is the thread group with its start time, which tells a reused id apart.
 type linuxProcess struct {
 	tgid, tid int
-	start     uint64 // of the thread group's leader, clock ticks since boot
+	start     uint64 // of the thread group's leader, clock ticks since boot; 0: not looked up
 }
 
 // identify finds the process of a thread; nil if /proc does not show it.
@@ -30,10 +32,25 @@ func identify(tid int) volume.Process {
 		tgid = st.tgid
 	}
 	leader, err := readStat(procPath(tgid, "stat"))
+	if errors.Is(err, errExecuting) {
+		return linuxProcess{tgid: tgid, tid: tid}
+	}
 	if err != nil {
 		return nil
 	}
 	return linuxProcess{tgid: tgid, tid: tid, start: leader.start}
+}
+
+// identifyCloser is identify for a close(2). The kernel sends one from the
+// middle of execve(2), too, for each descriptor that is closed on exec, and
+// until that is answered every look at the process in /proc waits: the child
+// that most programs start is such a one. That it is not the opener is clear
+// from its id alone.
+func identifyCloser(tid int, opener volume.Process) volume.Process {
+	if o, ok := opener.(linuxProcess); ok && tid != o.tgid && leads(tid) {
+		return linuxProcess{tgid: tid, tid: tid}
+	}
+	return identify(tid)
 }
 
 // leads says whether a thread is its group's leader, whose id is the group's:
@@ -52,7 +69,10 @@ func (p linuxProcess) Same(other volume.Process) bool {
 // Fate looks the process up again.
 func (p linuxProcess) Fate() volume.Fate {
 	leader, err := readStat(procPath(p.tgid, "stat"))
-	if err != nil || leader.start != p.start || leader.dead() {
+	if errors.Is(err, errExecuting) {
+		return volume.Alive
+	}
+	if err != nil || p.start != 0 && leader.start != p.start || leader.dead() {
 		return volume.Gone
 	}
 	s, dir := leader, strconv.Itoa(p.tgid)
@@ -66,6 +86,9 @@ func (p linuxProcess) Fate() volume.Fate {
 		}
 	}
 	st, err := readStatus("/proc/" + dir + "/status")
+	if errors.Is(err, errExecuting) {
+		return volume.Alive
+	}
 	if err != nil {
 		return volume.Gone
 	}
@@ -149,8 +172,37 @@ func readStat(path string) (taskStat, error) {
 // hundreds of groups.
 const procSize = 4096
 
+// errExecuting: a file of /proc does not answer, since its process is in the
+// middle of execve(2), where it waits for the answer to this very request.
+var errExecuting = errors.New("the process is executing a program")
+
+// execPatience is how long a file of /proc may take. A busy machine must not be
+// mistaken for an execve: then close would return before the commit.
+const execPatience = time.Second
+
 // readProc reads such a file into buf, in one go where it fits.
 func readProc(path string, buf []byte) ([]byte, error) {
+	type answer struct {
+		data []byte
+		err  error
+	}
+	got := make(chan answer, 1)
+	go func() { // ends, at the latest, when this request is answered and the execve goes on
+		own := make([]byte, len(buf))
+		data, err := readProcNow(path, own)
+		got <- answer{data, err}
+	}()
+	timer := time.NewTimer(execPatience)
+	defer timer.Stop()
+	select {
+	case a := <-got:
+		return append(buf[:0], a.data...), a.err
+	case <-timer.C:
+		return nil, errExecuting
+	}
+}
+
+func readProcNow(path string, buf []byte) ([]byte, error) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, err

@@ -116,7 +116,10 @@ func (h *handle) Write(ctx context.Context, data []byte, off int64) (uint32, sys
 // Flush is a close(2): the commit, and its error. A signal that does not kill the
 // caller does not end it.
 func (h *handle) Flush(ctx context.Context) syscall.Errno {
-	by := opener(ctx, h.flags)
+	var by volume.Process
+	if writable(h.flags) {
+		by = closer(ctx, h.v.Opener())
+	}
 	p := newFlushPatience(ctx, by)
 	defer p.stop()
 	return h.n.fs.errno("close", h.v.Flush(p, by))

@@ -48,6 +48,9 @@ type Handle struct {
 	closed   bool
 }
 
+// Opener is who opened it; nil if that is not known.
+func (h *Handle) Opener() Process { return h.by }
+
 // Node is the file.
 func (h *Handle) Node() *Node { return h.n }
 

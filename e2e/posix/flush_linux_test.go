@@ -33,6 +33,18 @@ var closers = []struct {
 	{"a child that outlives its parent", 1, `(sleep 0.3; echo late) >f & disown; sleep 0.6`},
 	{"here document", 1, "cat >f <<END\ntext\nEND"},
 	{"never written", 1, `exec 5>f; exec 5>&-; sleep 0.2`},
+	{"a child, with a descriptor that is closed on exec", 1, python(`
+import subprocess
+f = os.open("f", os.O_CREAT | os.O_WRONLY)
+subprocess.run(["/bin/true"], close_fds=False, check=True)
+os.write(f, b"one")
+subprocess.run(["/bin/true"], close_fds=False, check=True)
+os.write(f, b"two")
+os.close(f)`)},
+	{"a program that executes another", 1, python(`
+f = os.open("f", os.O_CREAT | os.O_WRONLY)
+os.write(f, b"one")
+os.execv("/bin/sleep", ["sleep", "0.5"])`)},
 	{"a duplicate", 1, python(`
 a = os.open("f", os.O_CREAT | os.O_WRONLY)
 os.write(a, b"one")
