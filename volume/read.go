@@ -230,6 +230,15 @@ func (n *Node) streamFor(ctx context.Context, h *Handle) (*fetch.Stream, *fetch.
 	return h.stream, reader, nil
 }
 
+// readAgain reads, and once more if the version is still there under another ETag.
+func (n *Node) readAgain(ctx context.Context, s *fetch.Stream, p []byte, off int64) (int, error) {
+	k, err := s.ReadAt(ctx, p, off)
+	if errors.Is(err, fetch.ErrStale) && n.relocate(ctx) {
+		return s.ReadAt(ctx, p, off)
+	}
+	return k, err
+}
+
 // fill brings absent blocks of the base into the spool's file.
 func (n *Node) fill(ctx context.Context, off, length int64) error {
 	n.mu.Lock()
@@ -245,7 +254,7 @@ func (n *Node) fill(ctx context.Context, off, length int64) error {
 	defer s.Close()
 	buf := make([]byte, crypt.BlockSize)
 	for end := off + length; off < end; off += crypt.BlockSize {
-		k, err := s.ReadAt(ctx, buf, off)
+		k, err := n.readAgain(ctx, s, buf, off)
 		if err != nil && err != io.EOF {
 			return errorsIO(fromFetch(fmt.Errorf("read %s: %w", n.Path(), err)))
 		}

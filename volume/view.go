@@ -52,7 +52,7 @@ func (w *view) base(ctx context.Context, p []byte, off int64) (int, error) {
 		return 0, err
 	}
 	defer s.Close()
-	k, err := s.ReadAt(ctx, p, off)
+	k, err := w.n.readAgain(ctx, s, p, off)
 	if err != nil && (err != io.EOF || k < len(p)) {
 		return k, fmt.Errorf("unchanged bytes of %s: %w", w.n.Path(), fromFetch(err))
 	}

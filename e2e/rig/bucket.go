@@ -12,6 +12,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"mcfs/store/s3/s3test"
 )
@@ -199,4 +200,30 @@ func changes(q s3test.Request) bool {
 		return true
 	}
 	return false
+}
+
+// CopyOnto copies an object onto itself in parts, as a tool that changes its
+// storage class does: its content stays, and its ETag does not.
+func (r *Rig) CopyOnto(key string) {
+	r.tb.Helper()
+	ctx, cancel := r.context()
+	defer cancel()
+	c, o := r.client(), r.Get(key)
+	up, err := c.CreateMultipartUpload(ctx, &awss3.CreateMultipartUploadInput{Bucket: &r.S3.Bucket, Key: &key, Metadata: maps.Clone(o.Meta)})
+	if err != nil {
+		r.tb.Fatalf("copy %s: %v", key, err)
+	}
+	part, err := c.UploadPartCopy(ctx, &awss3.UploadPartCopyInput{
+		Bucket: &r.S3.Bucket, Key: &key, UploadId: up.UploadId, PartNumber: aws.Int32(1), CopySource: aws.String(r.S3.Bucket + "/" + key),
+	})
+	if err != nil {
+		r.tb.Fatalf("copy %s: %v", key, err)
+	}
+	_, err = c.CompleteMultipartUpload(ctx, &awss3.CompleteMultipartUploadInput{
+		Bucket: &r.S3.Bucket, Key: &key, UploadId: up.UploadId,
+		MultipartUpload: &types.CompletedMultipartUpload{Parts: []types.CompletedPart{{ETag: part.CopyPartResult.ETag, PartNumber: aws.Int32(1)}}},
+	})
+	if err != nil {
+		r.tb.Fatalf("copy %s: %v", key, err)
+	}
 }
