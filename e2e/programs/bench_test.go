@@ -235,5 +235,5 @@ func (b *bench) settled() {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	b.r.Settle(time.Second, files, bare...)
+	b.r.Settle(30*time.Second, files, bare...)
 }

@@ -5,6 +5,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+
+	"mcfs/store/s3/s3test"
 )
 
 // Saved counts what reached S3 under the name of a file.
@@ -26,7 +28,7 @@ func (r *Rig) Mark() int { return len(r.S3.Proxy.Requests()) }
 // Directory markers are not in it; an unfinished upload counts for nothing.
 func (r *Rig) Saves(mark int) map[string]Saved {
 	all := make(map[string]Saved)
-	copied := make(map[string]bool) // uploads whose parts are copies
+	copied := make(map[string]string) // uploads whose parts are copies: of which path
 	for _, q := range r.S3.Proxy.Requests()[mark:] {
 		if q.Status == 0 || q.Status >= 300 {
 			continue
@@ -48,16 +50,19 @@ func (r *Rig) Saves(mark int) map[string]Saved {
 				s.Sidecars++
 			}
 		case "UploadPartCopy":
-			copied[q.Query.Get("uploadId")] = true
+			copied[q.Query.Get("uploadId")] = copySource(q)
 			continue
 		case "CompleteMultipartUpload":
-			if copied[q.Query.Get("uploadId")] {
-				s.Copies++
-			} else {
+			switch source := copied[q.Query.Get("uploadId")]; source {
+			case "":
 				s.Objects++
+			case q.Path:
+				s.Restated++
+			default:
+				s.Copies++
 			}
 		case "CopyObject":
-			if source, err := url.PathUnescape(q.Header.Get("X-Amz-Copy-Source")); err == nil && "/"+strings.TrimPrefix(source, "/") == q.Path {
+			if copySource(q) == q.Path {
 				s.Restated++
 			} else {
 				s.Copies++
@@ -68,6 +73,15 @@ func (r *Rig) Saves(mark int) map[string]Saved {
 		all[file] = s
 	}
 	return all
+}
+
+// copySource is the path that a request copies from; "" if it says none.
+func copySource(q s3test.Request) string {
+	source, err := url.PathUnescape(q.Header.Get("X-Amz-Copy-Source"))
+	if err != nil || source == "" {
+		return ""
+	}
+	return "/" + strings.TrimPrefix(source, "/")
 }
 
 // Bare are the objects that have no sidecar though they should: files of mcfs's
