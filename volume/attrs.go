@@ -76,7 +76,11 @@ func (v *Volume) rewriteSidecar(ctx context.Context, c *change) error {
 	if v.attrs[c.node] == c {
 		delete(v.attrs, c.node) // what changes from now on is another change
 	}
+	displaced := c.node != nil && (c.node.parent == nil || c.node.parent.dir.children[c.node.name] != c.node)
 	v.mu.Unlock()
+	if displaced {
+		return nil // removed meanwhile, or, after a crash, a draft that has these attributes stands in its place
+	}
 	ver := c.ver
 	if n := c.node; n != nil {
 		n.mu.Lock()

@@ -253,9 +253,10 @@ func (v *Volume) queueAttr(n *Node) error {
 }
 
 // forgetAttr drops a change of attributes that has not begun, because its file or
-// directory is gone: carried out later, or after a crash, it would bring a
-// directory back, or fall upon the next file of that name. The removal is in the
-// journal already, and is done there no sooner than this. v.mu is held.
+// directory is gone, or has been committed anew: carried out later, or after a
+// crash, it would bring a directory back, or fall upon the next file or version of
+// that name. What has overtaken it is in the journal already, and is done there
+// no sooner than this. v.mu is held.
 func (v *Volume) forgetAttr(c *change) {
 	c.timer.Stop()
 	delete(v.attrs, c.node)

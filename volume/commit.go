@@ -292,6 +292,9 @@ func (v *Volume) committed(n *Node, a *attempt) {
 	v.endAttempt(n, a)
 	v.finished += a.ver.cipher
 	n.changed = time.Now()
+	if waits := v.attrs[n]; waits != nil && waits.ticket == nil {
+		v.forgetAttr(waits) // it was of the version before; what is new since is restated
+	}
 	n.mu.Lock()
 	if n.reader != nil {
 		v.background(n.reader.Close)

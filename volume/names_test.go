@@ -386,6 +386,36 @@ func TestAttributesOfTheRemovedAfterACrash(t *testing.T) {
 	}
 }
 
+// TestAttributesBeforeACommitAfterACrash: what waited to be written when a newer
+// version was committed is not written over that one's by the next mount.
+func TestAttributesBeforeACommitAfterACrash(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	r.save("f", []byte("old"))
+	chmod := func(mode uint32) {
+		t.Helper()
+		if _, err := r.node("f").SetAttr(t.Context(), nil, SetAttr{Mode: &mode}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	chmod(0o755)
+	h, err := r.node("f").Open(t.Context(), os.O_WRONLY|os.O_TRUNC, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.write(h, []byte("newer"), 0)
+	chmod(0o666)
+	r.finish(h)
+	r.crash(f, "after")
+	if a, err := r.node("f").Attr(t.Context()); err != nil || a.Mode&0o7777 != 0o666 || a.Size != 5 {
+		t.Errorf("after the crash: mode %o, %d bytes, %v", a.Mode, a.Size, err)
+	}
+	r.sync()
+	r.cold()
+	if a, err := r.node("f").Attr(t.Context()); err != nil || a.Mode&0o7777 != 0o666 || a.Size != 5 {
+		t.Errorf("a cold mount shows mode %o, %d bytes, %v", a.Mode, a.Size, err)
+	}
+}
+
 func TestAttributesLast(t *testing.T) {
 	r := newRig(t, crypt.CTR)
 	r.save("a", random(5))
