@@ -266,6 +266,38 @@ func (v *Volume) forgetAttr(c *change) {
 	v.signal()
 }
 
+// followName journals a change of attributes anew, behind the rename that has just
+// given its file or directory another name: under the old one, the next mount
+// would bring that back. v.mu is held.
+func (v *Volume) followName(c *change) {
+	path := v.path(c.node)
+	if c.Op == opMkdir {
+		path += "/"
+	}
+	if path == c.Path || c.ticket != nil {
+		return
+	}
+	c.Path = path
+	v.spool.Journal().Later(func(tx *spool.Tx) error {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		if v.changes[c.Seq] != c {
+			return nil
+		}
+		if err := errors.Join(c.pack(), tx.DeleteChange(c.Seq)); err != nil {
+			return err
+		}
+		seq, err := tx.AddChange(c.Change)
+		if err != nil {
+			return err
+		}
+		delete(v.changes, c.Seq)
+		c.Seq = seq
+		v.changes[seq] = c
+		return nil
+	})
+}
+
 // beginAttr claims the path under which the file is by now.
 func (v *Volume) beginAttr(c *change) {
 	v.mu.Lock()

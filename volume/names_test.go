@@ -416,6 +416,38 @@ func TestAttributesBeforeACommitAfterACrash(t *testing.T) {
 	}
 }
 
+// TestAttributesOfTheRenamedAfterACrash: what waits to be written follows a rename,
+// and a crash after it does not bring the old name back.
+func TestAttributesOfTheRenamedAfterACrash(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	root := r.v.Root()
+	if _, err := root.Mkdir(t.Context(), "d", 0o755, 0, 0); err != nil {
+		t.Fatal(err)
+	}
+	r.save("f", []byte("content"))
+	r.save("d/g", []byte("below"))
+	r.sync()
+	mode := uint32(0o700)
+	for _, name := range []string{"d", "f", "d/g"} {
+		if _, err := r.node(name).SetAttr(t.Context(), nil, SetAttr{Mode: &mode}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(root.Rename(t.Context(), "d", root, "e", 0), root.Rename(t.Context(), "f", root, "h", 0)); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(100 * time.Millisecond) // the store has the new names, and the attributes wait
+	r.crash(f, "after")
+	r.sync()
+	r.cold()
+	r.expectObjects("e/", "e/g", "e/g.settings.json", "h", "h.settings.json")
+	for _, name := range []string{"e", "h", "e/g"} {
+		if a, err := r.node(name).Attr(t.Context()); err != nil || a.Mode&0o7777 != mode {
+			t.Errorf("%s has mode %o, %v", name, a.Mode, err)
+		}
+	}
+}
+
 func TestAttributesLast(t *testing.T) {
 	r := newRig(t, crypt.CTR)
 	r.save("a", random(5))

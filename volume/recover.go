@@ -105,6 +105,9 @@ func (v *Volume) recoverAttr(c *change) {
 	case n == nil && c.ver.attrMode()&modeType == modeSymlink:
 		n = v.newLink(nil, "", c.ver)
 	case n == nil:
+		if key, etag := c.ver.place(); key != c.Path && len(v.sources(c.Path)) == 1 {
+			c.ver.moved(c.Path, etag, sideInfo{}) // with a directory above, before the crash
+		}
 		n = v.newNode(File, nil, "")
 		n.setVersion(c.ver)
 	case n.ver == nil || !bytes.Equal(n.ver.iv, c.ver.iv):

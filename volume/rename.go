@@ -212,6 +212,9 @@ func (v *Volume) enqueueAll(m *move) {
 		}
 		v.enqueue(c)
 	}
+	for _, c := range v.attrs {
+		v.followName(c)
+	}
 	for _, p := range m.passages {
 		v.resume(p.n)
 	}
