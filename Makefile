@@ -1,5 +1,6 @@
 # make demo     show all of it on this machine, in seconds, without an account
 # make test     every test, against a real S3 server and real mounts
+# make soak     random system calls against a plain directory, $(SOAK) long in each of $(MODES)
 # make build    bin/mcfs
 # make install  bin/mcfs into $(PREFIX)/bin
 # make lint     vet, gofmt, staticcheck, go mod tidy, and the same for macOS
@@ -9,6 +10,8 @@
 SHELL    := /bin/bash
 PREFIX   ?= /usr/local
 FUZZTIME ?= 10s
+SOAK     ?= 30m
+MODES    ?= CTR CBC GCM
 # For a shell whose PATH has no Go.
 export PATH := $(PATH):/usr/local/go/bin:/usr/sbin:/sbin
 
@@ -17,7 +20,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # The S3 server of the tests; s3test takes it from here.
 export VERSITYGW ?= $(CACHE)/versitygw
 
-.PHONY: all build demo test install lint fuzz clean packages fuse-packages versitygw
+.PHONY: all build demo test soak install lint fuzz clean packages fuse-packages versitygw
 all: build
 
 build:
@@ -28,6 +31,12 @@ demo: fuse-packages build
 
 test: packages versitygw
 	go test -race -count=1 -timeout 14m ./...
+
+# A failure prints the seed and the shortest script of steps that fails; in
+# e2e/model/testdata the script becomes a test. Modes can run side by side:
+# make soak MODES=CTR & make soak MODES=GCM
+soak: packages versitygw
+	MCFS_SOAK=$(SOAK) MCFS_SOAK_MODES="$(MODES)" go test -count=1 -timeout 0 -run '^TestSoak$$' -v ./e2e/model
 
 install: build
 	install -D -m 0755 bin/mcfs $(DESTDIR)$(PREFIX)/bin/mcfs

@@ -281,8 +281,8 @@ func (v *Volume) followName(c *change) {
 	v.spool.Journal().Later(func(tx *spool.Tx) error {
 		v.mu.Lock()
 		defer v.mu.Unlock()
-		if v.changes[c.Seq] != c {
-			return nil
+		if v.changes[c.Seq] != c || c.ticket != nil {
+			return nil // done, or begun: it belongs to its worker
 		}
 		if err := errors.Join(c.pack(), tx.DeleteChange(c.Seq)); err != nil {
 			return err
