@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 }
 
 // settleLimit is how long the bucket may take to show what was promised.
-const settleLimit = 30 * time.Second
+const settleLimit = 2 * time.Minute
 
 // bench is one volume and one mount of it, whose descriptors are counted.
 type bench struct {

@@ -216,7 +216,7 @@ func TestOnlyTouchedRangesAreFetched(t *testing.T) {
 
 func touchedRanges(t *testing.T, mode string) {
 	r := rig.New(t, inMode(mode))
-	const size = 60 * mib
+	const size = 24 * mib
 	m := r.Mount("a")
 	content := noise(1, size)
 	for _, name := range []string{"f", "g"} {
@@ -248,14 +248,14 @@ func touchedRanges(t *testing.T, mode string) {
 	fetched("whole blocks written over, opened and not closed", 2*mib, killed(`
 f = os.open("f", os.O_RDWR)
 os.pwrite(f, b"x" * 131072, 1 << 20)
-os.pwrite(f, b"y" * 65536, 50 << 20)
-os.ftruncate(f, 59 << 20)`))
+os.pwrite(f, b"y" * 65536, 20 << 20)
+os.ftruncate(f, 23 << 20)`))
 	fetched("the rest of it, committed", size+mib, `printf z | dd of=f bs=1 seek=100 conv=notrunc status=none`)
 	fetched("replaced whole", 0, `dd if=/dev/zero of=g bs=1M count=1 status=none`)
 	copy(content[mib:], bytes.Repeat([]byte("x"), 2*block))
-	copy(content[50*mib:], bytes.Repeat([]byte("y"), block))
+	copy(content[20*mib:], bytes.Repeat([]byte("y"), block))
 	content[100] = 'z'
-	h := sha256.Sum256(content[:59*mib])
+	h := sha256.Sum256(content[:23*mib])
 	if got := r.Proof()["f"]; got != hex.EncodeToString(h[:]) {
 		t.Errorf("the store has f as %.12s", got)
 	}
