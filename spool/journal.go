@@ -158,7 +158,7 @@ func walk(tx *bolt.Tx, fileSize int64) error {
 }
 
 func makeBuckets(tx *bolt.Tx) error {
-	for _, name := range [][]byte{bucketEntries, bucketChanges, bucketSettings, bucketUnreadable} {
+	for _, name := range [][]byte{bucketEntries, bucketChanges, bucketUploads, bucketSettings, bucketUnreadable} {
 		if _, err := tx.CreateBucketIfNotExists(name); err != nil {
 			return err
 		}

@@ -43,6 +43,12 @@ func TestJournal(t *testing.T) {
 		second, err = tx.AddChange(Change{Op: "unlink", Path: "c"})
 		return errors.Join(err, tx.DeleteEntry(gone.ID), tx.DeleteChange(first))
 	}))
+	check(t, s.Journal().Update(func(tx *Tx) error {
+		return errors.Join(tx.PutUpload(Upload{ID: "u1", Key: "a"}), tx.PutUpload(Upload{ID: "u2", Key: "b"}), tx.DeleteUpload("u1"), tx.DeleteUpload("u3"))
+	}))
+	if ups, err := s.Journal().Uploads(); err != nil || len(ups) != 1 || ups[0] != (Upload{ID: "u2", Key: "b"}) {
+		t.Errorf("uploads %v, %v", ups, err)
+	}
 	// An error undoes all of its own transaction.
 	boom := errors.New("boom")
 	if err := s.Journal().Update(func(tx *Tx) error {

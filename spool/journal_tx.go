@@ -38,9 +38,17 @@ type Change struct {
 	Data []byte `json:"data,omitempty"` // the volume's own, opaque here
 }
 
-// The buckets. Entries are found by id, changes by sequence number (8 bytes,
-// big endian: bbolt's order is theirs), unreadable values by bucket, slash, key.
+// Upload is a multipart upload that was begun and must not be left behind.
+type Upload struct {
+	ID  string `json:"id"` // the store's
+	Key string `json:"key"`
+}
+
+// The buckets. Entries and uploads are found by id, changes by sequence number
+// (8 bytes, big endian: bbolt's order is theirs), unreadable values by bucket,
+// slash, key.
 var (
+	bucketUploads    = []byte("uploads")
 	bucketEntries    = []byte("entries")
 	bucketChanges    = []byte("changes")
 	bucketSettings   = []byte("settings")
@@ -89,6 +97,18 @@ func (t *Tx) PutChange(c Change) error {
 func (t *Tx) DeleteChange(seq uint64) error {
 	return t.tx.Bucket(bucketChanges).Delete(changeKey(seq))
 }
+
+// PutUpload remembers an upload, by its id.
+func (t *Tx) PutUpload(u Upload) error {
+	v, err := json.Marshal(u)
+	if err != nil {
+		return fmt.Errorf("journal upload %s: %w", u.ID, err)
+	}
+	return t.tx.Bucket(bucketUploads).Put([]byte(u.ID), v)
+}
+
+// DeleteUpload forgets one that was completed or aborted; one that is not there is no error.
+func (t *Tx) DeleteUpload(id string) error { return t.tx.Bucket(bucketUploads).Delete([]byte(id)) }
 
 // PutSetting keeps a value by name; nil deletes it.
 func (t *Tx) PutSetting(name string, v []byte) error {
@@ -146,6 +166,20 @@ func (j *Journal) Entries() ([]Entry, error) { return readAll(j, bucketEntries, 
 // Changes reads all, in order of Seq. A value that does not parse is moved to a
 // bucket of its own, reported, and left out.
 func (j *Journal) Changes() ([]Change, error) { return readAll(j, bucketChanges, decodeChange) }
+
+// Uploads reads all, in no particular order. A value that does not parse is
+// moved to a bucket of its own, reported, and left out.
+func (j *Journal) Uploads() ([]Upload, error) { return readAll(j, bucketUploads, decodeUpload) }
+
+func decodeUpload(k, v []byte) (u Upload, err error) {
+	if err := json.Unmarshal(v, &u); err != nil {
+		return u, err
+	}
+	if u.ID != string(k) || u.Key == "" {
+		return u, errors.New("it is not the upload of its key")
+	}
+	return u, nil
+}
 
 func readAll[T any](j *Journal, bucket []byte, decode func(k, v []byte) (T, error)) ([]T, error) {
 	if err := j.flush(); err != nil {

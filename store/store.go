@@ -113,6 +113,12 @@ type Copy struct {
 	Size          int64      // of the source in the version SourceIfMatch names; trusted
 	Attributes    Attributes // restated in full: nothing is inherited
 	Condition     Condition  // on the target; honoured even where CopyObject ignores it (by a multipart copy)
+
+	// Begun, if not nil, is told of the upload of a multipart copy before its first
+	// part leaves; its error ends the copy. Moved, if not nil, of the bytes copied,
+	// part by part, from several goroutines.
+	Begun func(Upload) error
+	Moved func(bytes int64)
 }
 
 // Store is where objects live. Keys are relative to the store's prefix, UTF-8,

@@ -8,6 +8,7 @@ import (
 	"maps"
 
 	"mcfs/sidecar"
+	"mcfs/spool"
 	"mcfs/store"
 )
 
@@ -44,11 +45,13 @@ func (v *Volume) renameObject(ctx context.Context, c *change) error {
 			return err
 		}
 		c.copied = true
+		v.steps.Add(1)
 	}
 	if c.ver.hasSidecar() && c.ver.sidecar().etag == "" && !c.bare {
 		if err := v.putMovedSidecar(ctx, c); err != nil {
 			return err
 		}
+		v.steps.Add(1)
 	}
 	if c.source == nil {
 		c.source = &version{mode: c.ver.mode, iv: c.ver.iv, attr: c.ver.attr}
@@ -142,7 +145,7 @@ func (v *Volume) copyObject(ctx context.Context, c *change) error {
 			}
 			c.replaces.setSidecar(sideInfo{})
 		}
-		made, err := v.store.Copy(ctx, store.Copy{
+		made, err := v.copyJournaled(ctx, store.Copy{
 			Source: c.Path, SourceIfMatch: info.ETag, Target: c.To, Size: info.Size,
 			Attributes: c.movedAttributes(info), Condition: c.onTarget(),
 		})
@@ -158,6 +161,26 @@ func (v *Volume) copyObject(ctx context.Context, c *change) error {
 		}
 	}
 	return fmt.Errorf("copy %s to %s: %w", c.Path, c.To, errKeepsChanging)
+}
+
+// copyJournaled copies; the upload of a copy by parts is in the journal until it
+// is over, so that a crash leaves none behind (P5).
+func (v *Volume) copyJournaled(ctx context.Context, c store.Copy) (store.Info, error) {
+	var up store.Upload
+	c.Begun = func(begun store.Upload) error {
+		up = begun
+		return v.spool.Journal().Update(func(tx *spool.Tx) error { return tx.PutUpload(spool.Upload{ID: up.ID, Key: up.Key}) })
+	}
+	c.Moved = func(bytes int64) { v.steps.Add(bytes) }
+	made, err := v.store.Copy(ctx, c)
+	switch {
+	case up.ID == "":
+	case err == nil:
+		v.forgetUpload(up)
+	default:
+		v.abortUpload(up) // again: the store may have been away when the copy itself tried
+	}
+	return made, err
 }
 
 // followSource: another machine has saved the name that is being renamed. What

@@ -45,6 +45,9 @@ type change struct {
 	aside  *ticket // of the conflict name to which it was diverted
 	timer  *time.Timer
 	begun  bool
+	makes  bool // a mkdir that makes the directory, and not one that restates its attributes
+	// retracted: it is not to begin; skipped: its turn came and went meanwhile.
+	retracted, skipped bool
 	waited int    // times that it was put off
 	reason string // of the last failure
 	tries  int
@@ -139,6 +142,11 @@ func (c *change) claims() []string {
 // perform is one try of a change, on a worker.
 func (v *Volume) perform(c *change) {
 	v.mu.Lock()
+	if c.retracted {
+		c.skipped = true
+		v.mu.Unlock()
+		return
+	}
 	c.begun = true
 	v.mu.Unlock()
 	ctx, cancel := context.WithTimeout(v.ctx, requestTimeout)
@@ -190,6 +198,7 @@ func (v *Volume) finishChange(c *change) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	delete(v.changes, c.Seq)
+	v.steps.Add(1)
 	v.spool.Journal().Later(func(tx *spool.Tx) error { return tx.DeleteChange(c.Seq) })
 	if v.attrs[c.node] == c {
 		delete(v.attrs, c.node)

@@ -108,13 +108,19 @@ func (n *Node) giveUpWaiting(cause error) error {
 	return errorsIO(cause)
 }
 
+// progressOf counts what the node's commit has sent, or, as long as it waits for
+// its turn, what everybody has done: it may stand behind a directory's move.
 func (v *Volume) progressOf(n *Node) int64 {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if n.attempt == nil {
+	a := n.attempt
+	if a == nil {
 		return 0
 	}
-	return n.attempt.moved() + int64(n.attempt.stage)
+	if a.up.Load() == nil {
+		return v.movedLocked() + v.steps.Load()
+	}
+	return a.moved() + int64(a.stage)
 }
 
 // turn wakes those who wait for the node; n.mu is held.

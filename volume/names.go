@@ -157,7 +157,7 @@ func (n *Node) Mkdir(ctx context.Context, name string, mode, uid, gid uint32) (*
 	v.mu.Lock()
 	d := v.newDir(n, name)
 	d.dir.attr, d.dir.listedAt, d.dir.described, d.changed = attr, now, true, now
-	d.local = v.local.match(path, named)
+	d.local, c.makes = v.local.match(path, named), true
 	v.mu.Unlock()
 	if err := v.journalNew(d, path, c); err != nil {
 		return nil, err
@@ -218,22 +218,35 @@ func (n *Node) Rmdir(ctx context.Context, name string) error {
 	defer v.names.Unlock()
 	v.mu.Lock()
 	path := v.path(c)
-	empty := len(c.dir.children) == 0 && !c.gone
-	v.mu.Unlock()
-	if !empty {
+	if len(c.dir.children) > 0 || c.gone {
+		v.mu.Unlock()
 		return ErrNotEmpty
 	}
-	rm := &change{Change: spool.Change{Op: opRmdir, Path: path + "/"}, node: c, dir: n, name: name}
-	if err := v.journalChanges([]*change{rm}, v.forgetKept(c)); err != nil {
-		return err
-	}
+	m := v.planRmdir(n, c, path)
+	v.mu.Unlock()
+	err = v.journalMove(m)
 	defer v.keepDir(n)
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	if err != nil {
+		v.resumeAll(m)
+		return err
+	}
 	v.unlink(n, c)
-	n.dir.tombs[name] = &tomb{}
-	v.enqueue(rm)
+	v.enqueueAll(m)
 	return nil
+}
+
+// planRmdir works out what is to be done about a directory's marker; v.mu is held.
+func (v *Volume) planRmdir(d, c *Node, path string) *move {
+	m := &move{}
+	switch m.undone = v.unmade(c); {
+	case c.local:
+		m.dropped = append(m.dropped, c.blankID)
+	case m.undone == nil:
+		m.changes = append(m.changes, &change{Change: spool.Change{Op: opRmdir, Path: path + "/"}, node: c, dir: d, name: c.name})
+	}
+	return m
 }
 
 // checkEmpty says ErrNotEmpty of a directory that has entries, by what is fresh.
@@ -252,19 +265,6 @@ func (v *Volume) checkEmpty(ctx context.Context, d *Node) error {
 		return ErrNotEmpty
 	}
 	return nil
-}
-
-// forgetKept ends the journal's entry of a directory or symlink that it keeps.
-func (v *Volume) forgetKept(n *Node) func(tx *spool.Tx) error {
-	v.mu.Lock()
-	local, id := n.local, n.blankID
-	v.mu.Unlock()
-	return func(tx *spool.Tx) error {
-		if !local {
-			return nil
-		}
-		return tx.DeleteEntry(id)
-	}
 }
 
 // unlink takes a name out of the tree; v.mu is held.
@@ -311,14 +311,14 @@ func (n *Node) Remove(ctx context.Context, name string) error {
 	path, doomed := v.path(c), v.standing(c)
 	m := &move{target: c}
 	m.drop(c)
-	v.mu.Unlock()
-
-	var list []*change
-	if doomed != nil {
-		list = append(list, &change{Change: spool.Change{Op: opRemove, Path: path}, ver: doomed, node: c, dir: n, name: name})
+	if c.kind == Symlink {
+		m.undone = v.unmade(c)
 	}
-	m.changes = list
-	if len(list) > 0 || len(m.dropped) > 0 {
+	if doomed != nil && m.undone == nil {
+		m.changes = append(m.changes, &change{Change: spool.Change{Op: opRemove, Path: path}, ver: doomed, node: c, dir: n, name: name})
+	}
+	v.mu.Unlock()
+	if m.durable() {
 		err = v.journalMove(m)
 	}
 	defer v.keepDir(n)
@@ -330,10 +330,7 @@ func (n *Node) Remove(ctx context.Context, name string) error {
 	}
 	v.discard(c)
 	v.unlink(n, c)
-	for _, rm := range list {
-		n.dir.tombs[name] = &tomb{}
-		v.enqueue(rm)
-	}
+	v.enqueueAll(m)
 	v.trackLocked(c)
 	return nil
 }

@@ -45,13 +45,17 @@ func (n *Node) revive(ctx context.Context) error {
 	return nil
 }
 
+// abortUpload aborts what an earlier mount began and lost, however long the
+// store is away: the journal has it until that is done.
 func (v *Volume) abortUpload(up store.Upload) {
+	v.noteUpload(up)
 	v.background(func() {
 		for tries := 0; ; tries++ {
 			ctx, cancel := context.WithTimeout(v.ctx, requestTimeout)
 			err := v.store.Abort(ctx, up)
 			cancel()
-			if err == nil {
+			if err == nil || errors.Is(err, store.ErrNoUpload) {
+				v.forgetUpload(up)
 				return
 			}
 			if tries == 0 {
@@ -64,6 +68,15 @@ func (v *Volume) abortUpload(up store.Upload) {
 			}
 		}
 	})
+}
+
+// noteUpload has the journal remember an upload, forgetUpload forget it, soon.
+func (v *Volume) noteUpload(up store.Upload) {
+	v.spool.Journal().Later(func(tx *spool.Tx) error { return tx.PutUpload(spool.Upload{ID: up.ID, Key: up.Key}) })
+}
+
+func (v *Volume) forgetUpload(up store.Upload) {
+	v.spool.Journal().Later(func(tx *spool.Tx) error { return tx.DeleteUpload(up.ID) })
 }
 
 func (v *Volume) quarantine(id spool.ID, why string) {

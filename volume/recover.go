@@ -21,6 +21,13 @@ func (v *Volume) recover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	uploads, err := j.Uploads()
+	if err != nil {
+		return err
+	}
+	for _, u := range uploads {
+		v.abortUpload(store.Upload{Key: u.Key, ID: u.ID})
+	}
 	entries, err := j.Entries()
 	if err != nil {
 		return err

@@ -112,6 +112,12 @@ type move struct {
 	passages []*passage // one; two of an exchange
 	changes  []*change  // in the order in which they are to be done
 	dropped  []spool.ID // journal entries that end with it
+	undone   *change    // an opposite one that has not begun: both come to nothing
+}
+
+// durable says whether there is anything to journal.
+func (m *move) durable() bool {
+	return len(m.changes) > 0 || len(m.dropped) > 0 || m.undone != nil
 }
 
 // planRename works out what a rename means for the store; names is held.
@@ -135,11 +141,17 @@ func (v *Volume) planRename(from, c, to *Node, newName string) (*move, error) {
 		over = v.standing(t)
 		m.drop(t)
 	}
+	if p.fate == carried && m.target == nil && c.peekState() == Clean {
+		if m.undone = v.undone(c, p.newPath, p.oldPath); m.undone != nil {
+			return m, nil
+		}
+	}
 	return m, v.route(m, p, over)
 }
 
 // resumeAll lets the commits go on of a rename that was not made; v.mu is held.
 func (v *Volume) resumeAll(m *move) {
+	v.reinstate(m.undone)
 	for _, p := range m.passages {
 		v.resume(p.n)
 	}
@@ -191,6 +203,9 @@ func (v *Volume) journalMove(m *move) error {
 				return err
 			}
 		}
+		if err := m.undone.forget(tx); err != nil {
+			return err
+		}
 		for _, p := range m.passages {
 			if p.entry == nil {
 				continue
@@ -206,6 +221,9 @@ func (v *Volume) journalMove(m *move) error {
 // enqueueAll queues the changes, each with the tomb that keeps its old name
 // from coming back; v.mu is held.
 func (v *Volume) enqueueAll(m *move) {
+	if m.undone != nil {
+		v.cancel(m.undone)
+	}
 	for _, c := range m.changes {
 		if c.dir != nil && c.dir.dir.children[c.name] == nil {
 			c.dir.dir.tombs[c.name] = &tomb{}

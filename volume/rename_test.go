@@ -430,3 +430,32 @@ func TestBlankDraftLeavesNoEntry(t *testing.T) {
 		t.Error("content differs")
 	}
 }
+
+// TestCloseWaitsBehindAMovedDirectory: a file saved into a directory whose
+// objects are still on their way waits for them, however long that takes, as
+// long as they move.
+func TestCloseWaitsBehindAMovedDirectory(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	r.mkdir("d")
+	for i := range 30 {
+		r.save(fmt.Sprintf("d/%d", i), random(10+i))
+	}
+	r.sync()
+	f.set(func(string, string) error {
+		time.Sleep(15 * time.Millisecond)
+		return nil
+	})
+	r.mustRename("d", "e", 0)
+	h := r.create("e/new", os.O_TRUNC)
+	r.write(h, random(99), 0)
+	start := time.Now()
+	if err := h.Flush(t.Context(), nil); err != nil {
+		t.Errorf("close: %v", err)
+	}
+	if took := time.Since(start); took < 2*r.o.CloseTimeout {
+		t.Errorf("close waited %s: the test shows nothing", took)
+	}
+	h.Release()
+	r.sync()
+	r.truthful()
+}

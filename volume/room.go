@@ -46,6 +46,10 @@ func (v *Volume) uploading() bool {
 func (v *Volume) moved() int64 {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	return v.movedLocked()
+}
+
+func (v *Volume) movedLocked() int64 {
 	sum := v.finished
 	for n := range v.busy {
 		n.mu.Lock()

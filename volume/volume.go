@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"mcfs/crypt"
@@ -99,7 +100,8 @@ type Volume struct {
 	doubts   map[*Node]time.Time // descriptions to be compared with the store, and when
 	doubted  chan struct{}       // one waiting token: there are some
 	started  time.Time
-	finished int64 // bytes of ciphertext committed
+	finished int64        // bytes of ciphertext committed
+	steps    atomic.Int64 // changes of names, and objects of moved directories, that are done
 	notify   func(dir *Node, name string)
 }
 

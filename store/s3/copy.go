@@ -78,7 +78,13 @@ func (s *Store) copyParts(ctx context.Context, c store.Copy) (store.Info, error)
 	if err != nil {
 		return store.Info{}, err
 	}
-	info, err := s.copyInto(ctx, up, c)
+	if c.Begun != nil {
+		err = c.Begun(up)
+	}
+	var info store.Info
+	if err == nil {
+		info, err = s.copyInto(ctx, up, c)
+	}
 	if err != nil {
 		s.forget(ctx, up)
 		return store.Info{}, err
@@ -100,6 +106,9 @@ func (s *Store) copyInto(ctx context.Context, up store.Upload, c store.Copy) (st
 			p, err := s.copyPart(gctx, up, c, i+1, first, last)
 			parts[i] = store.Part{Number: i + 1, Size: last - first + 1}
 			done[i] = p
+			if err == nil && c.Moved != nil {
+				c.Moved(last - first + 1)
+			}
 			return err
 		})
 	}

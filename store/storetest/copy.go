@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"errors"
+	"sync/atomic"
 	"testing"
 
 	"mcfs/store"
@@ -116,4 +118,42 @@ func testCopyOntoItself(t *testing.T, s store.Store) {
 	if gotInfo.Metadata["n"] != "2" {
 		t.Errorf("metadata %v", gotInfo.Metadata)
 	}
+}
+
+// testCopyByParts: whoever copies knows of the upload that it takes before any
+// part leaves, if it takes one, and can refuse it; none is left either way.
+func testCopyByParts(t *testing.T, s store.Store) {
+	ctx := t.Context()
+	source := put(t, s, "source", Random(70_000, 1))
+	none := func() {
+		t.Helper()
+		if ups, err := s.Uploads(ctx, ""); err != nil || len(ups) != 0 {
+			t.Errorf("uploads %v, %v", ups, err)
+		}
+	}
+	var begun store.Upload
+	var moved atomic.Int64
+	c := store.Copy{
+		Source: "source", SourceIfMatch: source.ETag, Target: "target", Size: source.Size, Condition: store.Condition{IfNone: true},
+		Begun: func(up store.Upload) error { begun = up; return nil },
+		Moved: func(n int64) { moved.Add(n) },
+	}
+	if _, err := s.Copy(ctx, c); err != nil {
+		t.Fatal(err)
+	}
+	none()
+	if begun.ID == "" {
+		return // this store copies in one step
+	}
+	if begun.Key != "target" || moved.Load() != source.Size {
+		t.Errorf("begun %+v, %d bytes moved", begun, moved.Load())
+	}
+	refused := errors.New("refused")
+	c.Target, c.Begun = "other", func(store.Upload) error { return refused }
+	if _, err := s.Copy(ctx, c); !errors.Is(err, refused) {
+		t.Errorf("copy: %v", err)
+	}
+	none()
+	_, err := s.Head(ctx, "other")
+	wantErr(t, err, store.ErrNotExist)
 }

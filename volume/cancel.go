@@ -1,0 +1,83 @@
+package volume
+
+import "mcfs/spool"
+
+// Opposite changes of names that have not left yet cancel out: while the store
+// is slow or away, "mv a b; mv b a" or "mkdir d; rmdir d" leaves nothing to do.
+
+// undone finds the queued rename of n from one path to another that has not
+// begun, if undoing it leaves the store as it is; nil if there is none. v.mu is held.
+func (v *Volume) undone(n *Node, from, to string) *change {
+	if n.queued != 1 || n.attempt != nil {
+		return nil
+	}
+	for _, c := range v.changes {
+		if c.node == n && c.Op == opRename && c.Path == from && c.To == to && c.replaces == nil && v.retract(c) {
+			return c
+		}
+	}
+	return nil
+}
+
+// unmade finds the queued change that is to make the object of a directory or
+// symlink, if it has not begun; nil if there is none. v.mu is held.
+func (v *Volume) unmade(n *Node) *change {
+	if n.queued != 1 {
+		return nil
+	}
+	for _, c := range v.changes {
+		made := c.Op == opLink || c.Op == opMkdir && c.makes
+		if c.node == n && made && v.retract(c) {
+			return c
+		}
+	}
+	return nil
+}
+
+// retract keeps a change from beginning, unless it has; v.mu is held.
+func (v *Volume) retract(c *change) bool {
+	if c.begun || c.retracted {
+		return false
+	}
+	c.retracted = true
+	return true
+}
+
+// reinstate is the end of a cancellation that could not be journaled; v.mu is held.
+func (v *Volume) reinstate(c *change) {
+	if c == nil {
+		return
+	}
+	c.retracted = false
+	if c.skipped {
+		c.skipped = false
+		v.work.add(func() { v.perform(c) })
+	}
+}
+
+// cancel forgets a retracted change, which its journal entry's end has made durable; v.mu is held.
+func (v *Volume) cancel(c *change) {
+	delete(v.changes, c.Seq)
+	if v.attrs[c.node] == c {
+		delete(v.attrs, c.node)
+	}
+	c.node.queued--
+	if c.timer != nil {
+		c.timer.Stop()
+	}
+	if c.dir != nil {
+		delete(c.dir.dir.tombs, c.name)
+	}
+	if c.ticket != nil {
+		v.seq.finish(c.ticket)
+	}
+	v.signal()
+}
+
+// forget is the journal's part of a cancellation; nothing where c is nil.
+func (c *change) forget(tx *spool.Tx) error {
+	if c == nil {
+		return nil
+	}
+	return tx.DeleteChange(c.Seq)
+}

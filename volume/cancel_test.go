@@ -1,0 +1,71 @@
+package volume
+
+import (
+	"sync/atomic"
+	"testing"
+
+	"mcfs/crypt"
+)
+
+// TestOppositesCancel: changes whose turn has not come, and that undo each
+// other, come to nothing; the store is not asked at all.
+func TestOppositesCancel(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	r.save("a", random(10))
+	r.sync()
+	var asked atomic.Int64
+	f.set(func(string, string) error { asked.Add(1); return nil })
+	r.v.mu.Lock()
+	busy := r.v.seq.claim(func() {}, "a", "d", "l")
+	r.v.mu.Unlock()
+
+	r.mustRename("a", "b", 0)
+	r.mustRename("b", "a", 0)
+	r.mkdir("d")
+	if err := r.v.Root().Rmdir(t.Context(), "d"); err != nil {
+		t.Fatal(err)
+	}
+	r.symlink("l", "a")
+	r.remove("l")
+	if list := r.v.Pending(); len(list) != 0 {
+		t.Errorf("pending: %+v", list)
+	}
+	after := map[string]string{"a": string(random(10)), "b": "", "d": "", "l": ""}
+	r.holds("cancelled", after)
+	r.v.mu.Lock()
+	r.v.seq.finish(busy)
+	r.v.mu.Unlock()
+	r.sync()
+	if n := asked.Load(); n != 0 {
+		t.Errorf("the store was asked for %d changes", n)
+	}
+	r.expectObjects("a", "a.settings.json")
+	r.crash(f, "after")
+	r.holds("after a crash", after)
+}
+
+// TestWhatHasBegunIsNotCancelled: it is undone by its opposite instead.
+func TestWhatHasBegunIsNotCancelled(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	r.save("a", random(10))
+	r.sync()
+	f.set(func(op, _ string) error {
+		if op == "delete" {
+			return errDown
+		}
+		return nil
+	})
+	r.mustRename("a", "b", 0)
+	for r.v.Pending()[0].Reason == "" {
+		if t.Context().Err() != nil {
+			t.Fatal("the rename has not begun")
+		}
+	}
+	r.mustRename("b", "a", 0)
+	f.set(nil)
+	r.sync()
+	r.expectObjects("a", "a.settings.json")
+	r.truthful()
+	r.cold()
+	r.holds("cold", map[string]string{"a": string(random(10)), "b": ""})
+}

@@ -1,0 +1,225 @@
+package volume
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"mcfs/sidecar"
+	"mcfs/spool"
+	"mcfs/store"
+)
+
+// movers is how many objects of a directory are renamed at once.
+const movers = 16
+
+// loadMoving describes an object that is on its way between places, given
+// oldest first. The new sidecar is put before the old one goes, so that looking
+// from the newest place back finds one; a look that meets neither comes again.
+func (v *Volume) loadMoving(ctx context.Context, places []string) (*version, error) {
+	var bare *version
+	for range 4 {
+		bare = nil
+		for i := len(places) - 1; i >= 0; i-- {
+			ver, err := v.load(ctx, listing{key: places[i], side: sideInfo{etag: "?"}})
+			if errors.Is(err, store.ErrNotExist) {
+				continue
+			}
+			if err != nil || ver.sidecar().etag != "" {
+				return ver, err
+			}
+			bare = ver
+		}
+	}
+	if bare == nil {
+		return nil, fmt.Errorf("describe %s: %w", places[len(places)-1], store.ErrNotExist)
+	}
+	return bare, nil
+}
+
+// moveObjects renames all that the store has below a directory's old name. It
+// may be repeated: what has moved is not there any more.
+func (v *Volume) moveObjects(ctx context.Context, c *change) error {
+	var markers []string
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(movers)
+	for token := ""; ; {
+		page, err := v.store.List(gctx, c.Path, "", token, 0)
+		if err != nil {
+			return errors.Join(fmt.Errorf("list %s: %w", c.Path, err), g.Wait())
+		}
+		for _, o := range page.Objects {
+			switch {
+			case strings.HasSuffix(o.Key, "/"):
+				markers = append(markers, o.Key)
+			case isSidecarOf(o.Key, page.Objects):
+			default:
+				g.Go(func() error { return v.moveObject(gctx, c, o) })
+			}
+		}
+		if page.Next == "" {
+			break
+		}
+		token = page.Next
+	}
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	return v.moveMarkers(ctx, c, markers)
+}
+
+// isSidecarOf says whether a key is that of a sidecar whose file is on the same
+// page: that one takes it along. One whose file is on another page is looked at by itself.
+func isSidecarOf(key string, page []store.Info) bool {
+	base, ok := sidecar.Base(key)
+	if !ok {
+		return false
+	}
+	for _, o := range page {
+		if o.Key == base {
+			return true
+		}
+	}
+	return false
+}
+
+func (v *Volume) moveObject(ctx context.Context, c *change, o store.Info) error {
+	if base, ok := sidecar.Base(o.Key); ok {
+		if _, err := v.store.Head(ctx, base); err == nil {
+			return nil // its file takes it along
+		}
+	}
+	l := listing{key: o.Key, etag: o.ETag, size: o.Size, modified: o.Modified}
+	if side, err := v.store.Head(ctx, sidecar.Name(o.Key)); err == nil {
+		l.side = sideInfo{side.ETag, side.Size, side.Modified}
+	} else if !errors.Is(err, store.ErrNotExist) {
+		return err
+	}
+	ver, err := v.load(ctx, l)
+	if errors.Is(err, store.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	one := &change{Change: spool.Change{Op: opRename, Path: o.Key, To: c.To + strings.TrimPrefix(o.Key, c.Path)}, ver: ver}
+	if ver.damage != nil {
+		return v.moveDamaged(ctx, one, o)
+	}
+	err = v.renameObject(ctx, one)
+	if errors.Is(err, errTaken) {
+		if err = v.divert(one); err == nil {
+			err = v.renameObject(ctx, one)
+			v.mu.Lock()
+			v.seq.finish(one.aside)
+			v.mu.Unlock()
+		}
+	}
+	if errors.Is(err, store.ErrNotExist) {
+		return nil // removed elsewhere meanwhile
+	}
+	if err != nil {
+		return err
+	}
+	v.steps.Add(1)
+	v.settleMoved(c, strings.TrimPrefix(o.Key, c.Path), one.ver)
+	return nil
+}
+
+// moveDamaged moves what cannot be read as it is, its sidecar too: nothing is lost.
+func (v *Volume) moveDamaged(ctx context.Context, c *change, o store.Info) error {
+	for _, key := range []string{o.Key, sidecar.Name(o.Key)} {
+		info, err := v.store.Head(ctx, key)
+		if errors.Is(err, store.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		to := c.To + strings.TrimPrefix(key, c.Path)
+		_, err = v.store.Copy(ctx, store.Copy{
+			Source: key, SourceIfMatch: info.ETag, Target: to, Size: info.Size,
+			Attributes: store.Attributes{ContentType: info.ContentType, Metadata: info.Metadata},
+			Condition:  store.Condition{IfNone: true},
+		})
+		if errors.Is(err, store.ErrPrecondition) {
+			if there, lookErr := v.store.Head(ctx, to); lookErr != nil || there.Size != info.Size || !maps.Equal(there.Metadata, info.Metadata) {
+				continue // not by an earlier try: it stays where it is
+			}
+			err = nil
+		}
+		if err != nil {
+			return fmt.Errorf("copy %s to %s: %w", key, to, err)
+		}
+		if err := v.deleteIfThere(ctx, key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// moveMarkers makes the directories' markers under the new name, then removes the old ones, deepest first.
+func (v *Volume) moveMarkers(ctx context.Context, c *change, markers []string) error {
+	for _, key := range markers {
+		info, err := v.store.Head(ctx, key)
+		if errors.Is(err, store.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		attr := store.Attributes{ContentType: info.ContentType, Metadata: info.Metadata}
+		to := c.To + strings.TrimPrefix(key, c.Path)
+		if _, err := v.store.Put(ctx, to, bodyOf(nil), attr, store.Condition{}); err != nil {
+			return fmt.Errorf("put %s: %w", to, err)
+		}
+	}
+	for i := len(markers) - 1; i >= 0; i-- {
+		if err := v.deleteIfThere(ctx, markers[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// moveDone forgets the old places; v.mu is held.
+func (v *Volume) moveDone(c *change) {
+	for i, m := range v.moves {
+		if m == c {
+			v.moves = append(v.moves[:i:i], v.moves[i+1:]...)
+			return
+		}
+	}
+}
+
+// settleMoved tells the tree's node, if it still stands where the move put it,
+// where its version is now. One that was renamed since finds it by itself.
+func (v *Volume) settleMoved(c *change, rest string, made *version) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	n := c.node
+	for elem := range strings.SplitSeq(rest, "/") {
+		if n == nil || n.dir == nil {
+			return
+		}
+		n = n.dir.children[elem]
+	}
+	if n == nil || n.kind != File {
+		return
+	}
+	key, etag := made.place()
+	side := made.sidecar()
+	n.listed = listing{key: key, etag: etag, size: made.cipher, modified: made.modified, side: side}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for _, x := range []*version{n.ver, n.replaces} {
+		if x != nil && bytes.Equal(x.iv, made.iv) && x.foreign() == made.foreign() {
+			x.moved(key, etag, side)
+		}
+	}
+}
