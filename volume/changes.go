@@ -48,9 +48,9 @@ type change struct {
 	makes  bool // a mkdir that makes the directory, and not one that restates its attributes
 	// retracted: it is not to begin; skipped: its turn came and went meanwhile.
 	retracted, skipped bool
-	waited int    // times that it was put off
-	reason string // of the last failure
-	tries  int
+	waited             int    // times that it was put off
+	reason             string // of the last failure
+	tries              int
 }
 
 // changeRecord is the volume's part of a queued change at rest.

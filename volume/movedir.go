@@ -234,4 +234,3 @@ func (v *Volume) trail(key string) []string {
 	}
 	return list
 }
-

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -45,20 +46,18 @@ func (n *Node) revive(ctx context.Context) error {
 	return nil
 }
 
-// abortUpload aborts what an earlier mount began and lost, however long the
-// store is away: the journal has it until that is done.
+// abortUpload aborts what this or an earlier mount began and lost, however long
+// the store is away: the journal has it until that is done.
 func (v *Volume) abortUpload(up store.Upload) {
 	v.noteUpload(up)
 	v.background(func() {
 		for tries := 0; ; tries++ {
-			ctx, cancel := context.WithTimeout(v.ctx, requestTimeout)
-			err := v.store.Abort(ctx, up)
-			cancel()
-			if err == nil || errors.Is(err, store.ErrNoUpload) {
+			gone, err := v.tryAbort(up)
+			if gone {
 				v.forgetUpload(up)
 				return
 			}
-			if tries == 0 {
+			if err != nil && tries == 0 {
 				v.log.Warn("an unfinished upload is not aborted yet", "path", up.Key, "cause", err)
 			}
 			select {
@@ -68,6 +67,27 @@ func (v *Volume) abortUpload(up store.Upload) {
 			}
 		}
 	})
+}
+
+// tryAbort aborts and looks, a while later, whether the upload is gone: a part
+// that was under way may arrive after the abort, and bring the upload back
+// (AWS: AbortMultipartUpload).
+func (v *Volume) tryAbort(up store.Upload) (gone bool, err error) {
+	ctx, cancel := context.WithTimeout(v.ctx, requestTimeout)
+	defer cancel()
+	if err := v.store.Abort(ctx, up); err != nil {
+		return false, err
+	}
+	select {
+	case <-time.After(late):
+	case <-ctx.Done():
+		return false, context.Cause(ctx)
+	}
+	left, err := v.store.Uploads(ctx, up.Key)
+	if err != nil {
+		return false, err
+	}
+	return !slices.ContainsFunc(left, func(u store.Upload) bool { return u.ID == up.ID }), nil
 }
 
 // noteUpload has the journal remember an upload, forgetUpload forget it, soon.

@@ -1,0 +1,96 @@
+package e2e
+
+import (
+	"bytes"
+	"crypto/rand"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"mcfs/e2e/rig"
+)
+
+// TestRenameAboveFiveGiB renames an object larger than one CopyObject may move,
+// kills the mount while its parts are being copied, and mounts again: the name
+// is the new one from the start, and in the end so is the object, and no upload is left.
+func TestRenameAboveFiveGiB(t *testing.T) {
+	const size, sample = 5<<30 + 300<<20, 1 << 20
+	r := rig.New(t, rig.Settings{"upload.concurrency": "2"})
+	samples := make([]byte, sample)
+	if _, err := rand.Read(samples); err != nil {
+		t.Fatal(err)
+	}
+	at := []int64{0, size / 2, size - sample}
+	placeSparse(t, r, "big", size, samples, at)
+
+	m := r.MountWith(rig.Binary(t, false), "a")
+	from := len(r.S3.Proxy.Requests())
+	start := time.Now()
+	m.Run("mv", m.Path("big"), m.Path("moved"))
+	if took := time.Since(start); took > 2*time.Second {
+		t.Errorf("mv took %v", took)
+	}
+	copied := func() (parts int) {
+		for _, q := range r.S3.Proxy.Requests()[from:] {
+			if q.Op == "UploadPartCopy" && q.Status == 200 {
+				parts++
+			}
+		}
+		return parts
+	}
+	for deadline := time.Now().Add(time.Minute); copied() < 3; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("no part is copied")
+		}
+	}
+	m.Kill()
+	if len(r.Uploads()) != 1 {
+		t.Errorf("uploads after the kill: %v; the test shows nothing", r.Uploads())
+	}
+	if out, err := m.Mcfs(20*time.Second, "unmount", m.Dir); err != nil {
+		t.Fatalf("unmount of a dead mount: %v\n%s", err, out)
+	}
+	m = m.Again()
+	if out := m.Run("ls", m.Dir); out != "moved\n" {
+		t.Errorf("the mount shows %q", out)
+	}
+	r.Settle(2*time.Minute, nil, "moved")
+	f, err := os.Open(m.Path("moved"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	got := make([]byte, sample)
+	for _, off := range at {
+		if _, err := f.ReadAt(got, off); err != nil || !bytes.Equal(got, samples) {
+			t.Errorf("bytes at %d differ (%v)", off, err)
+		}
+	}
+	if info, err := f.Stat(); err != nil || info.Size() != size {
+		t.Errorf("%v, %v", info, err)
+	}
+	f.Close()
+	m.Unmount()
+}
+
+// placeSparse puts an object into the server's own folder, mostly holes: nobody
+// has to send so many bytes.
+func placeSparse(t *testing.T, r *rig.Rig, name string, size int64, sample []byte, at []int64) {
+	t.Helper()
+	r.Put(rig.Prefix+name, rig.Object{Body: sample}) // with the attributes that the server keeps
+	path := filepath.Join(r.S3.Dir, r.S3.Bucket, rig.Prefix, name)
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for _, off := range at {
+		if _, err := f.WriteAt(sample, off); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := f.Truncate(size); err != nil {
+		t.Fatal(err)
+	}
+}
