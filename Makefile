@@ -5,6 +5,7 @@
 # make install  bin/mcfs into $(PREFIX)/bin
 # make lint     vet, gofmt, staticcheck, go mod tidy, and the same for macOS
 # make fuzz     each fuzz target for $(FUZZTIME)
+# make large    renames an object above 5 GiB, over a kill
 # make clean    remove bin/ and the built S3 server
 
 SHELL    := /bin/bash
@@ -20,7 +21,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # The S3 server of the tests; s3test takes it from here.
 export VERSITYGW ?= $(CACHE)/versitygw
 
-.PHONY: all build demo test soak install lint fuzz clean packages fuse-packages versitygw
+.PHONY: all build demo test soak large install lint fuzz clean packages fuse-packages versitygw
 all: build
 
 build:
@@ -58,6 +59,9 @@ $(CACHE)/versitygw: tools/versitygw/go.mod tools/versitygw/go.sum
 	@echo "building the S3 server of the tests, once (about 90 s)"
 	go build -C tools/versitygw -o $@ github.com/versity/versitygw/cmd/versitygw
 	@touch $@
+
+large: packages versitygw
+	MCFS_TEST_LARGE=$$((5300 << 20)) go test -count=1 -timeout 14m -run '^TestRenameOfALargeObject$$' ./e2e
 
 lint:
 	go vet ./...

@@ -178,7 +178,7 @@ func (v *Volume) copyJournaled(ctx context.Context, c store.Copy) (store.Info, e
 	case err == nil:
 		v.forgetUpload(up)
 	default:
-		v.abortUpload(up) // again: the store may have been away when the copy itself tried
+		v.abortUpload(up, 0) // again: the store may have been away when the copy itself tried
 	}
 	return made, err
 }

@@ -46,11 +46,20 @@ func (n *Node) revive(ctx context.Context) error {
 	return nil
 }
 
+// straggle is how long the store may still work on parts that nobody waits for.
+const straggle = 10 * time.Second
+
 // abortUpload aborts what this or an earlier mount began and lost, however long
-// the store is away: the journal has it until that is done.
-func (v *Volume) abortUpload(up store.Upload) {
+// the store is away: the journal has it until that is done. wait is for the
+// requests that may still be under way in the store.
+func (v *Volume) abortUpload(up store.Upload, wait time.Duration) {
 	v.noteUpload(up)
 	v.background(func() {
+		select {
+		case <-time.After(wait):
+		case <-v.ctx.Done():
+			return
+		}
 		for tries := 0; ; tries++ {
 			gone, err := v.tryAbort(up)
 			if gone {
@@ -79,7 +88,7 @@ func (v *Volume) tryAbort(up store.Upload) (gone bool, err error) {
 		return false, err
 	}
 	select {
-	case <-time.After(late):
+	case <-time.After(straggle):
 	case <-ctx.Done():
 		return false, context.Cause(ctx)
 	}

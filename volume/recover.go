@@ -26,7 +26,7 @@ func (v *Volume) recover(ctx context.Context) error {
 		return err
 	}
 	for _, u := range uploads {
-		v.abortUpload(store.Upload{Key: u.Key, ID: u.ID})
+		v.abortUpload(store.Upload{Key: u.Key, ID: u.ID}, straggle) // the store copies on, though nobody listens
 	}
 	entries, err := j.Entries()
 	if err != nil {
@@ -178,7 +178,7 @@ func (v *Volume) recoverEntry(e spool.Entry) {
 		return
 	}
 	for _, id := range r.Uploads {
-		v.abortUpload(store.Upload{Key: r.At, ID: id})
+		v.abortUpload(store.Upload{Key: r.At, ID: id}, 0)
 	}
 	if keepsNode(e.Attr) {
 		v.mu.Lock()
