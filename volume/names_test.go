@@ -725,6 +725,8 @@ func TestRemovedTwiceStaysRemoved(t *testing.T) {
 	r.open("spool-flaky")
 	root := r.v.Root()
 	r.save("a", []byte("first"))
+	r.symlink("b", "target")
+	r.sync()
 	var mu sync.Mutex
 	gates := []chan struct{}{make(chan struct{}), make(chan struct{})}
 	arrived := make(chan struct{}, len(gates))
@@ -757,9 +759,7 @@ func TestRemovedTwiceStaysRemoved(t *testing.T) {
 	}
 	remove()
 	await()
-	if _, err := root.Symlink(t.Context(), "a", "target", 0, 0); err != nil {
-		t.Fatal(err)
-	}
+	r.mustRename("b", "a", 0)
 	remove()
 	close(first)
 	await() // the link is in the store, and its removal has begun
