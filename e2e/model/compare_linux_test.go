@@ -35,6 +35,10 @@ var notCompared = []struct{ what, reason string }{
 // settable is the end of the times that steps set; what is later is the present.
 var settable = time.Date(2010, 1, 1, 0, 0, 0, 0, time.UTC)
 
+// diskTick is how coarse a local disk's clock may be: two changes within a tick
+// of the kernel (10 ms at most) can bear one time there, where the mount's has moved.
+const diskTick = 10 * time.Millisecond
+
 // stamps are the mtimes of a file on either side, as last seen.
 type stamps struct{ disk, mount time.Time }
 
@@ -211,7 +215,7 @@ func (c *comparer) mtime(what string, disk, mount *unix.Stat_t, directory bool) 
 	case directory:
 	case now.mount.Before(settable):
 		return different("the mount still has one that was set")
-	case known && now.disk.Equal(before.disk) && !now.mount.Equal(before.mount):
+	case known && now.disk.Equal(before.disk) && now.mount.Sub(now.disk) > diskTick && !now.mount.Equal(before.mount):
 		return different("only the mount's has changed")
 	case known && !now.disk.Equal(before.disk) && now.mount.Equal(before.mount):
 		return different("only the disk's has changed")
