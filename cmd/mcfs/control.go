@@ -20,19 +20,21 @@ import (
 
 // The control socket of a daemon lies in its user's runtime folder, named after
 // the mountpoint. A client sends one request, a line of JSON; the daemon answers
-// with lines of JSON and keeps the connection until it has ended, so that the
-// end of the connection is the end of the daemon.
+// with lines of JSON. After "unmount" it keeps the connection until it has ended,
+// so that the end of the connection is the end of the daemon; after "sync" until
+// all that was asked for is done, or the client hangs up.
 
 // request is what a client asks for.
 type request struct {
-	Op  string `json:"op"`            // "unmount"
-	Now bool   `json:"now,omitempty"` // do not wait for what is pending
+	Op    string   `json:"op"`              // "unmount" or "sync"
+	Now   bool     `json:"now,omitempty"`   // do not wait for what is pending
+	Paths []string `json:"paths,omitempty"` // of sync, in the volume; "" is all of it
 }
 
 // answer is one line back.
 type answer struct {
 	Text  string `json:"text,omitempty"`  // progress, for a person
-	Done  bool   `json:"done,omitempty"`  // the last line: unmounted
+	Done  bool   `json:"done,omitempty"`  // the last line: unmounted, or in sync
 	Error string `json:"error,omitempty"` // with Done: what could not be finished
 }
 
@@ -66,25 +68,34 @@ func private(dir string, uid int) error {
 	return nil
 }
 
+// served is what a daemon does for those who ask.
+type served struct {
+	stop   func(now bool) // asks the daemon to end
+	settle func(ctx context.Context, paths []string, tell func(string)) error
+	log    func(error)
+}
+
 // control is the daemon's side.
 type control struct {
 	listener net.Listener
-	log      func(error)
-	stop     func(now bool) // asks the daemon to end
+	served
+	ctx    context.Context // of what is done for clients
+	cancel context.CancelFunc
 
-	wg    sync.WaitGroup // accept and the readers of requests
+	wg    sync.WaitGroup // accept and those who serve a connection
 	mu    sync.Mutex
 	conns map[net.Conn]struct{} // of those who wait for the end
 }
 
 // listenControl makes the socket. That nobody else answers on it makes sure
 // that one daemon alone serves a mountpoint.
-func listenControl(mountpoint string, stop func(now bool), log func(error)) (*control, error) {
+func listenControl(mountpoint string, s served) (*control, error) {
 	l, err := listenUnix(mountpoint)
 	if err != nil {
 		return nil, err
 	}
-	c := &control{listener: l, log: log, stop: stop, conns: make(map[net.Conn]struct{})}
+	c := &control{served: s, listener: l, conns: make(map[net.Conn]struct{})}
+	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.wg.Go(c.accept)
 	return c, nil
 }
@@ -129,14 +140,52 @@ func (c *control) serve(conn net.Conn) {
 	_ = conn.SetReadDeadline(time.Now().Add(time.Second))
 	line, err := bufio.NewReader(conn).ReadBytes('\n')
 	var r request
-	if err != nil || json.Unmarshal(line, &r) != nil || r.Op != "unmount" {
-		conn.Close() // also one who only looked whether somebody answers
-		return
+	if err != nil || json.Unmarshal(line, &r) != nil {
+		r.Op = "" // also one who only looked whether somebody answers
 	}
-	c.mu.Lock()
-	c.conns[conn] = struct{}{}
-	c.mu.Unlock()
-	c.stop(r.Now)
+	switch r.Op {
+	case "unmount":
+		c.mu.Lock()
+		c.conns[conn] = struct{}{}
+		c.mu.Unlock()
+		c.stop(r.Now)
+	case "sync":
+		c.sync(conn, r.Paths)
+	default:
+		conn.Close()
+	}
+}
+
+// sync settles the paths for one client, which may hang up.
+func (c *control) sync(conn net.Conn, paths []string) {
+	defer conn.Close()
+	ctx, hangUp := context.WithCancel(c.ctx)
+	defer hangUp()
+	_ = conn.SetReadDeadline(time.Time{})
+	var wg sync.WaitGroup
+	wg.Go(func() { // ends when the client does, or with conn
+		_, _ = conn.Read(make([]byte, 1))
+		hangUp()
+	})
+	err := c.settle(ctx, paths, func(text string) { c.write(conn, answer{Text: text}) })
+	a := answer{Done: true}
+	if err != nil {
+		a.Error = oneLine(err)
+	}
+	c.write(conn, a)
+	conn.Close()
+	wg.Wait()
+}
+
+func (c *control) write(conn net.Conn, a answer) {
+	line, err := json.Marshal(a)
+	if err == nil {
+		_ = conn.SetWriteDeadline(time.Now().Add(time.Second))
+		_, err = conn.Write(append(line, '\n'))
+	}
+	if err != nil && c.ctx.Err() == nil {
+		c.log(err)
+	}
 }
 
 // tell sends a line to all who wait. One who does not read is left behind.
@@ -161,6 +210,7 @@ func (c *control) tell(a answer) {
 // close takes the socket away; who waits is let go by the end of the process.
 func (c *control) close() error {
 	err := c.listener.Close() // removes the file
+	c.cancel()
 	c.wg.Wait()
 	return err
 }
@@ -169,8 +219,8 @@ func (c *control) close() error {
 var errNoDaemon = errors.New("no daemon answers")
 
 // ask sends a request to the daemon of a mountpoint, hands its progress to
-// tell, and returns when the daemon has ended. Its error is what the daemon
-// could not finish.
+// tell, and returns when the daemon has ended or done what was asked. Its error
+// is what the daemon could not finish.
 func ask(ctx context.Context, mountpoint string, uids []int, r request, tell func(string)) error {
 	conn, err := dialControl(ctx, mountpoint, uids)
 	if err != nil {
@@ -201,7 +251,7 @@ func ask(ctx context.Context, mountpoint string, uids []int, r request, tell fun
 	}
 	switch {
 	case ctx.Err() != nil:
-		return fmt.Errorf("interrupted: the daemon of %s goes on, and ends when it has finished", mountpoint)
+		return fmt.Errorf("interrupted: the daemon of %s goes on", mountpoint)
 	case !last.Done:
 		return fmt.Errorf("the daemon of %s ended without finishing: what is left is in its spool, the next mount goes on", mountpoint)
 	case last.Error != "":

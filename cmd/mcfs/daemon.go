@@ -179,7 +179,9 @@ func (d *daemon) closeVolume() error {
 }
 
 func (d *daemon) mount(ctx context.Context) (err error) {
-	d.control, err = listenControl(d.o.mountpoint, d.requestStop, func(err error) { d.log.Warn("control socket", "err", err) })
+	d.control, err = listenControl(d.o.mountpoint, served{
+		stop: d.requestStop, settle: d.settle, log: func(err error) { d.log.Warn("control socket", "err", err) },
+	})
 	if err != nil {
 		return err
 	}

@@ -110,14 +110,11 @@ func (d *daemon) farewell(err error) error {
 }
 
 func (d *daemon) shutDown(ctx context.Context) error {
-	stuck, giveUp := context.WithCancelCause(ctx)
-	defer giveUp(nil)
-	drained := make(chan struct{})
-	var wg sync.WaitGroup
-	wg.Go(func() { d.report(drained, giveUp) })
-	err := d.volume.Close(stuck)
-	close(drained)
-	wg.Wait()
+	err := d.whileMoving(ctx, d.volume.Close, func(text string) {
+		d.log.Info(text)
+		d.control.tell(answer{Text: text})
+		notify("STATUS=" + text)
+	})
 	d.drained = true
 	if uerr := d.server.Unmount(); errors.Is(uerr, fs.ErrDetached) {
 		d.log.Warn("programs still had files open in the mount; they get errors now", "mountpoint", d.o.mountpoint)
@@ -128,15 +125,40 @@ func (d *daemon) shutDown(ctx context.Context) error {
 	return errors.Join(err, d.close())
 }
 
-// report says what the drain waits for, and gives up when nothing moves.
-func (d *daemon) report(drained <-chan struct{}, giveUp context.CancelCauseFunc) {
+// settle waits until everything under the paths is committed.
+func (d *daemon) settle(ctx context.Context, paths []string, tell func(string)) error {
+	for _, path := range paths {
+		err := d.whileMoving(ctx, func(ctx context.Context) error { return d.volume.Sync(ctx, path) }, tell)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// whileMoving runs what waits for pending work, says what it waits for, and
+// ends it when nothing moves.
+func (d *daemon) whileMoving(ctx context.Context, wait func(context.Context) error, tell func(string)) error {
+	ctx, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() { d.report(done, giveUp, tell) })
+	err := wait(ctx)
+	close(done)
+	wg.Wait()
+	return err
+}
+
+// report says what is waited for, and gives up when nothing moves.
+func (d *daemon) report(done <-chan struct{}, giveUp context.CancelCauseFunc, tell func(string)) {
 	patience := d.o.config.Upload.Timeout
 	ticks := time.NewTicker(progressEvery)
 	defer ticks.Stop()
 	last, moved := "", time.Now()
 	for {
 		select {
-		case <-drained:
+		case <-done:
 			return
 		case <-ticks.C:
 		}
@@ -144,10 +166,7 @@ func (d *daemon) report(drained <-chan struct{}, giveUp context.CancelCauseFunc)
 		if len(waiting) == 0 {
 			continue
 		}
-		text := progress(waiting)
-		d.log.Info(text)
-		d.control.tell(answer{Text: text})
-		notify("STATUS=" + text)
+		tell(progress(waiting))
 		if state := fmt.Sprint(waiting); state != last {
 			last, moved = state, time.Now()
 		}

@@ -267,11 +267,20 @@ func TestNotify(t *testing.T) {
 func TestControl(t *testing.T) {
 	at := filepath.Join(t.TempDir(), "mnt")
 	asked := make(chan bool, 8)
-	c, err := listenControl(at, func(now bool) { asked <- now }, func(err error) { t.Error(err) })
+	c, err := listenControl(at, served{
+		stop: func(now bool) { asked <- now }, log: func(err error) { t.Error(err) },
+		settle: func(ctx context.Context, paths []string, tell func(string)) error {
+			tell(strings.Join(paths, " "))
+			if paths[0] == "forever" {
+				<-ctx.Done()
+			}
+			return ctx.Err()
+		},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := listenControl(at, nil, nil); err == nil || !strings.Contains(err.Error(), "another mcfs serves") {
+	if _, err := listenControl(at, served{}); err == nil || !strings.Contains(err.Error(), "another mcfs serves") {
 		t.Errorf("a second daemon: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -284,7 +293,21 @@ func TestControl(t *testing.T) {
 			t.Error("asked for haste")
 		}
 	}
-	cancel()
+	var told string
+	sync := func(path string) error {
+		return ask(ctx, at, []int{os.Geteuid()}, request{Op: "sync", Paths: []string{path}}, func(text string) {
+			told = text
+			if text == "forever" {
+				cancel() // the client hangs up, and the daemon lets go
+			}
+		})
+	}
+	if err := sync("d"); err != nil || told != "d" {
+		t.Errorf("sync: %v, told %q", err, told)
+	}
+	if err := sync("forever"); err == nil || !strings.Contains(err.Error(), "goes on") {
+		t.Errorf("the interrupted sync: %v", err)
+	}
 	if err := <-results; err == nil || !strings.Contains(err.Error(), "goes on") {
 		t.Errorf("the interrupted one: %v", err)
 	}

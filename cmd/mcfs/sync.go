@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"mcfs/fs"
+)
+
+const syncHelp = `Waits until everything at and under each PATH is in the store: files that are
+closed, changes of names and attributes. PATH is in a mount; without one it is
+the current directory. While it waits it says every two seconds what is pending.
+
+A file whose writer was killed stays as it is until it is written and closed
+again; named here, by its own path or that of a directory above it, it is
+committed as it is. The mountpoint itself names none of them. Files that are
+open for writing are not waited for, nor those under local-only names.
+
+What makes no progress for upload.timeout is named, and goes on behind; the exit
+status is then 1.`
+
+func newSync(std stdio) *cobra.Command {
+	return &cobra.Command{
+		Use:   "sync [PATH...]",
+		Short: "Wait until everything under PATH is committed",
+		Long:  syncHelp,
+		Example: `  mcfs sync ~/ingest
+  mcfs sync ~/ingest/day1/movie.mp4`,
+		RunE: func(c *cobra.Command, args []string) error {
+			ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGINT, syscall.SIGTERM)
+			defer stop()
+			if len(args) == 0 {
+				args = []string{"."}
+			}
+			var errs []error
+			for _, path := range args {
+				errs = append(errs, syncPath(ctx, path, func(text string) { fmt.Fprintln(std.err, text) }))
+			}
+			return errors.Join(errs...)
+		},
+	}
+}
+
+// syncPath asks the daemon of the mount in which a path lies.
+func syncPath(ctx context.Context, path string, tell func(string)) error {
+	mountpoint, inside, m, err := mountOf(path)
+	if err != nil {
+		return err
+	}
+	uids := []int{os.Geteuid()}
+	if !slices.Contains(uids, m.UID) {
+		uids = append(uids, m.UID)
+	}
+	err = ask(ctx, mountpoint, uids, request{Op: "sync", Paths: []string{inside}}, tell)
+	if errors.Is(err, errNoDaemon) {
+		return fmt.Errorf("sync %s: the daemon of %s does not answer: mount it again, and what is pending goes on", path, mountpoint)
+	}
+	if err != nil {
+		return fmt.Errorf("sync %s: %w", path, err)
+	}
+	return nil
+}
+
+// mountOf finds the mount in which a path lies, and the path in it.
+func mountOf(path string) (mountpoint, inside string, m fs.Mounted, err error) {
+	real, err := fs.Resolve(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return "", "", m, fmt.Errorf("%s does not exist", path)
+	case err != nil:
+		return "", "", m, fmt.Errorf("sync %s: %w", path, err)
+	}
+	for dir := real; ; dir = filepath.Dir(dir) {
+		if m, ok := fs.MountAt(dir); ok && m.UID >= 0 {
+			return dir, strings.TrimPrefix(strings.TrimPrefix(real, dir), "/"), m, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return "", "", m, fmt.Errorf("%s is not in a mount of mcfs", path)
+		}
+	}
+}
