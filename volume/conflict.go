@@ -132,7 +132,7 @@ func (v *Volume) retitleConflict(n *Node, name string) {
 	if d.dir.children[old] == n {
 		delete(d.dir.children, old)
 	}
-	d.dir.listedAt = time.Time{}
+	d.dir.expire(old)
 	n.name, n.changed = name, time.Now()
 	d.dir.children[name] = n
 	v.tell(d, old)
@@ -166,7 +166,7 @@ func (v *Volume) setAside(ctx context.Context, n *Node, a *attempt, info store.I
 	a.replaces, a.withdrew = c.source, false
 	v.mu.Lock()
 	if d := n.parent; d != nil {
-		d.dir.listedAt = time.Time{}
+		d.dir.expire(n.name)
 	}
 	v.mu.Unlock()
 	v.retryLater(n, a, cause)

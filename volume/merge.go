@@ -105,6 +105,24 @@ func (v *Volume) sameVersion(c *Node, l listing) bool {
 	return true
 }
 
+// expire has the next look at the directory ask the store, and what is known be
+// the last-known answer meanwhile; Volume.mu is held.
+func (d *dirState) expire(name string) {
+	if !d.listedAt.IsZero() {
+		d.listedAt = time.Unix(0, 0)
+	}
+	delete(d.fresh, name)
+}
+
+// expireAbove does so for the directory that a node stands in.
+func (v *Volume) expireAbove(n *Node) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if n.parent != nil && n.parent.dir.children[n.name] == n {
+		n.parent.dir.expire(n.name)
+	}
+}
+
 // detach takes a name away because another machine did; open handles go on.
 func (v *Volume) detach(d, c *Node) {
 	delete(d.dir.children, c.name)

@@ -7,6 +7,7 @@ import (
 
 	"mcfs/keys"
 	"mcfs/spool"
+	"mcfs/store"
 	"mcfs/volume/fetch"
 )
 
@@ -163,6 +164,10 @@ func (n *Node) describe(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, waitUnknown)
 	defer cancel()
 	ver, err := n.v.loadListed(ctx, n)
+	if errors.Is(err, store.ErrNotExist) {
+		n.v.expireAbove(n)
+		return fmt.Errorf("describe: removed elsewhere: %w", ErrStale) // the kernel looks the name up again
+	}
 	if err != nil {
 		return errorsIO(err)
 	}
