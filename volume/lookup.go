@@ -160,7 +160,7 @@ func (v *Volume) takeOff(d *Node, onePage bool) *flight {
 func (v *Volume) awaitFlight(ctx context.Context, d *Node, f *flight, had bool, name string) (enough bool, err error) {
 	limit := waitUnknown
 	if had {
-		limit = waitKnown
+		limit = v.patience()
 	}
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
@@ -178,6 +178,7 @@ func (v *Volume) awaitFlight(ctx context.Context, d *Node, f *flight, had bool, 
 		now := f.pages.Load()
 		switch {
 		case had:
+			v.waitedInVain(limit)
 			return true, nil
 		case now == pages:
 			return true, fmt.Errorf("list: %w: %w", ErrIO, store.ErrUnavailable)
@@ -196,21 +197,67 @@ func (v *Volume) awaitFlight(ctx context.Context, d *Node, f *flight, had bool, 
 func (v *Volume) bounded(ctx context.Context, had bool, f func(context.Context) error) error {
 	limit := waitUnknown
 	if had {
-		limit = waitKnown
+		if limit = v.patience(); limit == 0 {
+			return nil
+		}
 	}
+	begun := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	if err := f(ctx); err != nil && !had {
+	err := f(ctx)
+	switch {
+	case err == nil:
+		v.answered(begun)
+	case !had:
 		return errorsIO(err)
+	default:
+		v.waitedInVain(limit)
 	}
 	return nil
 }
 
+// patience is how long to wait for news where something is known: a second, but
+// nothing for a while after a wait in vain. An ls has several such waits, and
+// those of others that hold its directory; in all it is to take a second or two (P7).
+func (v *Volume) patience() time.Duration {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if time.Now().Before(v.away) {
+		return 0
+	}
+	return waitKnown
+}
+
+// waitedInVain notes that the store did not answer within the limit.
+func (v *Volume) waitedInVain(limit time.Duration) {
+	if limit == 0 {
+		return
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.away = time.Now().Add(awayFor)
+}
+
+// answered notes that it did, to what was asked then.
+func (v *Volume) answered(begun time.Time) {
+	if time.Since(begun) >= waitKnown {
+		return
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.away = time.Time{}
+}
+
 // fly lists d. A lookup needs one page; if there are more the directory is large.
 func (v *Volume) fly(d *Node, f *flight) {
-	settled, err := false, error(nil)
+	settled, err, begun := false, error(nil), time.Now()
 	for i := 0; i < maxLooks && !settled && err == nil; i++ {
 		settled, err = v.survey(d, f)
+	}
+	if err == nil {
+		v.answered(begun)
+	} else {
+		v.waitedInVain(waitKnown)
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()

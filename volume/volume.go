@@ -21,7 +21,9 @@ import (
 const (
 	// waitKnown bounds how long an operation on names waits for the network
 	// where a last-known answer exists, waitUnknown where none does (P7).
-	waitKnown   = time.Second
+	waitKnown = time.Second
+	// awayFor is how long after a wait in vain nobody waits where a last-known answer exists.
+	awayFor     = 4 * time.Second
 	waitUnknown = 10 * time.Second
 	// requestTimeout bounds one small request that runs behind.
 	requestTimeout = 60 * time.Second
@@ -96,6 +98,7 @@ type Volume struct {
 	idle     []*Node             // clean files nobody has open, oldest first
 	moves    []*change           // directories whose objects still have their old keys, oldest first
 	trails   []*change           // these, and the last ones that are done
+	away     time.Time           // until then nobody waits for the store who knows something already
 	settled  chan struct{}       // closed and renewed when a draft or change ends
 	doubts   map[*Node]time.Time // descriptions to be compared with the store, and when
 	doubted  chan struct{}       // one waiting token: there are some

@@ -172,6 +172,9 @@ func (p *player) overwrite(tag, name string) {
 		return
 	}
 	p.l.making(tag, e.makes)
+	if p.rng.IntN(3) == 0 { // an editor keeps its file open, and news come meanwhile
+		time.Sleep(time.Duration(p.rng.IntN(1500)) * time.Millisecond)
+	}
 	p.put(&e, f, func() error {
 		if err := f.Truncate(0); err != nil {
 			return err
