@@ -61,7 +61,8 @@ func (n *Node) prepare(ctx context.Context) error {
 	if ver.foreign() {
 		return n.install(ver, nil, nil)
 	}
-	key, err := n.v.keeper.Unwrap(ctx, ver.wrapped, ver.keyID)
+	wrapped, keyID := ver.dataKey()
+	key, err := n.v.keeper.Unwrap(ctx, wrapped, keyID)
 	if err != nil {
 		if errors.Is(err, keys.ErrMalformed) {
 			n.v.log.Error("file cannot be read", "path", path, "cause", err)
@@ -77,7 +78,8 @@ func (n *Node) prepare(ctx context.Context) error {
 
 // cacheFile makes the sealed file for blocks of ver; nil if the spool cannot.
 func (n *Node) cacheFile(ver *version, key []byte, path string) *spool.File {
-	f, err := n.v.spool.Create(spool.Header{ID: n.fileID(), Wrapped: ver.wrapped, KeyID: ver.keyID, Path: path}, key)
+	wrapped, keyID := ver.dataKey()
+	f, err := n.v.spool.Create(spool.Header{ID: n.fileID(), Wrapped: wrapped, KeyID: keyID, Path: path}, key)
 	if err != nil {
 		n.v.log.Warn("reading without a cache", "path", path, "cause", err)
 		return nil

@@ -102,7 +102,7 @@ func newFlakyRig(t *testing.T, mode crypt.Mode) (*rig, *flaky) {
 func (r *rig) crash(f *flaky, name string) {
 	r.t.Helper()
 	time.Sleep(150 * time.Millisecond) // what may be written a little later is written by then
-	from, to := filepath.Dir(r.spoolFile("journal.db")), filepath.Join(r.home, name)
+	from, to := r.spoolDir(), filepath.Join(r.home, name)
 	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
 		r.t.Fatal(err)
 	}
@@ -133,6 +133,9 @@ func (r *rig) crash(f *flaky, name string) {
 	f.set(nil)
 	r.open(name)
 }
+
+// spoolDir is the folder of the spool that is open.
+func (r *rig) spoolDir() string { return filepath.Join(r.home, r.name) }
 
 func (r *rig) spoolFile(name string) string { return filepath.Join(r.home, "spool-flaky", name) }
 

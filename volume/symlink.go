@@ -221,7 +221,8 @@ func (v *Volume) openTarget(ctx context.Context, ver *version) (string, error) {
 			return "", err
 		}
 	}
-	key, err := v.keeper.Unwrap(ctx, ver.wrapped, ver.keyID)
+	wrapped, keyID := ver.dataKey()
+	key, err := v.keeper.Unwrap(ctx, wrapped, keyID)
 	if err != nil {
 		return "", err
 	}

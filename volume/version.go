@@ -75,6 +75,13 @@ func (x *version) place() (key, etag string) {
 	return x.key, x.etag
 }
 
+// dataKey is the wrapped data key, and what it is wrapped under, by the latest word of a sidecar.
+func (x *version) dataKey() (wrapped []byte, keyID string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.wrapped, x.keyID
+}
+
 func (x *version) sidecar() sideInfo {
 	x.mu.Lock()
 	defer x.mu.Unlock()

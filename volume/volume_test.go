@@ -22,6 +22,7 @@ import (
 type rig struct {
 	t      *testing.T
 	home   string
+	name   string // of the spool that is open
 	store  store.Store
 	keeper keys.Keeper
 	o      Options
@@ -72,7 +73,7 @@ func (r *rig) open(name string) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	r.spool, r.v = sp, v
+	r.spool, r.v, r.name = sp, v, name
 }
 
 func (r *rig) close() {
