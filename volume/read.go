@@ -1,7 +1,6 @@
 package volume
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +8,6 @@ import (
 	"slices"
 
 	"mcfs/crypt"
-	"mcfs/sidecar"
 	"mcfs/spool"
 	"mcfs/volume/fetch"
 )
@@ -170,25 +168,6 @@ func (v *Volume) stations(n *Node) (places []string) {
 		}
 	}
 	return places
-}
-
-// refind repairs what is known of where ver is; true if it is at key, elsewhere
-// or under another ETag than was known.
-func (v *Volume) refind(ctx context.Context, ver *version, key string) (bool, error) {
-	info, err := v.store.Head(ctx, key)
-	if err != nil {
-		return false, err
-	}
-	obj, ours, err := sidecar.ParseObject(info.Metadata)
-	if err != nil || !ours || !bytes.Equal(obj.IV, ver.iv) || info.Size != ver.cipher {
-		return false, err
-	}
-	oldKey, oldETag := ver.place()
-	if oldKey == key && oldETag == info.ETag {
-		return false, nil
-	}
-	ver.moved(key, info.ETag, ver.sidecar())
-	return true, nil
 }
 
 // readFailed gives the pipeline's error the words of this package, and takes

@@ -139,6 +139,8 @@ func TestRetries(t *testing.T) {
 	// The echo of one's own write is a broken condition, as the contract warns.
 	server.Proxy.Reset()
 	server.Proxy.Fail("PutObject", 1, s3test.Fault{Lose: true})
+	// It is small: a server that refuses early resets a connection on which much is still to come.
+	content = content[:1000]
 	_, err := s.Put(t.Context(), "echo", storetest.BodyOf(content), store.Attributes{}, store.Condition{IfNone: true})
 	if !errors.Is(err, store.ErrPrecondition) {
 		t.Errorf("after a lost answer: %v", err)

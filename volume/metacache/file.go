@@ -12,6 +12,7 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 var (
@@ -164,7 +165,7 @@ func apply(b *bolt.Bucket, batch map[string][]byte, fallen []string) error {
 		} else {
 			err = b.Put([]byte(key), value)
 		}
-		if err != nil && !errors.Is(err, bolt.ErrKeyTooLarge) {
+		if err != nil && !errors.Is(err, bolterrors.ErrKeyTooLarge) {
 			return err
 		}
 	}
