@@ -344,18 +344,20 @@ func (v *Volume) restate(n *Node) {
 func (v *Volume) condemn(n *Node, a *attempt, err error) {
 	v.log.Error("file cannot be committed; its draft is in quarantine", "path", a.path, "cause", err)
 	n.mu.Lock()
-	n.step(evCondemn)
-	n.failure = err
-	n.turn()
 	id, filed := n.entryID()
 	n.mu.Unlock()
-	v.mu.Lock()
-	v.endAttempt(n, a)
-	v.mu.Unlock()
-	if filed {
+	if filed { // before those who wait in close are told
 		if err := v.spool.Quarantine(id, err.Error()); err != nil {
 			v.log.Error("quarantine", "id", id, "cause", err)
 		}
 		v.dropEntry(id)
 	}
+	n.mu.Lock()
+	n.step(evCondemn)
+	n.failure = err
+	n.turn()
+	n.mu.Unlock()
+	v.mu.Lock()
+	v.endAttempt(n, a)
+	v.mu.Unlock()
 }

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -45,7 +44,6 @@ type schedule struct {
 	random  *rand.Rand
 	want    map[string]string // by path: content, "dir", "-> target"
 	modes   map[string]uint32
-	mu      sync.Mutex
 	done    []string
 	crashes int
 }

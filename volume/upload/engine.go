@@ -213,7 +213,7 @@ func (e *Engine) endJob(u *Upload, cost int64) {
 	e.poke()
 }
 
-// spawnLeaving is spawn for what Settle waits for.
+// spawnLeaving runs f on a goroutine that Settle and Close wait for; false if the engine is closed.
 func (e *Engine) spawnLeaving(f func()) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
