@@ -188,7 +188,8 @@ func (n *Node) write(ctx context.Context, p []byte, off int64) (int, error) {
 	return len(p), nil
 }
 
-// obstacleTo says what stands between now and changing [off, end).
+// obstacleTo says what stands between now and changing [off, end); a negative
+// end is that of the file.
 func (n *Node) obstacleTo(off, end int64) obstacle {
 	if n.state == Lost {
 		return func(context.Context) error { return fmt.Errorf("its draft is in quarantine: %w", ErrIO) }
@@ -196,7 +197,11 @@ func (n *Node) obstacleTo(off, end int64) obstacle {
 	if n.stored != nil {
 		return n.revive
 	}
-	if n.up != nil && n.up.Touches(off, max(end, n.size())-off) {
+	touched := end
+	if end < 0 {
+		touched = n.size()
+	}
+	if n.up != nil && n.up.Touches(off, touched-off) {
 		return n.recall()
 	}
 	if n.file == nil {
