@@ -200,6 +200,10 @@ func testRefused(t *testing.T, dir string) {
 	must(t, os.WriteFile(p("a"), nil, 0o600))
 	wantErrno(t, "link", os.Link(p("a"), p("b")), syscall.EPERM)
 	wantErrno(t, "mkfifo", unix.Mkfifo(p("fifo"), 0o600), syscall.ENOTSUP)
+	wantErrno(t, "mknod of a socket", unix.Mknod(p("socket"), syscall.S_IFSOCK|0o600, 0), syscall.ENOTSUP)
+	if os.Geteuid() == 0 { // nobody else gets as far
+		wantErrno(t, "mknod of a device", unix.Mknod(p("null"), syscall.S_IFCHR|0o600, int(unix.Mkdev(1, 3))), syscall.ENOTSUP)
+	}
 	must(t, unix.Mknod(p("node"), syscall.S_IFREG|0o640, 0))
 	if info, err := os.Stat(p("node")); err != nil || info.Mode() != 0o640 || info.Size() != 0 {
 		t.Errorf("mknod of a file: %v, %v", info, err)

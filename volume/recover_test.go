@@ -368,6 +368,9 @@ func TestFileLargerThanSpool(t *testing.T) {
 			if _, err := h.WriteAt(t.Context(), buf, 20_000_000); !errors.Is(err, ErrFull) {
 				t.Errorf("writing a dropped part: %v", err)
 			}
+			if err := r.rename("a", "b", 0); !errors.Is(err, ErrBusy) {
+				t.Errorf("renaming with a dropped part: %v", err)
+			}
 			r.finish(h)
 			if !bytes.Equal(r.load("a"), p) {
 				t.Error("content differs, warm")

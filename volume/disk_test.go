@@ -1,0 +1,86 @@
+package volume
+
+import (
+	"errors"
+	"os"
+	"testing"
+	"time"
+
+	"mcfs/crypt"
+)
+
+// Where a volume is not as a disk is.
+
+// TestUnlinkedVersionGoesStale: an open file that was removed is read from the
+// store until another takes its name there; after that what is not cached is gone.
+func TestUnlinkedVersionGoesStale(t *testing.T) {
+	r := newRig(t, crypt.CTR)
+	r.save("a", random(8<<20))
+	r.cold()
+	h := r.openFile("a", os.O_RDONLY)
+	defer h.Release()
+	if err := r.v.Root().Remove(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	r.save("a", []byte("another"))
+	r.sync()
+	buf := make([]byte, 100)
+	if _, err := h.ReadAt(t.Context(), buf, 7<<20); !errors.Is(err, ErrStale) {
+		t.Errorf("read of what is gone: %v", err)
+	}
+	r.reads("a", "another")
+}
+
+// TestRootKeepsAttributesInMemory: the root has no marker, since no object has an
+// empty name: what is set lasts as long as the mount. A directory counts one
+// link, whatever is in it.
+func TestRootKeepsAttributesInMemory(t *testing.T) {
+	r := newRig(t, crypt.CTR)
+	root := func() Attr {
+		t.Helper()
+		a, err := r.v.Root().Attr(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	before, mode := root(), uint32(0o711)
+	r.mkdir("d")
+	r.mkdir("d/e")
+	if _, err := r.v.Root().SetAttr(t.Context(), nil, SetAttr{Mode: &mode}); err != nil {
+		t.Fatal(err)
+	}
+	if a := root(); a.Mode&0o7777 != mode || a.Nlink != 1 {
+		t.Errorf("mode %o, %d links", a.Mode, a.Nlink)
+	}
+	if a, err := r.node("d").Attr(t.Context()); err != nil || a.Nlink != 1 {
+		t.Errorf("%d links, %v", a.Nlink, err)
+	}
+	r.sync()
+	r.expectObjects("d/", "d/e/")
+	r.cold()
+	if a := root(); a.Mode != before.Mode {
+		t.Errorf("mode %o, not %o, in the next mount", a.Mode, before.Mode)
+	}
+}
+
+// TestTruncateToTheSameSize is no change of content: no object is uploaded.
+func TestTruncateToTheSameSize(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	r.save("a", random(100_000))
+	r.sync()
+	f.set(func(op, key string) error {
+		if op != "head" {
+			t.Errorf("%s of %s", op, key)
+		}
+		return nil
+	})
+	h := r.openFile("a", os.O_RDWR)
+	r.truncate(h, 100_000)
+	r.finish(h)
+	time.Sleep(2 * releaseDelay)
+	r.sync()
+	if list := r.v.Pending(); len(list) > 0 {
+		t.Errorf("pending: %+v", list)
+	}
+}
