@@ -172,7 +172,9 @@ func (c *control) sync(conn net.Conn, paths []string) {
 	if err != nil {
 		a.Error = oneLine(err)
 	}
-	c.write(conn, a)
+	if hungUp := ctx.Err() != nil && c.ctx.Err() == nil; !hungUp {
+		c.write(conn, a)
+	}
 	conn.Close()
 	wg.Wait()
 }
