@@ -76,7 +76,7 @@ func Mount(ctx context.Context, mountpoint string, v *volume.Volume, o Options) 
 		v.OnChanged(f.notifier.changed)
 	}
 	root := &dirNode{node: node{fs: f, v: v.Root()}}
-	raw := gofs.NewNodeFS(root, f.nodeOptions(o))
+	raw := platformFS(gofs.NewNodeFS(root, f.nodeOptions(o)))
 	if s.fuse, err = fuse.NewServer(raw, mountpoint, mountOptions(o)); err != nil {
 		s.notifier.close()
 		return nil, fmt.Errorf("mount %s: %s", mountpoint, strings.TrimSpace(err.Error())) // the helper's ends in a newline

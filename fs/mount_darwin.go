@@ -21,8 +21,13 @@ const (
 	renameExchange  = 2 // RENAME_SWAP
 )
 
-// platformOptions for macFUSE: the name in Finder, no ._ files beside every
-// file, and no 60 s after which the kernel gives up an upload.
+// platformOptions for macFUSE. The name is Finder's. RENAME_EXCL is asked for,
+// since go-fuse negotiates only the swap by itself. It also passes daemon_timeout=0,
+// without which the kernel gives up a volume whose close takes a minute.
+//
+// Not noappledouble: macFUSE would refuse every name "._*" and ".DS_Store", and
+// so copies and archives that hold one (macfuse/macfuse#519). Such files are
+// local-only here, and macOS makes none by itself where attributes are kept.
 func platformOptions(m *fuse.MountOptions) {
 	name := m.FsName
 	if _, after, ok := strings.Cut(name, "#"); ok {
@@ -31,7 +36,22 @@ func platformOptions(m *fuse.MountOptions) {
 	if name == "" || name == "." {
 		name = m.Name
 	}
-	m.Options = append(m.Options, "volname="+name, "noappledouble")
+	m.Options = append(m.Options, "volname="+name)
+	m.ExtraCapabilities |= fuse.CAP_RENAME_EXCL
+}
+
+// platformFS refuses what go-fuse would do wrong: it does not pass on where in
+// an attribute a value begins, which on macOS may be in the middle of a resource
+// fork, and the value would replace the whole.
+func platformFS(raw fuse.RawFileSystem) fuse.RawFileSystem { return wholeAttributes{raw} }
+
+type wholeAttributes struct{ fuse.RawFileSystem }
+
+func (w wholeAttributes) SetXAttr(cancel <-chan struct{}, in *fuse.SetXAttrIn, name string, value []byte) fuse.Status {
+	if in.Position != 0 {
+		return fuse.EINVAL
+	}
+	return w.RawFileSystem.SetXAttr(cancel, in, name, value)
 }
 
 func afterMount(string, *slog.Logger) {}

@@ -36,6 +36,8 @@ func platformOptions(m *fuse.MountOptions) {
 	m.DisabledCapabilities |= fuse.CAP_PASSTHROUGH
 }
 
+func platformFS(raw fuse.RawFileSystem) fuse.RawFileSystem { return raw }
+
 // afterMount lifts the read-ahead above the kernel's default for FUSE, 128 KiB.
 // Only root may, and it is no more than a gain.
 func afterMount(mountpoint string, log *slog.Logger) {
