@@ -1,4 +1,3 @@
-// Package docs checks the guides: what they name must exist.
 package docs
 
 import (
@@ -8,63 +7,97 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
 
 // rows are what docs/semantics.md must speak of.
 var rows = []string{
-	"create, write", "eager parts", "truncate, append, map", "nameless file", "change of a committed file", "close",
-	"signal during close", "killed writer", "fsync", "names are journaled", "rename of a draft", "rename of a committed file",
-	"exchange", "rename of a directory", "local-only names", "backup of a committed file", "attributes", "unlink of an open file",
-	"sidecar: read", "sidecar: listed", "sidecar: unlink", "saved under a sidecar's name", "symlink", "hard link, device", "locks",
-	"statfs", "names", "another machine's change", "conflict", "larger than the spool", "spool full", "store or keeper down",
-	"unmount", "described once",
+	"create, write", "eager parts", "write into a sent part", "truncate, append", "fallocate, holes", "direct, synchronous",
+	"copy_file_range", "map", "nameless file", "change of a committed file", "base is gone", "too large for GCM", "fsync",
+
+	"close", "close of another process", "close of a duplicate", "last release", "write during a commit", "signal during close",
+	"close where the caller is unknown", "killed writer", `durability = "spool"`,
+
+	"names are journaled", "opposite changes", "names while the store is away", "rename of a draft", "rename of a committed file",
+	"rename over a file", "exchange", "rename of a directory", "unlink of an open file", "directory", "symlink",
+	"hard link, device", "names that can be", "names that collide",
+
+	"local-only names", "rename to another name", "local-only patterns", "how a file is made", "backup of a committed file",
+	"backup of a large file",
+
+	"attributes", "attributes are debounced", "times before close", "attributes that do not fit", "locks", "statfs", "described once",
+
+	"sidecar: read", "sidecar: listed", "sidecar: unlink", "settings under a sidecar's name", "other content under a sidecar's name",
+
+	"another machine's change", "conflict", "conflict over dropped blocks", "larger than the spool", "spool full", "store down",
+	"keeper down", "unmount",
+
+	"why duplicates wait", "close in the middle of execve", "why an exchange takes a detour", "a discarded sidecar lingers",
+	"a removed sidecar hides", "links of a directory", "attributes of the root", "truncation to the same size",
+	"xattrs of other namespaces",
 }
 
-var testName = regexp.MustCompile("`([a-z0-9/]+)\\.(Test[A-Za-z0-9]+)`")
+// testName is folder.Test/part, in quotes; a part is spelled as go test -run takes it.
+var testName = regexp.MustCompile("`([a-z0-9/]+)\\.(Test[A-Za-z0-9]+)(?:/([^`]+))?`")
 
-// TestSemantics reads the table: every row is there, says something, and names
-// tests that exist.
+// TestSemantics reads the tables: every row is there once, says something, and
+// names tests, which exist.
 func TestSemantics(t *testing.T) {
-	text, err := os.ReadFile("semantics.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	found := make(map[string]bool)
-	for line := range strings.Lines(string(text)) {
+	text := read(t, "semantics.md")
+	var found []string
+	for line := range strings.Lines(text) {
 		cells := strings.Split(strings.TrimSpace(line), "|")
 		if len(cells) != 5 || cells[1] == " row " || strings.HasPrefix(cells[1], "--") {
 			continue
 		}
-		row := strings.TrimSpace(cells[1])
-		found[row] = true
+		row, tests := strings.TrimSpace(cells[1]), strings.TrimSpace(cells[3])
+		found = append(found, row)
 		if len(strings.TrimSpace(cells[2])) < 10 {
 			t.Errorf("%s: no behaviour", row)
 		}
-		if !testName.MatchString(cells[3]) {
-			t.Errorf("%s: no test", row)
+		if tests == "" || strings.TrimSpace(testName.ReplaceAllString(tests, "")) != "" {
+			t.Errorf("%s: %q are not names of tests", row, tests)
 		}
 	}
-	for _, row := range rows {
-		if !found[row] {
-			t.Errorf("no row %q", row)
+	if !slices.Equal(found, rows) {
+		t.Errorf("the rows are\n%q\nthey should be\n%q", found, rows)
+	}
+	for _, m := range testName.FindAllStringSubmatch(text, -1) {
+		checkTest(t, m[1], m[2], m[3])
+	}
+}
+
+// checkTest demands a test of the folder, and that each of its parts is spelled
+// in the file that has it, or is a script of testdata.
+func checkTest(t *testing.T, folder, name, parts string) {
+	t.Helper()
+	file := testsIn(t, folder)[name]
+	if file == nil {
+		t.Errorf("%s has no %s", folder, name)
+		return
+	}
+	for part := range strings.SplitSeq(parts, "/") {
+		scripts, err := filepath.Glob(filepath.Join("..", folder, "testdata", part+".*"))
+		if err != nil {
+			t.Fatal(err)
 		}
-	}
-	if len(found) != len(rows) {
-		t.Errorf("%d rows, want %d", len(found), len(rows))
-	}
-	for _, m := range testName.FindAllStringSubmatch(string(text), -1) {
-		if !testsIn(t, m[1])[m[2]] {
-			t.Errorf("%s has no %s", m[1], m[2])
+		if part != "" && !file[part] && len(scripts) == 0 {
+			t.Errorf("%s.%s has no part %s", folder, name, part)
 		}
 	}
 }
 
-var known = make(map[string]map[string]bool)
+// spelled are the texts in a file, with blanks as go test shows them.
+type spelled map[string]bool
 
-// testsIn are the test functions of a folder of the repository.
-func testsIn(t *testing.T, folder string) map[string]bool {
+var known = make(map[string]map[string]spelled)
+
+// testsIn are the test functions of a folder of the repository, each with the
+// texts of its file.
+func testsIn(t *testing.T, folder string) map[string]spelled {
 	t.Helper()
 	if known[folder] != nil {
 		return known[folder]
@@ -73,18 +106,41 @@ func testsIn(t *testing.T, folder string) map[string]bool {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("%s: no tests (%v)", folder, err)
 	}
-	tests := make(map[string]bool)
+	tests := make(map[string]spelled)
 	for _, name := range files {
 		file, err := parser.ParseFile(token.NewFileSet(), name, nil, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
+		texts := textsOf(file)
 		for _, d := range file.Decls {
 			if f, ok := d.(*ast.FuncDecl); ok && f.Recv == nil {
-				tests[f.Name.Name] = true
+				tests[f.Name.Name] = texts
 			}
 		}
 	}
 	known[folder] = tests
 	return tests
+}
+
+func textsOf(file *ast.File) spelled {
+	texts := make(spelled)
+	ast.Inspect(file, func(n ast.Node) bool {
+		if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING {
+			if s, err := strconv.Unquote(lit.Value); err == nil {
+				texts[strings.ReplaceAll(s, " ", "_")] = true
+			}
+		}
+		return true
+	})
+	return texts
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
 }

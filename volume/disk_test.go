@@ -75,12 +75,50 @@ func TestTruncateToTheSameSize(t *testing.T) {
 		}
 		return nil
 	})
+	before, err := r.node("a").Attr(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
 	h := r.openFile("a", os.O_RDWR)
 	r.truncate(h, 100_000)
 	r.finish(h)
 	time.Sleep(2 * releaseDelay)
 	r.sync()
+	if after, err := r.node("a").Attr(t.Context()); err != nil || !after.Mtime.Equal(before.Mtime) {
+		t.Errorf("mtime %v became %v, %v", before.Mtime, after.Mtime, err)
+	}
 	if list := r.v.Pending(); len(list) > 0 {
 		t.Errorf("pending: %+v", list)
 	}
+}
+
+// TestSidecarOfCommittedVersions: a draft has none; while a committed file is
+// written anew, that of the version in the store is there.
+func TestSidecarOfCommittedVersions(t *testing.T) {
+	r := newRig(t, crypt.CTR)
+	absent := func(when string) {
+		t.Helper()
+		if _, err := r.v.Root().Lookup(t.Context(), "a.settings.json"); !errors.Is(err, ErrNotExist) {
+			t.Errorf("%s: %v", when, err)
+		}
+	}
+	h := r.create("a", os.O_TRUNC)
+	r.write(h, []byte("one"), 0)
+	absent("of a draft")
+	r.finish(h)
+	text := string(r.load("a.settings.json"))
+	if a, err := r.node("a.settings.json").Attr(t.Context()); err != nil || a.Size != int64(len(text)) {
+		t.Errorf("%d bytes, not %d; %v", a.Size, len(text), err)
+	}
+	h = r.openFile("a", os.O_RDWR)
+	r.write(h, []byte("two"), 0)
+	r.reads("a.settings.json", text)
+	r.finish(h)
+	if got := r.load("a.settings.json"); string(got) == text {
+		t.Error("the sidecar is still that of the old version")
+	}
+	if err := r.v.Root().Remove(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	absent("of a removed file")
 }

@@ -1,0 +1,69 @@
+// Package docs checks the guides: what they name must exist.
+package docs
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+var link = regexp.MustCompile(`\]\(([^)\s]+)\)`)
+
+// TestLinks: what the guides lead to within the repository is there.
+func TestLinks(t *testing.T) {
+	guides, err := filepath.Glob("*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := 0
+	for _, guide := range append(guides, "../README.md") {
+		for _, m := range link.FindAllStringSubmatch(read(t, guide), -1) {
+			to, _, _ := strings.Cut(m[1], "#")
+			if to == "" || strings.Contains(to, "://") {
+				continue
+			}
+			count++
+			if _, err := os.Stat(filepath.Join(filepath.Dir(guide), to)); err != nil {
+				t.Errorf("%s leads to %s: %v", guide, m[1], err)
+			}
+		}
+	}
+	if count < 10 {
+		t.Errorf("only %d links were found", count)
+	}
+}
+
+var quoted = regexp.MustCompile("`([^`\\s]+)`")
+
+// TestLocalOnlyDefaults: the page lists the patterns that the volume has.
+func TestLocalOnlyDefaults(t *testing.T) {
+	page := read(t, "semantics.md")
+	_, list, _ := strings.Cut(page, "\nThe defaults: ")
+	list, _, _ = strings.Cut(list, "\n\n")
+	listed := make(map[string]bool)
+	for _, m := range quoted.FindAllStringSubmatch(list, -1) {
+		listed[m[1]] = true
+	}
+	_, source, _ := strings.Cut(read(t, "../volume/localonly.go"), "var localOnly = []string{")
+	source, _, found := strings.Cut(source, "\n}")
+	patterns := regexp.MustCompile(`"([^"]+)"`).FindAllStringSubmatch(source, -1)
+	if !found || len(patterns) < 20 {
+		t.Fatal("the volume's patterns are not where they were")
+	}
+	for _, m := range patterns {
+		word, glob, below := strings.Cut(m[1], "*.git//")
+		if !below {
+			word, glob = "", m[1]
+		}
+		if !listed[word+glob] {
+			t.Errorf("the defaults lack %s", m[1])
+		}
+		delete(listed, word+glob)
+	}
+	delete(listed, "*.git")
+	if len(listed) > 0 {
+		t.Errorf("these are no defaults: %v", listed)
+	}
+}
