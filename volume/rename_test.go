@@ -333,6 +333,7 @@ func TestCrashInTheMiddleOfRenames(t *testing.T) {
 // crashAfter says whether all was done within the allowed changes of the store.
 func crashAfter(t *testing.T, before, act func(*rig), after map[string]string, objects []string, allowed int64) (all bool) {
 	r, f := newFlakyRig(t, crypt.CTR)
+	r.v.o.CloseTimeout = 20 * time.Second // so many of these run at once that a disk may take its time
 	before(r)
 	r.sync()
 	var done atomic.Int64
