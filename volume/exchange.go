@@ -86,11 +86,12 @@ func (v *Volume) planExchange(a, b *Node) (*move, error) {
 		return m, err
 	}
 	departures := m.changes
-	if one.moves() && two.moves() {
+	switch {
+	case one.moves() && two.moves():
 		m.changes = v.detour(departures, arrivals)
-	} else if two.moves() {
+	case (two.moves() || two.released()) && !one.released():
 		m.changes = append(departures, arrivals...) // the first leaves its name before the second comes there
-	} else {
+	default:
 		m.changes = append(arrivals, departures...)
 	}
 	return m, nil
@@ -112,6 +113,9 @@ func (v *Volume) half(n, other *Node) half {
 
 // moves says whether objects are renamed in the store.
 func (h half) moves() bool { return h.dir != nil || h.passage.fate == carried }
+
+// released says whether a symlink that only the journal keeps becomes an object.
+func (h half) released() bool { return h.passage != nil && h.passage.n.local && !h.passage.local }
 
 // left is the version that stays under the name that it leaves.
 func (h half) left() *version {

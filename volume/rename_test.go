@@ -154,6 +154,13 @@ var renameCases = []struct {
 		objects: []string{"f", "l", "l.settings.json"},
 	},
 	{
+		name:    "exchange of a local-only symlink and a file",
+		before:  func(r *rig) { r.symlink(".#l", "f"); r.save("f", []byte("content")) },
+		act:     func(r *rig) { r.mustRename("f", ".#l", Exchange) },
+		after:   map[string]string{"f": "-> f", ".#l": "content"},
+		objects: []string{"f"},
+	},
+	{
 		name:    "a backup and a new file, as editors make them",
 		before:  func(r *rig) { r.save("f", []byte("old")) },
 		act:     func(r *rig) { r.mustRename("f", "f~", 0); r.put("f", []byte("new")) },
