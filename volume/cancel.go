@@ -66,7 +66,7 @@ func (v *Volume) cancel(c *change) {
 		c.timer.Stop()
 	}
 	if c.dir != nil {
-		delete(c.dir.dir.tombs, c.name)
+		c.dir.dir.stays(c.name)
 	}
 	if c.ticket != nil {
 		v.seq.finish(c.ticket)

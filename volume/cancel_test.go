@@ -69,3 +69,22 @@ func TestWhatHasBegunIsNotCancelled(t *testing.T) {
 	r.cold()
 	r.holds("cold", map[string]string{"a": string(random(10)), "b": ""})
 }
+
+// TestCancelledRenameLeavesNoTrace: after a rename and its opposite have come to
+// nothing, the name is believed of a listing again.
+func TestCancelledRenameLeavesNoTrace(t *testing.T) {
+	a, b, _ := newPair(t)
+	a.save("f", []byte("ours"))
+	a.sync()
+	a.v.mu.Lock()
+	busy := a.v.seq.claim(func() {}, "f")
+	a.v.mu.Unlock()
+	a.mustRename("f", "g", 0)
+	a.mustRename("g", "f", 0)
+	a.v.mu.Lock()
+	a.v.seq.finish(busy)
+	a.v.mu.Unlock()
+	a.sync()
+	b.save("f", []byte("theirs"))
+	a.reads("f", "theirs")
+}

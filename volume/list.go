@@ -58,6 +58,14 @@ func (d *dirState) left(name string, now time.Time) {
 	}
 }
 
+// stays notes that one of them has come to nothing.
+func (d *dirState) stays(name string) {
+	if d.leaving[name]--; d.leaving[name] == 0 {
+		delete(d.leaving, name)
+		delete(d.tombs, name)
+	}
+}
+
 // flight is a listing under way; those who need it wait for done.
 type flight struct {
 	onePage bool // no more is asked for
