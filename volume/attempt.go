@@ -150,9 +150,11 @@ func (v *Volume) ready(ctx context.Context, n *Node, a *attempt) error {
 	a.stage = ready
 	up := a.up.Load()
 	obj, r := up.Object(), up.Sealed()
-	a.ver = &version{
-		mode: v.o.Mode, iv: obj.IV, check: obj.Check, mac: r.MAC, plain: r.Plain, cipher: r.Cipher,
-		key: a.path, wrapped: obj.Key, keyID: obj.KeyID, attr: attr,
+	if a.ver == nil { // else queued changes know it already
+		a.ver = &version{
+			mode: v.o.Mode, iv: obj.IV, check: obj.Check, mac: r.MAC, plain: r.Plain, cipher: r.Cipher,
+			key: a.path, wrapped: obj.Key, keyID: obj.KeyID, attr: attr, over: a.replaces,
+		}
 	}
 	v.mu.Unlock()
 	n.mu.Lock()

@@ -19,7 +19,11 @@ func (v *Volume) carryOut(ctx context.Context, c *change) error {
 		return v.removeObject(ctx, c.ver, c.Path, nil)
 	case opRename:
 		v.cache.Delete(c.Path)
-		return v.renameObject(ctx, c)
+		err := v.renameObject(ctx, c)
+		if errors.Is(err, store.ErrNotExist) && v.unarrived(c) {
+			return v.forgo(ctx, c)
+		}
+		return err
 	case opDraw:
 		return v.drawIn(ctx, c)
 	case opLink:
@@ -129,6 +133,11 @@ func (v *Volume) copyObject(ctx context.Context, c *change) error {
 			return fmt.Errorf("look at %s: %w", c.Path, err)
 		}
 		if !c.ver.is(info) {
+			if over := c.ver.instead(); over != nil && over.is(info) {
+				over.moved(c.Path, info.ETag, over.sidecar())
+				c.ver = over // the commit under way, which was to replace it, never arrived
+				continue
+			}
 			if c.again {
 				// An earlier mount had moved it, and its old name has another file since.
 				return v.adoptCopy(ctx, c, store.ErrNotExist)

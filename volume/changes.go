@@ -178,6 +178,38 @@ func (v *Volume) perform(c *change) {
 	v.finishChange(c)
 }
 
+// unarrived says of a rename whose object is not there that the commit under way
+// then never made it: its draft is to be committed under the name that it has now.
+func (v *Volume) unarrived(c *change) bool {
+	if c.Op != opRename || c.node == nil || c.ver.foreign() {
+		return false
+	}
+	_, etag := c.ver.place()
+	c.node.mu.Lock()
+	defer c.node.mu.Unlock()
+	return etag == "" && c.node.state != Clean && c.node.ver != c.ver
+}
+
+// forgo does without such a rename. What it was to replace the draft replaces,
+// or it goes, if the draft has gone on to another name.
+func (v *Volume) forgo(ctx context.Context, c *change) error {
+	n := c.node
+	v.mu.Lock()
+	stays := !n.gone && v.path(n) == c.To
+	n.mu.Lock()
+	if n.replaces = nil; stays {
+		n.replaces = c.replaces
+	}
+	n.mu.Unlock()
+	v.mu.Unlock()
+	if !stays && c.replaces != nil {
+		if err := v.removeObject(ctx, c.replaces, c.To, nil); err != nil {
+			return err
+		}
+	}
+	return v.journalEntry(n)
+}
+
 func (v *Volume) performLater(c *change, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -287,13 +319,17 @@ func (v *Volume) followName(c *change) {
 		return
 	}
 	c.Path = path
+	var old uint64 // its number before: the journal may run this more than once
 	v.spool.Journal().Later(func(tx *spool.Tx) error {
 		v.mu.Lock()
 		defer v.mu.Unlock()
-		if v.changes[c.Seq] != c || c.ticket != nil {
+		if v.changes[c.Seq] != c || c.ticket != nil && old == 0 {
 			return nil // done, or begun: it belongs to its worker
 		}
-		if err := errors.Join(c.pack(), tx.DeleteChange(c.Seq)); err != nil {
+		if old == 0 {
+			old = c.Seq
+		}
+		if err := errors.Join(c.pack(), tx.DeleteChange(old)); err != nil {
 			return err
 		}
 		seq, err := tx.AddChange(c.Change)

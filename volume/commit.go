@@ -176,6 +176,9 @@ func (v *Volume) endAttempt(n *Node, a *attempt) {
 	} else {
 		v.background(release)
 	}
+	if n.gone {
+		v.background(n.forgetCache) // which the attempt may have opened after the file was removed
+	}
 	v.signal()
 }
 
@@ -249,15 +252,39 @@ func (v *Volume) startOver(n *Node, a *attempt, err error) {
 		up.Abort()
 	}
 	n.holdBlocks()
+	if v.overtaken(n, a) {
+		return
+	}
 	a.losses++
 	v.log.Warn("the store lost an upload; it starts over under a fresh key", "path", a.path, "cause", err)
 	v.retryLater(n, a, err)
 }
 
+// overtaken ends an attempt that starts over although the file was removed, or
+// renamed, since its request had left: it is not to make anything under the old name.
+func (v *Volume) overtaken(n *Node, a *attempt) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if !n.gone && v.path(n) == a.path {
+		return false
+	}
+	v.endAttempt(n, a)
+	n.mu.Lock()
+	if n.state == Uploading || n.state == Publishing {
+		n.step(evFail)
+	}
+	due := n.state == Queued
+	n.mu.Unlock()
+	if due {
+		v.startAttempt(n)
+	}
+	return true
+}
+
 // retryLater notes the failure, makes sure that the draft is safe, and tries again after a while.
 func (v *Volume) retryLater(n *Node, a *attempt, err error) {
 	n.mu.Lock()
-	if n.state == Uploading || n.state == Publishing {
+	if a.stage == waiting && (n.state == Uploading || n.state == Publishing) {
 		n.step(evFail)
 	}
 	n.failure = err
@@ -300,13 +327,19 @@ func (v *Volume) committed(n *Node, a *attempt) {
 		v.background(n.reader.Close)
 		n.reader = nil
 	}
-	n.ver, n.replaces = a.ver, a.ver
+	drawn := v.drawsAway(n, a.ver)
+	if n.ver = a.ver; !drawn {
+		n.replaces = a.ver
+	}
 	n.committed, n.failure = a.gen, nil
 	n.uploads = nil
 	n.step(evDone)
 	n.turn()
+	if drawn {
+		v.goLoose(n)
+	}
 	again := n.asked > a.gen
-	if n.gen > a.gen {
+	if n.state != Clean || n.gen > a.gen {
 		n.step(evWrite)
 	} else if n.file != nil {
 		n.promised = false

@@ -75,6 +75,8 @@ func (v *Volume) giveWay(n *Node, a *attempt, cause error) {
 		// The version that this machine knows, under another ETag: no conflict.
 		a.replaces.moved(a.path, info.ETag, a.replaces.sidecar())
 		v.retryLater(n, a, cause)
+	case !vanished && a.stepBack(info):
+		v.retryLater(n, a, cause)
 	case n.complete(a):
 		v.conflict(n, a)
 	case !a.up.Load().Parts():
@@ -86,6 +88,21 @@ func (v *Volume) giveWay(n *Node, a *attempt, cause error) {
 	default:
 		v.setAside(ctx, n, a, info, cause)
 	}
+}
+
+// stepBack has the attempt replace what an earlier commit was to replace that has
+// never arrived, if that is what stands in the store.
+func (a *attempt) stepBack(info store.Info) bool {
+	if a.replaces == nil {
+		return false
+	}
+	over := a.replaces.instead()
+	if over == nil || !over.is(info) {
+		return false
+	}
+	over.moved(a.path, info.ETag, over.sidecar())
+	a.replaces = over
+	return true
 }
 
 // complete says whether the draft can be sent again under another name: all its

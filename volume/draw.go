@@ -43,12 +43,47 @@ func (v *Volume) drawIn(ctx context.Context, c *change) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	if n := c.node; n != nil {
-		if err := v.drawBytes(ctx, n, c.ver); err != nil {
+	// Where c.ver never arrived the file rests on what it was to replace.
+	for ver := c.ver; ver != nil && c.node != nil; ver = ver.instead() {
+		if err := v.drawBytes(ctx, c.node, ver); err != nil {
 			return err
 		}
 	}
 	return v.vacate(ctx, c)
+}
+
+// drawsAway says whether a queued draw ends ver, a version of n: v.mu is held.
+func (v *Volume) drawsAway(n *Node, ver *version) bool {
+	if n.queued == 0 {
+		return false
+	}
+	for _, c := range v.changes {
+		if c.Op == opDraw && c.node == n && c.ver == ver {
+			return true
+		}
+	}
+	return false
+}
+
+// drawnGen is the generation of a file that is to be drawn: a draft's, whatever
+// is or is just being committed; n.mu and v.mu are held.
+func (n *Node) drawnGen() uint64 {
+	gen := max(n.gen, n.committed+1)
+	if a := n.attempt; a != nil && a.stage != waiting {
+		gen = max(gen, a.gen+1)
+	}
+	return gen
+}
+
+// goLoose makes a draft of a file that has just been committed under the name
+// from which it is to be drawn; v.mu and n.mu are held.
+func (v *Volume) goLoose(n *Node) {
+	n.kept = n.gen
+	if v.local.match(v.path(n), mkstemp) {
+		n.step(evHide)
+	} else if n.writers == 0 {
+		n.asked = n.gen
+	}
 }
 
 // drawBytes makes n independent of ver, unless nobody wants its bytes any more.
@@ -76,23 +111,13 @@ func (v *Volume) drawBytes(ctx context.Context, n *Node, ver *version) error {
 	return nil
 }
 
-// wantsBytes says whether n still rests on ver. What was just being committed
-// when it was renamed becomes a draft now.
+// wantsBytes says whether n still rests on ver.
 func (v *Volume) wantsBytes(n *Node, ver *version) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	n.mu.Lock()
-	wanted := !n.gone && n.ver == ver && n.state != Lost
-	if wanted && n.state == Clean && v.local.match(v.path(n), mkstemp) {
-		n.gen++
-		n.kept, n.replaces = n.gen, nil
-		n.step(evHide)
-	}
-	n.mu.Unlock()
-	if wanted {
-		v.trackLocked(n)
-	}
-	return wanted
+	defer n.mu.Unlock()
+	return !n.gone && n.ver == ver && n.state != Lost
 }
 
 // fetchAll brings every absent byte into the spool's file.
@@ -223,11 +248,6 @@ func (v *Volume) linkDraws() {
 			if !filed || id != c.entry {
 				continue
 			}
-			n.mu.Lock()
-			if n.ver != nil && string(n.ver.iv) == string(c.ver.iv) {
-				n.ver = c.ver // one version, described twice
-			}
-			n.mu.Unlock()
 			c.node = n
 			n.queued++
 		}

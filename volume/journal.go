@@ -42,12 +42,15 @@ type versionRecord struct {
 	Side    string       `json:"sidecar_etag,omitempty"`
 	Size    int64        `json:"sidecar_size,omitempty"`
 	Body    []byte       `json:"body,omitempty"` // ciphertext of a symlink's target; in the metadata cache only
+
+	Over *versionRecord `json:"over,omitempty"` // what stands in its place, should it not have arrived
 }
 
 func (x *version) record() *versionRecord {
 	if x == nil {
 		return nil
 	}
+	over := x.instead().record()
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	mode := ""
@@ -57,6 +60,7 @@ func (x *version) record() *versionRecord {
 	return &versionRecord{
 		Mode: mode, IV: x.iv, Check: x.check, MAC: x.mac, Plain: x.plain, Cipher: x.cipher, Key: x.key, ETag: x.etag,
 		Wrapped: x.wrapped, KeyID: x.keyID, Time: x.modified, Attr: x.attr, Side: x.side.etag, Size: x.side.size,
+		Over: over,
 	}
 }
 
@@ -71,8 +75,12 @@ func (r *versionRecord) version() (*version, error) {
 			return nil, err
 		}
 	}
+	over, err := r.Over.version()
+	if err != nil {
+		return nil, err
+	}
 	return &version{
-		mode: mode, iv: r.IV, check: r.Check, mac: r.MAC, plain: r.Plain, cipher: r.Cipher, key: r.Key, etag: r.ETag,
+		over: over, mode: mode, iv: r.IV, check: r.Check, mac: r.MAC, plain: r.Plain, cipher: r.Cipher, key: r.Key, etag: r.ETag,
 		wrapped: r.Wrapped, keyID: r.KeyID, modified: r.Time, attr: r.Attr,
 		side: sideInfo{etag: r.Side, size: r.Size, modified: r.Time}, body: r.Body,
 	}, nil

@@ -348,7 +348,7 @@ func (v *Volume) standing(n *Node) *version {
 	if n.local {
 		return nil
 	}
-	if a := n.attempt; a != nil && a.stage != waiting {
+	if a := n.attempt; a != nil && a.stage != waiting && !v.drawsAway(n, a.ver) {
 		return a.ver
 	}
 	n.mu.Lock()

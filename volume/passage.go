@@ -35,7 +35,7 @@ func (v *Volume) passageOf(n, to *Node, newName string) *passage {
 		n: n, from: n.parent, to: to, oldName: n.name, newName: newName,
 		oldPath: v.path(n), newPath: join(v.path(to), newName),
 	}
-	settled := v.pause(n)
+	settled := v.pause(n) || v.drawsAway(n, n.attempt.ver)
 	p.standing = v.standing(n)
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -95,7 +95,7 @@ func (v *Volume) entitle(p *passage) error {
 		}
 	}
 	if p.fate == drawn {
-		t.kept = max(t.kept, n.committed+1) // its content is promised from now on
+		t.kept = max(t.kept, n.drawnGen()) // its content is promised from now on
 	}
 	e, err := v.entryAs(n, t)
 	p.entry = &e
@@ -146,7 +146,7 @@ func (v *Volume) retitle(p *passage) {
 	n.up, n.eager = nil, false
 	n.replaces = p.replaces
 	if p.fate == drawn {
-		n.gen = max(n.gen, n.committed+1)
+		n.gen = n.drawnGen()
 	}
 	if p.entry != nil {
 		n.kept = max(n.kept, n.gen)

@@ -12,7 +12,11 @@ import (
 )
 
 // prepareIfNeeded opens the read pipeline where some bytes are only in the store.
+// What a recovered draft has of them only its sealed file tells.
 func (n *Node) prepareIfNeeded(ctx context.Context) error {
+	if err := n.revive(ctx); err != nil {
+		return err
+	}
 	n.mu.Lock()
 	need := n.reader == nil && n.ver != nil && !n.blank
 	if need && n.file != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"path"
 	"strings"
 	"time"
@@ -34,19 +35,66 @@ func (v *Volume) recover(ctx context.Context) error {
 	}
 	v.names.Lock()
 	defer v.names.Unlock()
+	v.versions = make(map[string]*version)
+	drafts, known := v.readEntries(entries)
 	for _, c := range changes {
 		v.recoverChange(c)
 	}
-	known := make(map[spool.ID]bool)
-	for _, e := range entries {
-		known[e.ID] = true
-		v.recoverEntry(e)
+	for _, d := range drafts {
+		v.recoverEntry(d)
 	}
 	v.mu.Lock()
 	v.linkDraws()
 	v.mu.Unlock()
+	v.versions = nil
 	close(v.recovered)
 	return v.sweep(ctx, known)
+}
+
+// kept is a draft as the journal has it.
+type kept struct {
+	spool.Entry
+	record
+	ticket *ticket // where it is to be seen whether its object has arrived
+}
+
+// readEntries reads the drafts. What waited for the object of one to arrive was
+// queued after its request had left, and waits again until that is settled.
+func (v *Volume) readEntries(entries []spool.Entry) (drafts []*kept, known map[spool.ID]bool) {
+	known = make(map[spool.ID]bool)
+	for _, e := range entries {
+		known[e.ID] = true
+		k := &kept{Entry: e}
+		if err := json.Unmarshal(e.Data, &k.record); err != nil {
+			v.log.Error("a draft's journal entry cannot be read", "path", e.Path, "id", e.ID, "cause", err)
+			v.quarantine(e.ID, "journal entry cannot be read")
+			continue
+		}
+		if k.Making != nil {
+			v.mu.Lock()
+			k.ticket = v.seq.claim(func() {}, k.At)
+			v.mu.Unlock()
+		}
+		drafts = append(drafts, k)
+	}
+	return drafts, known
+}
+
+// oneOf gives one version that is described in several places one description.
+func (v *Volume) oneOf(x *version) *version {
+	if x == nil || len(x.iv) == 0 {
+		return x
+	}
+	x.over = v.oneOf(x.over)
+	same := v.versions[string(x.iv)]
+	switch {
+	case same == nil:
+		v.versions[string(x.iv)] = x
+		return x
+	case same.etag == "" && x.etag != "":
+		same.moved(x.key, x.etag, x.side)
+	}
+	return same
 }
 
 // recoverChange puts a queued change back into the tree and into the queue.
@@ -58,6 +106,7 @@ func (v *Volume) recoverChange(sc spool.Change) {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	c.ver, c.replaces = v.oneOf(c.ver), v.oneOf(c.replaces)
 	switch c.Op {
 	case opRemove, opRmdir, opDraw:
 		d, name := v.grow(c.Path)
@@ -170,13 +219,8 @@ func (v *Volume) plant(n *Node, p string) {
 
 // recoverEntry brings a draft back. What nobody was promised is dropped; what
 // may have reached the store already is settled by looking.
-func (v *Volume) recoverEntry(e spool.Entry) {
-	var r record
-	if err := json.Unmarshal(e.Data, &r); err != nil {
-		v.log.Error("a draft's journal entry cannot be read", "path", e.Path, "id", e.ID, "cause", err)
-		v.quarantine(e.ID, "journal entry cannot be read")
-		return
-	}
+func (v *Volume) recoverEntry(k *kept) {
+	e, r := k.Entry, k.record
 	for _, id := range r.Uploads {
 		v.abortUpload(store.Upload{Key: r.At, ID: id}, 0)
 	}
@@ -195,20 +239,18 @@ func (v *Volume) recoverEntry(e spool.Entry) {
 		return
 	}
 	n, err := v.draftOf(e, r)
-	if err != nil {
+	making, err2 := r.Making.version()
+	if err = errors.Join(err, err2); err != nil {
 		v.log.Error("a draft cannot be taken up", "path", e.Path, "cause", err)
 		v.quarantine(e.ID, err.Error())
 		return
 	}
 	v.mu.Lock()
-	v.plant(n, e.Path)
-	v.busy[n] = struct{}{}
+	v.plantDraft(n, e.Path)
+	making = v.oneOf(making)
 	v.mu.Unlock()
-	if r.Making != nil {
-		v.mu.Lock()
-		ticket := v.seq.claim(func() {}, r.At)
-		v.mu.Unlock()
-		v.background(func() { v.settleMaking(n, e, r, ticket) })
+	if making != nil {
+		v.background(func() { v.settleMaking(n, k, making) })
 		return
 	}
 	v.log.Info("draft taken up", "path", e.Path, "state", n.state.String(), "bytes", e.Size)
@@ -217,6 +259,24 @@ func (v *Volume) recoverEntry(e spool.Entry) {
 		v.startAttempt(n)
 		v.mu.Unlock()
 	}
+}
+
+// plantDraft gives a draft its place. What is queued about the version by its
+// name concerns it from now on; v.mu is held.
+func (v *Volume) plantDraft(n *Node, p string) {
+	d, name := v.grow(p)
+	if old := d.dir.children[name]; old != nil && old.kind == File {
+		old.gone = true
+		for _, c := range v.changes {
+			if c.node == old && c.Op == opRename {
+				c.node = n
+				old.queued--
+				n.queued++
+			}
+		}
+	}
+	v.plant(n, p)
+	v.busy[n] = struct{}{}
 }
 
 // draftOf makes the node of an entry, without its bytes: those wait for the keeper.
@@ -229,20 +289,9 @@ func (v *Volume) draftOf(e spool.Entry, r record) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.Base != nil && r.Replaces != nil && string(r.Base.IV) == string(r.Replaces.IV) {
-		replaces = ver
-	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if d, name := v.grow(e.Path); ver != nil {
-		// A queued rename may carry the same version to the same name: one object, one description.
-		if c := d.dir.children[name]; c != nil && c.ver != nil && string(c.ver.iv) == string(ver.iv) {
-			if replaces == ver {
-				replaces = c.ver
-			}
-			ver = c.ver
-		}
-	}
+	ver, replaces = v.oneOf(ver), v.oneOf(replaces)
 	n := v.newNode(File, nil, "")
 	n.ver, n.replaces, n.attr, n.described = ver, replaces, e.Attr, true
 	n.gen, n.kept = 1, 1
@@ -262,12 +311,10 @@ func (v *Volume) draftOf(e spool.Entry, r record) (*Node, error) {
 
 // settleMaking looks whether an object that was on its way when the last mount
 // ended has arrived. If so its sidecar is published; if not the draft starts over.
-func (v *Volume) settleMaking(n *Node, e spool.Entry, r record, ticket *ticket) {
-	ver, err := r.Making.version()
-	if err != nil {
-		v.log.Error("a draft cannot be taken up", "path", e.Path, "cause", err)
-	}
+func (v *Volume) settleMaking(n *Node, k *kept, ver *version) {
+	e, r := k.Entry, k.record
 	var ours bool
+	var err error
 	for tries := 0; err == nil; tries++ {
 		ctx, cancel := context.WithTimeout(v.ctx, requestTimeout)
 		ours, err = v.isOurs(ctx, ver, r.At)
@@ -292,21 +339,18 @@ func (v *Volume) settleMaking(n *Node, e spool.Entry, r record, ticket *ticket) 
 		v.log.Error("what the store has of a draft is not clear; it is sent again", "path", e.Path, "cause", err)
 		ours = false
 	}
+	if err := n.lockOpening(v.ctx); err != nil {
+		return
+	}
+	defer n.unlockOpening() // nobody opens its sealed file in the middle
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.seq.finish(ticket)
-	if ours && r.Newer {
-		// The object has arrived, and something newer was promised since.
-		n.mu.Lock()
-		n.ver, n.replaces = ver, ver
-		if !r.Asked {
-			n.state, n.asked = Interrupted, 0
-		}
-		n.mu.Unlock()
-		if r.Asked {
-			v.startAttempt(n)
-		}
-		v.signal()
+	v.seq.finish(k.ticket)
+	n.mu.Lock()
+	since := n.gen > 1 || n.state == Lost
+	n.mu.Unlock()
+	if ours && (r.Newer || since) {
+		v.resumeNewer(n, r, ver)
 		return
 	}
 	if !ours {
@@ -330,6 +374,10 @@ func (v *Volume) settleMaking(n *Node, e spool.Entry, r record, ticket *ticket) 
 	}
 	n.mu.Lock()
 	n.state, n.stored, n.blank = Clean, nil, false
+	if n.file != nil {
+		n.file.SetEvictable(0, -1) // somebody reads it: what the draft had is a cache now
+	}
+	reading := n.file != nil
 	n.setVersion(ver)
 	n.attr = mergeAttrs(r.Making.Attr, e.Attr, ver.attr) // what was set after the upload had begun to end
 	n.committed = n.gen
@@ -340,7 +388,38 @@ func (v *Volume) settleMaking(n *Node, e spool.Entry, r record, ticket *ticket) 
 	delete(v.busy, n)
 	v.signal()
 	v.log.Info("an upload that had arrived before the last mount ended is finished", "path", e.Path)
+	if reading {
+		v.dropEntry(e.ID)
+		return
+	}
 	v.background(func() { v.removeEntry(e.ID) })
+}
+
+// resumeNewer goes on with a draft whose object has arrived, and of which
+// something newer was promised since; v.mu is held.
+func (v *Volume) resumeNewer(n *Node, r record, ver *version) {
+	drawn := v.drawsAway(n, ver)
+	n.mu.Lock()
+	if n.ver = ver; !drawn {
+		n.replaces = ver
+	}
+	if !r.Newer {
+		n.committed = 1 // only what was written since this mount began is newer
+	}
+	switch {
+	case v.local.match(v.path(n), mkstemp):
+		n.state, n.asked = Local, 0
+	case n.gen > 1 && n.asked <= 1 && n.state == Queued && !r.Asked && !drawn:
+		n.state, n.asked = Writing, 0
+	case n.gen == 1 && !r.Asked && !drawn:
+		n.state, n.asked = Interrupted, 0
+	}
+	due := n.state == Queued
+	n.mu.Unlock()
+	if due {
+		v.startAttempt(n)
+	}
+	v.signal()
 }
 
 // publishRecovered publishes the sidecar of an object that arrived, unless it has one.

@@ -67,8 +67,14 @@ func (v *Volume) removeObject(ctx context.Context, ver *version, key string, cha
 		}
 		// Copied onto itself by somebody, perhaps.
 		info, ours, err := v.find(ctx, ver, key)
-		if err != nil || !ours {
+		over := ver.instead()
+		switch {
+		case err != nil:
 			return err
+		case !ours && over != nil: // it has not arrived, and never will
+			return v.removeObject(ctx, over, key, changed)
+		case !ours:
+			return nil
 		}
 		etag = info.ETag
 		if len(ver.iv) == 0 {

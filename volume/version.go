@@ -37,6 +37,9 @@ type version struct {
 	side     sideInfo
 	damage   error  // why it cannot be read: a malformed sidecar, say
 	body     []byte // ciphertext of a symlink's target, if it is known
+	// over is what a commit is to replace by it, as long as it is not known to have
+	// arrived: until then that one stands in the store.
+	over *version
 	dated    bool   // what it is rests on when the object was modified, too
 	// unsure, if not 0, is after how long to look again: it was described so soon
 	// after it was modified that a later change may bear the same time.
@@ -113,14 +116,21 @@ func (x *version) linked(key string, info store.Info) {
 func (x *version) moved(key, etag string, side sideInfo) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.key, x.etag, x.side = key, etag, side
+	x.key, x.etag, x.side, x.over = key, etag, side, nil
+}
+
+// instead is what stands in its place, should it never have arrived; nil: nothing.
+func (x *version) instead() *version {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.over
 }
 
 // arrived records that the object is in the store.
 func (x *version) arrived(etag string, modified time.Time) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.etag, x.modified = etag, modified
+	x.etag, x.modified, x.over = etag, modified, nil
 	if modified.IsZero() {
 		x.modified = time.Now()
 	}

@@ -84,7 +84,8 @@ type Volume struct {
 	wg   sync.WaitGroup // every goroutine that is not a worker's
 
 	names     sync.RWMutex
-	recovered chan struct{} // closed when what an earlier mount left is in the tree
+	recovered chan struct{}       // closed when what an earlier mount left is in the tree
+	versions  map[string]*version // by IV, until then
 
 	mu       sync.Mutex
 	root     *Node
