@@ -262,6 +262,10 @@ func (v *Volume) judgeCopy(ctx context.Context, c *change, cause error) (done bo
 	case c.replaces != nil && c.replaces.is(info): // under another ETag
 		c.replaces.moved(c.To, info.ETag, c.replaces.sidecar())
 		return false, nil
+	case c.replaces != nil && c.replaces.instead() != nil && c.replaces.instead().is(info):
+		c.replaces = c.replaces.instead() // what was to come there before never arrived
+		c.replaces.moved(c.To, info.ETag, c.replaces.sidecar())
+		return false, nil
 	case c.onTarget() == store.Condition{IfMatch: info.ETag}:
 		return false, nil // the source has changed
 	}

@@ -140,10 +140,10 @@ func (v *Volume) routeBelow(m *move, c *Node, oldPath, newPath string) error {
 			return
 		}
 		p := &passage{n: n, from: n.parent, to: n.parent, oldName: n.name, newName: n.name, newPath: path, fate: carried}
-		v.pause(n)
+		through := !v.pause(n)
 		n.mu.Lock()
 		p.replaces = n.replaces
-		if n.replaces == nil {
+		if n.replaces == nil && !through {
 			p.fate = nothing
 		}
 		p.local = v.local.match(path, n.madeAs(n.name))

@@ -27,6 +27,7 @@ type passage struct {
 	fate             fate     // standing's
 	replaces         *version // what the draft's commit is to replace at the new name
 	entry            *spool.Entry
+	attempt          *attempt // that was under way when entry was written
 }
 
 // passageOf says what a rename of n means; v.mu is held.
@@ -98,7 +99,7 @@ func (v *Volume) entitle(p *passage) error {
 		t.kept = max(t.kept, n.drawnGen()) // its content is promised from now on
 	}
 	e, err := v.entryAs(n, t)
-	p.entry = &e
+	p.entry, p.attempt = &e, n.attempt
 	return err
 }
 
@@ -141,15 +142,19 @@ func (v *Volume) retitle(p *passage) {
 		n.local = p.local
 		return
 	}
+	overtaken := false
 	n.mu.Lock()
 	up := n.up
 	n.up, n.eager = nil, false
-	n.replaces = p.replaces
+	if p.fate != carried { // else it replaces what goes along, which may just have been committed
+		n.replaces = p.replaces
+	}
 	if p.fate == drawn {
 		n.gen = n.drawnGen()
 	}
 	if p.entry != nil {
 		n.kept = max(n.kept, n.gen)
+		overtaken = p.attempt != n.attempt
 	}
 	for _, e := range n.titleEvents(p.local, p.fate) {
 		n.step(e)
@@ -162,4 +167,7 @@ func (v *Volume) retitle(p *passage) {
 		v.abandon(up, func() {})
 	}
 	v.trackLocked(n)
+	if overtaken { // its commit has ended since its entry was written
+		v.settleEntry(n, p.entry.ID, true, n.peekState() != Clean)
+	}
 }

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"mcfs/sidecar"
 	"mcfs/spool"
 	"mcfs/store"
 )
@@ -45,6 +44,7 @@ func (v *Volume) recover(ctx context.Context) error {
 	}
 	v.mu.Lock()
 	v.linkDraws()
+	v.beginSettling(drafts)
 	v.mu.Unlock()
 	v.versions = nil
 	close(v.recovered)
@@ -55,7 +55,11 @@ func (v *Volume) recover(ctx context.Context) error {
 type kept struct {
 	spool.Entry
 	record
-	ticket *ticket // where it is to be seen whether its object has arrived
+	// Where it is to be seen whether an object has arrived: what it is, and the
+	// ticket that keeps other work on its name back until then.
+	making *version
+	ticket *ticket
+	node   *Node
 }
 
 // readEntries reads the drafts. What waited for the object of one to arrive was
@@ -247,11 +251,12 @@ func (v *Volume) recoverEntry(k *kept) {
 	}
 	v.mu.Lock()
 	v.plantDraft(n, e.Path)
-	making = v.oneOf(making)
+	if k.node, k.making = n, v.oneOf(making); making != nil {
+		k.making.attr = r.Making.Attr // what a queued change says of it is older
+	}
 	v.mu.Unlock()
 	if making != nil {
-		v.background(func() { v.settleMaking(n, k, making) })
-		return
+		return // beginSettling goes on with it
 	}
 	v.log.Info("draft taken up", "path", e.Path, "state", n.state.String(), "bytes", e.Size)
 	if n.state == Queued {
@@ -307,146 +312,4 @@ func (v *Volume) draftOf(e spool.Entry, r record) (*Node, error) {
 		n.state, n.asked = Queued, 1
 	}
 	return n, nil
-}
-
-// settleMaking looks whether an object that was on its way when the last mount
-// ended has arrived. If so its sidecar is published; if not the draft starts over.
-func (v *Volume) settleMaking(n *Node, k *kept, ver *version) {
-	e, r := k.Entry, k.record
-	var ours bool
-	var err error
-	for tries := 0; err == nil; tries++ {
-		ctx, cancel := context.WithTimeout(v.ctx, requestTimeout)
-		ours, err = v.isOurs(ctx, ver, r.At)
-		if err == nil && ours {
-			err = v.publishRecovered(ctx, ver, r.At)
-		}
-		cancel()
-		if err == nil || v.ctx.Err() != nil || !transient(err) {
-			break
-		}
-		select {
-		case <-time.After(backoff(tries)):
-			err = nil
-		case <-v.ctx.Done():
-			return
-		}
-	}
-	if v.ctx.Err() != nil {
-		return
-	}
-	if err != nil {
-		v.log.Error("what the store has of a draft is not clear; it is sent again", "path", e.Path, "cause", err)
-		ours = false
-	}
-	if err := n.lockOpening(v.ctx); err != nil {
-		return
-	}
-	defer n.unlockOpening() // nobody opens its sealed file in the middle
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.seq.finish(k.ticket)
-	n.mu.Lock()
-	since := n.gen > 1 || n.state == Lost
-	n.mu.Unlock()
-	if ours && (r.Newer || since) {
-		v.resumeNewer(n, r, ver)
-		return
-	}
-	if !ours {
-		if !r.Promised {
-			v.unlink(n.parent, n)
-			delete(v.busy, n)
-			v.background(func() {
-				v.restoreSidecar(n.replaces, r.At) // it went when the commit was about to replace it
-				v.removeEntry(e.ID)
-			})
-		} else {
-			n.mu.Lock()
-			if v.local.match(v.path(n), mkstemp) {
-				n.state = Local
-			}
-			n.mu.Unlock()
-			v.resume(n)
-		}
-		v.signal()
-		return
-	}
-	n.mu.Lock()
-	n.state, n.stored, n.blank = Clean, nil, false
-	if n.file != nil {
-		n.file.SetEvictable(0, -1) // somebody reads it: what the draft had is a cache now
-	}
-	reading := n.file != nil
-	n.setVersion(ver)
-	n.attr = mergeAttrs(r.Making.Attr, e.Attr, ver.attr) // what was set after the upload had begun to end
-	n.committed = n.gen
-	if attrDiffer(n.attr, ver) {
-		v.background(func() { v.restate(n) })
-	}
-	n.mu.Unlock()
-	delete(v.busy, n)
-	v.signal()
-	v.log.Info("an upload that had arrived before the last mount ended is finished", "path", e.Path)
-	if reading {
-		v.dropEntry(e.ID)
-		return
-	}
-	v.background(func() { v.removeEntry(e.ID) })
-}
-
-// resumeNewer goes on with a draft whose object has arrived, and of which
-// something newer was promised since; v.mu is held.
-func (v *Volume) resumeNewer(n *Node, r record, ver *version) {
-	drawn := v.drawsAway(n, ver)
-	n.mu.Lock()
-	if n.ver = ver; !drawn {
-		n.replaces = ver
-	}
-	if !r.Newer {
-		n.committed = 1 // only what was written since this mount began is newer
-	}
-	switch {
-	case v.local.match(v.path(n), mkstemp):
-		n.state, n.asked = Local, 0
-	case n.gen > 1 && n.asked <= 1 && n.state == Queued && !r.Asked && !drawn:
-		n.state, n.asked = Writing, 0
-	case n.gen == 1 && !r.Asked && !drawn:
-		n.state, n.asked = Interrupted, 0
-	}
-	due := n.state == Queued
-	n.mu.Unlock()
-	if due {
-		v.startAttempt(n)
-	}
-	v.signal()
-}
-
-// publishRecovered publishes the sidecar of an object that arrived, unless it has one.
-func (v *Volume) publishRecovered(ctx context.Context, ver *version, key string) error {
-	info, err := v.store.Head(ctx, key)
-	if err != nil {
-		return err
-	}
-	ver.moved(key, info.ETag, sideInfo{})
-	ver.mu.Lock()
-	ver.modified = info.Modified
-	ver.mu.Unlock()
-	there, err := v.lookSidecar(ctx, key)
-	if err != nil {
-		return err
-	}
-	if there != nil {
-		if doc, err := sidecar.Parse(there.text); err == nil && string(doc.IV) == string(ver.iv) {
-			v.adoptSidecar(ver, there)
-			return nil
-		}
-		err = v.putSidecar(ctx, ver, key, store.Condition{IfMatch: there.info.etag}, nil)
-	} else {
-		err = v.putSidecar(ctx, ver, key, store.Condition{IfNone: true}, nil)
-	}
-	if err != nil {
-		return err
-	}
-	return v.withdrawIfLate(ctx, ver, key)
 }

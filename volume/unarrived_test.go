@@ -133,34 +133,46 @@ func TestSidecarThatFailsOnce(t *testing.T) {
 	r.truthful()
 }
 
-// TestWriteBeforeTheLastMountIsSettled: a save that comes while it is still being
-// found out whether the one before has arrived is not taken for that one.
-func TestWriteBeforeTheLastMountIsSettled(t *testing.T) {
-	r, f := newFlakyRig(t, crypt.CTR)
-	f.set(func(op, key string) error {
-		if op == "put" && strings.HasSuffix(key, ".settings.json") {
-			return errDown // the object arrives, and the crash comes before its sidecar
-		}
-		return nil
-	})
-	r.o.SpoolDurable = true
-	r.close()
-	r.open("spool-flaky")
-	r.save("a", []byte("first"))
-	for len(r.objects()) == 0 {
-		time.Sleep(time.Millisecond)
+// TestActBeforeTheLastMountIsSettled: what is done to a file while it is still
+// being found out whether its object had arrived is done to that object.
+func TestActBeforeTheLastMountIsSettled(t *testing.T) {
+	for name, c := range map[string]struct {
+		act   func(r *rig)
+		after map[string]string
+	}{
+		"written": {func(r *rig) { r.save("a", []byte("second")) }, map[string]string{"a": "second"}},
+		"removed": {func(r *rig) { r.remove("a") }, map[string]string{"a": ""}},
+		"renamed": {func(r *rig) { r.mustRename("a", "b", 0) }, map[string]string{"a": "", "b": "first"}},
+		"read":    {func(r *rig) { r.holds("while it is settled", map[string]string{"a": "first"}) }, map[string]string{"a": "first"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, f := newFlakyRig(t, crypt.CTR)
+			f.set(func(op, key string) error {
+				if op == "put" && strings.HasSuffix(key, ".settings.json") {
+					return errDown // the object arrives, and the crash comes before its sidecar
+				}
+				return nil
+			})
+			r.o.SpoolDurable = true
+			r.close()
+			r.open("spool-flaky")
+			r.save("a", []byte("first"))
+			for len(r.objects()) == 0 {
+				time.Sleep(time.Millisecond)
+			}
+			var away atomic.Bool
+			away.Store(true)
+			f.Store = slowHead{f.Store, &away}
+			r.crash(f, "after")
+			c.act(r)
+			away.Store(false)
+			r.sync()
+			r.holds("in the end", c.after)
+			r.cold()
+			r.holds("cold", c.after)
+			r.truthful()
+		})
 	}
-	var away atomic.Bool
-	away.Store(true)
-	f.Store = slowHead{f.Store, &away}
-	r.crash(f, "after")
-	r.save("a", []byte("second"))
-	away.Store(false)
-	r.sync()
-	r.holds("in the end", map[string]string{"a": "second"})
-	r.cold()
-	r.holds("cold", map[string]string{"a": "second"})
-	r.truthful()
 }
 
 // slowHead is a store that does not say what it has, for a while.

@@ -39,8 +39,8 @@ type version struct {
 	body     []byte // ciphertext of a symlink's target, if it is known
 	// over is what a commit is to replace by it, as long as it is not known to have
 	// arrived: until then that one stands in the store.
-	over *version
-	dated    bool   // what it is rests on when the object was modified, too
+	over  *version
+	dated bool // what it is rests on when the object was modified, too
 	// unsure, if not 0, is after how long to look again: it was described so soon
 	// after it was modified that a later change may bear the same time.
 	unsure time.Duration

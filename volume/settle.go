@@ -1,0 +1,170 @@
+package volume
+
+import (
+	"context"
+	"time"
+
+	"mcfs/sidecar"
+	"mcfs/store"
+)
+
+// beginSettling finds out what has arrived of the objects that were on their way
+// when the last mount ended. Until that is known, each counts as arrived for what
+// is done to its name; v.mu is held.
+func (v *Volume) beginSettling(drafts []*kept) {
+	for _, k := range drafts {
+		if k.making == nil {
+			continue
+		}
+		if !v.drawsAway(k.node, k.making) {
+			k.node.replaces = k.making
+		}
+		v.background(func() { v.settleMaking(k) })
+	}
+}
+
+// settleMaking looks whether an object that was on its way when the last mount
+// ended has arrived. If so its sidecar is published; if not the draft starts over.
+func (v *Volume) settleMaking(k *kept) {
+	n := k.node
+	ours, ok := v.awaitMaking(k)
+	if !ok || n.lockOpening(v.ctx) != nil {
+		return
+	}
+	defer n.unlockOpening() // nobody opens its sealed file in the middle
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	defer v.signal()
+	v.seq.finish(k.ticket)
+	n.mu.Lock()
+	if !ours && n.replaces == k.making {
+		n.replaces = k.making.instead()
+	}
+	written := n.gen > 1 || n.state == Lost
+	n.mu.Unlock()
+	moved := n.gone || v.path(n) != k.Path // since this mount began, and what it left is queued to go
+	switch {
+	case ours && !moved && (k.Newer || written):
+		v.resumeNewer(n, k.record, k.making)
+	case ours && !moved:
+		v.takeArrived(k)
+	case !moved && !written && !k.Promised:
+		v.unlink(n.parent, n)
+		delete(v.busy, n)
+		v.background(func() {
+			v.restoreSidecar(n.replaces, k.At) // it went when the commit was about to replace it
+			v.removeEntry(k.ID)
+		})
+	default:
+		n.mu.Lock()
+		if n.state == Queued && v.local.match(v.path(n), mkstemp) {
+			n.state = Local
+		}
+		n.mu.Unlock()
+		v.resume(n)
+	}
+}
+
+// awaitMaking asks the store until it says whether the object has arrived, and
+// then publishes its sidecar; not ok: the volume stops before.
+func (v *Volume) awaitMaking(k *kept) (ours, ok bool) {
+	for tries := 0; ; tries++ {
+		ctx, cancel := context.WithTimeout(v.ctx, requestTimeout)
+		ours, err := v.isOurs(ctx, k.making, k.At)
+		if err == nil && ours {
+			err = v.publishRecovered(ctx, k.making, k.At)
+		}
+		cancel()
+		switch {
+		case v.ctx.Err() != nil:
+			return false, false
+		case err == nil:
+			return ours, true
+		case !transient(err):
+			v.log.Error("what the store has of a draft is not clear; it is sent again", "path", k.Path, "cause", err)
+			return false, true
+		}
+		select {
+		case <-time.After(backoff(tries)):
+		case <-v.ctx.Done():
+			return false, false
+		}
+	}
+}
+
+// takeArrived makes the object that has arrived the file's version; v.mu is held.
+func (v *Volume) takeArrived(k *kept) {
+	n := k.node
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.state, n.stored, n.blank = Clean, nil, false
+	n.setVersion(k.making)
+	n.attr = mergeAttrs(k.Making.Attr, k.Attr, n.attr) // what was set after the upload had begun to end
+	n.committed = n.gen
+	if attrDiffer(n.attr, k.making) {
+		v.background(func() { v.restate(n) })
+	}
+	delete(v.busy, n)
+	v.log.Info("an upload that had arrived before the last mount ended is finished", "path", k.Path)
+	if n.file != nil {
+		n.file.SetEvictable(0, -1) // somebody reads it: what the draft had is a cache now
+		v.dropEntry(k.ID)
+		return
+	}
+	v.background(func() { v.removeEntry(k.ID) })
+}
+
+// resumeNewer goes on with a draft whose object has arrived, and of which
+// something newer was promised since; v.mu is held.
+func (v *Volume) resumeNewer(n *Node, r record, ver *version) {
+	drawn := v.drawsAway(n, ver)
+	n.mu.Lock()
+	if n.ver = ver; !drawn {
+		n.replaces = ver
+	}
+	if !r.Newer {
+		n.committed = 1 // only what was written since this mount began is newer
+	}
+	switch {
+	case v.local.match(v.path(n), mkstemp):
+		n.state, n.asked = Local, 0
+	case n.gen > 1 && n.asked <= 1 && n.state == Queued && !r.Asked && !drawn:
+		n.state, n.asked = Writing, 0
+	case n.gen == 1 && !r.Asked && !drawn:
+		n.state, n.asked = Interrupted, 0
+	}
+	due := n.state == Queued
+	n.mu.Unlock()
+	if due {
+		v.startAttempt(n)
+	}
+}
+
+// publishRecovered publishes the sidecar of an object that arrived, unless it has one.
+func (v *Volume) publishRecovered(ctx context.Context, ver *version, key string) error {
+	info, err := v.store.Head(ctx, key)
+	if err != nil {
+		return err
+	}
+	ver.moved(key, info.ETag, sideInfo{})
+	ver.mu.Lock()
+	ver.modified = info.Modified
+	ver.mu.Unlock()
+	there, err := v.lookSidecar(ctx, key)
+	if err != nil {
+		return err
+	}
+	if there != nil {
+		if doc, err := sidecar.Parse(there.text); err == nil && string(doc.IV) == string(ver.iv) {
+			v.adoptSidecar(ver, there)
+			return nil
+		}
+		err = v.putSidecar(ctx, ver, key, store.Condition{IfMatch: there.info.etag}, nil)
+	} else {
+		err = v.putSidecar(ctx, ver, key, store.Condition{IfNone: true}, nil)
+	}
+	if err != nil {
+		return err
+	}
+	return v.withdrawIfLate(ctx, ver, key)
+}
