@@ -77,12 +77,13 @@ func (v *Volume) planExchange(a, b *Node) (*move, error) {
 	one, two := v.half(a, b), v.half(b, a)
 	// What a draft was to replace under the name that it leaves is now to be
 	// replaced by the other, which comes there.
-	if err := v.routeHalf(m, two, one.left()); err != nil {
+	leftByOne, leftByTwo := one.left(), two.left() // before they are routed
+	if err := v.routeHalf(m, two, leftByOne); err != nil {
 		return m, err
 	}
 	arrivals := m.changes
 	m.changes = nil
-	if err := v.routeHalf(m, one, two.left()); err != nil {
+	if err := v.routeHalf(m, one, leftByTwo); err != nil {
 		return m, err
 	}
 	departures := m.changes

@@ -65,6 +65,9 @@ func (n *Node) prepare(ctx context.Context) error {
 	if ver.foreign() {
 		return n.install(ver, nil, nil)
 	}
+	if _, etag := ver.place(); etag == "" {
+		n.relocate(ctx) // it arrived after a rename of it was journaled, which is all that is left of it
+	}
 	wrapped, keyID := ver.dataKey()
 	key, err := n.v.keeper.Unwrap(ctx, wrapped, keyID)
 	if err != nil {

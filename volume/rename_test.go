@@ -154,6 +154,28 @@ var renameCases = []struct {
 		objects: []string{"f", "l", "l.settings.json"},
 	},
 	{
+		name:    "exchange with a draft that was to replace what stands there",
+		before:  func(r *rig) { r.save("f", []byte("old")); r.save("g", []byte("g")); r.put("f~", []byte("new")) },
+		act:     func(r *rig) { r.mustRename("f~", "f", 0); r.mustRename("g", "f", Exchange) },
+		after:   map[string]string{"f": "g", "g": "new", "f~": ""},
+		objects: []string{"f", "f.settings.json", "g", "g.settings.json"},
+	},
+	{
+		name: "exchange of two drafts, the second of which was to replace what stands there",
+		before: func(r *rig) {
+			r.save("f", []byte("old"))
+			r.put("f~", []byte("new"))
+			r.put("g~", []byte("g"))
+		},
+		act: func(r *rig) {
+			r.mustRename("g~", "g", 0)
+			r.mustRename("f~", "f", 0)
+			r.mustRename("g", "f", Exchange)
+		},
+		after:   map[string]string{"f": "g", "g": "new", "f~": "", "g~": ""},
+		objects: []string{"f", "f.settings.json", "g", "g.settings.json"},
+	},
+	{
 		name:    "exchange of a local-only symlink and a file",
 		before:  func(r *rig) { r.symlink(".#l", "f"); r.save("f", []byte("content")) },
 		act:     func(r *rig) { r.mustRename("f", ".#l", Exchange) },
