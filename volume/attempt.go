@@ -156,12 +156,12 @@ func (v *Volume) ready(ctx context.Context, n *Node, a *attempt) error {
 			key: a.path, wrapped: obj.Key, keyID: obj.KeyID, attr: attr, over: a.replaces,
 		}
 	}
-	v.mu.Unlock()
 	n.mu.Lock()
 	if n.state == Uploading {
-		n.step(evReady)
+		n.step(evReady) // with the stage: a rename goes by either
 	}
 	n.mu.Unlock()
+	v.mu.Unlock()
 	if err := v.journalEntry(n); err != nil {
 		return err
 	}

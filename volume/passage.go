@@ -44,7 +44,7 @@ func (v *Volume) passageOf(n, to *Node, newName string) *passage {
 	switch {
 	case p.standing == nil:
 		p.fate = nothing
-	case settled && p.standing != n.ver:
+	case settled && !p.standing.bears(n.ver):
 		p.fate = dropped
 	case p.local && v.drawable(n, p.standing):
 		p.fate = drawn

@@ -32,23 +32,26 @@ func (v *Volume) settleMaking(k *kept) {
 		return
 	}
 	defer n.unlockOpening() // nobody opens its sealed file in the middle
+	v.names.RLock()         // nor renames it
+	defer v.names.RUnlock()
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	defer v.signal()
 	v.seq.finish(k.ticket)
 	n.mu.Lock()
+	drawn := v.drawsAway(n, k.making)
+	follows := !n.gone && (drawn || n.replaces == k.making) // else it has left it behind, under another name, since
 	if !ours && n.replaces == k.making {
 		n.replaces = k.making.instead()
 	}
 	written := n.gen > 1 || n.state == Lost
 	n.mu.Unlock()
-	moved := n.gone || v.path(n) != k.Path // since this mount began, and what it left is queued to go
 	switch {
-	case ours && !moved && (k.Newer || written):
+	case ours && follows && (k.Newer || written || drawn):
 		v.resumeNewer(n, k.record, k.making)
-	case ours && !moved:
+	case ours && follows:
 		v.takeArrived(k)
-	case !moved && !written && !k.Promised:
+	case !ours && !n.gone && v.path(n) == k.Path && !written && !k.Promised:
 		v.unlink(n.parent, n)
 		delete(v.busy, n)
 		v.background(func() {

@@ -119,6 +119,16 @@ func (x *version) moved(key, etag string, side sideInfo) {
 	x.key, x.etag, x.side, x.over = key, etag, side, nil
 }
 
+// bears says whether a draft that rests on base needs x, or what x was to replace.
+func (x *version) bears(base *version) bool {
+	for ; x != nil; x = x.instead() {
+		if x == base {
+			return true
+		}
+	}
+	return false
+}
+
 // instead is what stands in its place, should it never have arrived; nil: nothing.
 func (x *version) instead() *version {
 	x.mu.Lock()
