@@ -155,14 +155,14 @@ func TestActBeforeTheLastMountIsSettled(t *testing.T) {
 			})
 			r.o.SpoolDurable = true
 			r.close()
+			var away atomic.Bool
+			f.Store = slowHead{f.Store, &away}
 			r.open("spool-flaky")
 			r.save("a", []byte("first"))
 			for len(r.objects()) == 0 {
 				time.Sleep(time.Millisecond)
 			}
-			var away atomic.Bool
 			away.Store(true)
-			f.Store = slowHead{f.Store, &away}
 			r.crash(f, "after")
 			c.act(r)
 			away.Store(false)
