@@ -59,6 +59,11 @@ func (v *Volume) release(n *Node, path string) *change {
 	if n.kind == Dir {
 		return &change{Change: spool.Change{Op: opMkdir, Path: path + "/"}, node: n, attr: n.dir.attr}
 	}
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.ver.mu.Lock()
+	defer n.ver.mu.Unlock()
+	n.ver.attr = n.attr // nothing but the entry has stated them so far
 	return &change{Change: spool.Change{Op: opLink, Path: path}, node: n, ver: n.ver, attr: n.attr, body: n.ver.body}
 }
 

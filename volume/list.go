@@ -170,6 +170,9 @@ func pairUp(names map[string]*found) {
 		if !ok || f.object == nil {
 			continue
 		}
+		if own := names[sidecar.Name(name)]; own != nil && own.object != nil {
+			continue // it has a sidecar itself: a file of somebody's that is called so
+		}
 		if file := names[base]; file != nil && file.object != nil {
 			file.side = f.object
 		}

@@ -74,31 +74,32 @@ func (v *Volume) moveObjects(ctx context.Context, c *change) error {
 }
 
 // isSidecarOf says whether a key is that of a sidecar whose file is on the same
-// page: that one takes it along. One whose file is on another page is looked at by itself.
+// page: that one takes it along. One whose file is on another page is looked at by
+// itself. What has a sidecar is a file.
 func isSidecarOf(key string, page []store.Info) bool {
 	base, ok := sidecar.Base(key)
 	if !ok {
 		return false
 	}
+	found, own := false, false
 	for _, o := range page {
-		if o.Key == base {
-			return true
-		}
+		found = found || o.Key == base
+		own = own || o.Key == sidecar.Name(key)
 	}
-	return false
+	return found && !own
 }
 
 func (v *Volume) moveObject(ctx context.Context, c *change, o store.Info) error {
-	if base, ok := sidecar.Base(o.Key); ok {
-		if _, err := v.store.Head(ctx, base); err == nil {
-			return nil // its file takes it along
-		}
-	}
 	l := listing{key: o.Key, etag: o.ETag, size: o.Size, modified: o.Modified}
 	if side, err := v.store.Head(ctx, sidecar.Name(o.Key)); err == nil {
 		l.side = sideInfo{side.ETag, side.Size, side.Modified}
 	} else if !errors.Is(err, store.ErrNotExist) {
 		return err
+	}
+	if base, ok := sidecar.Base(o.Key); ok && l.side.etag == "" {
+		if _, err := v.store.Head(ctx, base); err == nil {
+			return nil // its file takes it along
+		}
 	}
 	ver, err := v.load(ctx, l)
 	if errors.Is(err, store.ErrNotExist) {

@@ -249,7 +249,7 @@ func (v *Volume) loadSidecar(ctx context.Context, x *version) error {
 	}
 	doc, err := sidecar.Parse(text)
 	if err != nil {
-		return fmt.Errorf("sidecar: %w", err)
+		return v.loadLink(ctx, x, fmt.Errorf("sidecar: %w", err))
 	}
 	meta, own, err := sidecar.ParseMeta(info.Metadata)
 	if err != nil {
@@ -273,6 +273,20 @@ func (v *Volume) loadSidecar(ctx context.Context, x *version) error {
 		return nil
 	}
 	return v.deriveSize(ctx, x)
+}
+
+// loadLink describes an object beside which something stands that is called as its
+// sidecar is and is none: a symlink has no sidecar, so that may be anybody's file.
+// Of any other object the cause says why it cannot be described.
+func (v *Volume) loadLink(ctx context.Context, x *version, cause error) error {
+	info, err := v.store.Head(ctx, x.key)
+	if err != nil {
+		return err
+	}
+	if attr, err := sidecar.ParseAttr(info.Metadata); err != nil || attr.Mode&modeType != modeSymlink {
+		return cause
+	}
+	return v.loadObject(ctx, x)
 }
 
 // compareIV looks at the object itself. A sidecar with another IV is not
