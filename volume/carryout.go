@@ -148,7 +148,8 @@ func (v *Volume) copyObject(ctx context.Context, c *change) error {
 		}
 		c.source = c.ver.at(c.Path)
 		c.source.etag = info.ETag
-		if side := c.replacedSidecar(); side != "" {
+		// After a crash nobody knows whether what is replaced got its sidecar.
+		if side := c.replacedSidecar(); side != "" || c.again && c.replaces != nil && c.replaces.hasSidecar() {
 			if err := v.deleteSidecar(ctx, c.replaces, c.To, side, nil); err != nil {
 				return err
 			}

@@ -319,20 +319,24 @@ func (v *Volume) followName(c *change) {
 		return
 	}
 	c.Path = path
-	var old uint64 // its number before: the journal may run this more than once
+	if err := c.pack(); err != nil {
+		v.log.Error("journal", "what", c.Op, "path", path, "cause", err)
+		return
+	}
+	anew, old := c.Change, uint64(0) // old is its number before: the journal may run this more than once
 	v.spool.Journal().Later(func(tx *spool.Tx) error {
 		v.mu.Lock()
 		defer v.mu.Unlock()
-		if v.changes[c.Seq] != c || c.ticket != nil && old == 0 {
-			return nil // done, or begun: it belongs to its worker
+		if v.changes[c.Seq] != c {
+			return nil // done
 		}
 		if old == 0 {
 			old = c.Seq
 		}
-		if err := errors.Join(c.pack(), tx.DeleteChange(old)); err != nil {
+		if err := tx.DeleteChange(old); err != nil {
 			return err
 		}
-		seq, err := tx.AddChange(c.Change)
+		seq, err := tx.AddChange(anew)
 		if err != nil {
 			return err
 		}

@@ -274,7 +274,8 @@ func (v *Volume) restateChange(c *change, attr sidecar.Attr) error {
 	kept.Data = data
 	v.spool.Journal().Later(func(tx *spool.Tx) error {
 		v.mu.Lock()
-		over := v.changes[kept.Seq] != c
+		over := v.changes[c.Seq] != c
+		kept.Seq = c.Seq // a rename may have given it another
 		v.mu.Unlock()
 		if over {
 			return nil // written meanwhile: the journal must not bring it back

@@ -39,6 +39,16 @@ func (v *Volume) exchange(ctx context.Context, from *Node, name string, to *Node
 			return err
 		}
 	}
+	releaseA, err := v.fixFile(ctx, a, to, newName)
+	if err != nil {
+		return err
+	}
+	defer releaseA()
+	releaseB, err := v.fixFile(ctx, b, from, name)
+	if err != nil {
+		return err
+	}
+	defer releaseB()
 	v.names.Lock()
 	defer v.names.Unlock()
 	m, err := v.planExchange(a, b)

@@ -59,6 +59,11 @@ func (v *Volume) renameFile(ctx context.Context, from, c, to *Node, newName stri
 	if err := v.settleForRename(ctx, c); err != nil {
 		return err
 	}
+	release, err := v.fixFile(ctx, c, to, newName)
+	if err != nil {
+		return err
+	}
+	defer release()
 	defer v.keepDir(from)
 	v.names.Lock()
 	defer v.names.Unlock()
@@ -104,6 +109,26 @@ func (v *Volume) settleForRename(ctx context.Context, c *Node) error {
 		}
 	}
 	return nil
+}
+
+// fixFile makes the map durable of what is cached of a file that is about to get a
+// local-only name, and lets nobody make it another sealed file until release: the
+// journal's entry will name it, and a crash must not find it empty.
+func (v *Volume) fixFile(ctx context.Context, c, to *Node, newName string) (release func(), err error) {
+	v.mu.Lock()
+	local := v.local.match(join(v.path(to), newName), named)
+	v.mu.Unlock()
+	if !local || c.kind != File {
+		return func() {}, nil
+	}
+	if err := c.lockOpening(ctx); err != nil {
+		return nil, err
+	}
+	if err := c.syncFile(); err != nil {
+		c.unlockOpening()
+		return nil, err
+	}
+	return c.unlockOpening, nil
 }
 
 // move is one rename, from its check to the moment when the tree shows it.
