@@ -47,6 +47,7 @@ func (v *Volume) recover(ctx context.Context) error {
 	v.beginSettling(drafts)
 	v.mu.Unlock()
 	v.versions = nil
+	v.work.release() // before that, what is described here could be changed by what is carried out
 	close(v.recovered)
 	return v.sweep(ctx, known)
 }

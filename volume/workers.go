@@ -9,11 +9,31 @@ type workers struct {
 	queue   []func()
 	running int
 	max     int
+	held    bool // nothing runs yet
 	closed  bool
 	wg      sync.WaitGroup
 }
 
-func newWorkers(n int) *workers { return &workers{max: n} }
+// newWorkers makes workers that run nothing before release.
+func newWorkers(n int) *workers { return &workers{max: n, held: true} }
+
+// release lets what is queued, and all that comes, run.
+func (w *workers) release() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.held = false
+	for range w.queue {
+		w.begin()
+	}
+}
+
+// begin has one more goroutine run what is queued, if there may be one; w.mu is held.
+func (w *workers) begin() {
+	if !w.held && !w.closed && w.running < w.max {
+		w.running++
+		w.wg.Go(w.run)
+	}
+}
 
 // add queues f; after close it is dropped. It never blocks.
 func (w *workers) add(f func()) {
@@ -23,10 +43,7 @@ func (w *workers) add(f func()) {
 		return
 	}
 	w.queue = append(w.queue, f)
-	if w.running < w.max {
-		w.running++
-		w.wg.Go(w.run)
-	}
+	w.begin()
 }
 
 func (w *workers) run() {
