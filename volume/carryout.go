@@ -133,7 +133,7 @@ func (v *Volume) copyObject(ctx context.Context, c *change) error {
 			return fmt.Errorf("look at %s: %w", c.Path, err)
 		}
 		if !c.ver.is(info) {
-			if over := c.ver.instead(); over != nil && over.is(info) {
+			if over := c.ver.before(info); over != nil {
 				over.moved(c.Path, info.ETag, over.sidecar())
 				c.ver = over // the commit under way, which was to replace it, never arrived
 				continue
@@ -263,8 +263,8 @@ func (v *Volume) judgeCopy(ctx context.Context, c *change, cause error) (done bo
 	case c.replaces != nil && c.replaces.is(info): // under another ETag
 		c.replaces.moved(c.To, info.ETag, c.replaces.sidecar())
 		return false, nil
-	case c.replaces != nil && c.replaces.instead() != nil && c.replaces.instead().is(info):
-		c.replaces = c.replaces.instead() // what was to come there before never arrived
+	case c.replaces.before(info) != nil:
+		c.replaces = c.replaces.before(info) // what was to come there before never arrived
 		c.replaces.moved(c.To, info.ETag, c.replaces.sidecar())
 		return false, nil
 	case c.onTarget() == store.Condition{IfMatch: info.ETag}:

@@ -101,7 +101,7 @@ func (v *Volume) askAtShutdown(n *Node) {
 
 // startAttempt queues a commit unless one is under way (which then goes on to the next); v.mu is held.
 func (v *Volume) startAttempt(n *Node) {
-	if n.attempt != nil || n.gone || n.paused {
+	if n.attempt != nil || n.gone || n.paused || n.settling {
 		return
 	}
 	a := &attempt{path: v.path(n)}

@@ -93,11 +93,8 @@ func (v *Volume) giveWay(n *Node, a *attempt, cause error) {
 // stepBack has the attempt replace what an earlier commit was to replace that has
 // never arrived, if that is what stands in the store.
 func (a *attempt) stepBack(info store.Info) bool {
-	if a.replaces == nil {
-		return false
-	}
-	over := a.replaces.instead()
-	if over == nil || !over.is(info) {
+	over := a.replaces.before(info)
+	if over == nil {
 		return false
 	}
 	over.moved(a.path, info.ETag, over.sidecar())

@@ -51,6 +51,7 @@ type Node struct {
 	side     *Node     // of a File: its sidecar's node, once somebody asked
 	attempt  *attempt  // the commit under way
 	paused   bool      // no commit may begin: the name is about to change
+	settling bool      // nor may one while it is not known whether the last mount's has arrived
 	local    bool      // a directory or symlink that the journal keeps alone, for its name is local-only
 	queued   int       // changes of names that concern this node and are not finished
 	changed  time.Time // when this machine last changed the name: older listings say nothing about it

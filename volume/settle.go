@@ -19,6 +19,7 @@ func (v *Volume) beginSettling(drafts []*kept) {
 		if !v.drawsAway(k.node, k.making) {
 			k.node.replaces = k.making
 		}
+		k.node.settling = true
 		v.background(func() { v.settleMaking(k) })
 	}
 }
@@ -38,6 +39,7 @@ func (v *Volume) settleMaking(k *kept) {
 	defer v.mu.Unlock()
 	defer v.signal()
 	v.seq.finish(k.ticket)
+	n.settling = false
 	n.mu.Lock()
 	drawn := v.drawsAway(n, k.making)
 	follows := !n.gone && (drawn || n.replaces == k.making) // else it has left it behind, under another name, since

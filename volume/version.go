@@ -136,6 +136,17 @@ func (x *version) instead() *version {
 	return x.over
 }
 
+// before is the version that an object is, of those that stand in the place of x,
+// one behind the other, should none have arrived; nil: it is none of them.
+func (x *version) before(info store.Info) *version {
+	if x == nil {
+		return nil
+	}
+	for x = x.instead(); x != nil && !x.is(info); x = x.instead() {
+	}
+	return x
+}
+
 // arrived records that the object is in the store.
 func (x *version) arrived(etag string, modified time.Time) {
 	x.mu.Lock()
