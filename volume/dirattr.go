@@ -304,6 +304,7 @@ func (v *Volume) putMarker(ctx context.Context, c *change) error {
 	if err != nil {
 		return err
 	}
+	v.cache.Forget(c.Path)
 	info, err := v.store.Put(ctx, c.Path, bodyOf(nil), store.Attributes{ContentType: "application/x-directory", Metadata: meta}, store.Condition{})
 	if err != nil {
 		return err

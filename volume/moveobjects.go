@@ -176,6 +176,7 @@ func (v *Volume) moveMarkers(ctx context.Context, c *change, markers []string) e
 		}
 		attr := store.Attributes{ContentType: info.ContentType, Metadata: info.Metadata}
 		to := c.To + strings.TrimPrefix(key, c.Path)
+		v.cache.Forget(to)
 		if _, err := v.store.Put(ctx, to, bodyOf(nil), attr, store.Condition{}); err != nil {
 			return fmt.Errorf("put %s: %w", to, err)
 		}
@@ -210,7 +211,7 @@ func (v *Volume) settleMoved(c *change, rest string, made *version) {
 		}
 		n = n.dir.children[elem]
 	}
-	if n == nil || n.kind != File {
+	if n == nil || n.kind != File && n.kind != Symlink {
 		return
 	}
 	key, etag := made.place()

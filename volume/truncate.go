@@ -92,6 +92,10 @@ func (n *Node) empty() (obstacle, error) {
 		if err := n.file.Truncate(0); err != nil {
 			return nil, fromSpool(err)
 		}
+		if r := n.reader; r != nil { // no byte of the version is left to be read, nor to be checked
+			n.reader = nil
+			n.v.background(r.Close)
+		}
 		n.eager, n.high = true, 0
 	} else {
 		n.blank = true

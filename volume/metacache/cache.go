@@ -24,12 +24,13 @@ const (
 )
 
 // Cache is open from Open to Close. Its methods may be called from any number
-// of goroutines; reads touch the disk, writes never do.
+// of goroutines; reads and Forget touch the disk, Put and Delete never do.
 type Cache struct {
 	path string
 	log  *slog.Logger
 	max  int64
 
+	writer  sync.Mutex // over a transaction and the choice of what is in it; before mu
 	mu      sync.Mutex
 	db      *bolt.DB          // nil: nothing is remembered
 	failed  *bolt.DB          // what db was before it failed
@@ -152,6 +153,29 @@ func (c *Cache) Put(object string, s Stamp, description []byte) {
 // Delete forgets an object.
 func (c *Cache) Delete(object string) { c.set(keyOf(object), nil) }
 
+// Forget is Delete that lasts over a kill once it has returned. It is for objects
+// about to be put again in a state that a listing cannot tell from this one.
+func (c *Cache) Forget(object string) {
+	key := keyOf(object)
+	c.mu.Lock()
+	_, pending := c.pending[key]
+	_, writing := c.writing[key]
+	known := pending || writing || len(c.fallen)+len(c.falling) > 0
+	c.mu.Unlock()
+	if !known && c.value(key) == nil {
+		return
+	}
+	c.set(key, nil)
+	c.writer.Lock()
+	defer c.writer.Unlock()
+	c.mu.Lock()
+	_, pending = c.pending[key] // else somebody's transaction took it along
+	c.mu.Unlock()
+	if pending {
+		c.write()
+	}
+}
+
 // DeleteBelow forgets all that is below a directory, and its marker.
 func (c *Cache) DeleteBelow(dir string) {
 	dir = strings.TrimSuffix(dir, "/")
@@ -175,7 +199,7 @@ func (c *Cache) DeleteBelow(dir string) {
 func (c *Cache) set(key string, value []byte) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.db == nil || len(c.pending) >= pendingMax {
+	if c.db == nil || value != nil && len(c.pending) >= pendingMax {
 		return
 	}
 	c.pending[key] = value

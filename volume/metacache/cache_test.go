@@ -209,6 +209,42 @@ func TestDamagedPages(t *testing.T) {
 	})
 }
 
+// TestForgottenOverAKill opens the file as it is on disk while its Cache lives.
+func TestForgottenOverAKill(t *testing.T) {
+	path := inFolder(t)
+	log := slog.New(slog.NewTextHandler(t.Output(), nil))
+	s := Stamp{ETag: "e"}
+	first := Open(path, "v", log)
+	for _, name := range []string{"written", "kept"} {
+		first.Put(name, s, []byte("d"))
+	}
+	first.Close()
+	c := Open(path, "v", log)
+	defer c.Close()
+	c.Put("pending", s, []byte("d"))
+	for _, name := range []string{"written", "pending", "unknown"} {
+		c.Forget(name)
+	}
+	left, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied := path + ".copy"
+	if err := os.WriteFile(copied, left, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	after := Open(copied, "v", log)
+	defer after.Close()
+	for _, name := range []string{"written", "pending", "unknown"} {
+		if has(c, name, s) != "" || has(after, name, s) != "" {
+			t.Errorf("%s is remembered", name)
+		}
+	}
+	if has(after, "kept", s) == "" {
+		t.Error("what was not forgotten is")
+	}
+}
+
 func TestIsBounded(t *testing.T) {
 	const most = 2 << 20
 	c := open(inFolder(t), "v", slog.New(slog.NewTextHandler(t.Output(), nil)), most)
@@ -217,7 +253,7 @@ func TestIsBounded(t *testing.T) {
 	for i := range n {
 		c.Put(fmt.Sprintf("%d/file", i), s, bytes.Repeat([]byte("x"), 500))
 		if i%1000 == 999 {
-			c.write()
+			c.gathered()
 		}
 	}
 	if used := usedBytes(c.db); used > 2*most {

@@ -112,7 +112,7 @@ func (c *Cache) run() {
 		select {
 		case <-c.wake:
 		case <-c.quit:
-			c.write()
+			c.gathered()
 			return
 		}
 		timer.Reset(gather)
@@ -121,11 +121,18 @@ func (c *Cache) run() {
 		case <-c.full:
 		case <-c.quit:
 		}
-		c.write()
+		c.gathered()
 	}
 }
 
-// write puts what is pending into one transaction.
+// gathered is write for the goroutine that gathers.
+func (c *Cache) gathered() {
+	c.writer.Lock()
+	defer c.writer.Unlock()
+	c.write()
+}
+
+// write puts what is pending into one transaction; c.writer is held.
 func (c *Cache) write() {
 	c.mu.Lock()
 	db, batch, fallen := c.db, c.pending, c.fallen
