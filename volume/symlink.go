@@ -151,6 +151,10 @@ func (v *Volume) linkPut(c *change, key string, info store.Info) {
 func (v *Volume) restateLink(ctx context.Context, c *change) error {
 	key, _ := c.ver.place()
 	info, ours, err := v.find(ctx, c.ver, key)
+	if err == nil && !ours && c.node != nil && c.node.relocate(ctx) { // renamed, of which the journal no longer knows after a kill
+		key, _ = c.ver.place()
+		info, ours, err = v.find(ctx, c.ver, key)
+	}
 	if err != nil || !ours {
 		return err // removed or replaced since: an unlink does not wait for attributes
 	}
