@@ -44,17 +44,55 @@ func (v *Volume) judgeDraft(n *Node, a *attempt) error {
 			return errGone
 		}
 	}
+	if !v.ordain(n, base) {
+		return fmt.Errorf("%s is reserved for the settings of %s: %w", a.path, base, ErrPermission)
+	}
+	return nil
+}
+
+// ordain makes a draft under a sidecar's name an ordinary file, unless a file
+// stands beside it whose settings these would be.
+func (v *Volume) ordain(n *Node, base string) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if n.parent != nil {
 		if file := n.parent.dir.children[base]; file != nil && file.kind == File {
-			return fmt.Errorf("%s is reserved for the settings of %s: %w", a.path, base, ErrPermission)
+			return false
 		}
 	}
 	n.mu.Lock()
+	defer n.mu.Unlock()
 	n.ordinary = true
+	return true
+}
+
+// foresee tells at the close of a draft under a sidecar's name what its commit is
+// going to find, should it be no settings document: from then on no other file
+// gets the name whose settings it would be, however long the commit may take.
+func (v *Volume) foresee(ctx context.Context, n *Node) {
+	v.mu.Lock()
+	base, ok := sidecar.Base(n.name)
+	v.mu.Unlock()
+	if !ok {
+		return
+	}
+	n.mu.Lock()
+	size, open := n.size(), n.state == Writing && n.ver == nil && !n.ordinary
 	n.mu.Unlock()
-	return nil
+	if !open {
+		return
+	}
+	if size <= maxDocument {
+		text := make([]byte, size)
+		if k, err := n.read(ctx, nil, text, 0); int64(k) < size {
+			v.log.Debug("not judged at close", "path", n.Path(), "cause", err)
+			return // the commit will tell
+		}
+		if _, err := sidecar.Parse(text); err == nil {
+			return
+		}
+	}
+	v.ordain(n, base)
 }
 
 // accept takes a draft out of the tree that was never to be an object.

@@ -155,7 +155,7 @@ func (v *Volume) newDraft(d *Node, name string, mode, uid, gid uint32) *Node {
 
 // roomForSidecar refuses a name whose sidecar's name is a file's already; v.mu is
 // held. A draft there that has never been committed is perhaps a copied sidecar:
-// its commit judges it.
+// its close judges it, but for an empty one, which is none.
 func (v *Volume) roomForSidecar(d *Node, name string) error {
 	other := d.dir.children[sidecar.Name(name)]
 	if other == nil {
@@ -163,6 +163,7 @@ func (v *Volume) roomForSidecar(d *Node, name string) error {
 	}
 	other.mu.Lock()
 	unjudged := other.kind == File && other.state != Clean && other.ver == nil && other.replaces == nil && !other.ordinary
+	unjudged = unjudged && (other.writers > 0 || other.size() > 0)
 	other.mu.Unlock()
 	if unjudged {
 		return nil

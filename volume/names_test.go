@@ -530,6 +530,30 @@ func TestSidecarNames(t *testing.T) {
 	}
 }
 
+// TestSettingsOfOnesOwnBeforeTheirCommit: what was closed under a sidecar's name, and is
+// not in the store yet, keeps the name whose settings it would be from others.
+func TestSettingsOfOnesOwnBeforeTheirCommit(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	r.close()
+	r.o.SpoolDurable = true
+	r.open("spool-flaky")
+	f.set(func(string, string) error { return errDown })
+	r.finish(r.create("empty.settings.json", os.O_TRUNC))
+	r.save("mine.settings.json", []byte(`{"mine": true}`))
+	for _, name := range []string{"empty", "mine"} {
+		if _, _, err := r.v.Root().Create(t.Context(), name, os.O_RDWR|os.O_CREATE, 0o644, 0, 0, nil); !errors.Is(err, ErrExist) {
+			t.Errorf("create %s: %v", name, err)
+		}
+		r.finish(r.create(".swp.swp", os.O_TRUNC))
+		if err := r.rename(".swp.swp", name, 0); !errors.Is(err, ErrExist) {
+			t.Errorf("rename to %s: %v", name, err)
+		}
+	}
+	f.set(nil)
+	r.sync()
+	r.expectObjects("empty.settings.json", "empty.settings.json.settings.json", "mine.settings.json", "mine.settings.json.settings.json")
+}
+
 // TestUnlinkedFileGoesOn: descriptors of a removed file read and write, and nothing of it is published.
 func TestUnlinkedFileGoesOn(t *testing.T) {
 	r := newRig(t, crypt.CTR)
