@@ -145,17 +145,20 @@ func (o *op) drawForPath(t *rapid.T, r *run) {
 	}
 }
 
-// avoidLinkAsSidecar keeps links from being called as a sidecar: the proof could not tell.
+// avoidLinkAsSidecar keeps links from being called as a sidecar: the proof could not
+// tell. Nor do they get the name beside one, which files would come to bear that
+// follow them: that is refused (docs/semantics.md).
 func (o *op) avoidLinkAsSidecar(r *run) {
 	isLink := func(p string) bool {
 		info, err := os.Lstat(r.c.disk.path(p))
 		return err == nil && info.Mode()&os.ModeSymlink != 0
 	}
+	other := func(p string) string { return strings.Replace(p, rig.SidecarSuffix, ".link", 1) }
 	switch {
 	case o.Verb == "symlink":
-		o.Path = strings.TrimSuffix(o.Path, rig.SidecarSuffix)
+		o.Path = other(o.Path)
 	case o.Verb == "rename" && (isLink(o.Path) || o.Flags == "EXCHANGE" && isLink(o.To)):
-		o.Path, o.To = strings.TrimSuffix(o.Path, rig.SidecarSuffix), strings.TrimSuffix(o.To, rig.SidecarSuffix)
+		o.Path, o.To = other(o.Path), other(o.To)
 	}
 }
 
