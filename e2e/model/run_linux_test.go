@@ -264,7 +264,7 @@ func (r *run) publishLocal() error {
 	if err != nil {
 		return err
 	}
-	for _, p := range paths {
+	for _, p := range slices.Backward(paths) { // what is in a local-only directory before it
 		if !localOnly(p) {
 			continue
 		}
