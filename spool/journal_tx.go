@@ -42,6 +42,10 @@ type Change struct {
 type Upload struct {
 	ID  string `json:"id"` // the store's
 	Key string `json:"key"`
+	// Since and Until bound when it was begun, as long as the store has not told an
+	// ID: ID is made up then. Zero: it has.
+	Since time.Time `json:"since,omitzero"`
+	Until time.Time `json:"until,omitzero"`
 }
 
 // The buckets. Entries and uploads are found by id, changes by sequence number

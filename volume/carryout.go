@@ -8,7 +8,6 @@ import (
 	"maps"
 
 	"mcfs/sidecar"
-	"mcfs/spool"
 	"mcfs/store"
 )
 
@@ -176,15 +175,23 @@ func (v *Volume) copyObject(ctx context.Context, c *change) error {
 // copyJournaled copies; the upload of a copy by parts is in the journal until it
 // is over, so that a crash leaves none behind (P5).
 func (v *Volume) copyJournaled(ctx context.Context, c store.Copy) (store.Info, error) {
+	u, err := v.announce(c.Target)
+	if err != nil {
+		return store.Info{}, err
+	}
 	var up store.Upload
 	c.Begun = func(begun store.Upload) error {
 		up = begun
-		return v.spool.Journal().Update(func(tx *spool.Tx) error { return tx.PutUpload(spool.Upload{ID: up.ID, Key: up.Key}) })
+		return v.uploadAnswered(u, up, nil)
 	}
 	c.Moved = func(bytes int64) { v.steps.Add(bytes) }
 	made, err := v.store.Copy(ctx, c)
 	switch {
+	case up.ID == "" && err == nil: // it needed no upload
+		v.begins.arrive("")
+		v.forgetUpload(store.Upload{ID: u.ID})
 	case up.ID == "":
+		_ = v.uploadAnswered(u, up, err)
 	case err == nil:
 		v.forgetUpload(up)
 	default:

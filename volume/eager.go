@@ -6,6 +6,7 @@ import (
 	"mcfs/crypt"
 	"mcfs/keys"
 	"mcfs/spool"
+	"mcfs/store"
 	"mcfs/volume/upload"
 )
 
@@ -106,7 +107,11 @@ func (n *Node) begun(_ context.Context, uploadID string) error {
 	n.mu.Lock()
 	n.uploads = append(n.uploads, uploadID)
 	n.mu.Unlock()
-	return n.v.journalEntry(n)
+	if err := n.v.journalEntry(n); err != nil {
+		return err
+	}
+	n.v.forgetUpload(store.Upload{ID: uploadID}) // the draft's entry has it
+	return nil
 }
 
 // acked lets the spool drop what the store has, should it run out of room.

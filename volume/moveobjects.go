@@ -143,7 +143,7 @@ func (v *Volume) moveDamaged(ctx context.Context, c *change, o store.Info) error
 			return err
 		}
 		to := c.To + strings.TrimPrefix(key, c.Path)
-		_, err = v.store.Copy(ctx, store.Copy{
+		_, err = v.copyJournaled(ctx, store.Copy{
 			Source: key, SourceIfMatch: info.ETag, Target: to, Size: info.Size,
 			Attributes: store.Attributes{ContentType: info.ContentType, Metadata: info.Metadata},
 			Condition:  store.Condition{IfNone: true},

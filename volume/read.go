@@ -67,7 +67,7 @@ func (n *Node) readFrom(ctx context.Context, h *Handle, file *spool.File, reader
 	if reader != nil && reader.HoldsBack() {
 		// Blocks in the file may stem from a pass whose tag has not been checked yet (GCM).
 		if err := reader.Verify(ctx); err != nil {
-			return 0, n.readFailed(err)
+			return 0, n.lookElsewhere(ctx, reader, err)
 		}
 	}
 	k, err := file.ReadAt(p, off)
@@ -120,16 +120,22 @@ func (n *Node) readBase(ctx context.Context, h *Handle, p []byte, off int64) (in
 	if err == nil || err == io.EOF {
 		return k, nil
 	}
+	return k, n.lookElsewhere(ctx, reader, err)
+}
+
+// lookElsewhere is errRetry where the bytes that reader could not get are elsewhere
+// now, else the reading's error.
+func (n *Node) lookElsewhere(ctx context.Context, reader *fetch.Reader, err error) error {
 	n.mu.Lock()
 	replaced := n.reader != reader
 	n.mu.Unlock()
 	if replaced && ctx.Err() == nil {
-		return 0, errRetry // a commit made another version meanwhile, with the same bytes here
+		return errRetry // a commit made another version meanwhile, with the same bytes here
 	}
 	if errors.Is(err, fetch.ErrStale) && n.relocate(ctx) {
-		return 0, errRetry
+		return errRetry
 	}
-	return k, n.readFailed(err)
+	return n.readFailed(err)
 }
 
 // relocate looks whether the version is still there under another ETag, as a

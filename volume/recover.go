@@ -26,6 +26,10 @@ func (v *Volume) recover(ctx context.Context) error {
 		return err
 	}
 	for _, u := range uploads {
+		if !u.Since.IsZero() {
+			v.seekUpload(u)
+			continue
+		}
 		v.abortUpload(store.Upload{Key: u.Key, ID: u.ID}, straggle) // the store copies on, though nobody listens
 	}
 	entries, err := j.Entries()

@@ -164,7 +164,7 @@ func (v *Volume) restateLink(ctx context.Context, c *change) error {
 	}
 	maps.Copy(meta, c.ver.object().Encode())
 	v.cache.Forget(key)
-	made, err := v.store.Copy(ctx, store.Copy{
+	made, err := v.copyJournaled(ctx, store.Copy{
 		Source: key, SourceIfMatch: info.ETag, Target: key, Size: info.Size,
 		Attributes: store.Attributes{ContentType: info.ContentType, Metadata: meta},
 		Condition:  store.Condition{IfMatch: info.ETag},

@@ -103,6 +103,7 @@ type Volume struct {
 	settled  chan struct{}       // closed and renewed when a draft or change ends
 	doubts   map[*Node]time.Time // descriptions to be compared with the store, and when
 	doubted  chan struct{}       // one waiting token: there are some
+	begins   begun
 	started  time.Time
 	finished int64        // bytes of ciphertext committed
 	steps    atomic.Int64 // changes of names, and objects of moved directories, that are done
@@ -123,9 +124,6 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 	pool := keys.NewPool(o.Keeper, keys.PoolOptions{Bits: o.Bits, Size: 64, MaxAge: 5 * time.Minute, Log: o.Log})
 	v := &Volume{
 		o: o, log: o.Log, store: o.Store, keeper: o.Keeper, spool: o.Spool, local: local, keys: pool,
-		uploads: upload.NewEngine(upload.Config{
-			Store: o.Store, PartSize: o.PartSize, Concurrency: o.Concurrency, Memory: o.Memory, Log: o.Log,
-		}),
 		fetches: fetch.NewEngine(fetch.Config{
 			Store: o.Store, Concurrency: o.Concurrency, Memory: o.Memory, Streaming: o.Streaming, Log: o.Log,
 		}),
@@ -142,6 +140,9 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 
 		recovered: make(chan struct{}),
 	}
+	v.uploads = upload.NewEngine(upload.Config{
+		Store: announced{o.Store, v}, PartSize: o.PartSize, Concurrency: o.Concurrency, Memory: o.Memory, Log: o.Log,
+	})
 	v.ctx, v.stop = context.WithCancelCause(context.WithoutCancel(ctx))
 	v.openCache()
 	v.background(v.settleDoubts)

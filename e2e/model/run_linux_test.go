@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"os"
-	"path"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -143,7 +142,10 @@ func (r *run) closeAll() error {
 
 // localOnly says that a file of that name may stay in the spool.
 func localOnly(p string) bool {
-	name := path.Base(p)
+	return slices.ContainsFunc(strings.Split(p, "/"), localOnlyName)
+}
+
+func localOnlyName(name string) bool {
 	return strings.HasSuffix(name, "~") || strings.HasSuffix(name, "-journal") ||
 		strings.HasPrefix(name, ".") && (strings.HasSuffix(name, ".swp") || len(name) > 7 && name[len(name)-7] == '.')
 }
@@ -172,10 +174,12 @@ func (r *run) expected() (files, bare, optional []string, err error) {
 		switch {
 		case err != nil:
 			return nil, nil, nil, err
-		case info.IsDir():
-			bare = append(bare, p+"/")
+		case localOnly(p) && info.IsDir():
+			optional = append(optional, p+"/")
 		case localOnly(p):
 			optional = append(optional, p)
+		case info.IsDir():
+			bare = append(bare, p+"/")
 		case info.Mode().IsRegular():
 			files = append(files, p)
 		default:

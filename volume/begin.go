@@ -1,0 +1,238 @@
+package volume
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"mcfs/spool"
+	"mcfs/store"
+)
+
+// The store names an upload in its answer to the request that begins it. A kill
+// between the request and the note of that name in the journal would leave an
+// upload that nobody knows and everybody pays for (P5). So the journal has the key
+// and the time before the request leaves, and what then stands unfinished under
+// the key, begun at that time, is looked for.
+
+const (
+	// beginning is how long the store may take to begin an upload, apart how far its
+	// clock may be from this machine's. Another machine's upload to the same key,
+	// begun within that time, is taken for ours: it begins its upload again.
+	beginning = time.Minute
+	apart     = 10 * time.Second
+	// unseen is how often an upload must not be found until it is believed that
+	// there is none: a request may arrive at the store after its sender's death.
+	unseen     = 2
+	unseenWait = straggle / unseen
+)
+
+// begun knows which uploads this mount has begun, so that none of them is
+// taken for a lost one.
+type begun struct {
+	mu     sync.Mutex
+	flying int // requests without an answer
+	count  uint64
+	ours   map[string]time.Time     // by the store's ID
+	sought map[string]*spool.Upload // lost uploads that are being looked for, by key
+}
+
+func (b *begun) leave() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.flying++
+	b.count++
+}
+
+// arrive is the answer: the store's ID, or "".
+func (b *begun) arrive(id string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.flying--
+	if b.ours == nil {
+		b.ours = make(map[string]time.Time)
+	}
+	if len(b.sought) == 0 {
+		for old, at := range b.ours {
+			if time.Since(at) > 2*beginning {
+				delete(b.ours, old)
+			}
+		}
+	}
+	if id != "" {
+		b.ours[id] = time.Now()
+	}
+}
+
+// quiet says whether no request is without an answer, and numbers the moment.
+func (b *begun) quiet() (count uint64, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.count, b.flying == 0
+}
+
+// lost are those of a list that this mount has not begun; nil if it has begun
+// others since count, which the list may show or not.
+func (b *begun) lost(list []store.Upload, count uint64) (lost []store.Upload, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.count != count || b.flying > 0 {
+		return nil, false
+	}
+	for _, up := range list {
+		if _, ours := b.ours[up.ID]; !ours {
+			lost = append(lost, up)
+		}
+	}
+	return lost, true
+}
+
+// seek notes a lost upload. If one of the same key is being looked for already,
+// that search, which is given, goes on until it covers both.
+func (b *begun) seek(u spool.Upload) (under spool.Upload, first bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if s := b.sought[u.Key]; s != nil {
+		s.Until = u.Until
+		return *s, false
+	}
+	if b.sought == nil {
+		b.sought = make(map[string]*spool.Upload)
+	}
+	b.sought[u.Key] = &u
+	return u, true
+}
+
+// window is the search as it is now.
+func (b *begun) window(key string) spool.Upload {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return *b.sought[key]
+}
+
+// ended ends a search that covers no more than was looked for.
+func (b *begun) ended(u spool.Upload) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.sought[u.Key].Until.After(u.Until) {
+		return false
+	}
+	delete(b.sought, u.Key)
+	return true
+}
+
+// announce has the journal know that an upload to key is about to begin.
+func (v *Volume) announce(key string) (spool.Upload, error) {
+	now := time.Now()
+	u := spool.Upload{ID: "begins-" + spool.NewID().String(), Key: key, Since: now, Until: now.Add(beginning)}
+	err := v.spool.Journal().Update(func(tx *spool.Tx) error { return tx.PutUpload(u) })
+	if err == nil {
+		v.begins.leave()
+	}
+	return u, err
+}
+
+// uploadAnswered replaces the announcement by what the store has begun. If it failed,
+// it may have begun one nevertheless.
+func (v *Volume) uploadAnswered(u spool.Upload, up store.Upload, cause error) error {
+	if cause != nil {
+		v.begins.arrive("")
+		if errors.Is(cause, store.ErrDenied) || errors.Is(cause, store.ErrNotExist) || errors.Is(cause, store.ErrPrecondition) {
+			v.forgetUpload(store.Upload{ID: u.ID}) // it was understood and refused
+		} else {
+			v.seekUpload(u)
+		}
+		return cause
+	}
+	v.begins.arrive(up.ID)
+	return v.spool.Journal().Update(func(tx *spool.Tx) error {
+		if err := tx.PutUpload(spool.Upload{ID: up.ID, Key: up.Key}); err != nil {
+			return err
+		}
+		return tx.DeleteUpload(u.ID)
+	})
+}
+
+// announced is a store whose uploads are in the journal before they begin.
+type announced struct {
+	store.Store
+	v *Volume
+}
+
+func (a announced) Begin(ctx context.Context, key string, attr store.Attributes) (store.Upload, error) {
+	u, err := a.v.announce(key)
+	if err != nil {
+		return store.Upload{}, err
+	}
+	up, err := a.Store.Begin(ctx, key, attr)
+	return up, a.v.uploadAnswered(u, up, err)
+}
+
+// seekUpload looks for an announced upload of which no answer is known, however
+// long the store is away, and aborts it.
+func (v *Volume) seekUpload(u spool.Upload) {
+	under, first := v.begins.seek(u)
+	if !first {
+		v.spool.Journal().Later(func(tx *spool.Tx) error {
+			if err := tx.PutUpload(under); err != nil {
+				return err
+			}
+			return tx.DeleteUpload(u.ID)
+		})
+		return
+	}
+	v.background(func() {
+		missed := 0
+		for tries := 0; ; tries++ {
+			w := v.begins.window(u.Key)
+			found, err := v.abortLost(w)
+			wait := unseenWait
+			switch {
+			case err != nil:
+				missed, wait = 0, backoff(tries)
+			case found:
+				missed = 0
+			default:
+				missed++
+			}
+			if missed >= unseen && v.begins.ended(w) {
+				v.forgetUpload(store.Upload{ID: u.ID})
+				return
+			}
+			select {
+			case <-time.After(wait):
+			case <-v.ctx.Done():
+				return
+			}
+		}
+	})
+}
+
+// abortLost aborts what may be the upload; found also where it could not be told.
+func (v *Volume) abortLost(u spool.Upload) (found bool, err error) {
+	ctx, cancel := context.WithTimeout(v.ctx, requestTimeout)
+	defer cancel()
+	count, ok := v.begins.quiet()
+	if !ok {
+		return true, nil
+	}
+	list, err := v.store.Uploads(ctx, u.Key)
+	if err != nil {
+		return false, err
+	}
+	lost, ok := v.begins.lost(list, count)
+	if !ok {
+		return true, nil
+	}
+	for _, up := range lost {
+		if up.Key != u.Key || up.Initiated.Before(u.Since.Add(-apart)) || up.Initiated.After(u.Until.Add(apart)) {
+			continue
+		}
+		found = true
+		if err := v.store.Abort(ctx, up); err != nil {
+			return true, err
+		}
+	}
+	return found, nil
+}
