@@ -163,6 +163,9 @@ func mmapWrite(_ *side, h *handle, o op) result {
 	if err := unix.Fstat(h.fd, &st); err != nil {
 		return failed(err)
 	}
+	if st.Mode&unix.S_IFMT != unix.S_IFREG {
+		return idle // the size of a directory is not compared
+	}
 	start := o.Off &^ int64(unix.Getpagesize()-1)
 	end := min(o.Off+o.Len, st.Size)
 	if o.Off >= end {
