@@ -1,6 +1,7 @@
 # make demo     show all of it on this machine, in seconds, without an account
 # make test     every test, against a real S3 server and real mounts
 # make soak     random system calls against a plain directory, $(SOAK) long in each of $(MODES)
+# make bench    mcfs and its peers at the same work, in turn, into bench/RESULTS.md (40 min); some rows: BENCH="-only 'read|fio'"
 # make build    bin/mcfs
 # make install  bin/mcfs into $(PREFIX)/bin
 # make lint     vet, gofmt, staticcheck, go mod tidy, and the same for macOS
@@ -21,7 +22,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # The S3 server of the tests; s3test takes it from here.
 export VERSITYGW ?= $(CACHE)/versitygw
 
-.PHONY: all build demo test soak large install lint fuzz clean packages fuse-packages versitygw
+.PHONY: all build demo test soak large bench install lint fuzz clean packages fuse-packages bench-packages versitygw
 all: build
 
 build:
@@ -48,9 +49,12 @@ PACKAGES      := $(FUSE_PACKAGES) gcc:gcc git:git rsync:rsync node:nodejs jq:jq 
                  vim:vim nano:nano tmux:tmux sqlite3:sqlite3 zip:zip unzip:unzip \
                  Xvfb:xvfb xdotool:xdotool mousepad:mousepad dbus-run-session:dbus-daemon
 
+BENCH_PACKAGES := $(FUSE_PACKAGES) git:git rsync:rsync s3fs:s3fs rclone:rclone gocryptfs:gocryptfs fio:fio
+
 packages: WANTED := $(PACKAGES)
 fuse-packages: WANTED := $(FUSE_PACKAGES)
-packages fuse-packages:
+bench-packages: WANTED := $(BENCH_PACKAGES)
+packages fuse-packages bench-packages:
 	@.ci/packages $(WANTED)
 
 versitygw: $(CACHE)/versitygw
@@ -62,6 +66,10 @@ $(CACHE)/versitygw: tools/versitygw/go.mod tools/versitygw/go.sum
 
 large: packages versitygw
 	MCFS_TEST_LARGE=$$((5300 << 20)) go test -count=1 -timeout 14m -run '^TestRenameOfALargeObject$$' ./e2e
+
+bench: bench-packages versitygw
+	go build -o bin/bench ./bench
+	bin/bench $(BENCH)
 
 lint:
 	go vet ./...

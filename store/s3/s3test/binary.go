@@ -43,6 +43,9 @@ var findBinary = sync.OnceValues(func() (string, error) {
 	return buildBinary(filepath.Join(module, "tools", "versitygw"), filepath.Join(cache, "mcfs-test"))
 })
 
+// Binary is the server's binary, built if there is none.
+func Binary() (string, error) { return findBinary() }
+
 // buildBinary builds the server of the nested module in dir, unless cache
 // holds it already. The name carries a hash of go.sum, so that a new version is
 // a new file; a lock makes test processes that run at once build it only once.

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"mcfs/bench/report"
+	"mcfs/fs"
+	"mcfs/store/s3/s3test"
+)
+
+// trial measures some rows for real, at a tiny size, and returns what was
+// written and what is left behind.
+func trial(t *testing.T, ctx context.Context, rows string) (text string, err error) {
+	t.Helper()
+	server, err := s3test.Binary()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	var out, progress strings.Builder
+	err = run(ctx, []string{"-only", rows, "-scale", "0.001", "-dir", dir, "-versitygw", server}, &out, &progress)
+	t.Logf("%s", progress.String())
+	left, globErr := filepath.Glob(filepath.Join(dir, "*"))
+	if globErr != nil || len(left) > 0 {
+		t.Errorf("left behind: %q, %v", left, globErr)
+	}
+	mounts, readErr := os.ReadFile("/proc/self/mounts")
+	if readErr != nil || strings.Contains(string(mounts), dir) {
+		t.Errorf("a mount is left below %s, or %v", dir, readErr)
+	}
+	return out.String(), err
+}
+
+// TestTrial measures mcfs against the sink, the server and the loopback. The
+// other peers are for make bench alone.
+func TestTrial(t *testing.T) {
+	text, err := trial(t, t.Context(), "^(client|ffmpeg|random|mv)$")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(text, report.NotMeasured) {
+		t.Errorf("not all was measured:\n%s", text)
+	}
+	for _, want := range []string{"| go-fuse loopback | 3 |", "a trial at 0.001", "bytes fetched, of what was asked: at most 16.0 ×"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not in\n%s", want, text)
+		}
+	}
+}
+
+// TestInterrupted leaves nothing behind in the midst of a row.
+func TestInterrupted(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	stopped := make(chan bool)
+	go func() { // ends when a mount is there, or with the test's patience
+		defer close(stopped)
+		for range 400 {
+			time.Sleep(50 * time.Millisecond)
+			mounts, err := os.ReadFile("/proc/self/mounts")
+			if err == nil && strings.Contains(string(mounts), "/"+t.Name()) {
+				cancel()
+				return
+			}
+		}
+	}()
+	text, err := trial(t, ctx, "^client$")
+	<-stopped
+	if err == nil || text != "" {
+		t.Errorf("error %v, and results:\n%s", err, text)
+	}
+}
+
+// TestMissingPeer has a line for a peer that is not there.
+func TestMissingPeer(t *testing.T) {
+	t.Setenv("PATH", pathWithout(t, "s3fs", "rclone"))
+	text, err := trial(t, t.Context(), "^far$")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(text, "s3fs failed") || !strings.Contains(text, report.NotMeasured) {
+		t.Errorf("nothing says that s3fs is missing:\n%s", text)
+	}
+}
+
+// pathWithout is a directory of links to all programs but some.
+func pathWithout(t *testing.T, names ...string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, from := range filepath.SplitList(os.Getenv("PATH")) {
+		programs, _ := filepath.Glob(filepath.Join(from, "*")) // the pattern is a good one
+		for _, p := range programs {
+			_ = os.Symlink(p, filepath.Join(dir, filepath.Base(p))) // the first of a name counts
+		}
+	}
+	for _, n := range names {
+		_ = os.Remove(filepath.Join(dir, n))
+	}
+	return dir
+}
+
+func TestParse(t *testing.T) {
+	t.Setenv("VERSITYGW", "server")
+	for _, c := range []struct {
+		args string
+		out  string // "" is an error
+	}{
+		{"", "bench/RESULTS.md"},
+		{"-only read", "-"},
+		{"-scale 0.1", "-"},
+		{"-scale 0.1 -out x", "x"},
+		{"-scale 0", ""},
+		{"-scale 2", ""},
+		{"-only (", ""},
+		{"-nonsense", ""},
+	} {
+		var progress strings.Builder
+		o, err := parse(strings.Fields(c.args), &progress)
+		if (err != nil) != (c.out == "") || o.out != c.out && err == nil {
+			t.Errorf("%q: %q, %v", c.args, o.out, err)
+		}
+	}
+}
+
+func TestParseFio(t *testing.T) {
+	got, err := parseFio(`{"jobs": [{"write": {"bw_bytes": 5000000, "runtime": 1500}}]}`)
+	if err != nil || got[speed] != 5 || got[ownWall] != 1.5 {
+		t.Errorf("%v, %v", got, err)
+	}
+	for _, bad := range []string{"", "{}", `{"jobs": []}`} {
+		if _, err := parseFio(bad); err == nil {
+			t.Errorf("%q is no error", bad)
+		}
+	}
+}
+
+// TestNamesAreUnlike: they choose rows and are the anchors of the results.
+func TestNamesAreUnlike(t *testing.T) {
+	seen := make(map[string]bool)
+	for _, w := range works {
+		if seen[w.name] || w.work == "" || w.run == nil {
+			t.Errorf("%+v", w)
+		}
+		seen[w.name] = true
+	}
+	if _, mounted := fs.MountAt("/proc"); !mounted {
+		t.Error("mounts are not found")
+	}
+}
