@@ -49,31 +49,34 @@ func (z *lazy[T]) get(find func() (T, error)) (T, error) {
 	return z.value, z.err
 }
 
-func newLab(ctx context.Context, o options, progress io.Writer) (l *lab, err error) {
+func newLab(ctx context.Context, o options, progress io.Writer) (*lab, error) {
 	dir, err := os.MkdirTemp(o.dir, "mcfs-bench-")
 	if err != nil {
 		return nil, err
 	}
-	if dir, err = filepath.EvalSymlinks(dir); err != nil {
-		return nil, err
+	l := &lab{o: o, dir: dir, progress: progress}
+	if err := l.open(ctx); err != nil {
+		return nil, errors.Join(err, l.close())
 	}
-	l = &lab{o: o, dir: dir, progress: progress}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, l.close())
-		}
-	}()
+	return l, nil
+}
+
+// open makes programs and starts servers.
+func (l *lab) open(ctx context.Context) (err error) {
+	if l.dir, err = filepath.EvalSymlinks(l.dir); err != nil {
+		return err
+	}
 	for _, name := range []string{"bin", "s3", "run", "home"} {
-		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
-			return nil, err
+		if err := os.Mkdir(filepath.Join(l.dir, name), 0o700); err != nil {
+			return err
 		}
 	}
 	if err := l.build(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	l.kms = kmstest.Start(nil, kmstest.Options{AccessKey: gateway.AccessKey, SecretKey: gateway.SecretKey})
-	l.s3, err = gateway.Start(ctx, o.versitygw, filepath.Join(dir, "s3"), filepath.Join(dir, "versitygw.log"))
-	return l, err
+	l.s3, err = gateway.Start(ctx, l.o.versitygw, filepath.Join(l.dir, "s3"), filepath.Join(l.dir, "versitygw.log"))
+	return err
 }
 
 // build makes the programs of this very tree.

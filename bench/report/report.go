@@ -72,7 +72,11 @@ func (c Check) measured() string {
 	if c.Err != nil {
 		return cell(c.Err.Error())
 	}
-	return number(c.Value, c.Unit)
+	text := number(c.Value, c.Unit)
+	if c.Value != c.Limit && text == number(c.Limit, c.Unit) { // the verdict needs more digits
+		text = strings.TrimSpace(fmt.Sprintf("%.4f %s", c.Value, c.Unit))
+	}
+	return text
 }
 
 // number is a figure with three digits that count.

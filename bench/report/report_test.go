@@ -71,3 +71,15 @@ func TestWrite(t *testing.T) {
 		t.Error("a row whose goals are met explains why they were missed")
 	}
 }
+
+func TestMeasuredTellsFromItsLimit(t *testing.T) {
+	for want, c := range map[string]Check{
+		"1.0023 ×": {Value: 1.0023, Limit: 1, Unit: "×"},
+		"1.00 ×":   {Value: 1, Limit: 1, Unit: "×"},
+		"1.10 ×":   {Value: 1.1, Limit: 1, Unit: "×"},
+	} {
+		if got := c.measured(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
