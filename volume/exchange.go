@@ -185,12 +185,6 @@ func (v *Volume) swap(a, b *Node, m *move) {
 	v.seat(a, b.parent, b.name)
 	v.seat(b, aDir, aName)
 	v.arriveBelow(m)
-	for _, c := range m.changes {
-		// Both names are taken: nothing that moved away is to be kept from coming back.
-		if c.dir != nil && c.dir.dir.children[c.name] != nil {
-			c.dir = nil
-		}
-	}
 }
 
 // elements are the names that a path leads through.

@@ -489,3 +489,35 @@ func TestCloseWaitsBehindAMovedDirectory(t *testing.T) {
 	r.sync()
 	r.truthful()
 }
+
+// TestExchangedDraftGoesOn: a draft that has changed places with a file leaves its new
+// name before that file has left it in the store. Nothing is to be seen there.
+func TestExchangedDraftGoesOn(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	r.close()
+	r.o.SpoolDurable, r.o.Fresh = true, time.Millisecond
+	r.open("spool-flaky")
+	r.put("a", []byte("committed"))
+	r.sync()
+	f.set(func(op, _ string) error {
+		if op == "delete" || op == "put" {
+			return errDown
+		}
+		return nil
+	})
+	h := r.create("draft", os.O_TRUNC)
+	r.write(h, []byte("new"), 0)
+	r.mustRename("draft", "a", Exchange)
+	r.mustRename("a", "b", 0)
+	for end := time.Now().Add(300 * time.Millisecond); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
+		r.holds("while the store fails", map[string]string{"draft": "committed", "b": "new"})
+		if _, err := r.v.Root().Lookup(t.Context(), "a"); !errors.Is(err, ErrNotExist) {
+			t.Fatalf("a: %v", err)
+		}
+	}
+	f.set(nil)
+	r.finish(h)
+	r.sync()
+	r.expectObjects("b", "b.settings.json", "draft", "draft.settings.json")
+	r.truthful()
+}
