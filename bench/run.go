@@ -104,6 +104,27 @@ func (l *lab) onCommand(name string, command func(bucket string, warmUp bool) jo
 	}}
 }
 
+// alternate is measure.Alternate, and tells of every run as it ends.
+func (l *lab) alternate(ctx context.Context, runs int, contenders ...measure.Contender) (measure.All, error) {
+	told := make([]measure.Contender, len(contenders))
+	for i, c := range contenders {
+		told[i] = measure.Contender{Name: c.Name, Run: func(ctx context.Context, warmUp bool) (measure.Sample, error) {
+			begun := time.Now()
+			sample, err := c.Run(ctx, warmUp)
+			what := fmt.Sprintf("%.2f s, CPU %.2f s", sample.Wall.Seconds(), sample.CPU.Seconds())
+			if err != nil {
+				what = "failed"
+			}
+			if warmUp {
+				what += ", warming up"
+			}
+			l.say("    %s: %s (%v in all)", c.Name, what, time.Since(begun).Round(time.Second/10))
+			return sample, err
+		}}
+	}
+	return measure.Alternate(ctx, runs, told...)
+}
+
 func limited(ctx context.Context) (context.Context, context.CancelFunc) {
 	return context.WithTimeoutCause(ctx, runLimit, fmt.Errorf("hangs: not finished after %v", runLimit))
 }

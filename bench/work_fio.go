@@ -32,7 +32,7 @@ func fioWrites(ctx context.Context, l *lab) (report.Row, error) {
 	for _, p := range patterns {
 		write := l.fio(p)
 		mine, theirs := "mcfs, "+p.name, "gocryptfs, "+p.name
-		all, err := measure.Alternate(ctx, runs,
+		all, err := l.alternate(ctx, runs,
 			l.onSink(mine, sink.Options{}, nil, func(*sink.Server) doing { return write }),
 			l.onFresh(theirs, l.gocryptfs, write),
 		)

@@ -34,7 +34,7 @@ func growth(ctx context.Context, l *lab) (report.Row, error) {
 		names = append(names, name)
 		contenders = append(contenders, l.onSink(name, sink.Options{}, peers.Settings{"spool.max_size": `"2GiB"`}, l.generated(l.size(n*gib))))
 	}
-	sized, err := measure.Alternate(ctx, 1, contenders...)
+	sized, err := l.alternate(ctx, 1, contenders...)
 	for i, s := range sized {
 		for j := range s.Samples {
 			s.Samples[j].More[perGiB] = s.Samples[j].CPU.Seconds() / (float64(l.size(sizes[i]*gib)) / gib)

@@ -43,7 +43,7 @@ func (l *lab) crowds(ctx context.Context) (*crowded, error) {
 			count := l.count(n)
 			contenders = append(contenders, l.onKept(fmt.Sprintf("%d files", count), sink.Bucket, l.mcfs(s.URL, nil), l.filling(count)))
 		}
-		c.series, err = measure.Alternate(ctx, 1, contenders...)
+		c.series, err = l.alternate(ctx, 1, contenders...)
 		return c, err
 	})
 }
@@ -105,7 +105,7 @@ func (l *lab) listSmall(ctx context.Context) (all measure.All, err error) {
 	if _, err := l.inMount(ctx, sealed, l.mcfs(l.s3.URL, spooled), false, files); err != nil {
 		return nil, err
 	}
-	return measure.Alternate(ctx, 5,
+	return l.alternate(ctx, 5,
 		l.onKept(nameMcfs, sealed, l.mcfs(l.s3.URL, nil), shell(listAll, "")),
 		l.onKept(nameS3FS, bare, l.s3fs(l.s3.URL), shell(listAll, "")),
 	)
@@ -126,7 +126,7 @@ func (l *lab) listLarge(ctx context.Context) (measure.All, error) {
 	if _, err := c.series.Of(fmt.Sprintf("%d files", count)); err != nil {
 		return nil, fmt.Errorf("make the files: %w", err)
 	}
-	return measure.Alternate(ctx, 2,
+	return l.alternate(ctx, 2,
 		l.onKept(nameMany, sink.Bucket, l.mcfs(c.sink.URL, nil), shell(listAll, folder(count))),
 		measure.Contender{Name: nameHeads, Run: func(ctx context.Context, _ bool) (measure.Sample, error) {
 			ctx, cancel := limited(ctx)

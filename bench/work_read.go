@@ -50,7 +50,7 @@ func readLarge(ctx context.Context, l *lab) (row report.Row, err error) {
 	cipherErr := l.fillCipher(ctx, cipher, source)
 	local := func(ctx context.Context, _ string) (*peers.Mount, error) { return l.kit.MountGocryptfs(ctx, cipher) }
 	const cat, cached, sealedLocal = "rclone cat", "mcfs, cached", "gocryptfs"
-	all, err := measure.Alternate(ctx, runs,
+	all, err := l.alternate(ctx, runs,
 		l.onKept(nameMcfs, sealed, l.mcfs(l.s3.URL, nil), shell(readWhole)),
 		measure.Contender{Name: cat, Run: func(ctx context.Context, _ bool) (measure.Sample, error) {
 			ctx, cancel := limited(ctx)
@@ -145,7 +145,7 @@ func readRandom(ctx context.Context, l *lab) (row report.Row, err error) {
 	}
 	places, ordered := l.count(2000), l.count(4096)
 	const scattered, inOrder = "random 4 KiB", "4 KiB one behind the other"
-	all, err := measure.Alternate(ctx, runs,
+	all, err := l.alternate(ctx, runs,
 		l.onKept(scattered, bucket, l.mcfs(proxy.URL, nil), counted("random", places)),
 		l.onKept(inOrder, bucket, l.mcfs(proxy.URL, nil), counted("forward", ordered)),
 	)

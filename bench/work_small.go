@@ -36,7 +36,7 @@ func smallFiles(ctx context.Context, l *lab) (report.Row, error) {
 		}
 		return nil, l.s3.WaitFor(ctx, p.bucket, count, int64(count)*smallSize)
 	}
-	all, err := measure.Alternate(ctx, 5,
+	all, err := l.alternate(ctx, 5,
 		l.onFresh(nameMcfs, l.mcfs(l.s3.URL, nil), copied),
 		l.onFresh(nameS3FS, l.s3fs(l.s3.URL), copied),
 		l.onFresh(nameSpool, l.mcfs(l.s3.URL, spooled), synced),
@@ -84,7 +84,7 @@ func smallFilesFar(ctx context.Context, l *lab) (row report.Row, err error) {
 		_, err := shell(copyTree, tree)(ctx, p, warmUp)
 		return map[string]float64{"requests to S3": float64(s3.Counts().Requests - before.Requests)}, err
 	}
-	all, err := measure.Alternate(ctx, 2,
+	all, err := l.alternate(ctx, 2,
 		l.onFresh(nameMcfs, l.mcfs(s3.URL, peers.Settings{"keys.endpoint": peers.Quote(kms.URL)}), copied),
 		l.onFresh(nameS3FS, l.s3fs(s3.URL), copied),
 	)
@@ -115,7 +115,7 @@ func rsyncFiles(ctx context.Context, l *lab) (report.Row, error) {
 		}
 		return nil, l.s3.WaitFor(ctx, p.bucket, count, int64(count)*smallSize)
 	}
-	all, err := measure.Alternate(ctx, runs,
+	all, err := l.alternate(ctx, runs,
 		l.twice(nameMcfs, l.mcfs(l.s3.URL, nil), synced, rsync),
 		l.twice(nameS3FS, l.s3fs(l.s3.URL), rsync, rsync),
 		l.twice(nameRclone, l.rclone(afterRenames), drained, rsync),
@@ -169,7 +169,7 @@ func moveLarge(ctx context.Context, l *lab) (row report.Row, err error) {
 		return nil, errors.Join(err, l.syncing(ctx, p))
 	}
 	const copied = "the server's copy"
-	all, err := measure.Alternate(ctx, runs,
+	all, err := l.alternate(ctx, runs,
 		measure.Contender{Name: copied, Run: func(ctx context.Context, _ bool) (measure.Sample, error) {
 			ctx, cancel := limited(ctx)
 			defer cancel()

@@ -55,7 +55,7 @@ func (l *lab) largeWrites(ctx context.Context) (measure.All, error) {
 			return nil, l.s3.WaitFor(ctx, p.bucket, 1, size)
 		}
 		rclone := l.kit.Rclone
-		return measure.Alternate(ctx, runs,
+		return l.alternate(ctx, runs,
 			l.onFresh(nameMcfs, l.mcfs(l.s3.URL, mode("CTR")), copyLarge),
 			l.onCommand(nameCopyto, func(bucket string, warmUp bool) job.Command {
 				return rclone.Command(l.s3.URL, bucket, "copyto", source(warmUp), "plain:"+bucket+"/large")
@@ -129,7 +129,7 @@ func writeClient(ctx context.Context, l *lab) (report.Row, error) {
 	copyLarge := func(ctx context.Context, p place, warmUp bool) (map[string]float64, error) {
 		return shell(copyIn, source(warmUp))(ctx, p, warmUp)
 	}
-	all, err := measure.Alternate(ctx, runs,
+	all, err := l.alternate(ctx, runs,
 		l.onSink(nameMcfs, sink.Options{}, nil, func(*sink.Server) doing { return copyLarge }),
 		l.onFresh(nameLoopback, l.loopback, copyLarge),
 	)
@@ -162,11 +162,11 @@ func closeTime(ctx context.Context, l *lab) (report.Row, error) {
 		}
 	}
 	link := sink.Options{Rate: linkRate}
-	small, err := measure.Alternate(ctx, runs, l.onSink("2 GiB", link, nil, paced(l.size(2*gib))))
+	small, err := l.alternate(ctx, runs, l.onSink("2 GiB", link, nil, paced(l.size(2*gib))))
 	if err != nil {
 		return report.Row{}, err
 	}
-	large, err := measure.Alternate(ctx, 1, l.onSink("16 GiB", link, nil, paced(l.size(16*gib))))
+	large, err := l.alternate(ctx, 1, l.onSink("16 GiB", link, nil, paced(l.size(16*gib))))
 	all := append(small, large...)
 	three := 3 * float64(part) / linkRate
 	var checks []report.Check
@@ -198,7 +198,7 @@ func muxer(ctx context.Context, l *lab) (report.Row, error) {
 			return map[string]float64{sent: float64(s.Sent("film.mp4")) / (1 << 20), size: float64(s.Size("film.mp4")) / (1 << 20)}, err
 		}
 	}
-	all, err := measure.Alternate(ctx, 2, l.onSink("mcfs, CTR", sink.Options{}, mode("CTR"), mux), l.onSink(nameGCM, sink.Options{}, mode("GCM"), mux))
+	all, err := l.alternate(ctx, 2, l.onSink("mcfs, CTR", sink.Options{}, mode("CTR"), mux), l.onSink(nameGCM, sink.Options{}, mode("GCM"), mux))
 	var checks []report.Check
 	for _, name := range []string{"mcfs, CTR", nameGCM} {
 		s, err := all.Of(name)
