@@ -78,6 +78,9 @@ func (v *Volume) carryAttr(ctx context.Context, c *change, there *foundSidecar) 
 		c.ver.mu.Lock()
 		c.ver.attr = meta.Attr // for the sidecar at the end of the way
 		c.ver.mu.Unlock()
+		v.mu.Lock()
+		v.restateCarriers(c.ver)
+		v.mu.Unlock()
 	} else if err := v.putAttr(ctx, c.ver, c.To, meta.Attr, store.Condition{IfMatch: side}); err != nil && !refused(err) {
 		return err
 	}

@@ -41,11 +41,12 @@ type change struct {
 	source   *version // what is to be removed under the old name, once the copy stands
 
 	// Guarded by Volume.mu.
-	ticket *ticket
-	aside  *ticket // of the conflict name to which it was diverted
-	timer  *time.Timer
-	begun  bool
-	makes  bool // a mkdir that makes the directory, and not one that restates its attributes
+	ticket  *ticket
+	aside   *ticket // of the conflict name to which it was diverted
+	timer   *time.Timer
+	begun   bool
+	carries *version // ver as it was queued, counted there
+	makes   bool     // a mkdir that makes the directory, and not one that restates its attributes
 	// retracted: it is not to begin; skipped: its turn came and went meanwhile.
 	retracted, skipped bool
 	waited             int    // times that it was put off
@@ -115,10 +116,42 @@ func (v *Volume) journalChanges(list []*change, also func(tx *spool.Tx) error) e
 	return nil
 }
 
+// restateCarriers has the journal know with the changes that are to carry x on what
+// x states by now: the next mount would show what it stated when they were queued.
+// v.mu is held.
+func (v *Volume) restateCarriers(x *version) {
+	if x.carriers == 0 {
+		return
+	}
+	for _, c := range v.changes {
+		if c.begun || c.ver != x {
+			continue // one that has begun looks at the store when it is taken up again
+		}
+		if err := c.pack(); err != nil {
+			v.log.Error("journal", "what", c.Op, "path", c.Path, "cause", err)
+			continue
+		}
+		kept := c.Change
+		v.spool.Journal().Later(func(tx *spool.Tx) error {
+			v.mu.Lock()
+			over := v.changes[kept.Seq] != c
+			v.mu.Unlock()
+			if over {
+				return nil
+			}
+			return tx.PutChange(kept)
+		})
+	}
+}
+
 // enqueue claims the paths of a journaled change; v.mu is held, in the same
 // step in which the tree changes.
 func (v *Volume) enqueue(c *change) {
 	v.changes[c.Seq] = c
+	if c.ver != nil {
+		c.carries = c.ver
+		c.carries.carriers++
+	}
 	if c.node != nil {
 		c.node.queued++
 	}
@@ -230,6 +263,12 @@ func (v *Volume) finishChange(c *change) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	delete(v.changes, c.Seq)
+	if c.carries != nil {
+		c.carries.carriers--
+	}
+	if c.Op == opAttr {
+		v.restateCarriers(c.ver)
+	}
 	v.steps.Add(1)
 	v.spool.Journal().Later(func(tx *spool.Tx) error { return tx.DeleteChange(c.Seq) })
 	if v.attrs[c.node] == c {

@@ -351,6 +351,7 @@ func (v *Volume) committed(n *Node, a *attempt) {
 	idle := n.opens == 0 && n.state == Clean
 	n.mu.Unlock()
 	v.trackLocked(n)
+	v.restateCarriers(a.ver)
 	v.settleEntry(n, id, filed, rejournal)
 	if restate {
 		v.background(func() { v.restate(n) })

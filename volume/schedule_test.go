@@ -54,6 +54,7 @@ type schedule struct {
 	random  *rand.Rand
 	want    map[string]string // by path: content, "dir", "-> target"
 	modes   map[string]uint32
+	held    []*Handle // open for writing, and synced
 	done    []string
 	crashes int
 }
@@ -115,6 +116,9 @@ func (s *schedule) run() {
 	for range 10 + s.random.IntN(25) {
 		s.step()
 	}
+	for len(s.held) > 0 {
+		s.let()
+	}
 	s.note("end")
 	s.f.set(nil)
 	s.compare("before the last sync")
@@ -153,9 +157,11 @@ func (s *schedule) compareObjects() {
 
 func (s *schedule) step() {
 	p, old := s.anyPath(), s.existing()
-	switch k := s.random.IntN(20); {
-	case k < 4:
+	switch k := s.random.IntN(22); {
+	case k < 3:
 		s.save(p)
+	case k < 4:
+		s.hold(p)
 	case k < 5 && s.isFile(old):
 		s.append(old)
 	case k < 9 && old != "":
@@ -174,6 +180,8 @@ func (s *schedule) step() {
 		s.weather()
 	case k < 19:
 		s.stop()
+	case k < 21:
+		s.let()
 	default:
 		time.Sleep(time.Duration(s.random.IntN(30)) * time.Millisecond)
 	}
@@ -194,6 +202,35 @@ func (s *schedule) save(p string) {
 		s.modes[p] = 0o644
 	}
 	s.want[p] = content
+}
+
+// hold saves a file, but keeps it open.
+func (s *schedule) hold(p string) {
+	if _, ok := s.want[p]; ok && !s.isFile(p) {
+		return
+	}
+	s.note("hold %s", p)
+	content := s.content()
+	h := s.create(p, os.O_TRUNC)
+	s.write(h, []byte(content), 0)
+	if err := h.Fsync(s.t.Context()); err != nil {
+		s.t.Fatal(err)
+	}
+	s.held = append(s.held, h)
+	if _, ok := s.want[p]; !ok {
+		s.modes[p] = 0o644
+	}
+	s.want[p] = content
+}
+
+// let closes the file that is held longest.
+func (s *schedule) let() {
+	if len(s.held) == 0 {
+		return
+	}
+	s.note("let %s", s.held[0].n.Path())
+	s.finish(s.held[0])
+	s.held = s.held[1:]
 }
 
 func (s *schedule) append(p string) {
@@ -298,6 +335,7 @@ func (s *schedule) weather() {
 
 func (s *schedule) stop() {
 	s.crashes++
+	s.held = nil
 	name := fmt.Sprintf("spool-%d", s.crashes)
 	if s.random.IntN(2) == 0 {
 		s.note("crash")

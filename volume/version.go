@@ -25,6 +25,8 @@ type version struct {
 	check string
 	mac   string
 
+	carriers int // changes that are queued for it; guarded by Volume.mu
+
 	mu       sync.Mutex
 	plain    int64
 	cipher   int64
