@@ -206,13 +206,19 @@ func (v *Volume) vacate(ctx context.Context, c *change) error {
 	return nil
 }
 
-// bequeath makes the version that which the draft waiting at its name replaces.
+// bequeath makes the version that which the draft waiting at its name replaces,
+// unless something else is to come and go there before.
 func (v *Volume) bequeath(c *change) *Node {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	n := v.nodeAt(c.Path)
 	if n == nil || n.kind != File || n.attempt == nil || n.attempt.stage != waiting || n.paused {
 		return nil
+	}
+	for _, other := range v.changes {
+		if other != c && other.Op != opAttr && (other.Path == c.Path || other.To == c.Path) {
+			return nil
+		}
 	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
