@@ -34,9 +34,10 @@ func (v *Volume) unmade(n *Node) *change {
 	return nil
 }
 
-// retract keeps a change from beginning, unless it has; v.mu is held.
+// retract keeps a change from beginning, unless it has, or may have in an earlier
+// mount; v.mu is held.
 func (v *Volume) retract(c *change) bool {
-	if c.begun || c.retracted {
+	if c.begun || c.again || c.retracted {
 		return false
 	}
 	c.retracted = true
