@@ -103,8 +103,9 @@ func (v *Volume) takeArrived(k *kept) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.state, n.stored, n.blank = Clean, nil, false
+	set := n.attr
 	n.setVersion(k.making)
-	n.attr = mergeAttrs(k.Making.Attr, k.Attr, n.attr) // what was set after the upload had begun to end
+	n.attr = mergeAttrs(k.Making.Attr, set, n.attr) // what was set after the upload had begun to end, also in this mount
 	n.committed = n.gen
 	if attrDiffer(n.attr, k.making) {
 		v.background(func() { v.restate(n) })
