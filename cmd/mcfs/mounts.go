@@ -3,18 +3,32 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"mcfs/config"
 )
 
-// dead says that a mount has no daemon any more.
+// deadWithin is how long the kernel may take to tell a dead mount from a daemon
+// that does not answer.
+const deadWithin = 2 * time.Second
+
+// dead says that a mount has no daemon any more. It asks what the kernel does not
+// answer by itself: of the mount's root it may still know the attributes.
 func dead(mountpoint string) bool {
-	_, err := os.Lstat(mountpoint)
-	return errors.Is(err, syscall.ENOTCONN) || errors.Is(err, syscall.ENXIO)
+	told := make(chan error, 1) // a daemon that hangs would keep this process, too
+	go func() {
+		var s syscall.Statfs_t
+		told <- syscall.Statfs(mountpoint, &s)
+	}()
+	select {
+	case err := <-told:
+		return errors.Is(err, syscall.ENOTCONN) || errors.Is(err, syscall.ENXIO)
+	case <-time.After(deadWithin):
+		return false
+	}
 }
 
 // checkPlaces refuses what would make the daemon wait for itself: its own files
