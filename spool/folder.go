@@ -22,6 +22,7 @@ const (
 	quarantineName = "quarantine"
 	mapSuffix      = ".map"
 	tmpSuffix      = ".tmp"
+	noteSuffix     = ".txt"
 )
 
 // openFolder makes, checks and locks the folder, and counts what is in it.
@@ -200,7 +201,7 @@ func (s *Spool) moveToQuarantine(names []string, why string) error {
 	now := time.Now().UTC()
 	stamp := now.Format("20060102T150405.000000000Z") + "-"
 	note := fmt.Sprintf("%s\nmoved here at %s, because:\n%s\n", strings.Join(names, "\n"), now.Format(time.RFC3339), why)
-	if err := os.WriteFile(filepath.Join(dir, stamp+names[0]+".txt"), []byte(note), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, stamp+names[0]+noteSuffix), []byte(note), 0o600); err != nil {
 		return err
 	}
 	for _, name := range names {

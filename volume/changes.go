@@ -51,7 +51,7 @@ type change struct {
 	retracted, skipped bool
 	waited             int    // times that it was put off
 	reason             string // of the last failure
-	tries              int
+	retry
 }
 
 // changeRecord is the volume's part of a queued change at rest.
@@ -180,7 +180,7 @@ func (v *Volume) perform(c *change) {
 		v.mu.Unlock()
 		return
 	}
-	c.begun = true
+	c.begun, c.next = true, time.Time{}
 	v.mu.Unlock()
 	ctx, cancel := context.WithTimeout(v.ctx, requestTimeout)
 	if c.Op == opRename || c.Op == opMove || c.Op == opDraw {
@@ -250,9 +250,7 @@ func (v *Volume) performLater(c *change, err error) {
 		v.log.Warn("a change of names failed; it will be tried again", "what", c.Op, "path", c.Path, "cause", err)
 	}
 	c.reason = err.Error()
-	wait := backoff(c.tries)
-	c.tries++
-	time.AfterFunc(wait, func() { v.work.add(func() { v.perform(c) }) })
+	time.AfterFunc(c.failed(), func() { v.work.add(func() { v.perform(c) }) })
 }
 
 // finishChange forgets a change that is done, or cannot be done.

@@ -33,6 +33,7 @@ type attempt struct {
 	running bool
 	timer   *time.Timer
 	ver     *version // what it makes; from ready on
+	retry
 
 	up atomic.Pointer[upload.Upload] // set by whoever runs it, looked at by all
 
@@ -44,8 +45,25 @@ type attempt struct {
 	replaces *version
 	withdrew bool // the sidecar of what it replaces was deleted
 	storedAt time.Time
-	tries    int
 	losses   int
+}
+
+// retry is what is known of the tries that failed. Volume.mu guards it; who tries may read tries.
+type retry struct {
+	tries   int
+	failing time.Time // since when; zero: none has failed
+	next    time.Time // when the next one is due; zero while it is under way
+}
+
+// failed notes one more, and says how long to wait.
+func (r *retry) failed() time.Duration {
+	now := time.Now()
+	wait := backoff(r.tries)
+	if r.tries++; r.failing.IsZero() {
+		r.failing = now
+	}
+	r.next = now.Add(wait)
+	return wait
 }
 
 // moved is Progress counted by the byte, to tell a slow link from a dead one.
@@ -199,7 +217,7 @@ func (v *Volume) run(n *Node, a *attempt) {
 		v.mu.Unlock()
 		return
 	}
-	a.running = true
+	a.running, a.next = true, time.Time{}
 	v.mu.Unlock()
 	err := v.try(n, a)
 	v.mu.Lock()
@@ -296,14 +314,12 @@ func (v *Volume) retryLater(n *Node, a *attempt, err error) {
 			v.log.Error("a draft that could not be committed is not safe in the spool either", "path", a.path, "cause", err)
 		}
 	}
-	wait := backoff(a.tries)
-	a.tries++
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if a.stage == ended {
 		return
 	}
-	a.timer = time.AfterFunc(wait, func() { v.work.add(func() { v.run(n, a) }) })
+	a.timer = time.AfterFunc(a.failed(), func() { v.work.add(func() { v.run(n, a) }) })
 }
 
 // backoff doubles from half a second to a minute, with jitter so that many drafts do not return at once.

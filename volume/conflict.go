@@ -124,7 +124,9 @@ func (v *Volume) conflict(n *Node, a *attempt) {
 	v.log.Error("another machine saved the file meanwhile; ours is kept beside it", "path", a.path, "kept as", name)
 	v.endAttempt(n, a)
 	if !n.gone && n.parent != nil && n.parent.dir.children[name] == nil {
+		was := v.path(n)
 		v.retitleConflict(n, name)
+		v.noteConflict(was, v.path(n), n)
 	}
 	n.mu.Lock()
 	n.displaced, n.replaces = n.gen, nil
@@ -182,6 +184,7 @@ func (v *Volume) setAside(ctx context.Context, n *Node, a *attempt, info store.I
 	if d := n.parent; d != nil {
 		d.dir.expire(n.name)
 	}
+	v.noteConflict(a.path, to, nil)
 	v.mu.Unlock()
 	v.retryLater(n, a, cause)
 }
@@ -198,6 +201,7 @@ func (v *Volume) divert(c *change) error {
 	if n := c.node; n != nil && !n.gone && n.parent != nil && v.path(n) == *taken {
 		v.retitleConflict(n, path.Base(to))
 	}
+	v.noteConflict(*taken, to, c.node)
 	*taken, c.replaces = to, nil
 	c.aside = v.seq.claim(func() {}, to)
 	v.mu.Unlock()
@@ -229,6 +233,7 @@ func (v *Volume) displace(n *Node) {
 	name := conflictName(n.name, hostname(), time.Now())
 	v.log.Error("another machine saved the file since it was opened here; what is written is kept beside it",
 		"path", v.path(n), "kept as", join(v.path(d), name))
+	v.noteConflict(v.path(n), join(v.path(d), name), n)
 	n.stale, n.gone, n.parent, n.name = false, false, d, name
 	d.dir.children[name] = n
 	n.mu.Lock()

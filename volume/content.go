@@ -59,8 +59,9 @@ type content struct {
 
 	target string // of a symlink, once it is known
 
-	opens   int // handles
-	writers int // of them, open for writing
+	opens   int       // handles
+	writers int       // of them, open for writing
+	quiet   time.Time // since when there is none of these
 }
 
 // known says that stat can be answered; n.mu is held, as in all that follows.

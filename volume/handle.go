@@ -127,7 +127,9 @@ func (n *Node) unhold(h *Handle) {
 	n.mu.Lock()
 	n.opens--
 	if h.writable() {
-		n.writers--
+		if n.writers--; n.writers == 0 {
+			n.quiet = time.Now()
+		}
 	}
 	last := n.opens == 0
 	n.mu.Unlock()

@@ -138,10 +138,21 @@ func (v *Volume) entryAs(n *Node, t title) (spool.Entry, error) {
 		ID: id, Path: t.path, State: t.state.String(), Wrapped: wrapped, KeyID: keyID, Size: n.size(),
 		Attr: n.attr, Updated: time.Now(), Data: data,
 	}
-	if n.failure != nil {
-		e.Reason = n.failure.Error()
+	if why := n.trouble(); why != nil {
+		e.Reason = why.Error()
 	}
 	return e, nil
+}
+
+// trouble is why the draft is not committed; v.mu and n.mu are held.
+func (n *Node) trouble() error {
+	if n.failure != nil || n.attempt == nil {
+		return n.failure
+	}
+	if up := n.attempt.up.Load(); up != nil {
+		return up.Trouble().Cause
+	}
+	return nil
 }
 
 // snapshot is entry with the locks taken; ok is false where there is no draft.

@@ -305,16 +305,23 @@ func (v *Volume) draftOf(e spool.Entry, r record) (*Node, error) {
 	n := v.newNode(File, nil, "")
 	n.ver, n.replaces, n.attr, n.described = ver, replaces, e.Attr, true
 	n.gen, n.kept = 1, 1
-	n.stored = &e
+	n.stored, n.quiet = &e, e.Updated
 	if r.Blank || r.Bare {
 		n.blank, n.blankID, n.stored = r.Blank, e.ID, nil
 	}
-	n.state = Interrupted
-	switch {
-	case e.State == Local.String():
-		n.state = Local
-	case r.Asked, r.Making != nil:
-		n.state, n.asked = Queued, 1
+	if n.state = r.comesBackAs(e); n.state == Queued {
+		n.asked = 1
 	}
 	return n, nil
+}
+
+// comesBackAs is the state of a draft after a restart.
+func (r record) comesBackAs(e spool.Entry) State {
+	switch {
+	case e.State == Local.String():
+		return Local
+	case r.Asked, r.Making != nil:
+		return Queued
+	}
+	return Interrupted
 }

@@ -105,6 +105,7 @@ type Volume struct {
 	doubted  chan struct{}       // one waiting token: there are some
 	begins   begun
 	started  time.Time
+	asides   []aside      // since then, the oldest first
 	finished int64        // bytes of ciphertext committed
 	steps    atomic.Int64 // changes of names, and objects of moved directories, that are done
 	notify   func(dir *Node, name string)

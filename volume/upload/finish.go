@@ -168,6 +168,9 @@ func (u *Upload) finish(ctx context.Context, last Last) (Result, error) {
 	if err != nil {
 		return Result{}, u.because(err)
 	}
+	u.e.mu.Lock()
+	u.getOn()
+	u.e.mu.Unlock()
 	r := u.Sealed()
 	r.ETag, r.Modified = info.ETag, info.Modified
 	return r, nil
@@ -233,21 +236,27 @@ func (u *Upload) publish(ctx context.Context, last Last) (store.Info, error) {
 				return info, err
 			}
 		}
-		if err := sleep(ctx, u.e.pause(n, u.note(nil))); err != nil {
+		if err := u.rest(ctx, n); err != nil {
 			return store.Info{}, err
 		}
 	}
 }
 
-// note keeps err, if it is one, as the last failure, and returns the last one.
-func (u *Upload) note(err error) error {
+// rest waits before the request that makes the object visible is tried again.
+func (u *Upload) rest(ctx context.Context, failures int) error {
+	u.e.mu.Lock()
+	d := u.e.pause(failures, u.cause)
+	u.stumble(u.cause, d)
+	u.e.mu.Unlock()
+	return sleep(ctx, d)
+}
+
+// note keeps err as the last failure.
+func (u *Upload) note(err error) {
 	u.e.mu.Lock()
 	defer u.e.mu.Unlock()
-	if err != nil {
-		u.cause = err
-		u.e.log.Info("upload not completed yet", "key", u.t.Key, "err", err)
-	}
-	return u.cause
+	u.cause = err
+	u.e.log.Info("upload not completed yet", "key", u.t.Key, "err", err)
 }
 
 // settle looks what became of the request that was answered by u.doubt. If it

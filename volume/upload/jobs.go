@@ -111,7 +111,7 @@ func (u *Upload) runBegin(j *job) {
 		return
 	}
 	u.move(begun)
-	u.failures = 0
+	u.getOn()
 }
 
 // begin is an answer to the request for an upload.
@@ -252,6 +252,7 @@ func (u *Upload) seal(ctx context.Context, i int, w *work, buf []byte) (*content
 		for far := p.far.Load(); pos > far; far = p.far.Load() {
 			if p.far.CompareAndSwap(far, pos) {
 				u.moved.Add(pos - far)
+				u.speed.add(pos-far, time.Now())
 			}
 		}
 	}
@@ -289,7 +290,7 @@ func (u *Upload) acknowledged(i int, ack store.Part) {
 	view := p.view
 	p.state, p.ack, p.view = acked, ack, nil
 	u.progress.Add(ack.Size)
-	u.failures = 0
+	u.getOn()
 	from := u.prefix
 	for u.prefix < len(u.parts) && u.parts[u.prefix].state == acked {
 		u.prefix++
@@ -349,6 +350,7 @@ func (u *Upload) failed(j *job, err error) {
 	u.failures++
 	d := u.e.pause(u.failures, err)
 	u.resume = time.Now().Add(d)
+	u.stumble(err, d)
 	u.e.log.Info("upload tries again", "key", u.t.Key, "in", d, "err", err)
 	u.enqueue(j, true)
 }

@@ -35,6 +35,7 @@ type Upload struct {
 	requests atomic.Int64
 	progress atomic.Int64
 	moved    atomic.Int64
+	speed    meter // of moved
 
 	// The rest is guarded by e.mu.
 	phase       phase
@@ -56,10 +57,11 @@ type Upload struct {
 	resume      time.Time // no job before, but for a put
 	failures    int       // in a row
 	cause       error     // of the last failure
-	local       error     // the draft could not be read; ends a Finish
-	active      int       // jobs under way
-	finishes    int       // Finish calls under way: 0 or 1
-	doubt       error     // the last answer to the request that makes the object visible, if unclear
+	trouble     Trouble
+	local       error // the draft could not be read; ends a Finish
+	active      int   // jobs under way
+	finishes    int   // Finish calls under way: 0 or 1
+	doubt       error // the last answer to the request that makes the object visible, if unclear
 	cleaned     bool
 }
 
@@ -137,6 +139,9 @@ func (u *Upload) Progress() int64 { return u.progress.Load() }
 // counted once, acknowledged or not: on a slow link, where a part takes minutes,
 // it tells that something still moves.
 func (u *Upload) Moved() int64 { return u.moved.Load() }
+
+// Rate is how many of them go per second, over the last few seconds.
+func (u *Upload) Rate() int64 { return u.speed.rate(time.Now()) }
 
 // signal tells all who wait on changed. e.mu is held.
 func (u *Upload) signal() {

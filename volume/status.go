@@ -1,0 +1,255 @@
+package volume
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"mcfs/spool"
+	"mcfs/volume/upload"
+)
+
+// Status is what a person is to see of a volume: what is not finished, what went
+// wrong, and what was set aside. `mcfs status --json` prints it, so that a name
+// in its JSON stays once it is there.
+type Status struct {
+	Drafts     []DraftStatus       `json:"drafts"`     // by path
+	Changes    []ChangeStatus      `json:"changes"`    // of names and attributes, in their order
+	Conflicts  []ConflictStatus    `json:"conflicts"`  // since the mount began, the oldest first
+	Quarantine []spool.Quarantined `json:"quarantine"` // the oldest first
+	Cache      CacheStatus         `json:"cache"`
+	Committed  int64               `json:"committed_bytes"` // of ciphertext, since the mount began
+}
+
+// DraftStatus is a version that is not in the store yet.
+type DraftStatus struct {
+	Path    string    `json:"path"`
+	State   string    `json:"state"`            // a State
+	Size    int64     `json:"size"`             // bytes of plaintext
+	Sent    int64     `json:"sent"`             // bytes of ciphertext that the store has taken
+	Rate    int64     `json:"rate,omitempty"`   // of them per second, lately
+	Left    int64     `json:"left,omitempty"`   // seconds until all is sent, if that can be told
+	Closed  time.Time `json:"closed,omitzero"`  // since when nobody has it open for writing
+	Overdue bool      `json:"overdue"`          // it bears a local-only name, and was closed long ago
+	Safe    bool      `json:"safe"`             // a crash loses nothing of it
+	Dropped bool      `json:"dropped"`          // it is larger than the spool: parts of it are in an unfinished upload alone
+	Failure *Failure  `json:"failure,omitzero"` // of the last try
+}
+
+// ChangeStatus is a change of a name, or of attributes, that is not finished.
+type ChangeStatus struct {
+	What    string   `json:"what"`
+	Path    string   `json:"path"`
+	To      string   `json:"to,omitempty"`
+	Failure *Failure `json:"failure,omitzero"`
+
+	seq uint64
+}
+
+// Failure is why something is not finished.
+type Failure struct {
+	Cause string    `json:"cause"`
+	Tries int       `json:"tries"`          // that failed
+	Since time.Time `json:"since,omitzero"` // the first of them
+	Next  time.Time `json:"next,omitzero"`  // when it is tried again; absent: it is being tried, or cannot be
+}
+
+// ConflictStatus is a file that was set aside because another machine had saved its name.
+type ConflictStatus struct {
+	Path  string    `json:"path"` // of the name that both wanted
+	Aside string    `json:"aside"`
+	At    time.Time `json:"at"`
+	There bool      `json:"there"` // nobody has removed it since
+}
+
+// CacheStatus is the spool's room, in bytes.
+type CacheStatus struct {
+	Used   int64 `json:"used"`
+	Drafts int64 `json:"drafts"` // of those: what is not cache
+	Limit  int64 `json:"limit"`
+}
+
+// overdueAfter is how long a closed file may bear a local-only name before it is
+// warned of: it is on no other machine, and what made it may have been killed.
+const overdueAfter = time.Hour
+
+// draft is a file with a draft, as it was when v.mu was held.
+type draft struct {
+	n    *Node
+	path string
+	up   *upload.Upload
+	retry
+}
+
+// Status says how the volume is. It waits for no network.
+func (v *Volume) Status() Status {
+	s := Status{Drafts: []DraftStatus{}, Changes: []ChangeStatus{}, Conflicts: []ConflictStatus{}}
+	for _, d := range v.look(&s) {
+		if ds, ok := d.status(); ok {
+			s.Cache.Drafts += d.n.allocated()
+			s.Drafts = append(s.Drafts, ds)
+		}
+	}
+	s.Cache.Used, s.Cache.Limit = v.spool.Usage()
+	var err error
+	if s.Quarantine, err = v.spool.Quarantined(); err != nil {
+		v.log.Warn("status", "cause", err)
+	}
+	s.sort()
+	return s
+}
+
+// look notes what v.mu guards, and lists the drafts: each has a lock of its own,
+// for which nobody is to wait with v.mu held.
+func (v *Volume) look(s *Status) []draft {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	list := make([]draft, 0, len(v.busy))
+	for n := range v.busy {
+		if n.gone {
+			continue
+		}
+		d := draft{n: n, path: v.path(n)}
+		if a := n.attempt; a != nil {
+			d.up, d.retry = a.up.Load(), a.retry
+		}
+		list = append(list, d)
+	}
+	for _, c := range v.changes {
+		s.Changes = append(s.Changes, ChangeStatus{
+			What: c.Op, Path: c.Path, To: c.To, Failure: c.failure(c.reason), seq: c.Seq,
+		})
+	}
+	for i := range v.asides {
+		s.Conflicts = append(s.Conflicts, v.conflictStatus(&v.asides[i]))
+	}
+	s.Committed = v.finished
+	return list
+}
+
+// sort puts everything into an order that stays.
+func (s *Status) sort() {
+	slices.SortFunc(s.Drafts, func(a, b DraftStatus) int { return strings.Compare(a.Path, b.Path) })
+	slices.SortFunc(s.Changes, func(a, b ChangeStatus) int { return cmp.Compare(a.seq, b.seq) })
+	if s.Quarantine == nil {
+		s.Quarantine = []spool.Quarantined{} // JSON's [] and not null
+	}
+}
+
+// Under keeps what is at or below path; "" is all. Quarantine and cache are the volume's.
+func (s Status) Under(path string) Status {
+	path = strings.Trim(path, "/")
+	s.Drafts = slices.DeleteFunc(slices.Clone(s.Drafts), func(d DraftStatus) bool { return !within(d.Path, path) })
+	s.Changes = slices.DeleteFunc(slices.Clone(s.Changes), func(c ChangeStatus) bool { return !within(c.Path, path) && !within(c.To, path) })
+	s.Conflicts = slices.DeleteFunc(slices.Clone(s.Conflicts), func(c ConflictStatus) bool {
+		return !within(c.Path, path) && !within(c.Aside, path)
+	})
+	return s
+}
+
+// status describes the draft; ok is false if there is none any more.
+func (d draft) status() (s DraftStatus, ok bool) {
+	n := d.n
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.state == Clean {
+		return s, false
+	}
+	up := d.up
+	if up == nil {
+		up = n.up
+	}
+	s = DraftStatus{Path: d.path, State: n.state.String(), Size: n.size(), Dropped: n.dropped(up)}
+	s.Safe = n.kept >= n.gen && !s.Dropped
+	if n.writers == 0 {
+		s.Closed = n.quiet
+	}
+	s.Overdue = n.state == Local && !s.Closed.IsZero() && time.Since(s.Closed) > overdueAfter
+	if n.failure != nil {
+		s.Failure = d.retry.failure(n.failure.Error())
+	}
+	if up != nil {
+		s.Failure = d.retry.withTrouble(s.Failure, up.Trouble())
+		s.Sent, s.Rate = max(up.Progress(), up.Moved()), up.Rate()
+	}
+	if left := s.Size - s.Sent; n.state == Uploading && s.Rate > 0 && left > 0 {
+		s.Left = left/s.Rate + 1
+	}
+	return s, true
+}
+
+// dropped says whether bytes are in the upload alone, since the spool is too
+// small for them; n.mu is held.
+func (n *Node) dropped(up *upload.Upload) bool {
+	if up == nil || n.file == nil || n.ver != nil {
+		return false // what is absent is the base's
+	}
+	_, _, absent := n.file.Absent(0)
+	return absent
+}
+
+// allocated is what the node's sealed file takes on the disk.
+func (n *Node) allocated() int64 {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.file == nil {
+		return 0
+	}
+	return n.file.Allocated()
+}
+
+// failure is nil where there was none.
+func (r retry) failure(cause string) *Failure {
+	if cause == "" {
+		return nil
+	}
+	f := &Failure{Cause: strings.ReplaceAll(cause, "\n", "; "), Tries: r.tries, Since: r.failing, Next: r.next}
+	if time.Now().After(f.Next) {
+		f.Next = time.Time{} // its turn has come
+	}
+	return f
+}
+
+// withTrouble adds what goes wrong in the try that is under way.
+func (r retry) withTrouble(f *Failure, t upload.Trouble) *Failure {
+	if t.Cause == nil || f != nil && !f.Next.IsZero() {
+		return f
+	}
+	now := retry{tries: r.tries + t.Tries, failing: t.Since, next: t.Next}
+	if !r.failing.IsZero() {
+		now.failing = r.failing
+	}
+	return now.failure(t.Cause.Error())
+}
+
+// aside is a conflict that this machine has met.
+type aside struct {
+	ConflictStatus
+	node *Node // that bears the other name; nil if nothing here knows it
+}
+
+// maxAsides bounds what is remembered of conflicts.
+const maxAsides = 1000
+
+// noteConflict remembers that what wanted the name path got another one; v.mu is held.
+func (v *Volume) noteConflict(path, to string, n *Node) {
+	v.asides = append(v.asides, aside{ConflictStatus{Path: path, Aside: to, At: time.Now(), There: true}, n})
+	if len(v.asides) > maxAsides {
+		v.asides = slices.Delete(v.asides, 0, len(v.asides)-maxAsides)
+	}
+}
+
+// conflictStatus looks in the tree whether the file is still there; v.mu is held.
+func (v *Volume) conflictStatus(a *aside) ConflictStatus {
+	if a.node == nil || a.node.gone {
+		a.node = cmp.Or(v.nodeAt(a.Aside), a.node) // a listing may have brought it, or another version
+	}
+	if a.node == nil {
+		return a.ConflictStatus // nobody has looked
+	}
+	if a.There = !a.node.gone; a.There {
+		a.Aside = v.path(a.node) // renamed, perhaps
+	}
+	return a.ConflictStatus
+}
