@@ -2,6 +2,7 @@ package fs
 
 import (
 	"fmt"
+	"maps"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -11,20 +12,35 @@ import (
 // absolute and without symbolic links; see Resolve. Where the mounts cannot be
 // listed there are none.
 func MountAt(path string) (found Mounted, ok bool) {
-	n, err := unix.Getfsstat(nil, unix.MNT_NOWAIT)
-	if err != nil {
-		return Mounted{}, false
-	}
-	list := make([]unix.Statfs_t, n)
-	if n, err = unix.Getfsstat(list, unix.MNT_NOWAIT); err != nil {
-		return Mounted{}, false
-	}
-	for _, s := range list[:min(n, len(list))] {
+	for _, s := range listMounts() {
 		if unix.ByteSliceToString(s.Mntonname[:]) == path {
 			found, ok = mountedOf(s), true // the topmost comes last
 		}
 	}
 	return found, ok
+}
+
+// Mounts are the mounts of mcfs, by their mountpoints. Where the mounts cannot
+// be listed there are none.
+func Mounts() map[string]Mounted {
+	all := make(map[string]Mounted)
+	for _, s := range listMounts() {
+		all[unix.ByteSliceToString(s.Mntonname[:])] = mountedOf(s) // the topmost comes last
+	}
+	maps.DeleteFunc(all, func(_ string, m Mounted) bool { return m.UID < 0 || !strings.HasPrefix(m.Source, "mcfs") })
+	return all
+}
+
+func listMounts() []unix.Statfs_t {
+	n, err := unix.Getfsstat(nil, unix.MNT_NOWAIT)
+	if err != nil {
+		return nil
+	}
+	list := make([]unix.Statfs_t, n)
+	if n, err = unix.Getfsstat(list, unix.MNT_NOWAIT); err != nil {
+		return nil
+	}
+	return list[:min(n, len(list))]
 }
 
 // mountedOf translates statfs(2). All mounts of macFUSE have its type, whatever

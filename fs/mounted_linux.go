@@ -2,6 +2,7 @@ package fs
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"strconv"
 	"strings"
@@ -19,6 +20,28 @@ func MountAt(path string) (Mounted, bool) {
 		return Mounted{}, false
 	}
 	return findMount(string(info), path)
+}
+
+// Mounts are the mounts of mcfs, by their mountpoints. Where the mounts cannot
+// be listed there are none.
+func Mounts() map[string]Mounted {
+	info, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return nil
+	}
+	return findMounts(string(info))
+}
+
+// findMounts is Mounts for the text of a mountinfo.
+func findMounts(info string) map[string]Mounted {
+	all := make(map[string]Mounted)
+	for line := range strings.Lines(info) {
+		if m, at, ok := parseMount(line); ok {
+			all[at] = m // the topmost comes last
+		}
+	}
+	maps.DeleteFunc(all, func(_ string, m Mounted) bool { return m.UID < 0 })
+	return all
 }
 
 // findMount is MountAt for the text of a mountinfo.

@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"maps"
 	"strings"
 	"testing"
 )
@@ -47,6 +48,14 @@ func TestFindMount(t *testing.T) {
 	}
 	if got := unescape(`a\134b\040\011c\x\04`); got != "a\\b \tc\\x\\04" {
 		t.Errorf("unescape: %q", got)
+	}
+}
+
+// TestFindMounts: mounts of mcfs alone, and none that another one covers.
+func TestFindMounts(t *testing.T) {
+	want := map[string]Mounted{"/mnt/fuse": {"0:52", "fuse.mcfs", `mcfs#b\c`, 1000}, `/a b\c#d`: {"0:54", "fuse.mcfs", "x", 0}}
+	if got := findMounts(someMounts); !maps.Equal(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
 	}
 }
 

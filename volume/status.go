@@ -14,12 +14,12 @@ import (
 // wrong, and what was set aside. `mcfs status --json` prints it, so that a name
 // in its JSON stays once it is there.
 type Status struct {
-	Drafts     []DraftStatus       `json:"drafts"`     // by path
-	Changes    []ChangeStatus      `json:"changes"`    // of names and attributes, in their order
-	Conflicts  []ConflictStatus    `json:"conflicts"`  // since the mount began, the oldest first
-	Quarantine []spool.Quarantined `json:"quarantine"` // the oldest first
-	Cache      CacheStatus         `json:"cache"`
-	Committed  int64               `json:"committed_bytes"` // of ciphertext, since the mount began
+	Drafts     []DraftStatus    `json:"drafts"`     // by path
+	Changes    []ChangeStatus   `json:"changes"`    // of names and attributes, in their order
+	Conflicts  []ConflictStatus `json:"conflicts"`  // since the mount began, the oldest first
+	Quarantine []Quarantined    `json:"quarantine"` // the oldest first
+	Cache      CacheStatus      `json:"cache"`
+	Committed  int64            `json:"committed_bytes"` // of ciphertext, since the mount began
 }
 
 // DraftStatus is a version that is not in the store yet.
@@ -62,6 +62,9 @@ type ConflictStatus struct {
 	At    time.Time `json:"at"`
 	There bool      `json:"there"` // nobody has removed it since
 }
+
+// Quarantined is what lies in quarantine under one name.
+type Quarantined = spool.Quarantined
 
 // CacheStatus is the spool's room, in bytes.
 type CacheStatus struct {
@@ -133,7 +136,7 @@ func (s *Status) sort() {
 	slices.SortFunc(s.Drafts, func(a, b DraftStatus) int { return strings.Compare(a.Path, b.Path) })
 	slices.SortFunc(s.Changes, func(a, b ChangeStatus) int { return cmp.Compare(a.seq, b.seq) })
 	if s.Quarantine == nil {
-		s.Quarantine = []spool.Quarantined{} // JSON's [] and not null
+		s.Quarantine = []Quarantined{} // JSON's [] and not null
 	}
 }
 

@@ -20,15 +20,15 @@ import (
 
 // The control socket of a daemon lies in its user's runtime folder, named after
 // the mountpoint. A client sends one request, a line of JSON; the daemon answers
-// with lines of JSON. After "unmount" it keeps the connection until it has ended,
+// with lines of JSON: one, to "status". After "unmount" it keeps the connection until it has ended,
 // so that the end of the connection is the end of the daemon; after "sync" until
 // all that was asked for is done, or the client hangs up.
 
 // request is what a client asks for.
 type request struct {
-	Op    string   `json:"op"`              // "unmount" or "sync"
+	Op    string   `json:"op"`              // "unmount", "sync" or "status"
 	Now   bool     `json:"now,omitempty"`   // do not wait for what is pending
-	Paths []string `json:"paths,omitempty"` // of sync, in the volume; "" is all of it
+	Paths []string `json:"paths,omitempty"` // of sync and status, in the volume; "" is all of it
 }
 
 // answer is one line back.
@@ -36,6 +36,8 @@ type answer struct {
 	Text  string `json:"text,omitempty"`  // progress, for a person
 	Done  bool   `json:"done,omitempty"`  // the last line: unmounted, or in sync
 	Error string `json:"error,omitempty"` // with Done: what could not be finished
+
+	Report *report `json:"report,omitempty"` // to status, with Done
 }
 
 // runtimeDirs are the folders in which the sockets of a user's daemons may be,
@@ -72,6 +74,7 @@ func private(dir string, uid int) error {
 type served struct {
 	stop   func(now bool) // asks the daemon to end
 	settle func(ctx context.Context, paths []string, tell func(string)) error
+	status func(path string) report
 	log    func(error)
 }
 
@@ -151,6 +154,8 @@ func (c *control) serve(conn net.Conn) {
 		c.stop(r.Now)
 	case "sync":
 		c.sync(conn, r.Paths)
+	case "status":
+		c.report(conn, r.Paths)
 	default:
 		conn.Close()
 	}
@@ -177,6 +182,17 @@ func (c *control) sync(conn net.Conn, paths []string) {
 	}
 	conn.Close()
 	wg.Wait()
+}
+
+// report says how the mount is, once.
+func (c *control) report(conn net.Conn, paths []string) {
+	defer conn.Close()
+	under := ""
+	if len(paths) > 0 {
+		under = paths[0]
+	}
+	r := c.status(under)
+	c.write(conn, answer{Done: true, Report: &r})
 }
 
 func (c *control) write(conn net.Conn, a answer) {

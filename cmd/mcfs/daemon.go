@@ -10,6 +10,7 @@ import (
 	"runtime/debug"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -51,7 +52,8 @@ type daemon struct {
 	control *control
 	metrics *metrics  // nil: none asked for
 	stop    chan bool // a request to end; true: at once
-	drained bool      // the volume is closed
+	ending  atomic.Bool
+	drained bool // the volume is closed
 }
 
 // start opens everything and mounts. After an error nothing is mounted and
@@ -180,7 +182,7 @@ func (d *daemon) closeVolume() error {
 
 func (d *daemon) mount(ctx context.Context) (err error) {
 	d.control, err = listenControl(d.o.mountpoint, served{
-		stop: d.requestStop, settle: d.settle, log: func(err error) { d.log.Warn("control socket", "err", err) },
+		stop: d.requestStop, settle: d.settle, status: d.status, log: func(err error) { d.log.Warn("control socket", "err", err) },
 	})
 	if err != nil {
 		return err

@@ -83,6 +83,7 @@ func (d *daemon) watchHurry(signals <-chan os.Signal, ended <-chan struct{}, lea
 // end drains, unmounts, and closes. When ctx ends it waits no longer than
 // hurryTimeout for what is left to close; the process ends with it.
 func (d *daemon) end(ctx context.Context) error {
+	d.ending.Store(true)
 	notify("STOPPING=1")
 	result := make(chan error, 1)
 	go func() { result <- d.shutDown(ctx) }() // ends, or the process does

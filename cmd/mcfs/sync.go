@@ -84,7 +84,7 @@ func mountOf(path string) (mountpoint, inside string, m fs.Mounted, err error) {
 			return dir, strings.TrimPrefix(strings.TrimPrefix(real, dir), "/"), m, nil
 		}
 		if dir == filepath.Dir(dir) {
-			return "", "", m, fmt.Errorf("%s is not in a mount of mcfs", path)
+			return "", "", m, fmt.Errorf("%s is not in a mount of mcfs: nothing can be synced until it is mounted", path)
 		}
 	}
 }

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+const statusHelp = `Shows what is not finished, what went wrong, and what was set aside: in the mount
+that PATH lies in, at and under PATH; without PATH in all mounts of this user.
+What the configuration names and is not mounted is shown from its spool, without
+changing anything there. Nothing is asked of the store, so that it answers when
+the store does not.
+
+  writing      open; not safe before its close (or an fsync), if it says so
+  queued       closed, waiting for its turn or the next try, which it names
+  uploading    bytes sent, rate, time left
+  publishing   only the last requests are missing
+  interrupted  its writer was killed: write and close it again, or mcfs sync PATH
+  local-only   under a name that programs use in passing; warned of after an hour
+  lost         cannot be committed; its bytes are in quarantine
+  conflict     set aside, since another machine had saved the name
+  quarantine   kept, and why
+  cache        what the spool takes on the disk, and its limit
+
+and changes of names and attributes (rename, remove, mkdir, rmdir, attr, ...).
+
+--watch shows it every second until interrupted, in place with bars on a
+terminal, and else a line for each change.
+
+--json prints one document, with --watch one a line whenever something changed:
+  {"version": 1, "at": TIME, "mounts": [{
+    "mountpoint", "volume", "config", "spool",
+    "state": "mounted" | "ending" | "not mounted" | "dead" | "silent" | "in use",
+    "note": what to do, if anything,
+    "drafts": [{"path", "state", "size", "sent", "rate", "left", "closed",
+      "overdue", "safe", "dropped", "failure"}],
+    "changes": [{"what", "path", "to", "failure"}],
+    "conflicts": [{"path", "aside", "at", "there"}],
+    "quarantine": [{"file", "bytes", "at", "why"}],
+    "cache": {"used", "drafts", "limit"}, "committed_bytes"}]}
+Sizes are bytes, "left" is seconds, "rate" bytes per second, times RFC 3339.
+"failure" is {"cause", "tries", "since", "next"}; without "next" it is being
+tried. What does not apply is left out. Names may be added, and none changes.
+
+The exit status is 1 if a daemon does not answer.`
+
+// watchEvery is how often --watch looks.
+const watchEvery = time.Second
+
+// statusFlags are the flags of `mcfs status`.
+type statusFlags struct {
+	config      string
+	json, watch bool
+}
+
+func newStatus(std stdio) *cobra.Command {
+	var f statusFlags
+	c := &cobra.Command{
+		Use:   "status [PATH]",
+		Short: "Show drafts, uploads, failures and the cache",
+		Long:  statusHelp,
+		Example: `  mcfs status
+  mcfs status ~/ingest/day1 --watch
+  mcfs status --json | jq '.mounts[].drafts[]? | select(.failure) | .path'`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				return usageError{fmt.Errorf("unexpected argument %q: mcfs status [PATH]", args[1])}
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGINT, syscall.SIGTERM)
+			defer stop()
+			s := survey{config: f.config}
+			if len(args) > 0 {
+				s.path = args[0]
+			}
+			if f.watch {
+				return watchStatus(ctx, s, newDisplay(std.out, f.json))
+			}
+			return printStatus(ctx, s, f.json, std)
+		},
+	}
+	c.Flags().StringVarP(&f.config, "config", "c", "", "configuration `FILE`, for what is not mounted")
+	c.Flags().BoolVar(&f.json, "json", false, "print JSON")
+	c.Flags().BoolVarP(&f.watch, "watch", "w", false, "go on showing it")
+	return c
+}
+
+func printStatus(ctx context.Context, s survey, asJSON bool, std stdio) error {
+	all, err := s.reports(ctx)
+	if err != nil && len(all) == 0 {
+		return err
+	}
+	now := time.Now()
+	if asJSON {
+		text, jerr := json.MarshalIndent(newStatusDocument(all, now), "", "  ")
+		if jerr != nil {
+			return jerr
+		}
+		_, jerr = fmt.Fprintf(std.out, "%s\n", text)
+		return errors.Join(err, jerr, silent(all))
+	}
+	for _, line := range statusLines(all, now) {
+		if _, err := fmt.Fprintln(std.out, line); err != nil {
+			return err
+		}
+	}
+	return errors.Join(err, silent(all))
+}
+
+// silent is the error of daemons that do not answer.
+func silent(all []report) error {
+	var errs []error
+	for _, r := range all {
+		if r.State == stateSilent {
+			errs = append(errs, fmt.Errorf("the daemon of %s %s", r.Mountpoint, r.Note))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// statusDocument is what --json prints.
+type statusDocument struct {
+	Version int       `json:"version"`
+	At      time.Time `json:"at,omitzero"`
+	Mounts  []report  `json:"mounts"`
+}
+
+func newStatusDocument(all []report, now time.Time) statusDocument {
+	if all == nil {
+		all = []report{} // JSON's [] and not null
+	}
+	return statusDocument{Version: 1, At: now, Mounts: all}
+}

@@ -1,0 +1,252 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"mcfs/volume"
+)
+
+// mostItems is how many items of a kind are shown to a person.
+const mostItems = 30
+
+// item is one thing in a status that a person reads.
+type item struct {
+	key   string // what it is about, to see what has changed
+	kind  string
+	name  string
+	rest  string // what is true for longer than a moment
+	now   string // what changes all the time
+	part  float64
+	bar   bool // part of it is done
+	extra bool // not worth a line of its own when it comes or goes
+}
+
+func (i item) line() string {
+	if i.kind == "" {
+		return "  " + i.text(i.now)
+	}
+	return fmt.Sprintf("  %-12s %s", i.kind, i.text(i.now))
+}
+
+// text joins what there is.
+func (i item) text(now string) string {
+	var b strings.Builder
+	b.WriteString(i.name)
+	sep := "  "
+	for _, s := range []string{now, i.rest} {
+		if s != "" {
+			b.WriteString(sep + s)
+			sep = "; "
+		}
+	}
+	return b.String()
+}
+
+// statusLines is a status for a person.
+func statusLines(all []report, now time.Time) []string {
+	var lines []string
+	for _, r := range all {
+		lines = append(lines, r.head())
+		for _, i := range r.items(now) {
+			lines = append(lines, i.line())
+		}
+	}
+	return append(lines, nothing(all)...)
+}
+
+func nothing(all []report) []string {
+	if len(all) > 0 {
+		return nil
+	}
+	return []string{"nothing is mounted"}
+}
+
+func (r report) head() string {
+	s := plain(r.where()) + ": " + r.State
+	if r.Mountpoint != "" && r.Volume != "" {
+		s += ", " + plain(r.Volume)
+	}
+	if r.Note != "" {
+		s += ": " + plain(r.Note)
+	}
+	return s
+}
+
+func (r report) items(now time.Time) []item {
+	if r.Status == nil {
+		return nil
+	}
+	var list []item
+	list = append(list, draftItems(r.Drafts, now)...)
+	list = append(list, clip(r.Changes, "change", func(c volume.ChangeStatus) item { return changeItem(c, now) })...)
+	for _, c := range r.Conflicts {
+		if c.There {
+			list = append(list, item{
+				key: "conflict " + c.Aside, kind: "conflict", name: plain(c.Aside),
+				rest: fmt.Sprintf("set aside at %s: another machine had saved %s", clock(c.At, now), plain(c.Path)),
+			})
+		}
+	}
+	list = append(list, clip(r.Quarantine, "quarantine", func(q volume.Quarantined) item {
+		return item{
+			key: "quarantine " + q.File, kind: "quarantine", name: plain(q.File),
+			rest: fmt.Sprintf("%s, since %s: %s", sizeText(q.Bytes), clock(q.At, now), plain(q.Why)),
+		}
+	})...)
+	if len(r.Drafts)+len(r.Changes) == 0 {
+		list = append(list, item{key: "nothing", name: "nothing is pending", extra: true})
+	}
+	return append(list, r.cacheItem())
+}
+
+func (r report) cacheItem() item {
+	text := sizeText(r.Cache.Used)
+	if r.Cache.Limit > 0 {
+		text += " of " + sizeText(r.Cache.Limit)
+	}
+	if r.Cache.Drafts > 0 {
+		text += fmt.Sprintf(", %s of it drafts", sizeText(r.Cache.Drafts))
+	}
+	return item{key: "cache", kind: "cache", name: text, extra: true}
+}
+
+// clip shows the first of a long list, and counts the others.
+func clip[T any](all []T, what string, show func(T) item) []item {
+	var list []item
+	for _, x := range all[:min(len(all), mostItems)] {
+		list = append(list, show(x))
+	}
+	if more := len(all) - len(list); more > 0 {
+		list = append(list, item{key: "more " + what, kind: what, name: fmt.Sprintf("and %d more", more), extra: true})
+	}
+	return list
+}
+
+// draftItems has those under local-only names in one line, unless they need a look.
+func draftItems(all []volume.DraftStatus, now time.Time) []item {
+	var shown []volume.DraftStatus
+	var local int
+	var size int64
+	for _, d := range all {
+		if d.State == volume.Local.String() && !d.Overdue && d.Failure == nil {
+			local, size = local+1, size+d.Size
+			continue
+		}
+		shown = append(shown, d)
+	}
+	list := clip(shown, "draft", func(d volume.DraftStatus) item { return draftItem(d, now) })
+	if local > 0 {
+		list = append(list, item{key: "local", kind: "local-only", name: count(local, "file"), rest: sizeText(size), extra: true})
+	}
+	return list
+}
+
+func draftItem(d volume.DraftStatus, now time.Time) item {
+	i := item{key: "draft " + d.Path, kind: d.State, name: plain(d.Path), now: sizeText(d.Size)}
+	switch d.State {
+	case volume.Writing.String():
+		i.now += " so far" + sentText(d)
+		i.rest = writingText(d)
+	case volume.Uploading.String():
+		i.bar, i.part = true, min(1, float64(d.Sent)/float64(max(1, d.Size)))
+		i.now = uploadText(d)
+	case volume.Interrupted.String():
+		i.rest = "its writer was killed: write and close it again, or commit it as it is with mcfs sync and its path"
+	case volume.Local.String():
+		i.kind = "local-only"
+		if d.Overdue {
+			i.rest = fmt.Sprintf("closed at %s and not renamed since: it is in this spool alone; rename it, or remove it", clock(d.Closed, now))
+		}
+	case volume.Lost.String():
+		i.rest = "cannot be committed; its bytes are in quarantine"
+	}
+	i.fail(d.Failure, now)
+	return i
+}
+
+func sentText(d volume.DraftStatus) string {
+	if d.Sent == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %s sent, %s/s", sizeText(d.Sent), sizeText(d.Rate))
+}
+
+func writingText(d volume.DraftStatus) string {
+	switch {
+	case d.Dropped:
+		return "larger than the spool, which keeps no more than its end: not safe before its close"
+	case !d.Safe:
+		return "not safe before its close or an fsync"
+	}
+	return ""
+}
+
+func uploadText(d volume.DraftStatus) string {
+	s := fmt.Sprintf("%s of %s (%d%%), %s/s", sizeText(min(d.Sent, d.Size)), sizeText(d.Size), 100*min(d.Sent, d.Size)/max(1, d.Size), sizeText(d.Rate))
+	if d.Left > 0 {
+		s += fmt.Sprintf(", %s left", time.Duration(d.Left)*time.Second)
+	}
+	return s
+}
+
+func changeItem(c volume.ChangeStatus, now time.Time) item {
+	i := item{key: fmt.Sprintf("change %s %s %s", c.What, c.Path, c.To), kind: c.What, name: plain(c.Path)}
+	if c.To != "" {
+		i.name += " -> " + plain(c.To)
+	}
+	i.fail(c.Failure, now)
+	return i
+}
+
+// fail adds a failure with its next try.
+func (i *item) fail(f *volume.Failure, now time.Time) {
+	if f == nil {
+		return
+	}
+	text := "failed"
+	if f.Tries > 1 {
+		text = fmt.Sprintf("failed %d times", f.Tries)
+	}
+	if !f.Since.IsZero() {
+		text += " since " + clock(f.Since, now)
+	}
+	switch {
+	case !f.Next.IsZero():
+		text += fmt.Sprintf(", next try in %s", max(0, f.Next.Sub(now)).Round(time.Second))
+	case f.Tries > 0:
+		text += ", being tried again"
+	}
+	i.now = strings.TrimPrefix(i.now+"; "+text, "; ")
+	i.rest = strings.TrimPrefix(i.rest+"; cause: "+plain(f.Cause), "; ")
+}
+
+// sizeText is bytesText that does not round little to nothing.
+func sizeText(n int64) string {
+	if n < 1<<10 {
+		return fmt.Sprintf("%d B", n)
+	}
+	return bytesText(n)
+}
+
+// clock is a time of today, or with its date.
+func clock(t, now time.Time) string {
+	switch {
+	case t.IsZero():
+		return "an unknown time"
+	case t.Local().Format(time.DateOnly) == now.Local().Format(time.DateOnly):
+		return t.Local().Format(time.TimeOnly)
+	}
+	return t.Local().Format("2006-01-02 15:04")
+}
+
+// plain quotes what a terminal could take for more than text.
+func plain(s string) string {
+	if strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
+		return strconv.Quote(s)
+	}
+	return s
+}

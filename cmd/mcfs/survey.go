@@ -1,0 +1,282 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	iofs "io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"mcfs/config"
+	"mcfs/fs"
+	"mcfs/spool"
+	"mcfs/volume"
+)
+
+// answerTimeout is how long a daemon has to say how it is.
+const answerTimeout = 1500 * time.Millisecond
+
+// The states of a report.
+const (
+	stateMounted   = "mounted"
+	stateEnding    = "ending"      // it drains
+	stateUnmounted = "not mounted" // what its spool holds is shown
+	stateDead      = "dead"        // mounted, and its daemon has ended
+	stateSilent    = "silent"      // its daemon does not answer
+	stateInUse     = "in use"      // not mounted, but a daemon has the spool
+)
+
+// report is how one mount is, or one spool that is not mounted.
+type report struct {
+	Mountpoint string `json:"mountpoint,omitempty"`
+	Volume     string `json:"volume,omitempty"`
+	Config     string `json:"config,omitempty"`
+	Spool      string `json:"spool,omitempty"`
+	State      string `json:"state"`
+	Note       string `json:"note,omitempty"`
+	*volume.Status
+}
+
+// status is the daemon's answer.
+func (d *daemon) status(path string) report {
+	s := d.volume.Status().Under(path)
+	r := report{
+		Mountpoint: d.o.mountpoint, Volume: volumeName(d.o.config), Config: d.o.config.Source, Spool: d.o.config.Spool.Dir,
+		State: stateMounted, Status: &s,
+	}
+	if d.ending.Load() {
+		r.State, r.Note = stateEnding, "finishing what is pending"
+	}
+	return r
+}
+
+// survey finds the mounts, and asks each how it is.
+type survey struct {
+	path   string // empty: all
+	config string // file of what may not be mounted; empty: the one that applies
+}
+
+// reports may come with an error: something could not be told.
+func (s survey) reports(ctx context.Context) ([]report, error) {
+	mounts := fs.Mounts()
+	if s.path == "" {
+		return s.all(ctx, mounts)
+	}
+	at, inside, mounted, err := locate(s.path, mounts)
+	if err != nil {
+		return nil, err
+	}
+	if mounted {
+		return []report{askMount(ctx, at, inside, mounts[at])}, nil
+	}
+	if _, err := os.Lstat(s.path); errors.Is(err, iofs.ErrNotExist) {
+		return nil, fmt.Errorf("%s does not exist", s.path)
+	}
+	if r, err := askStatus(ctx, at, []int{os.Geteuid()}, ""); err == nil { // unmounted by others, and draining
+		return []report{r}, nil
+	}
+	r, err := s.configured()
+	if err != nil {
+		return nil, fmt.Errorf("%s is not in a mount of mcfs, and what it might be is not configured: %w", s.path, err)
+	}
+	r.Note = strings.TrimSuffix(fmt.Sprintf("%s is not in a mount of mcfs; this is what the configuration says; %s", s.path, r.Note), "; ")
+	return []report{r}, nil
+}
+
+// all are the user's mounts, by mountpoint, and then what is not mounted.
+func (s survey) all(ctx context.Context, mounts map[string]fs.Mounted) ([]report, error) {
+	maps.DeleteFunc(mounts, func(_ string, m fs.Mounted) bool { return os.Geteuid() != 0 && m.UID != os.Geteuid() })
+	places := slices.Sorted(maps.Keys(mounts))
+	list := make([]report, len(places))
+	var wg sync.WaitGroup
+	for i, at := range places {
+		wg.Go(func() { list[i] = askMount(ctx, at, "", mounts[at]) })
+	}
+	wg.Wait()
+	r, err := s.configured()
+	if err != nil {
+		return list, fmt.Errorf("what is not mounted is not shown: %w", err)
+	}
+	return s.withUnmounted(list, r), nil
+}
+
+// withUnmounted adds what is configured, and the other spools beside its own in
+// which something waits, unless one of the mounts is that.
+func (s survey) withUnmounted(list []report, r report) []report {
+	open, hidden := make(map[string]bool), false
+	for _, m := range list {
+		open[realPath(m.Spool)] = m.Spool != ""
+		hidden = hidden || m.State == stateSilent // it does not say which spool it has
+	}
+	if !open[realPath(r.Spool)] && !(hidden && r.State == stateInUse) {
+		list = append(list, r)
+		open[realPath(r.Spool)] = true
+	}
+	beside, _ := filepath.Glob(filepath.Join(filepath.Dir(r.Spool), "*", "lock"))
+	for _, lock := range beside {
+		dir := filepath.Dir(lock)
+		if open[realPath(dir)] || len(filepath.Base(dir)) != len(config.Config{}.VolumeID()) {
+			continue
+		}
+		if r := unmounted(dir); r.Status != nil && (len(r.Drafts)+len(r.Changes)+len(r.Quarantine) > 0) {
+			list = append(list, r)
+		}
+	}
+	return list
+}
+
+// configured is what the spool of the configuration holds, if nobody has mounted it.
+func (s survey) configured() (report, error) {
+	c, err := loadConfig(s.config)
+	if err != nil {
+		return report{}, err
+	}
+	r := unmounted(c.Spool.Dir)
+	r.Volume, r.Config = volumeName(c), c.Source
+	if r.Status != nil {
+		r.Cache.Limit = int64(c.Spool.MaxSize)
+	}
+	return r, nil
+}
+
+// unmounted is what a spool holds.
+func unmounted(dir string) report {
+	r := report{Spool: dir, State: stateUnmounted}
+	s, err := volume.Waiting(dir)
+	switch {
+	case errors.Is(err, spool.ErrLocked):
+		r.State, r.Note = stateInUse, "a daemon has this spool: its mount is ending or hidden from here"
+		return r
+	case errors.Is(err, iofs.ErrNotExist):
+		r.Note = "it has no spool yet"
+		return r
+	case err != nil:
+		r.Note = fmt.Sprintf("its spool cannot be read (%s): the next mount will say more", oneLine(err))
+		return r
+	}
+	if len(s.Drafts)+len(s.Changes) > 0 {
+		r.Note = "mount it, and what is pending goes on"
+	}
+	r.Status = &s
+	return r
+}
+
+// askMount never fails: what it cannot ask it says.
+func askMount(ctx context.Context, at, inside string, m fs.Mounted) report {
+	uids := []int{os.Geteuid()}
+	if !slices.Contains(uids, m.UID) {
+		uids = append(uids, m.UID)
+	}
+	r, err := askStatus(ctx, at, uids, inside)
+	if err == nil {
+		return r
+	}
+	r = report{Mountpoint: at, Volume: strings.TrimPrefix(m.Source, "mcfs#"), State: stateSilent}
+	if !errors.Is(err, errSlow) && deadSoon(at) {
+		r.State = stateDead
+		r.Note = fmt.Sprintf("its daemon has ended: take it away with mcfs unmount %q, and mount it again; what is pending is in its spool", at)
+		return r
+	}
+	r.Note = fmt.Sprintf("runs and does not answer (%s)", oneLine(err))
+	return r
+}
+
+// deadSoon is dead for a mount that may hang, or whose daemon is about to be gone.
+func deadSoon(at string) bool {
+	const patience = answerTimeout / 5
+	result := make(chan bool, 1)
+	go func() { // ends with the process, if the mount hangs
+		is := dead(at)
+		for begun := time.Now(); !is && time.Since(begun) < patience; is = dead(at) {
+			time.Sleep(patience / 20)
+		}
+		result <- is
+	}()
+	select {
+	case is := <-result:
+		return is
+	case <-time.After(2 * patience):
+		return false
+	}
+}
+
+// errSlow: the daemon is there, and says nothing.
+var errSlow = fmt.Errorf("not within %v", answerTimeout)
+
+// askStatus asks one daemon.
+func askStatus(ctx context.Context, at string, uids []int, inside string) (report, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	conn, err := dialControl(ctx, at, uids)
+	if err != nil {
+		return report{}, err
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	line, err := json.Marshal(request{Op: "status", Paths: []string{inside}})
+	if err != nil {
+		return report{}, err
+	}
+	var a answer
+	if _, err = conn.Write(append(line, '\n')); err == nil {
+		err = json.NewDecoder(bufio.NewReader(conn)).Decode(&a)
+	}
+	if ctx.Err() != nil {
+		return report{}, errSlow
+	}
+	switch {
+	case errors.Is(err, io.EOF), err == nil && a.Report == nil:
+		return report{}, errors.New("it is ending, or of a version that knows no status: mount it anew")
+	case err != nil:
+		return report{}, fmt.Errorf("ask: %w", err)
+	}
+	return *a.Report, nil
+}
+
+// maxLinks is how many symbolic links a path may lead through.
+const maxLinks = 40
+
+// locate finds the mount in which a path lies without looking into it, where
+// even lstat(2) may wait for the store. Not mounted: at is the whole path.
+func locate(path string, mounts map[string]fs.Mounted) (at, inside string, mounted bool, err error) {
+	rest, err := filepath.Abs(path)
+	if err != nil {
+		return "", "", false, fmt.Errorf("%s: %w", path, err)
+	}
+	at, links := "/", 0
+	for rest = strings.Trim(rest, "/"); ; {
+		if _, mounted := mounts[at]; mounted || rest == "" {
+			return at, rest, mounted, nil
+		}
+		elem, after, _ := strings.Cut(rest, "/")
+		next := filepath.Join(at, elem)
+		target := ""
+		if _, mounted := mounts[next]; !mounted {
+			target, _ = os.Readlink(next) // fails for what is no link
+		}
+		if target == "" {
+			at, rest = next, after
+			continue
+		}
+		if links++; links > maxLinks {
+			return "", "", false, fmt.Errorf("%s: too many symbolic links", path)
+		}
+		if !filepath.IsAbs(target) {
+			target = filepath.Join(at, target)
+		}
+		at, rest = "/", strings.Trim(filepath.Join(target, after), "/")
+	}
+}
+
+// where names a report.
+func (r report) where() string { return cmp.Or(r.Mountpoint, r.Volume, "spool "+r.Spool) }
