@@ -35,6 +35,9 @@ var rows = []string{
 	"another machine's change", "conflict", "conflict over dropped blocks", "larger than the spool", "spool full", "store down",
 	"keeper down", "unmount",
 
+	"status", "status of a failure", "status of what is not safe", "status of local-only names", "status of conflicts",
+	"status of the quarantine", "status without a mount", "status --watch", "sync without a mount",
+
 	"why duplicates wait", "close in the middle of execve", "why an exchange takes a detour", "a discarded sidecar lingers",
 	"a removed sidecar hides", "links of a directory", "attributes of the root", "truncation to the same size",
 	"xattrs of other namespaces",
