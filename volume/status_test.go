@@ -44,10 +44,9 @@ func TestStatusOfAFailure(t *testing.T) {
 	}
 	h.Release()
 	r.mustRename("old", "new", 0)
-	r.await(func(s Status) bool {
+	s := r.await(func(s Status) bool {
 		return len(s.Changes) == 1 && s.Changes[0].Failure != nil && r.draft(s, "a").Failure != nil
 	})
-	s := r.v.Status()
 	d := r.draft(s, "a")
 	if d.State == "writing" || !d.Safe || d.Size != 300_000 || d.Closed.Before(began) {
 		t.Errorf("closed: %+v", d)
@@ -72,11 +71,15 @@ func TestStatusOfAFailure(t *testing.T) {
 }
 
 // await waits until the status is as wanted.
-func (r *rig) await(as func(Status) bool) {
+func (r *rig) await(as func(Status) bool) Status {
 	r.t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !as(r.v.Status()); time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+		s := r.v.Status()
+		if as(s) {
+			return s
+		}
 		if time.Now().After(deadline) {
-			r.t.Fatalf("never so: %+v", r.v.Status())
+			r.t.Fatalf("never so: %+v", s)
 		}
 	}
 }
@@ -103,8 +106,8 @@ func TestStatusOfAnUpload(t *testing.T) {
 	r.o.Store, r.o.SpoolDurable = trickle{r.store}, true
 	r.open("spool-slow")
 	r.save("a", random(12<<20))
-	r.await(func(s Status) bool { return len(s.Drafts) == 1 && s.Drafts[0].Left > 0 && s.Drafts[0].Sent > 200_000 })
-	d := r.draft(r.v.Status(), "a")
+	s := r.await(func(s Status) bool { return len(s.Drafts) == 1 && s.Drafts[0].Left > 0 && s.Drafts[0].Sent > 200_000 })
+	d := r.draft(s, "a")
 	if d.State != "uploading" || d.Rate < 100_000 || d.Rate > 100<<20 || d.Sent > d.Size || !d.Safe || d.Dropped {
 		t.Errorf("on its way: %+v", d)
 	}

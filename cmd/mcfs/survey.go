@@ -17,7 +17,6 @@ import (
 	"sync"
 	"time"
 
-	"mcfs/config"
 	"mcfs/fs"
 	"mcfs/spool"
 	"mcfs/volume"
@@ -125,8 +124,8 @@ func (s survey) withUnmounted(list []report, r report) []report {
 	beside, _ := filepath.Glob(filepath.Join(filepath.Dir(r.Spool), "*", "lock"))
 	for _, lock := range beside {
 		dir := filepath.Dir(lock)
-		if open[realPath(dir)] || len(filepath.Base(dir)) != len(config.Config{}.VolumeID()) {
-			continue
+		if _, err := spool.ParseID(filepath.Base(dir)); err != nil || open[realPath(dir)] {
+			continue // not a volume's, or shown already
 		}
 		if r := unmounted(dir); r.Status != nil && (len(r.Drafts)+len(r.Changes)+len(r.Quarantine) > 0) {
 			list = append(list, r)
