@@ -25,7 +25,7 @@ var rows = []string{
 	"rename over a file", "exchange", "rename of a directory", "unlink of an open file", "directory", "symlink",
 	"hard link, device", "names that can be", "names that collide",
 
-	"local-only names", "rename to another name", "local-only patterns", "how a file is made", "backup of a committed file",
+	"local-only names", "in a local-only directory", "rename to another name", "local-only patterns", "how a file is made", "backup of a committed file",
 	"backup of a large file",
 
 	"attributes", "attributes are debounced", "times before close", "attributes that do not fit", "locks", "statfs", "described once",
