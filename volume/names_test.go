@@ -554,6 +554,26 @@ func TestSettingsOfOnesOwnBeforeTheirCommit(t *testing.T) {
 	r.expectObjects("empty.settings.json", "empty.settings.json.settings.json", "mine.settings.json", "mine.settings.json.settings.json")
 }
 
+// TestGrownAndUnlinked: of an empty version nothing has to be fetched, not even the tag
+// (GCM), so that a file that grew from it goes on without its object.
+func TestGrownAndUnlinked(t *testing.T) {
+	for _, mode := range []crypt.Mode{crypt.CTR, crypt.CBC, crypt.GCM} {
+		r := newRig(t, mode)
+		r.save("a", nil)
+		r.sync()
+		r.close()
+		r.open("cold")
+		h := r.create("a", 0)
+		r.truncate(h, 100_000)
+		r.remove("a")
+		r.sync()
+		if got := r.readAll(h); !bytes.Equal(got, make([]byte, 100_000)) {
+			t.Errorf("%v: %d bytes were read", mode, len(got))
+		}
+		r.finish(h)
+	}
+}
+
 // TestUnlinkedFileGoesOn: descriptors of a removed file read and write, and nothing of it is published.
 func TestUnlinkedFileGoesOn(t *testing.T) {
 	r := newRig(t, crypt.CTR)

@@ -95,7 +95,8 @@ func (r *Reader) Verified() bool {
 
 // HoldsBack says that some of what the cache holds may come from a pass whose
 // tag has not been checked yet (GCM): only ReadAt, which waits for the check, may release it.
-func (r *Reader) HoldsBack() bool { return r.gated && !r.Verified() }
+// Of an empty version there is nothing to release.
+func (r *Reader) HoldsBack() bool { return r.gated && r.lay.plain > 0 && !r.Verified() }
 
 // MarkVerified says that what the cache holds may be trusted: this machine
 // wrote it, or an earlier Reader had it Verified. In GCM the cache then
