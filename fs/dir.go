@@ -183,5 +183,7 @@ func (h *dirHandle) Lookup(ctx context.Context, name string, out *fuse.EntryOut)
 	return inode, h.d.fs.errno("readdirplus", err)
 }
 
-// Fsyncdir has nothing left to do: what happens to names is journaled before it is answered.
-func (h *dirHandle) Fsyncdir(context.Context, uint32) syscall.Errno { return 0 }
+// Fsyncdir makes attributes durable; what happens to names is before it is answered.
+func (h *dirHandle) Fsyncdir(ctx context.Context, _ uint32) syscall.Errno {
+	return h.d.fs.do(ctx, "fsyncdir", func(context.Context) error { return h.d.v.Fsync() })
+}

@@ -211,8 +211,8 @@ func (j *Journal) add(b *job) bool {
 	return true
 }
 
-// flush waits for all that was queued before, so that a read finds it.
-func (j *Journal) flush() error {
+// Flush makes all durable that was queued before.
+func (j *Journal) Flush() error {
 	j.mu.Lock()
 	idle := len(j.queue) == 0 && !j.busy && !j.closed
 	j.mu.Unlock()

@@ -186,7 +186,7 @@ func decodeUpload(k, v []byte) (u Upload, err error) {
 }
 
 func readAll[T any](j *Journal, bucket []byte, decode func(k, v []byte) (T, error)) ([]T, error) {
-	if err := j.flush(); err != nil {
+	if err := j.Flush(); err != nil {
 		return nil, fmt.Errorf("read journal: %w", err)
 	}
 	var list []T
@@ -235,7 +235,7 @@ func setAside(t *Tx, bucket []byte, keys [][]byte) error {
 
 // Setting is a value by name, the caller's own copy; nil if none.
 func (j *Journal) Setting(name string) (v []byte, err error) {
-	if err := j.flush(); err != nil {
+	if err := j.Flush(); err != nil {
 		return nil, fmt.Errorf("read journal: %w", err)
 	}
 	err = guard(func() error {

@@ -227,12 +227,27 @@ func (h *Handle) takeWritten(by Process) bool {
 	return true
 }
 
-// Fsync makes the draft, its map and its journal entry durable in the spool.
+// Fsync makes the draft, its map and its journal entry durable in the spool, and
+// attributes that are to be written soon.
 func (h *Handle) Fsync(ctx context.Context) error {
 	if h.document != nil {
 		return nil
 	}
-	return h.n.v.keep(h.n, true)
+	if err := h.n.v.keep(h.n, true); err != nil {
+		return err
+	}
+	return h.n.v.flushJournal()
+}
+
+// Fsync is that of a directory: names are durable before they are true, and only
+// attributes may not be yet.
+func (n *Node) Fsync() error { return n.v.flushJournal() }
+
+func (v *Volume) flushJournal() error {
+	if err := v.spool.Journal().Flush(); err != nil {
+		return fromSpool(fmt.Errorf("fsync: %w", err))
+	}
+	return nil
 }
 
 // Release is the end of the handle; it only queues work.
