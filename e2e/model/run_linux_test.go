@@ -224,7 +224,7 @@ func (r *run) kill() error {
 				return fmt.Errorf("fsync %s: %w", p, err)
 			}
 		}
-		return nil
+		return syncPath(r.c.mount.root)
 	})
 	if err != nil {
 		return err
@@ -237,7 +237,7 @@ func (r *run) kill() error {
 // close of a file that was only created or truncated and its commit. A crash
 // within it leaves the file as that of a killed writer: it is all there, and not
 // published by itself.
-const afterClose = 150 * time.Millisecond
+const afterClose = 300 * time.Millisecond
 
 func syncPath(p string) error {
 	fd, err := unix.Open(p, unix.O_RDONLY|unix.O_CLOEXEC, 0)
