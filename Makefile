@@ -32,7 +32,7 @@ demo: fuse-packages build
 	@bin/mcfs demo
 
 test: packages versitygw
-	go test -race -count=1 -timeout 14m ./...
+	go test -race -count=1 -timeout 25m ./...
 
 # A failure prints the seed and the shortest script of steps that fails; in
 # e2e/model/testdata the script becomes a test. Modes can run side by side:
