@@ -148,19 +148,32 @@ func (n *Node) relocate(ctx context.Context) bool {
 	if ver == nil || ver.foreign() {
 		return false
 	}
-	key, _ := ver.place()
-	n.v.mu.Lock()
-	places := append(n.v.trail(key), n.v.path(n))
-	places = append(places, n.v.stations(n)...)
-	n.v.mu.Unlock()
-	for _, place := range slices.Backward(places) {
-		info, ours, err := n.v.find(ctx, ver, place)
-		if err == nil && ours && info.Size == ver.fetchable().Cipher {
-			ver.moved(place, info.ETag, ver.sidecar())
-			return true
+	for range maxLooks {
+		places, moving := n.places(ver)
+		for _, place := range slices.Backward(places) {
+			info, ours, err := n.v.find(ctx, ver, place)
+			if err == nil && ours && info.Size == ver.fetchable().Cipher {
+				ver.moved(place, info.ETag, ver.sidecar())
+				return true
+			}
+		}
+		if !moving { // else it may have come to one place just after it was looked at, and have left the next just before
+			return false
 		}
 	}
 	return false
+}
+
+// places are where a version of n may be, the latest last; moving says that it is
+// on its way between them.
+func (n *Node) places(ver *version) (places []string, moving bool) {
+	key, _ := ver.place()
+	v := n.v
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	path := v.path(n)
+	places = append(v.trail(key), path)
+	return append(places, v.stations(n)...), n.queued > 0 || len(v.sources(path)) > 1
 }
 
 // stations are the places through which the renames that are queued take the file; v.mu is held.
