@@ -297,9 +297,22 @@ func (v *Volume) survey(d *Node, f *flight) (settled bool, err error) {
 	v.merge(d, names, begun)
 	if !d.dir.pruned && len(places) == 1 {
 		d.dir.pruned = true
-		v.background(func() { v.cache.Prune(path, func(name string) bool { return shows(names, name) }) })
+		v.background(func() { v.prune(d, path, names) })
 	}
 	return true, nil
+}
+
+// prune forgets what earlier mounts remember of names that a whole listing does not
+// show. What has come since it was begun, this mount has in its tree.
+func (v *Volume) prune(d *Node, path string, names map[string]*found) {
+	v.cache.Prune(path, func(name string) bool {
+		if shows(names, name) {
+			return true
+		}
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		return d.dir.children[strings.TrimSuffix(name, "/")] != nil
+	})
 }
 
 // shows says whether a whole listing has a file, or, with a name that ends in

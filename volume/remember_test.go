@@ -1,0 +1,33 @@
+package volume
+
+import (
+	"testing"
+
+	"mcfs/crypt"
+	"mcfs/volume/metacache"
+)
+
+// TestPruneKeepsWhatCameSince prunes by a listing that is older than a file, whose
+// description is on the disk already.
+func TestPruneKeepsWhatCameSince(t *testing.T) {
+	r := newRig(t, crypt.CTR)
+	r.mkdir("d")
+	r.save("d/new", []byte("content"))
+	r.sync()
+	c := r.v.cache
+	for _, name := range []string{"d/gone", "d/other"} {
+		c.Put(name, metacache.Stamp{ETag: "e"}, []byte("{}"))
+	}
+	c.Forget("d/other") // writes what is pending
+	r.v.prune(r.node("d"), "d", map[string]*found{})
+	if _, _, ok := c.Get("d/gone", metacache.Stamp{ETag: "e"}); ok {
+		t.Error("what is gone is remembered")
+	}
+	n := r.node("d/new")
+	ver := n.ver
+	key, etag := ver.place()
+	l := listing{key: key, etag: etag, size: ver.cipher, modified: ver.modified, side: ver.sidecar()}
+	if r.v.recall(l) == nil {
+		t.Error("what came since the listing was forgotten")
+	}
+}
