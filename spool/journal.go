@@ -29,6 +29,7 @@ type Journal struct {
 	queue  []*job
 	closed bool
 	busy   bool          // a batch is being committed
+	number uint64        // the last that was drawn for a change
 	wake   chan struct{} // one waiting token: there may be work
 	quit   chan struct{}
 	done   sync.WaitGroup
@@ -58,6 +59,13 @@ func openJournal(path string, log *slog.Logger) (*Journal, error) {
 		return nil, fmt.Errorf("journal %s: %w", path, err)
 	}
 	j := &Journal{db: db, log: log, wake: make(chan struct{}, 1), quit: make(chan struct{})}
+	err = db.View(func(tx *bolt.Tx) error {
+		j.number = tx.Bucket(bucketChanges).Sequence()
+		return nil
+	})
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("journal %s: %w", path, err), db.Close())
+	}
 	j.done.Go(j.run)
 	return j, nil
 }
@@ -211,6 +219,15 @@ func (j *Journal) add(b *job) bool {
 	return true
 }
 
+// Number draws a change's number before there is a transaction to put it
+// (PutChange) in: whoever queues it with Later knows it by its number at once.
+func (j *Journal) Number() uint64 {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.number++
+	return j.number
+}
+
 // Flush makes all durable that was queued before.
 func (j *Journal) Flush() error {
 	j.mu.Lock()
@@ -272,7 +289,7 @@ func (j *Journal) commit(batch []*job) {
 		err := guard(func() error {
 			return j.db.Update(func(tx *bolt.Tx) error {
 				for k, b := range batch {
-					if ferr = b.f(&Tx{tx}); ferr != nil {
+					if ferr = b.f(&Tx{tx, j}); ferr != nil {
 						failed = k
 						return ferr
 					}

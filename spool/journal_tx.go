@@ -31,7 +31,7 @@ type Entry struct {
 
 // Change is one queued change of names.
 type Change struct {
-	Seq  uint64 `json:"seq"` // assigned by Add, ascending, never used again
+	Seq  uint64 `json:"seq"` // drawn by Number or AddChange, ascending, never used again
 	Op   string `json:"op"`
 	Path string `json:"path"`
 	To   string `json:"to,omitempty"`
@@ -60,7 +60,10 @@ var (
 )
 
 // Tx is one transaction.
-type Tx struct{ tx *bolt.Tx }
+type Tx struct {
+	tx *bolt.Tx
+	j  *Journal
+}
 
 // PutEntry adds an entry, or replaces the one of the same id.
 func (t *Tx) PutEntry(e Entry) error {
@@ -76,19 +79,23 @@ func (t *Tx) DeleteEntry(id ID) error { return t.tx.Bucket(bucketEntries).Delete
 
 // AddChange appends to the queue and returns the number that it assigned.
 func (t *Tx) AddChange(c Change) (uint64, error) {
-	seq, err := t.tx.Bucket(bucketChanges).NextSequence()
-	if err != nil {
-		return 0, fmt.Errorf("journal change: %w", err)
-	}
-	c.Seq = seq
-	return seq, t.PutChange(c)
+	c.Seq = t.j.Number()
+	return c.Seq, t.PutChange(c)
 }
 
-// PutChange replaces by Seq.
+// PutChange replaces by Seq, or adds under a number that was drawn.
 func (t *Tx) PutChange(c Change) error {
 	b := t.tx.Bucket(bucketChanges)
-	if c.Seq == 0 || c.Seq > b.Sequence() {
+	t.j.mu.Lock()
+	drawn := c.Seq > 0 && c.Seq <= t.j.number
+	t.j.mu.Unlock()
+	if !drawn {
 		return fmt.Errorf("journal change %d: no such number was assigned", c.Seq)
+	}
+	if c.Seq > b.Sequence() {
+		if err := b.SetSequence(c.Seq); err != nil { // the next mount goes on from here
+			return fmt.Errorf("journal change %d: %w", c.Seq, err)
+		}
 	}
 	v, err := encodeChange(c)
 	if err != nil {

@@ -131,16 +131,7 @@ func (v *Volume) restateCarriers(x *version) {
 			v.log.Error("journal", "what", c.Op, "path", c.Path, "cause", err)
 			continue
 		}
-		kept := c.Change
-		v.spool.Journal().Later(func(tx *spool.Tx) error {
-			v.mu.Lock()
-			over := v.changes[kept.Seq] != c
-			v.mu.Unlock()
-			if over {
-				return nil
-			}
-			return tx.PutChange(kept)
-		})
+		v.journalSoon(c)
 	}
 }
 
@@ -310,23 +301,32 @@ func (v *Volume) queueAttr(n *Node) error {
 	n.mu.Lock()
 	attr, ver := n.attr, n.ver
 	n.mu.Unlock()
-	c := v.attrs[n]
-	path := v.path(n)
-	gone := n.gone
+	fresh := v.attrs[n] == nil
+	err := v.restate(n, ver, attr)
 	v.mu.Unlock()
-	if gone || ver == nil {
-		return nil
-	}
-	if c != nil {
-		return v.restateChange(c, attr)
-	}
-	c = &change{Change: spool.Change{Op: opAttr, Path: path}, node: n, ver: ver, attr: attr}
-	if err := v.journalChanges([]*change{c}, nil); err != nil {
+	if err != nil || !fresh {
 		return err
 	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.waitForMore(c)
+	return v.flush()
+}
+
+// restate queues the attributes that a version is to state. They are in the
+// journal before whatever is queued there from now on; v.mu is held.
+func (v *Volume) restate(n *Node, ver *version, attr sidecar.Attr) error {
+	if n.gone || ver == nil {
+		return nil
+	}
+	if c := v.attrs[n]; c != nil {
+		return v.restateChange(c, attr)
+	}
+	return v.waitForMore(&change{Change: spool.Change{Op: opAttr, Path: v.path(n)}, node: n, ver: ver, attr: attr})
+}
+
+// flush makes durable what was journaled to be written a little later.
+func (v *Volume) flush() error {
+	if err := v.spool.Journal().Flush(); err != nil {
+		return fromSpool(fmt.Errorf("journal: %w", err))
+	}
 	return nil
 }
 
@@ -360,27 +360,26 @@ func (v *Volume) followName(c *change) {
 		v.log.Error("journal", "what", c.Op, "path", path, "cause", err)
 		return
 	}
-	anew, old := c.Change, uint64(0) // old is its number before: the journal may run this more than once
+	old := c.Seq
+	delete(v.changes, old)
+	c.Seq = v.spool.Journal().Number()
+	v.changes[c.Seq] = c
+	v.spool.Journal().Later(func(tx *spool.Tx) error { return tx.DeleteChange(old) })
+	v.journalSoon(c)
+}
+
+// journalSoon has the journal know of a packed change as it is now, or know it
+// anew, unless it is done by then; v.mu is held.
+func (v *Volume) journalSoon(c *change) {
+	kept := c.Change
 	v.spool.Journal().Later(func(tx *spool.Tx) error {
 		v.mu.Lock()
-		defer v.mu.Unlock()
-		if v.changes[c.Seq] != c {
-			return nil // done
+		over := v.changes[kept.Seq] != c
+		v.mu.Unlock()
+		if over {
+			return nil // the journal must not bring it back
 		}
-		if old == 0 {
-			old = c.Seq
-		}
-		if err := tx.DeleteChange(old); err != nil {
-			return err
-		}
-		seq, err := tx.AddChange(anew)
-		if err != nil {
-			return err
-		}
-		delete(v.changes, c.Seq)
-		c.Seq = seq
-		v.changes[seq] = c
-		return nil
+		return tx.PutChange(kept)
 	})
 }
 

@@ -361,17 +361,19 @@ func (v *Volume) committed(n *Node, a *attempt) {
 		n.promised = false
 		n.file.SetEvictable(0, -1)
 	}
-	restate := n.state == Clean && attrDiffer(n.attr, a.ver)
+	restate, attr := n.state == Clean && attrDiffer(n.attr, a.ver), n.attr
 	rejournal := n.kept > a.gen
 	id, filed := n.entryID()
 	idle := n.opens == 0 && n.state == Clean
 	n.mu.Unlock()
 	v.trackLocked(n)
 	v.restateCarriers(a.ver)
-	v.settleEntry(n, id, filed, rejournal)
-	if restate {
-		v.background(func() { v.restate(n) })
+	if restate { // they were set while the file was being committed, and only its entry has them so far
+		if err := v.restate(n, a.ver, attr); err != nil {
+			v.log.Error("attributes not written", "path", v.path(n), "cause", err)
+		}
 	}
+	v.settleEntry(n, id, filed, rejournal)
 	if idle {
 		v.background(func() { v.toIdle(n) })
 	}
@@ -380,13 +382,6 @@ func (v *Volume) committed(n *Node, a *attempt) {
 		n.step(evAsk)
 		n.mu.Unlock()
 		v.startAttempt(n)
-	}
-}
-
-// restate writes attributes that changed while the file was being committed.
-func (v *Volume) restate(n *Node) {
-	if err := v.queueAttr(n); err != nil {
-		v.log.Error("attributes not written", "path", n.Path(), "cause", err)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"strings"
 	"time"
@@ -211,39 +212,39 @@ func (n *Node) changeDir(ctx context.Context, change func(*sidecar.Attr) error) 
 // queueMarker has a directory's marker put with what it is to state, soon.
 func (v *Volume) queueMarker(n *Node) error {
 	v.mu.Lock()
-	attr, path := n.dir.attr, v.path(n)
+	if n.gone || n.parent == nil { // the root has no marker: what is set lasts as long as the mount
+		v.mu.Unlock()
+		return nil
+	}
+	if n.local {
+		defer v.mu.Unlock()
+		return v.restateKept(n)
+	}
 	c := v.attrs[n]
-	fleeting := n.gone || n.parent == nil // the root has no marker: what is set lasts as long as the mount
-	var err error
-	if n.local && !n.gone {
-		fleeting, err = true, v.restateKept(n)
-	}
-	v.mu.Unlock()
-	if fleeting {
-		return err
-	}
 	if c != nil {
-		return v.restateChange(c, attr)
+		defer v.mu.Unlock()
+		return v.restateChange(c, n.dir.attr)
 	}
-	c = &change{Change: spool.Change{Op: opMkdir, Path: path + "/"}, node: n, attr: attr}
-	if err := v.journalChanges([]*change{c}, nil); err != nil {
+	err := v.waitForMore(&change{Change: spool.Change{Op: opMkdir, Path: v.path(n) + "/"}, node: n, attr: n.dir.attr})
+	v.mu.Unlock()
+	if err != nil {
 		return err
 	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.waitForMore(c)
-	return nil
+	return v.flush()
 }
 
-// waitForMore has a journaled change of attributes begin after attrDelay; v.mu is held.
-func (v *Volume) waitForMore(c *change) {
+// waitForMore journals a change of attributes, and has it begin after attrDelay; v.mu is held.
+func (v *Volume) waitForMore(c *change) error {
+	if err := c.pack(); err != nil {
+		return fmt.Errorf("journal %s %s: %w", c.Op, c.Path, err)
+	}
+	c.Seq = v.spool.Journal().Number()
 	v.changes[c.Seq] = c
 	v.attrs[c.node] = c
 	c.node.queued++
 	c.timer = time.AfterFunc(attrDelay, func() { v.beginAttr(c) })
-	if c.node.gone {
-		v.forgetAttr(c)
-	}
+	v.journalSoon(c)
+	return nil
 }
 
 // keepDir puts a marker for a directory that has lost its last entry to this
@@ -261,27 +262,14 @@ func (v *Volume) keepDir(d *Node) {
 	}
 }
 
-// restateChange renews what the journal knows of attributes that are to be written soon.
+// restateChange renews what the journal knows of attributes that are to be
+// written soon; v.mu is held.
 func (v *Volume) restateChange(c *change, attr sidecar.Attr) error {
-	v.mu.Lock()
 	c.attr = attr
-	kept := c.Change
-	v.mu.Unlock()
-	data, err := json.Marshal(changeRecord{Ver: c.ver.record(), Attr: attr})
-	if err != nil {
-		return err
+	if err := c.pack(); err != nil {
+		return fmt.Errorf("journal %s %s: %w", c.Op, c.Path, err)
 	}
-	kept.Data = data
-	v.spool.Journal().Later(func(tx *spool.Tx) error {
-		v.mu.Lock()
-		over := v.changes[c.Seq] != c
-		kept.Seq = c.Seq // a rename may have given it another
-		v.mu.Unlock()
-		if over {
-			return nil // written meanwhile: the journal must not bring it back
-		}
-		return tx.PutChange(kept)
-	})
+	v.journalSoon(c)
 	return nil
 }
 

@@ -101,6 +101,7 @@ func (v *Volume) moveObject(ctx context.Context, c *change, o store.Info) error 
 			return nil // its file takes it along
 		}
 	}
+	v.steps.Add(1) // who waits in close sees that something moves, though many objects are at their first requests
 	ver, err := v.load(ctx, l)
 	if errors.Is(err, store.ErrNotExist) {
 		return nil
@@ -108,6 +109,7 @@ func (v *Volume) moveObject(ctx context.Context, c *change, o store.Info) error 
 	if err != nil {
 		return err
 	}
+	v.steps.Add(1)
 	one := &change{Change: spool.Change{Op: opRename, Path: o.Key, To: c.To + strings.TrimPrefix(o.Key, c.Path)}, ver: ver}
 	if ver.damage != nil {
 		return v.moveDamaged(ctx, one, o)

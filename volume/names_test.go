@@ -496,6 +496,43 @@ func TestAttributesSetAroundACommit(t *testing.T) {
 	}
 }
 
+// TestAttributesSetWhileACommitEnds: from the moment at which a draft's entry may go,
+// the attributes that came too late for its sidecar are a change of their own.
+func TestAttributesSetWhileACommitEnds(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.CBC)
+	h := r.create("f", 0)
+	r.write(h, []byte("text"), 0)
+	n := r.node("f")
+	late := uint32(0o640)
+	f.set(func(op, key string) error {
+		if op != "put" || key != "f.settings.json" {
+			return nil
+		}
+		_, err := n.SetAttr(t.Context(), nil, SetAttr{Mode: &late})
+		return err
+	})
+	closed := make(chan error, 1)
+	go func() {
+		defer h.Release()
+		closed <- h.Flush(t.Context(), nil)
+	}()
+	for clean := false; !clean; {
+		r.v.mu.Lock()
+		clean = n.peekState() == Clean
+		if clean && r.v.attrs[n] == nil {
+			t.Error("the attributes are in the draft's entry only, which is about to go")
+		}
+		r.v.mu.Unlock()
+	}
+	if err := <-closed; err != nil {
+		t.Fatal(err)
+	}
+	r.crash(f, "after")
+	if a, err := r.node("f").Attr(t.Context()); err != nil || a.Mode&0o7777 != late {
+		t.Errorf("after a crash: mode %o, %v", a.Mode, err)
+	}
+}
+
 func TestSidecarNames(t *testing.T) {
 	r := newRig(t, crypt.CTR)
 	ctx := t.Context()

@@ -472,7 +472,7 @@ func TestCloseWaitsBehindAMovedDirectory(t *testing.T) {
 	}
 	r.sync()
 	f.set(func(string, string) error {
-		time.Sleep(15 * time.Millisecond)
+		time.Sleep(8 * time.Millisecond) // one request after the other
 		return nil
 	})
 	r.mustRename("d", "e", 0)

@@ -108,7 +108,9 @@ func (v *Volume) takeArrived(k *kept) {
 	n.attr = mergeAttrs(k.Making.Attr, set, n.attr) // what was set after the upload had begun to end, also in this mount
 	n.committed = n.gen
 	if attrDiffer(n.attr, k.making) {
-		v.background(func() { v.restate(n) })
+		if err := v.restate(n, n.ver, n.attr); err != nil { // before its entry goes
+			v.log.Error("attributes not written", "path", k.Path, "cause", err)
+		}
 	}
 	delete(v.busy, n)
 	v.log.Info("an upload that had arrived before the last mount ended is finished", "path", k.Path)
