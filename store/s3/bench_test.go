@@ -8,6 +8,20 @@ import (
 	"mcfs/store/storetest"
 )
 
+// BenchmarkHead asks what ls asks of each file.
+func BenchmarkHead(b *testing.B) {
+	s := s3test.Start(b).Open(b, "p/")
+	if _, err := s.Put(b.Context(), "k", storetest.BodyOf(nil), store.Attributes{Metadata: map[string]string{"mcfs-v": "1"}}, store.Condition{}); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := s.Head(b.Context(), "k"); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // BenchmarkPut sends 8 MiB, the size of a part, to a real server on loopback.
 func BenchmarkPut(b *testing.B) {
 	s := s3test.Start(b).Open(b, "p/")

@@ -65,15 +65,13 @@ func (s *Store) Head(ctx context.Context, key string) (store.Info, error) {
 	if err := s.check("head", key, store.Attributes{}, store.Condition{}); err != nil {
 		return store.Info{}, err
 	}
-	out, err := s.client.HeadObject(ctx, &awss3.HeadObjectInput{
-		Bucket: &s.o.Bucket, Key: s.name(key), RequestPayer: s.payer(),
-	})
+	out, when, err := s.headObject(ctx, key)
 	if err != nil {
 		return store.Info{}, s.failure(ctx, "head", key, err)
 	}
 	return store.Info{
 		Key: key, Size: aws.ToInt64(out.ContentLength), ETag: quoted(out.ETag), Modified: aws.ToTime(out.LastModified),
-		Answered: answered(out.ResultMetadata), ContentType: aws.ToString(out.ContentType), Metadata: out.Metadata,
+		Answered: when, ContentType: aws.ToString(out.ContentType), Metadata: out.Metadata,
 	}, nil
 }
 
@@ -85,9 +83,7 @@ func (s *Store) Get(ctx context.Context, key string, r store.Range, ifMatch stri
 	if r.Offset < 0 || r.Length < 0 {
 		return nil, store.Info{}, fmt.Errorf("get %s: range %d+%d is negative", s.Address(key), r.Offset, r.Length)
 	}
-	out, err := s.client.GetObject(ctx, &awss3.GetObjectInput{
-		Bucket: &s.o.Bucket, Key: s.name(key), Range: rangeHeader(r), IfMatch: opt(ifMatch), RequestPayer: s.payer(),
-	})
+	out, err := s.getObject(ctx, key, r, ifMatch)
 	if unsatisfiable(err) {
 		return s.getNothing(ctx, key, r, ifMatch)
 	}

@@ -58,6 +58,7 @@ type Options struct {
 // Store is a bucket and prefix. It implements store.Store.
 type Store struct {
 	client    *awss3.Client
+	direct    *direct
 	transport *http.Transport
 	o         Options
 	// For the two operations that carry content; see payload.
@@ -100,6 +101,7 @@ func New(o Options) (*Store, error) {
 		c.ContinueHeaderThresholdBytes = -1 // the wait for "100 Continue" costs a round trip each
 		c.DisableLogOutputChecksumValidationSkipped = true
 	})
+	s.direct = newDirect(s.client.Options())
 	return s, nil
 }
 

@@ -1,0 +1,233 @@
+package s3
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go/encoding/httpbinding"
+	"github.com/aws/smithy-go/middleware"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"mcfs/store"
+)
+
+// direct is a short way for the two requests that a listing makes by the
+// hundred thousand, HEAD and GET, of which the SDK's costs several times what
+// the request itself does (BenchmarkHead).
+//
+// It carries out what goes well and nothing else: where and how to ask it learns
+// from a request of the SDK's that was answered, it signs with the SDK's signer,
+// and any answer that it does not expect is asked for again by the SDK, which
+// knows about retries, skewed clocks, redirections and what errors mean.
+type direct struct {
+	client  *http.Client
+	creds   aws.CredentialsProvider
+	signer  *v4.Signer
+	address atomic.Pointer[address] // nil: not learnt yet
+}
+
+// address is what all requests to a bucket have in common.
+type address struct {
+	scheme, host, path string // path: escaped, what comes before the escaped key
+	service, region    string // of the signature
+}
+
+// errElsewhere: this request is for the SDK.
+var errElsewhere = errors.New("not this way")
+
+// emptySHA256 is that of a request without content.
+var emptySHA256 = func() string {
+	sum := sha256.Sum256(nil)
+	return hex.EncodeToString(sum[:])
+}()
+
+func newDirect(o awss3.Options) *direct {
+	d := &direct{creds: o.Credentials, signer: v4.NewSigner(func(s *v4.SignerOptions) { s.DisableURIPathEscaping = true })}
+	d.client, _ = o.HTTPClient.(*http.Client)
+	return d
+}
+
+// learn has one request of the SDK's, for key, show the way, if that is still to be learnt.
+func (d *direct) learn(key string) func(*awss3.Options) {
+	if d.client == nil || d.address.Load() != nil {
+		return func(*awss3.Options) {}
+	}
+	return awss3.WithAPIOptions(func(stack *middleware.Stack) error {
+		return stack.Finalize.Add(middleware.FinalizeMiddlewareFunc("LearnAddress",
+			func(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (middleware.FinalizeOutput, middleware.Metadata, error) {
+				out, meta, err := next.HandleFinalize(ctx, in)
+				if r, ok := in.Request.(*smithyhttp.Request); ok && err == nil {
+					d.address.Store(addressOf(r.Request, key))
+				}
+				return out, meta, err
+			}), middleware.After)
+	})
+}
+
+// addressOf takes a signed request apart; nil if it is not the kind that can be imitated.
+func addressOf(r *http.Request, key string) *address {
+	path, ok := strings.CutSuffix(r.URL.EscapedPath(), httpbinding.EscapePath(key, false))
+	if !ok || !strings.HasSuffix(path, "/") {
+		return nil
+	}
+	auth, ok := strings.CutPrefix(r.Header.Get("Authorization"), "AWS4-HMAC-SHA256 Credential=")
+	if !ok {
+		return nil
+	}
+	scope, _, _ := strings.Cut(auth, ",")
+	elems := strings.Split(scope, "/") // ID/date/region/service/aws4_request; an ID has no slash
+	if len(elems) != 5 || elems[3] != "s3" {
+		return nil
+	}
+	return &address{scheme: r.URL.Scheme, host: r.URL.Host, path: path, service: elems[3], region: elems[2]}
+}
+
+// head is HeadObject; errElsewhere if the SDK is to do it.
+func (d *direct) head(ctx context.Context, in *awss3.HeadObjectInput) (*awss3.HeadObjectOutput, time.Time, error) {
+	r, err := d.ask(ctx, http.MethodHead, aws.ToString(in.Key), string(in.RequestPayer), nil)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	defer r.Body.Close()
+	if r.StatusCode == http.StatusNotFound { // asked for to learn just that, as often as not
+		return nil, time.Time{}, &smithyhttp.ResponseError{Response: &smithyhttp.Response{Response: r}, Err: &types.NotFound{}}
+	}
+	if r.StatusCode != http.StatusOK || r.ContentLength < 0 {
+		return nil, time.Time{}, errElsewhere
+	}
+	out := &awss3.HeadObjectOutput{
+		ContentLength: &r.ContentLength, ContentType: opt(r.Header.Get("Content-Type")), ETag: opt(r.Header.Get("Etag")),
+		LastModified: timeIn(r.Header, "Last-Modified"), Metadata: metadataIn(r.Header),
+	}
+	when := timeIn(r.Header, "Date")
+	if when == nil || out.LastModified == nil || out.ETag == nil {
+		return nil, time.Time{}, errElsewhere
+	}
+	return out, *when, nil
+}
+
+// get is GetObject; errElsewhere if the SDK is to do it.
+func (d *direct) get(ctx context.Context, in *awss3.GetObjectInput) (*awss3.GetObjectOutput, error) {
+	header := http.Header{}
+	if in.Range != nil {
+		header.Set("Range", *in.Range)
+	}
+	if in.IfMatch != nil {
+		header.Set("If-Match", *in.IfMatch)
+	}
+	r, err := d.ask(ctx, http.MethodGet, aws.ToString(in.Key), string(in.RequestPayer), header)
+	if err != nil {
+		return nil, err
+	}
+	modified := timeIn(r.Header, "Last-Modified")
+	if r.StatusCode != http.StatusOK && r.StatusCode != http.StatusPartialContent || r.ContentLength < 0 || modified == nil {
+		drain(r.Body)
+		return nil, errElsewhere
+	}
+	return &awss3.GetObjectOutput{
+		Body: r.Body, ContentLength: &r.ContentLength, ContentRange: opt(r.Header.Get("Content-Range")),
+		ContentType: opt(r.Header.Get("Content-Type")), ETag: opt(r.Header.Get("Etag")),
+		LastModified: modified, Metadata: metadataIn(r.Header),
+	}, nil
+}
+
+// ask makes the request and returns whatever was answered.
+func (d *direct) ask(ctx context.Context, method, key, payer string, header http.Header) (*http.Response, error) {
+	to := d.address.Load()
+	if to == nil {
+		return nil, errElsewhere
+	}
+	creds, err := d.creds.Retrieve(ctx)
+	if err != nil {
+		return nil, errElsewhere
+	}
+	escaped := to.path + httpbinding.EscapePath(key, false)
+	path, err := url.PathUnescape(escaped)
+	if err != nil {
+		return nil, errElsewhere
+	}
+	r := (&http.Request{
+		Method: method, URL: &url.URL{Scheme: to.scheme, Host: to.host, Path: path, RawPath: escaped},
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: header, Host: to.host,
+	}).WithContext(ctx)
+	if r.Header == nil {
+		r.Header = http.Header{}
+	}
+	if payer != "" {
+		r.Header.Set("X-Amz-Request-Payer", payer)
+	}
+	r.Header.Set("X-Amz-Content-Sha256", emptySHA256)
+	r.Header.Set("Accept-Encoding", "identity") // objects as they are stored
+	if err := d.signer.SignHTTP(ctx, creds, r, emptySHA256, to.service, to.region, time.Now()); err != nil {
+		return nil, errElsewhere
+	}
+	resp, err := d.client.Do(r)
+	switch {
+	case err == nil:
+		return resp, nil
+	case ctx.Err() != nil || errors.Is(err, errStalled): // the SDK would wait as long once more
+		return nil, &smithyhttp.RequestSendError{Err: err}
+	}
+	return nil, errElsewhere
+}
+
+// drain reads what little an error says, so that the connection can be used again.
+func drain(body io.ReadCloser) {
+	_, _ = io.CopyN(io.Discard, body, 4<<10)
+	_ = body.Close()
+}
+
+func timeIn(h http.Header, name string) *time.Time {
+	t, err := http.ParseTime(h.Get(name))
+	if err != nil {
+		return nil
+	}
+	return &t
+}
+
+// metadataIn is the object's own metadata, with names in lower case.
+func metadataIn(h http.Header) map[string]string {
+	m := make(map[string]string)
+	for name, values := range h {
+		if key, ok := strings.CutPrefix(name, "X-Amz-Meta-"); ok && len(values) > 0 {
+			m[strings.ToLower(key)] = values[0]
+		}
+	}
+	return m
+}
+
+// headObject describes an object, and says when.
+func (s *Store) headObject(ctx context.Context, key string) (*awss3.HeadObjectOutput, time.Time, error) {
+	in := &awss3.HeadObjectInput{Bucket: &s.o.Bucket, Key: s.name(key), RequestPayer: s.payer()}
+	out, when, err := s.direct.head(ctx, in)
+	if !errors.Is(err, errElsewhere) {
+		return out, when, err
+	}
+	if out, err = s.client.HeadObject(ctx, in, s.direct.learn(*in.Key)); err != nil {
+		return nil, time.Time{}, err
+	}
+	return out, answered(out.ResultMetadata), nil
+}
+
+func (s *Store) getObject(ctx context.Context, key string, r store.Range, ifMatch string) (*awss3.GetObjectOutput, error) {
+	in := &awss3.GetObjectInput{
+		Bucket: &s.o.Bucket, Key: s.name(key), Range: rangeHeader(r), IfMatch: opt(ifMatch), RequestPayer: s.payer(),
+	}
+	out, err := s.direct.get(ctx, in)
+	if !errors.Is(err, errElsewhere) {
+		return out, err
+	}
+	return s.client.GetObject(ctx, in, s.direct.learn(*in.Key))
+}
