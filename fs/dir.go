@@ -25,19 +25,20 @@ var (
 func (d *dirNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*gofs.Inode, syscall.Errno) {
 	var inode *gofs.Inode
 	errno := d.fs.doNames(ctx, "lookup", func(ctx context.Context) (err error) {
-		inode, err = d.lookup(ctx, name, out)
+		inode, err = d.lookup(ctx, name, out, true)
 		return err
 	})
 	return inode, errno
 }
 
-func (d *dirNode) lookup(ctx context.Context, name string, out *fuse.EntryOut) (*gofs.Inode, error) {
+// lookup describes an entry; opens: for a caller that may be about to open it.
+func (d *dirNode) lookup(ctx context.Context, name string, out *fuse.EntryOut, opens bool) (*gofs.Inode, error) {
 	d.remember()
 	v, err := d.v.Lookup(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	if v.Kind() == volume.Sidecar {
+	if opens && v.Kind() == volume.Sidecar {
 		if creates, known := createsExclusively(ctx); creates || !known && v.UnlinkedJustNow() {
 			return nil, volume.ErrNotExist // what is copied there is judged at its close
 		}
@@ -176,7 +177,7 @@ func (h *dirHandle) Lookup(ctx context.Context, name string, out *fuse.EntryOut)
 	}
 	p := newPatience(ctx).until(h.deadline)
 	defer p.stop()
-	inode, err := h.d.lookup(p, name, out)
+	inode, err := h.d.lookup(p, name, out, false)
 	if err != nil && p.Err() != nil {
 		return nil, syscall.EAGAIN
 	}
