@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -22,10 +21,6 @@ import (
 )
 
 const (
-	// memoryLimit keeps the daemon's resident size below 200 MiB, stacks and
-	// buffers included; memoryGOGC collects early enough to stay near it.
-	memoryLimit = 160 << 20
-	memoryGOGC  = 50
 	// pipelineMemory is the most that each of the two pipelines buffers, bytes.
 	pipelineMemory = 48 << 20
 )
@@ -75,7 +70,7 @@ func start(ctx context.Context, o mountOptions, std stdio) (_ *daemon, err error
 	if err = d.listenMetrics(); err != nil { // makes nothing, so it fails before what does
 		return nil, err
 	}
-	limitMemory()
+	d.closers = append(d.closers, limitMemory())
 	syscall.Umask(0o077)
 	d.out = &destination{w: std.err}
 	d.log = newLogger(o.config.Log, d.out)
@@ -222,16 +217,6 @@ func source(c config.Config) string {
 		return "mcfs#" + c.Store.Path
 	}
 	return "mcfs#" + strings.TrimSuffix(c.Store.Bucket+"/"+c.Store.Prefix, "/")
-}
-
-// limitMemory sets what the environment ($GOMEMLIMIT, $GOGC) does not.
-func limitMemory() {
-	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(memoryLimit)
-	}
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(memoryGOGC)
-	}
 }
 
 // defaultLog is the log of a mount in the background.
