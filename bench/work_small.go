@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"maps"
 	"time"
 
 	"mcfs/bench/delay"
@@ -84,14 +85,25 @@ func smallFilesFar(ctx context.Context, l *lab) (row report.Row, err error) {
 		_, err := shell(copyTree, tree)(ctx, p, warmUp)
 		return map[string]float64{"requests to S3": float64(s3.Counts().Requests - before.Requests)}, err
 	}
+	synced := func(ctx context.Context, p place, warmUp bool) (map[string]float64, error) {
+		figures, err := copied(ctx, p, warmUp)
+		return figures, errors.Join(err, l.syncing(ctx, p))
+	}
+	far := peers.Settings{"keys.endpoint": peers.Quote(kms.URL)}
+	farSpooled := maps.Clone(far)
+	maps.Copy(farSpooled, spooled)
 	all, err := l.alternate(ctx, 2,
-		l.onFresh(nameMcfs, l.mcfs(s3.URL, peers.Settings{"keys.endpoint": peers.Quote(kms.URL)}), copied),
+		l.onFresh(nameMcfs, l.mcfs(s3.URL, far), copied),
 		l.onFresh(nameS3FS, l.s3fs(s3.URL), copied),
+		l.onFresh(nameSpool, l.mcfs(s3.URL, farSpooled), synced),
 	)
 	return report.Row{
 		Series: all,
 		Notes:  []string{"Both talk to the same server through a proxy that waits 30 ms before it forwards a request; mcfs's requests to KMS do as well. Warming up takes 50 files."},
-		Checks: []report.Check{ratio(all, "wall", measure.Wall, nameMcfs, nameS3FS, 0.5)},
+		Checks: []report.Check{
+			ratio(all, "upload, wall", measure.Wall, nameMcfs, nameS3FS, 0.5),
+			ratio(all, "spool and sync, wall", measure.Wall, nameSpool, nameS3FS, 0.5),
+		},
 	}, err
 }
 

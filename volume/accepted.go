@@ -60,8 +60,8 @@ func (v *Volume) ordain(n *Node, base string) bool {
 			return false
 		}
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.lock()
+	defer n.unlock()
 	n.ordinary = true
 	return true
 }
@@ -76,9 +76,9 @@ func (v *Volume) foresee(ctx context.Context, n *Node) {
 	if !ok {
 		return
 	}
-	n.mu.Lock()
+	n.lock()
 	size, open := n.size(), n.state == Writing && n.ver == nil && !n.ordinary
-	n.mu.Unlock()
+	n.unlock()
 	if !open {
 		return
 	}
@@ -99,9 +99,9 @@ func (v *Volume) foresee(ctx context.Context, n *Node) {
 func (v *Volume) accept(n *Node) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	n.mu.Lock()
+	n.lock()
 	id, filed := n.entryID()
-	n.mu.Unlock()
+	n.unlock()
 	v.discard(n)
 	if d := n.parent; d != nil {
 		v.unlink(d, n)

@@ -47,11 +47,11 @@ func (v *Volume) send(n *Node, a *attempt) error {
 		}
 		a.up.Store(up)
 	}
-	n.mu.Lock()
+	n.lock()
 	if n.state == Queued {
 		n.step(evStart)
 	}
-	n.mu.Unlock()
+	n.unlock()
 	ctx, cancel := v.whileMoving(a)
 	defer cancel(nil)
 	last := upload.Last{Condition: a.condition(), Ready: func(ctx context.Context) error { return v.ready(ctx, n, a) }}
@@ -109,8 +109,8 @@ func (v *Volume) whileMoving(a *attempt) (context.Context, context.CancelCauseFu
 // freeze takes the content as it is now as the version to commit; later writes
 // are the next draft's.
 func (v *Volume) freeze(n *Node, a *attempt) error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.lock()
+	defer n.unlock()
 	if n.state != Queued && n.state != Uploading {
 		return errNothing
 	}
@@ -139,9 +139,9 @@ func (v *Volume) freeze(n *Node, a *attempt) error {
 // here the attempt goes through under its name; the journal knows all that is
 // needed to finish it after a crash. The sidecar of what is replaced goes first (P3).
 func (v *Volume) ready(ctx context.Context, n *Node, a *attempt) error {
-	n.mu.Lock()
+	n.lock()
 	attr := n.attr
-	n.mu.Unlock()
+	n.unlock()
 	v.mu.Lock()
 	if err := context.Cause(a.ctx); err != nil && a.stage == waiting {
 		v.mu.Unlock()
@@ -156,11 +156,11 @@ func (v *Volume) ready(ctx context.Context, n *Node, a *attempt) error {
 			key: a.path, wrapped: obj.Key, keyID: obj.KeyID, attr: attr, over: a.replaces,
 		}
 	}
-	n.mu.Lock()
+	n.lock()
 	if n.state == Uploading {
 		n.step(evReady) // with the stage: a rename goes by either
 	}
-	n.mu.Unlock()
+	n.unlock()
 	v.mu.Unlock()
 	if err := v.journalEntry(n); err != nil {
 		return err
@@ -202,8 +202,8 @@ func (v *Volume) inherit(n *Node, a *attempt, there *foundSidecar) {
 	a.replaces.mu.Lock()
 	a.replaces.attr = meta.Attr
 	a.replaces.mu.Unlock()
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.lock()
+	defer n.unlock()
 	mtime := n.attr.Mtime
 	n.attr = mergeAttrs(base, n.attr, meta.Attr)
 	n.attr.Mtime = mtime // it is that of the new content
@@ -217,9 +217,9 @@ func (v *Volume) inheritLate(n *Node, a *attempt, there *foundSidecar) {
 		return
 	}
 	v.inherit(n, a, there)
-	n.mu.Lock()
+	n.lock()
 	attr := n.attr
-	n.mu.Unlock()
+	n.unlock()
 	a.ver.mu.Lock()
 	a.ver.attr = attr
 	a.ver.mu.Unlock()
@@ -229,9 +229,9 @@ func (v *Volume) inheritLate(n *Node, a *attempt, there *foundSidecar) {
 func (v *Volume) publish(n *Node, a *attempt) error {
 	ctx, cancel := context.WithTimeout(a.ctx, requestTimeout)
 	defer cancel()
-	n.mu.Lock()
+	n.lock()
 	attr := n.attr
-	n.mu.Unlock()
+	n.unlock()
 	a.ver.mu.Lock()
 	a.ver.attr = attr
 	a.ver.mu.Unlock()

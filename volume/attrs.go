@@ -83,10 +83,10 @@ func (v *Volume) rewriteSidecar(ctx context.Context, c *change) error {
 	}
 	ver := c.ver
 	if n := c.node; n != nil {
-		n.mu.Lock()
+		n.lock()
 		current, attr := n.ver == ver, n.attr
 		since := n.state == Clean && n.ver != nil && attrDiffer(attr, n.ver)
-		n.mu.Unlock()
+		n.unlock()
 		switch {
 		case !current && since:
 			return v.queueAttr(n) // they were set after the commit of a newer version
@@ -211,8 +211,8 @@ func (v *Volume) adoptAttr(n *Node, ver *version, before, now sidecar.Attr) {
 	if n == nil {
 		return
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.lock()
+	defer n.unlock()
 	if n.ver == ver && n.state == Clean {
 		n.attr = mergeAttrs(before, n.attr, now)
 	}

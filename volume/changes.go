@@ -209,8 +209,8 @@ func (v *Volume) unarrived(c *change) bool {
 		return false
 	}
 	_, etag := c.ver.place()
-	c.node.mu.Lock()
-	defer c.node.mu.Unlock()
+	c.node.lock()
+	defer c.node.unlock()
 	return etag == "" && c.node.state != Clean && c.node.ver != c.ver
 }
 
@@ -220,11 +220,11 @@ func (v *Volume) forgo(ctx context.Context, c *change) error {
 	n := c.node
 	v.mu.Lock()
 	stays := !n.gone && v.path(n) == c.To
-	n.mu.Lock()
+	n.lock()
 	if n.replaces = nil; stays {
 		n.replaces = c.replaces
 	}
-	n.mu.Unlock()
+	n.unlock()
 	v.mu.Unlock()
 	if !stays && c.replaces != nil {
 		if err := v.removeObject(ctx, c.replaces, c.To, nil); err != nil {
@@ -298,9 +298,9 @@ func (v *Volume) queueAttr(n *Node) error {
 		defer v.mu.Unlock()
 		return v.restateKept(n)
 	}
-	n.mu.Lock()
+	n.lock()
 	attr, ver := n.attr, n.ver
-	n.mu.Unlock()
+	n.unlock()
 	fresh := v.attrs[n] == nil
 	err := v.restate(n, ver, attr)
 	v.mu.Unlock()

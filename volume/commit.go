@@ -88,20 +88,20 @@ func (v *Volume) ask(n *Node, byHand bool) {
 	if n == nil {
 		return
 	}
-	n.mu.Lock()
+	n.lock()
 	switch n.state {
 	case Clean, Lost, Local:
-		n.mu.Unlock()
+		n.unlock()
 		return
 	case Interrupted:
 		if !byHand {
-			n.mu.Unlock()
+			n.unlock()
 			return
 		}
 	}
 	n.asked = n.gen
 	n.step(evAsk)
-	n.mu.Unlock()
+	n.unlock()
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.startAttempt(n)
@@ -109,9 +109,9 @@ func (v *Volume) ask(n *Node, byHand bool) {
 
 // askAtShutdown asks for what a close or a release would have committed by itself.
 func (v *Volume) askAtShutdown(n *Node) {
-	n.mu.Lock()
+	n.lock()
 	due := n.state == Writing && n.writers == 0
-	n.mu.Unlock()
+	n.unlock()
 	if due {
 		v.ask(n, false)
 	}
@@ -159,12 +159,12 @@ func (v *Volume) pause(n *Node) bool {
 // resume lets commits begin again, and begins the one that is due; v.mu is held.
 func (v *Volume) resume(n *Node) {
 	n.paused = false
-	n.mu.Lock()
+	n.lock()
 	if n.state == Uploading && n.attempt == nil {
 		n.step(evFail) // it was called off
 	}
 	due := n.state == Queued
-	n.mu.Unlock()
+	n.unlock()
 	if due {
 		v.startAttempt(n)
 	}
@@ -203,8 +203,8 @@ func (v *Volume) endAttempt(n *Node, a *attempt) {
 // holdBlocks lets the spool drop nothing of a draft any more, since what was sent
 // of it has to be sent again.
 func (n *Node) holdBlocks() {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.lock()
+	defer n.unlock()
 	if n.file != nil && n.state != Clean {
 		n.file.ClearEvictable()
 	}
@@ -287,12 +287,12 @@ func (v *Volume) overtaken(n *Node, a *attempt) bool {
 		return false
 	}
 	v.endAttempt(n, a)
-	n.mu.Lock()
+	n.lock()
 	if n.state == Uploading || n.state == Publishing {
 		n.step(evFail)
 	}
 	due := n.state == Queued
-	n.mu.Unlock()
+	n.unlock()
 	if due {
 		v.startAttempt(n)
 	}
@@ -301,13 +301,13 @@ func (v *Volume) overtaken(n *Node, a *attempt) bool {
 
 // retryLater notes the failure, makes sure that the draft is safe, and tries again after a while.
 func (v *Volume) retryLater(n *Node, a *attempt, err error) {
-	n.mu.Lock()
+	n.lock()
 	if a.stage == waiting && (n.state == Uploading || n.state == Publishing) {
 		n.step(evFail)
 	}
 	n.failure = err
 	n.turn()
-	n.mu.Unlock()
+	n.unlock()
 	if a.tries == 0 {
 		v.log.Warn("commit failed; it will be tried again", "path", a.path, "cause", err)
 		if err := v.keep(n, false); err != nil {
@@ -338,7 +338,7 @@ func (v *Volume) committed(n *Node, a *attempt) {
 	if waits := v.attrs[n]; waits != nil && waits.ticket == nil {
 		v.forgetAttr(waits) // it was of the version before; what is new since is restated
 	}
-	n.mu.Lock()
+	n.lock()
 	if n.reader != nil {
 		v.background(n.reader.Close)
 		n.reader = nil
@@ -365,7 +365,7 @@ func (v *Volume) committed(n *Node, a *attempt) {
 	rejournal := n.kept > a.gen
 	id, filed := n.entryID()
 	idle := n.opens == 0 && n.state == Clean
-	n.mu.Unlock()
+	n.unlock()
 	v.trackLocked(n)
 	v.restateCarriers(a.ver)
 	if restate { // they were set while the file was being committed, and only its entry has them so far
@@ -378,9 +378,9 @@ func (v *Volume) committed(n *Node, a *attempt) {
 		v.background(func() { v.toIdle(n) })
 	}
 	if again {
-		n.mu.Lock()
+		n.lock()
 		n.step(evAsk)
-		n.mu.Unlock()
+		n.unlock()
 		v.startAttempt(n)
 	}
 }
@@ -388,20 +388,20 @@ func (v *Volume) committed(n *Node, a *attempt) {
 // condemn ends an attempt that can never succeed. The bytes stay, in quarantine.
 func (v *Volume) condemn(n *Node, a *attempt, err error) {
 	v.log.Error("file cannot be committed; its draft is in quarantine", "path", a.path, "cause", err)
-	n.mu.Lock()
+	n.lock()
 	id, filed := n.entryID()
-	n.mu.Unlock()
+	n.unlock()
 	if filed { // before those who wait in close are told
 		if err := v.spool.Quarantine(id, err.Error()); err != nil {
 			v.log.Error("quarantine", "id", id, "cause", err)
 		}
 		v.dropEntry(id)
 	}
-	n.mu.Lock()
+	n.lock()
 	n.step(evCondemn)
 	n.failure = err
 	n.turn()
-	n.mu.Unlock()
+	n.unlock()
 	v.mu.Lock()
 	v.endAttempt(n, a)
 	v.mu.Unlock()

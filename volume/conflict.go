@@ -105,8 +105,8 @@ func (a *attempt) stepBack(info store.Info) bool {
 // complete says whether the draft can be sent again under another name: all its
 // bytes are here, or in a version that nobody has replaced.
 func (n *Node) complete(a *attempt) bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.lock()
+	defer n.unlock()
 	if n.file == nil || n.ver != nil && n.ver != a.replaces {
 		return true
 	}
@@ -128,13 +128,13 @@ func (v *Volume) conflict(n *Node, a *attempt) {
 		v.retitleConflict(n, name)
 		v.noteConflict(was, v.path(n), n)
 	}
-	n.mu.Lock()
+	n.lock()
 	n.displaced, n.replaces = n.gen, nil
 	if n.state == Uploading || n.state == Publishing {
 		n.step(evFail)
 	}
 	n.turn()
-	n.mu.Unlock()
+	n.unlock()
 	v.mu.Unlock()
 	if err := errors.Join(v.keepBytes(n, false), v.journalNamed(n)); err != nil {
 		v.log.Error("a conflicting draft is not safe in the spool", "path", a.path, "cause", err)
@@ -236,9 +236,9 @@ func (v *Volume) displace(n *Node) {
 	v.noteConflict(v.path(n), join(v.path(d), name), n)
 	n.stale, n.gone, n.parent, n.name = false, false, d, name
 	d.dir.children[name] = n
-	n.mu.Lock()
+	n.lock()
 	n.estranged, n.replaces = true, nil
-	n.mu.Unlock()
+	n.unlock()
 }
 
 func hostname() string {

@@ -3,6 +3,7 @@ package volume
 import (
 	"context"
 	"fmt"
+	"sync"
 	"time"
 
 	"mcfs/crypt"
@@ -13,15 +14,13 @@ import (
 	"mcfs/volume/upload"
 )
 
-// content is what a file holds, guarded by Node.mu. Its bytes are, block by
+// content is what a file holds, guarded by Node.lock. Its bytes are, block by
 // block, in the spool's file or, where that says absent, in ver.
 type content struct {
 	state     State
 	described bool         // attr, and ver's size, are known
 	renew     *renewal     // they are not what the store has now; nil: they are
 	attr      sidecar.Attr // as stat shows them
-	atime     time.Time
-	ctime     time.Time
 
 	// ver is the committed version that absent bytes belong to; replaces is what
 	// stands in the store under the file's name and is replaced by the commit.
@@ -32,9 +31,22 @@ type content struct {
 	// gen counts changes of content and attributes; asked is the gen that
 	// somebody wants committed, committed the last that was.
 	gen, asked, committed uint64
-	expected              int           // closes that wait for a commit
-	failure               error         // of the last try
-	turned                chan struct{} // closed and renewed when committed or failure changes
+
+	target string // of a symlink, once it is known
+
+	// draftState is not nil while the node is locked; it stays as long as it says anything.
+	*draftState
+}
+
+// draftState is what a file has besides as long as it is open, or more than the
+// version that the store has: few have it at a time.
+type draftState struct {
+	atime time.Time // zero: not set
+	ctime time.Time
+
+	expected int           // closes that wait for a commit
+	failure  error         // of the last try
+	turned   chan struct{} // closed when committed or failure changes; nil: nobody waits
 
 	stored  *spool.Entry // of a recovered draft whose file has not been opened yet: that needs the keeper
 	blank   bool         // no bytes at all, and no spool file needed yet
@@ -57,14 +69,45 @@ type content struct {
 
 	reader *fetch.Reader // of ver
 
-	target string // of a symlink, once it is known
-
 	opens   int       // handles
 	writers int       // of them, open for writing
 	quiet   time.Time // since when there is none of these
+
+	// opening serialises what fetches a version's description or key, for the
+	// openers that wait for it or have it.
+	opening chan struct{}
+	openers int
 }
 
-// known says that stat can be answered; n.mu is held, as in all that follows.
+// lock guards the content. Whoever holds it finds a draft, an empty one where there is none.
+func (n *Node) lock() {
+	n.guard.Lock()
+	if n.draftState == nil {
+		n.draftState = drafts.Get().(*draftState)
+	}
+}
+
+func (n *Node) unlock() {
+	if n.draftState.empty() {
+		drafts.Put(n.draftState)
+		n.draftState = nil
+	}
+	n.guard.Unlock()
+}
+
+// drafts are empty ones.
+var drafts = sync.Pool{New: func() any { return new(draftState) }}
+
+// empty says that there is nothing to keep.
+func (d *draftState) empty() bool {
+	return d.atime.IsZero() && d.ctime.IsZero() && d.expected == 0 && d.failure == nil && d.turned == nil &&
+		d.stored == nil && !d.blank && d.file == nil && d.blankID == spool.ID{} && d.wrapped == nil && d.keyID == "" && d.fresh.Plain == nil && d.fresh.Wrapped == nil && d.fresh.KeyID == "" &&
+		d.up == nil && !d.eager && !d.starting && d.high == 0 && !d.promised && d.kept == 0 && d.uploads == nil &&
+		d.displaced == 0 && !d.estranged && !d.ordinary &&
+		d.reader == nil && d.opens == 0 && d.writers == 0 && d.quiet.IsZero() && d.opening == nil
+}
+
+// known says that stat can be answered; n is locked, as in all that follows.
 func (n *Node) known() bool { return n.described || n.state != Clean }
 
 func (n *Node) size() int64 {
@@ -85,14 +128,14 @@ func (n *Node) size() int64 {
 
 // peekState locks for a look.
 func (n *Node) peekState() State {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.lock()
+	defer n.unlock()
 	return n.state
 }
 
 func (n *Node) openWriters() int {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.lock()
+	defer n.unlock()
 	return n.writers
 }
 
@@ -107,7 +150,7 @@ func (n *Node) step(e event) {
 	n.state = to
 }
 
-// changedContent notes a write; the caller holds n.mu and calls track afterwards, without it.
+// changedContent notes a write; the caller has locked n and calls track afterwards, without it.
 func (n *Node) changedContent(now time.Time) {
 	n.gen++
 	n.attr.Mtime, n.ctime = now, now
@@ -141,15 +184,15 @@ func (v *Volume) trackLocked(n *Node) {
 // obstacle is what must be done, without the lock, before an attempt can be repeated.
 type obstacle func(ctx context.Context) error
 
-// attemptLocked runs try under n.mu until it meets no obstacle.
+// attemptLocked runs try with n locked until it meets no obstacle.
 func (n *Node) attemptLocked(ctx context.Context, try func() (obstacle, error)) error {
 	for {
 		if err := ctx.Err(); err != nil {
 			return context.Cause(ctx)
 		}
-		n.mu.Lock()
+		n.lock()
 		o, err := try()
-		n.mu.Unlock()
+		n.unlock()
 		if err != nil || o == nil {
 			return err
 		}
@@ -237,9 +280,9 @@ func (n *Node) makeFile(ctx context.Context) error {
 		return err
 	}
 	defer n.unlockOpening()
-	n.mu.Lock()
+	n.lock()
 	made := n.file != nil
-	n.mu.Unlock()
+	n.unlock()
 	if made {
 		return nil
 	}
@@ -253,8 +296,8 @@ func (n *Node) makeFile(ctx context.Context) error {
 		key.Wipe()
 		return fromSpool(fmt.Errorf("draft of %s: %w", path, err))
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.lock()
+	defer n.unlock()
 	if n.file != nil || n.stored != nil || (n.ver != nil && !n.blank) {
 		key.Wipe()
 		return n.v.discardFile(f)
@@ -268,8 +311,8 @@ func (n *Node) makeFile(ctx context.Context) error {
 // fileID is the id for a sealed file that is to be made: the one under which the
 // journal knows the draft already, if it does.
 func (n *Node) fileID() spool.ID {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.lock()
+	defer n.unlock()
 	if n.blankID != (spool.ID{}) {
 		return n.blankID
 	}
@@ -336,11 +379,11 @@ func (n *Node) overcome(err error) (obstacle, error) {
 // changeAttr changes attributes: of a draft they are committed with it, of a
 // clean file they are written behind, with others that come soon.
 func (n *Node) changeAttr(s SetAttr) error {
-	n.mu.Lock()
+	n.lock()
 	next := n.attr
 	s.apply(&next)
 	if err := n.fits(next); err != nil {
-		n.mu.Unlock()
+		n.unlock()
 		return err
 	}
 	if s.Atime != nil {
@@ -349,14 +392,14 @@ func (n *Node) changeAttr(s SetAttr) error {
 	n.ctime = time.Now()
 	same := next.Mode == n.attr.Mode && next.UID == n.attr.UID && next.GID == n.attr.GID && next.Mtime.Equal(n.attr.Mtime)
 	n.attr = next
-	n.mu.Unlock()
+	n.unlock()
 	if same {
 		return nil
 	}
 	return n.attrChanged()
 }
 
-// fits refuses what could not be written later; n.mu is held.
+// fits refuses what could not be written later; n is locked.
 func (n *Node) fits(a sidecar.Attr) error {
 	fits := a.Fits
 	if n.kind != File {
@@ -371,9 +414,9 @@ func (n *Node) fits(a sidecar.Attr) error {
 // attrChanged has changed attributes written: with the draft, if there is one,
 // else by themselves.
 func (n *Node) attrChanged() error {
-	n.mu.Lock()
+	n.lock()
 	clean, ver, promised := n.state == Clean, n.ver, n.kept > n.committed
-	n.mu.Unlock()
+	n.unlock()
 	switch {
 	case !clean && promised:
 		n.v.rejournal(n)

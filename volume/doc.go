@@ -18,9 +18,9 @@
 //	Volume.names  serialises changes of names; held while their journal transaction runs,
 //	              and shared by what journals a draft under the name that it has
 //	Volume.mu     guards the tree (parent, name, children), attempts and claims; never held over I/O
-//	Node.mu       guards a file's content and version; held over the spool's disk I/O, never over the network
-//	Node.meta     guards what stat needs of a clean file; nothing is done under it
+//	Node.lock     guards a file's content and version; held over the spool's disk I/O, never over the network
 //
-// A commit holds no lock while it talks to the network; it holds Node.committing
-// (one commit of a node at a time) and a ticket of the sequencer for its path.
+// Node.lockOpening comes before all of them: one at a time fetches what a file's
+// version says, or its key. A commit holds no lock while it talks to the network;
+// it holds a ticket of the sequencer for its path, and there is one of a node at a time.
 package volume

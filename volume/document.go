@@ -31,8 +31,8 @@ func (v *Volume) sideShown(n *Node) bool {
 	if n.kind != File {
 		return false
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.lock()
+	defer n.unlock()
 	if n.ver == nil {
 		return n.state == Clean && n.listed.side.etag != "" && n.listed.key == v.path(n)
 	}
@@ -69,8 +69,7 @@ func (v *Volume) sidecarNode(n *Node) *Node {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if n.side == nil {
-		n.side = &Node{v: v, ino: n.ino - 1, kind: Sidecar, base: n, opening: make(chan struct{}, 1)}
-		n.side.turned = make(chan struct{})
+		n.side = &Node{v: v, ino: n.ino - 1, kind: Sidecar, base: n}
 	}
 	return n.side
 }
@@ -80,9 +79,9 @@ func (n *Node) sidecarAttr(ctx context.Context) (Attr, error) {
 	if err != nil {
 		return Attr{}, err
 	}
-	n.base.mu.Lock()
+	n.base.lock()
 	ver := n.base.ver
-	n.base.mu.Unlock()
+	n.base.unlock()
 	if ver == nil {
 		return Attr{}, ErrNotExist
 	}
@@ -117,9 +116,9 @@ func (v *Volume) Settings(ctx context.Context, n *Node) ([]byte, error) {
 	if err := n.describe(ctx); err != nil {
 		return nil, err
 	}
-	n.mu.Lock()
+	n.lock()
 	ver := n.ver
-	n.mu.Unlock()
+	n.unlock()
 	if ver == nil || !v.hasSidecar(ctx, n) {
 		return nil, ErrNotExist
 	}

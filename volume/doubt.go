@@ -89,9 +89,9 @@ func (v *Volume) lookAgain(n *Node) {
 // lookAtObject compares what is known of an object without a sidecar.
 func (n *Node) lookAtObject(ctx context.Context) error {
 	v, begun := n.v, time.Now()
-	n.mu.Lock()
+	n.lock()
 	ver := n.ver
-	n.mu.Unlock()
+	n.unlock()
 	if ver == nil || ver.sidecar().etag != "" {
 		return nil
 	}
@@ -102,8 +102,8 @@ func (n *Node) lookAtObject(ctx context.Context) error {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.lock()
+	defer n.unlock()
 	if n.ver != ver || n.state != Clean || n.localLocked() || n.changed.After(begun) || x.etag != etag || !bytes.Equal(x.iv, ver.iv) {
 		return nil
 	}

@@ -21,7 +21,7 @@ const drawLimit = 64 << 20
 // errEngaged: a commit that reads the same bytes must end first.
 var errEngaged = errors.New("a commit of the same content is under way")
 
-// drawable says whether the spool is to take the bytes of ver; n.mu is held.
+// drawable says whether the spool is to take the bytes of ver; n is locked.
 func (v *Volume) drawable(n *Node, ver *version) bool {
 	if n.kind != File || ver.foreign() || ver.damage != nil {
 		return false
@@ -66,7 +66,7 @@ func (v *Volume) drawsAway(n *Node, ver *version) bool {
 }
 
 // drawnGen is the generation of a file that is to be drawn: a draft's, whatever
-// is or is just being committed; n.mu and v.mu are held.
+// is or is just being committed; v.mu is held and n locked.
 func (n *Node) drawnGen() uint64 {
 	gen := max(n.gen, n.committed+1)
 	if a := n.attempt; a != nil && a.stage != waiting {
@@ -76,7 +76,7 @@ func (n *Node) drawnGen() uint64 {
 }
 
 // goLoose makes a draft of a file that has just been committed under the name
-// from which it is to be drawn; v.mu and n.mu are held.
+// from which it is to be drawn; v.mu is held and n locked.
 func (v *Volume) goLoose(n *Node) {
 	n.kept = n.gen
 	if v.local.match(v.path(n), mkstemp) {
@@ -103,9 +103,9 @@ func (v *Volume) drawBytes(ctx context.Context, n *Node, ver *version) error {
 		return err
 	}
 	if err := v.keep(n, false); err != nil {
-		n.mu.Lock()
+		n.lock()
 		n.ver = ver // the next try is to do all of this again
-		n.mu.Unlock()
+		n.unlock()
 		return fmt.Errorf("keep %s: %w", n.Path(), errors.Join(errEngaged, err))
 	}
 	return nil
@@ -115,8 +115,8 @@ func (v *Volume) drawBytes(ctx context.Context, n *Node, ver *version) error {
 func (v *Volume) wantsBytes(n *Node, ver *version) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.lock()
+	defer n.unlock()
 	return !n.gone && n.ver == ver && n.state != Lost
 }
 
@@ -129,9 +129,9 @@ func (n *Node) fetchAll(ctx context.Context) error {
 		if err := n.prepareIfNeeded(ctx); err != nil {
 			return err
 		}
-		n.mu.Lock()
+		n.lock()
 		file, blank := n.file, n.blank || n.ver == nil || n.ver.fetchable().Plain == 0
-		n.mu.Unlock()
+		n.unlock()
 		if file == nil {
 			if blank {
 				return nil
@@ -153,8 +153,8 @@ func (n *Node) fetchAll(ctx context.Context) error {
 func (v *Volume) cutLoose(n *Node, ver *version) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.lock()
+	defer n.unlock()
 	if a := n.attempt; a != nil && a.frozen {
 		return fmt.Errorf("%s: %w", v.path(n), errEngaged)
 	}
@@ -179,12 +179,12 @@ func (v *Volume) cutLoose(n *Node, ver *version) error {
 func (v *Volume) condemnDrawn(n *Node, cause error) {
 	path := n.Path()
 	v.log.Error("a file renamed to a local-only name is lost: the version it had is gone from the store", "path", path, "cause", cause)
-	n.mu.Lock()
+	n.lock()
 	n.step(evCondemn)
 	n.failure = errorsIO(cause)
 	n.turn()
 	id, filed := n.entryID()
-	n.mu.Unlock()
+	n.unlock()
 	if filed {
 		v.quarantine(id, cause.Error())
 	}
@@ -198,9 +198,9 @@ func (v *Volume) vacate(ctx context.Context, c *change) error {
 		return v.removeObject(ctx, c.ver, c.Path, nil)
 	}
 	if err := v.journalEntry(heir); err != nil {
-		heir.mu.Lock()
+		heir.lock()
 		heir.replaces = nil
-		heir.mu.Unlock()
+		heir.unlock()
 		return errors.Join(errEngaged, err)
 	}
 	return nil
@@ -220,8 +220,8 @@ func (v *Volume) bequeath(c *change) *Node {
 			return nil
 		}
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.lock()
+	defer n.unlock()
 	if n.replaces != nil || n.attempt.frozen {
 		return nil
 	}
@@ -248,9 +248,9 @@ func (v *Volume) linkDraws() {
 			continue
 		}
 		for n := range v.busy {
-			n.mu.Lock()
+			n.lock()
 			id, filed := n.entryID()
-			n.mu.Unlock()
+			n.unlock()
 			if !filed || id != c.entry {
 				continue
 			}

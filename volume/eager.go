@@ -15,7 +15,7 @@ import (
 const eagerAfter = 4
 
 // advance tells the upload how far the writer is, or starts one for a file
-// that has grown long; n.mu is held.
+// that has grown long; n is locked.
 func (n *Node) advance() {
 	if n.up != nil {
 		n.up.Advance(n.high)
@@ -33,14 +33,14 @@ func (n *Node) startEager() {
 	up, path := n.newEager()
 	v := n.v
 	v.mu.Lock()
-	n.mu.Lock()
+	n.lock()
 	n.starting = false
 	fits := up != nil && n.eager && n.up == nil && n.state == Writing && n.attempt == nil && !n.gone && v.path(n) == path
 	if fits {
 		n.up = up
 		up.Advance(n.high)
 	}
-	n.mu.Unlock()
+	n.unlock()
 	v.mu.Unlock()
 	if up != nil && !fits {
 		up.Abort()
@@ -57,9 +57,9 @@ func (n *Node) newEager() (up *upload.Upload, path string) {
 	if unwanted {
 		return nil, path
 	}
-	n.mu.Lock()
+	n.lock()
 	file := n.file
-	n.mu.Unlock()
+	n.unlock()
 	if file == nil {
 		return nil, path
 	}
@@ -88,10 +88,10 @@ func (n *Node) startUpload(ctx context.Context, path string, src upload.Source) 
 
 // takeKey gives the draft's own data key to its first upload, and a fresh one to every other.
 func (n *Node) takeKey(ctx context.Context) (keys.DataKey, error) {
-	n.mu.Lock()
+	n.lock()
 	key := n.fresh
 	n.fresh = keys.DataKey{}
-	n.mu.Unlock()
+	n.unlock()
 	if key.Plain != nil {
 		return key, nil
 	}
@@ -104,9 +104,9 @@ func (n *Node) begun(_ context.Context, uploadID string) error {
 	if uploadID == "" {
 		return nil // a single put: ready journals it, just before it leaves
 	}
-	n.mu.Lock()
+	n.lock()
 	n.uploads = append(n.uploads, uploadID)
-	n.mu.Unlock()
+	n.unlock()
 	if err := n.v.journalEntry(n); err != nil {
 		return err
 	}
@@ -117,8 +117,8 @@ func (n *Node) begun(_ context.Context, uploadID string) error {
 // acked lets the spool drop what the store has, should it run out of room.
 // What an fsync has promised stays.
 func (n *Node) acked(off, length int64) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.lock()
+	defer n.unlock()
 	if n.file != nil && !n.promised && n.up != nil {
 		n.file.SetEvictable(off, length)
 	}

@@ -19,13 +19,13 @@ func (n *Node) commitNow(ctx context.Context) error {
 	v.mu.Lock()
 	gone := n.gone
 	v.mu.Unlock()
-	n.mu.Lock()
+	n.lock()
 	state, gen, estranged := n.state, n.gen, n.estranged
 	n.estranged = false
 	if estranged {
 		n.displaced = gen
 	}
-	n.mu.Unlock()
+	n.unlock()
 	switch {
 	case estranged && state != Clean:
 		if err := v.keep(n, false); err != nil {
@@ -54,8 +54,8 @@ func (n *Node) commitNow(ctx context.Context) error {
 
 // expect counts the closes that wait for a commit.
 func (n *Node) expect(more int) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.lock()
+	defer n.unlock()
 	n.expected += more
 }
 
@@ -66,10 +66,10 @@ func (n *Node) await(ctx context.Context, gen uint64) error {
 	defer tick.Stop()
 	last, since := v.progressOf(n), time.Now()
 	for {
-		n.mu.Lock()
+		n.lock()
 		done, failure, lost, stale := n.committed >= gen || n.state == Clean, n.failure, n.state == Lost, n.displaced >= gen
-		turned := n.turned
-		n.mu.Unlock()
+		turned := n.turning()
+		n.unlock()
 		switch {
 		case stale:
 			return fmt.Errorf("another machine saved the file meanwhile; yours is kept beside it: %w", ErrStale)
@@ -124,17 +124,27 @@ func (v *Volume) progressOf(n *Node) int64 {
 	return a.moved() + int64(a.stage)
 }
 
-// turn wakes those who wait for the node; n.mu is held.
+// turn wakes those who wait for the node; n is locked.
 func (n *Node) turn() {
-	close(n.turned)
-	n.turned = make(chan struct{})
+	if n.turned != nil {
+		close(n.turned)
+		n.turned = nil
+	}
+}
+
+// turning is closed with the next turn; n is locked.
+func (n *Node) turning() <-chan struct{} {
+	if n.turned == nil {
+		n.turned = make(chan struct{})
+	}
+	return n.turned
 }
 
 // interrupt keeps what a killed writer left: sealed, shown, and not published.
 // Parts that have left already are taken back: nobody may ever want them.
 func (n *Node) interrupt() {
 	v := n.v
-	n.mu.Lock()
+	n.lock()
 	if n.state == Writing {
 		n.step(evKill)
 	}
@@ -143,7 +153,7 @@ func (n *Node) interrupt() {
 	if stays && n.up != nil {
 		up, _, _ = n.retract()
 	}
-	n.mu.Unlock()
+	n.unlock()
 	if up != nil {
 		v.abandon(up, func() {})
 	}
@@ -158,17 +168,17 @@ func (n *Node) interrupt() {
 func (n *Node) abandon() {
 	v := n.v
 	v.mu.Lock()
-	n.mu.Lock()
+	n.lock()
 	wanted := n.expected > 0 || n.state != Queued && n.state != Uploading
-	n.mu.Unlock()
+	n.unlock()
 	if wanted || !v.callOff(n, errKilled) {
 		v.mu.Unlock()
 		return
 	}
-	n.mu.Lock()
+	n.lock()
 	n.step(evAbandon)
 	n.asked = n.committed
-	n.mu.Unlock()
+	n.unlock()
 	v.mu.Unlock()
 	v.keepInterrupted(n)
 }

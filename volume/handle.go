@@ -115,8 +115,8 @@ func (v *Volume) isClosing() bool {
 // hold and unhold count the handles.
 func (n *Node) hold(h *Handle) {
 	n.v.unidle(n)
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.lock()
+	defer n.unlock()
 	n.opens++
 	if h.writable() {
 		n.writers++
@@ -124,7 +124,7 @@ func (n *Node) hold(h *Handle) {
 }
 
 func (n *Node) unhold(h *Handle) {
-	n.mu.Lock()
+	n.lock()
 	n.opens--
 	if h.writable() {
 		if n.writers--; n.writers == 0 {
@@ -132,7 +132,7 @@ func (n *Node) unhold(h *Handle) {
 		}
 	}
 	last := n.opens == 0
-	n.mu.Unlock()
+	n.unlock()
 	if last {
 		n.v.toIdle(n)
 	}
@@ -205,9 +205,9 @@ func (h *Handle) markKilled() {
 // be told only where the handle is the only one open for writing.
 func (h *Handle) isDuplicated(by Process) bool {
 	n := h.n
-	n.mu.Lock()
+	n.lock()
 	alone := n.writers == 1 && n.state != Lost && n.state != Local
-	n.mu.Unlock()
+	n.unlock()
 	return alone && by != nil && by.Holds(n.ino, n.baseName())
 }
 
@@ -278,8 +278,8 @@ func (h *Handle) Release() {
 // unasked says that no handle is left that would ask for the commit of what has
 // changed: as after a file was made by a descriptor that cannot write.
 func (n *Node) unasked() bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.lock()
+	defer n.unlock()
 	switch n.state {
 	case Clean, Local, Lost, Interrupted:
 		return false
@@ -334,9 +334,9 @@ func (h *Handle) Allocate(ctx context.Context, off, length int64, mode uint32) e
 		h.touch()
 		return nil
 	}
-	h.n.mu.Lock()
+	h.n.lock()
 	size := h.n.size()
-	h.n.mu.Unlock()
+	h.n.unlock()
 	if off+length > size {
 		if err := h.n.truncate(ctx, h, off+length); err != nil {
 			return err
@@ -362,8 +362,8 @@ const (
 // Seek is lseek's SEEK_DATA and SEEK_HOLE; ErrNoData where there is none.
 func (h *Handle) Seek(ctx context.Context, off int64, whence int) (int64, error) {
 	n := h.n
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.lock()
+	defer n.unlock()
 	size := n.size()
 	if h.document != nil {
 		size = h.document.size()

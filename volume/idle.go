@@ -48,15 +48,15 @@ func (n *Node) forgetCache() {
 	n.v.mu.Lock()
 	gone := n.gone
 	n.v.mu.Unlock()
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.lock()
+	defer n.unlock()
 	if n.opens > 0 || (n.state != Clean && !gone) {
 		return
 	}
 	n.letGo()
 }
 
-// letGo closes the reader and removes the sealed file; n.mu is held.
+// letGo closes the reader and removes the sealed file; n is locked.
 func (n *Node) letGo() {
 	if r := n.reader; r != nil {
 		n.reader = nil
@@ -85,7 +85,7 @@ func (v *Volume) releaseAll() {
 	clear(v.opened)
 	v.mu.Unlock()
 	for _, n := range all {
-		n.mu.Lock()
+		n.lock()
 		if n.reader != nil {
 			n.reader.Close()
 			n.reader = nil
@@ -99,6 +99,6 @@ func (v *Volume) releaseAll() {
 			}
 		}
 		n.fresh.Wipe()
-		n.mu.Unlock()
+		n.unlock()
 	}
 }

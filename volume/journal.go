@@ -86,7 +86,7 @@ func (r *versionRecord) version() (*version, error) {
 	}, nil
 }
 
-// entryID is the id under which the journal knows the node: its sealed file's; n.mu is held.
+// entryID is the id under which the journal knows the node: its sealed file's; n is locked.
 func (n *Node) entryID() (spool.ID, bool) {
 	if n.stored != nil {
 		return n.stored.ID, true
@@ -97,7 +97,7 @@ func (n *Node) entryID() (spool.ID, bool) {
 	return n.file.ID(), true
 }
 
-// entry describes the node's draft; v.mu and n.mu are held.
+// entry describes the node's draft; v.mu is held and n locked.
 func (v *Volume) entry(n *Node) (spool.Entry, error) {
 	return v.entryAs(n, title{path: v.path(n), state: n.state, asked: n.asked, replaces: n.replaces, kept: n.kept})
 }
@@ -110,7 +110,7 @@ type title struct {
 	replaces    *version
 }
 
-// entryAs describes the node's draft as it will be under another title; v.mu and n.mu are held.
+// entryAs describes the node's draft as it will be under another title; v.mu is held and n locked.
 func (v *Volume) entryAs(n *Node, t title) (spool.Entry, error) {
 	filed := n.file != nil || n.stored != nil
 	if !filed && n.blankID == (spool.ID{}) {
@@ -144,7 +144,7 @@ func (v *Volume) entryAs(n *Node, t title) (spool.Entry, error) {
 	return e, nil
 }
 
-// trouble is why the draft is not committed; v.mu and n.mu are held.
+// trouble is why the draft is not committed; v.mu is held and n locked.
 func (n *Node) trouble() error {
 	if n.failure != nil || n.attempt == nil {
 		return n.failure
@@ -159,8 +159,8 @@ func (n *Node) trouble() error {
 func (v *Volume) snapshot(n *Node) (e spool.Entry, ok bool, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.lock()
+	defer n.unlock()
 	if n.gone || n.state == Clean {
 		return spool.Entry{}, false, nil
 	}
@@ -198,41 +198,41 @@ func (v *Volume) keep(n *Node, fsync bool) error {
 
 // keepBytes makes the bytes and the map durable; the journal entry is to follow.
 func (v *Volume) keepBytes(n *Node, fsync bool) error {
-	n.mu.Lock()
+	n.lock()
 	file, gen := n.file, n.gen
 	if n.state == Clean || n.state == Lost {
-		n.mu.Unlock()
+		n.unlock()
 		return nil
 	}
 	if fsync && file != nil {
 		n.promised = true
 		file.ClearEvictable()
 	}
-	n.mu.Unlock()
+	n.unlock()
 	if file != nil {
 		if err := file.Sync(false); err != nil {
 			return fromSpool(fmt.Errorf("sync %s: %w", n.Path(), err))
 		}
 	}
-	n.mu.Lock()
+	n.lock()
 	n.kept = max(n.kept, gen)
-	n.mu.Unlock()
+	n.unlock()
 	return nil
 }
 
 // keepFast is enough for kill -9: what a close under a local-only name needs.
 func (v *Volume) keepFast(n *Node) error {
-	n.mu.Lock()
+	n.lock()
 	file, gen := n.file, n.gen
-	n.mu.Unlock()
+	n.unlock()
 	if file != nil {
 		if err := file.Sync(true); err != nil {
 			return fromSpool(fmt.Errorf("keep %s: %w", n.Path(), err))
 		}
 	}
-	n.mu.Lock()
+	n.lock()
 	n.kept = max(n.kept, gen)
-	n.mu.Unlock()
+	n.unlock()
 	v.rejournal(n)
 	return nil
 }
@@ -265,9 +265,9 @@ func (v *Volume) settleEntry(n *Node, id spool.ID, filed, rejournal bool) {
 		return
 	}
 	v.spool.Journal().Later(func(tx *spool.Tx) error {
-		n.mu.Lock()
+		n.lock()
 		later := n.state != Clean && n.kept > n.committed
-		n.mu.Unlock()
+		n.unlock()
 		if later {
 			return nil // a later draft under the same id was promised meanwhile
 		}

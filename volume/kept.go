@@ -14,8 +14,8 @@ import (
 
 // keptEntry describes such a node, as it is or will be at path; v.mu is held.
 func (v *Volume) keptEntry(n *Node, path string) (spool.Entry, error) {
-	if n.blankID == (spool.ID{}) {
-		n.blankID = spool.NewID()
+	if n.keptID == (spool.ID{}) {
+		n.keptID = spool.NewID()
 	}
 	r := record{Promised: true, Blank: true}
 	attr := n.attr
@@ -28,7 +28,7 @@ func (v *Volume) keptEntry(n *Node, path string) (spool.Entry, error) {
 	if err != nil {
 		return spool.Entry{}, fmt.Errorf("journal %s: %w", path, err)
 	}
-	return spool.Entry{ID: n.blankID, Path: path, State: Local.String(), Attr: attr, Updated: time.Now(), Data: data}, nil
+	return spool.Entry{ID: n.keptID, Path: path, State: Local.String(), Attr: attr, Updated: time.Now(), Data: data}, nil
 }
 
 // restateKept writes its entry again, soon; v.mu is held.
@@ -45,7 +45,7 @@ func (v *Volume) restateKept(n *Node) error {
 // becomes an object. v.mu is held.
 func (v *Volume) moveKept(m *move, p *passage) error {
 	if !p.local {
-		m.dropped = append(m.dropped, p.n.blankID)
+		m.dropped = append(m.dropped, p.n.keptID)
 		m.changes = append(m.changes, v.release(p.n, p.newPath))
 		return nil
 	}
@@ -59,8 +59,8 @@ func (v *Volume) release(n *Node, path string) *change {
 	if n.kind == Dir {
 		return &change{Change: spool.Change{Op: opMkdir, Path: path + "/"}, node: n, attr: n.dir.attr}
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.lock()
+	defer n.unlock()
 	n.ver.mu.Lock()
 	defer n.ver.mu.Unlock()
 	n.ver.attr = n.attr // nothing but the entry has stated them so far
@@ -76,7 +76,7 @@ func (v *Volume) recoverKept(e spool.Entry, r record) error {
 			c = v.newDir(nil, "")
 			v.plant(c, e.Path)
 		}
-		c.dir.attr, c.dir.described, c.local, c.blankID = e.Attr, true, true, e.ID
+		c.dir.attr, c.dir.described, c.local, c.keptID = e.Attr, true, true, e.ID
 		return nil
 	}
 	ver, err := r.Base.version()
@@ -85,7 +85,7 @@ func (v *Volume) recoverKept(e spool.Entry, r record) error {
 	}
 	ver.body = r.Body
 	l := v.newLink(nil, "", ver)
-	l.attr, l.local, l.blankID = e.Attr, true, e.ID
+	l.attr, l.local, l.keptID = e.Attr, true, e.ID
 	v.plant(l, e.Path)
 	return nil
 }

@@ -230,8 +230,8 @@ func (n *Node) shownKind() Kind {
 	if n.kind != File || n.listed.side.etag != "" || n.localLocked() {
 		return n.kind
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.lock()
+	defer n.unlock()
 	if n.known() {
 		return File
 	}

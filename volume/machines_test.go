@@ -423,9 +423,9 @@ func TestConflictWithDroppedBlocks(t *testing.T) {
 		for off := 0; off < len(long); off += 1 << 20 {
 			a.write(h, long[off:off+1<<20], int64(off))
 		}
-		h.n.mu.Lock()
+		h.n.lock()
 		_, _, dropped := h.n.file.Absent(0)
-		h.n.mu.Unlock()
+		h.n.unlock()
 		if !dropped {
 			t.Fatal("nothing was dropped: what this test is for was not tried")
 		}

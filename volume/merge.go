@@ -88,8 +88,8 @@ func (v *Volume) mergeFile(d *Node, name string, c *Node, f *found) {
 // sidecar that was put again, or, where there is none, an object that was put
 // again as it was, makes its description be read anew.
 func (v *Volume) sameVersion(c *Node, l listing) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.lock()
+	defer c.unlock()
 	if !c.known() || c.ver == nil {
 		return c.listed.etag == l.etag
 	}

@@ -63,9 +63,9 @@ func (v *Volume) draftsBelow(d *Node) error {
 	})
 	v.mu.Unlock()
 	for _, n := range drafts {
-		n.mu.Lock()
+		n.lock()
 		file, up, base := n.file, n.up, n.ver
-		n.mu.Unlock()
+		n.unlock()
 		if file == nil {
 			continue
 		}
@@ -141,13 +141,13 @@ func (v *Volume) routeBelow(m *move, c *Node, oldPath, newPath string) error {
 		}
 		p := &passage{n: n, from: n.parent, to: n.parent, oldName: n.name, newName: n.name, newPath: path, fate: carried}
 		through := !v.pause(n)
-		n.mu.Lock()
+		n.lock()
 		p.replaces = n.replaces
 		if n.replaces == nil && !through {
 			p.fate = nothing
 		}
 		p.local = v.local.match(path, n.madeAs(n.name))
-		n.mu.Unlock()
+		n.unlock()
 		m.passages = append(m.passages, p)
 		failed = v.entitle(p)
 	})

@@ -219,8 +219,8 @@ func (v *Volume) settleMoved(c *change, rest string, made *version) {
 	key, etag := made.place()
 	side := made.sidecar()
 	n.listed = listing{key: key, etag: etag, size: made.cipher, modified: made.modified, side: side}
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.lock()
+	defer n.unlock()
 	for _, x := range []*version{n.ver, n.replaces} {
 		if x != nil && bytes.Equal(x.iv, made.iv) && x.foreign() == made.foreign() {
 			x.moved(key, etag, side)

@@ -73,9 +73,9 @@ func (n *Node) Link(ctx context.Context, c *Node, name string) error {
 
 // syncFile makes the blocks of a draft durable.
 func (n *Node) syncFile() error {
-	n.mu.Lock()
+	n.lock()
 	file := n.file
-	n.mu.Unlock()
+	n.unlock()
 	if file == nil {
 		return nil
 	}
@@ -103,8 +103,8 @@ func (v *Volume) planLink(d, c *Node, name string) (spool.Entry, error) {
 	if err := v.roomForSidecar(d, name); err != nil {
 		return spool.Entry{}, err
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.lock()
+	defer c.unlock()
 	c.kept = max(c.kept, c.gen)
 	e, err := v.entry(c)
 	e.Path = join(v.path(d), name)
@@ -126,7 +126,7 @@ func (v *Volume) applyLink(d, c *Node, name string) {
 	d.dir.attr.Mtime = now
 	delete(d.dir.tombs, name)
 	v.trackLocked(c)
-	c.mu.Lock()
+	c.lock()
 	if v.local.match(v.path(c), named) {
 		c.step(evHide)
 	}
@@ -135,7 +135,7 @@ func (v *Volume) applyLink(d, c *Node, name string) {
 		c.asked = c.gen
 		c.step(evAsk)
 	}
-	c.mu.Unlock()
+	c.unlock()
 	if due {
 		v.startAttempt(c)
 	}
@@ -144,8 +144,8 @@ func (v *Volume) applyLink(d, c *Node, name string) {
 // newDraft makes the node of a new, empty file; v.mu is held.
 func (v *Volume) newDraft(d *Node, name string, mode, uid, gid uint32) *Node {
 	c := v.newNode(File, d, name)
-	c.mu.Lock()
-	defer c.mu.Unlock()
+	c.lock()
+	defer c.unlock()
 	c.blank, c.eager, c.described = true, true, true
 	c.attr = sidecar.Attr{UID: uid, GID: gid}
 	c.changedContent(time.Now())
@@ -161,10 +161,10 @@ func (v *Volume) roomForSidecar(d *Node, name string) error {
 	if other == nil {
 		return nil
 	}
-	other.mu.Lock()
+	other.lock()
 	unjudged := other.kind == File && other.state != Clean && other.ver == nil && other.replaces == nil && !other.ordinary
 	unjudged = unjudged && (other.writers > 0 || other.size() > 0)
-	other.mu.Unlock()
+	other.unlock()
 	if unjudged {
 		return nil
 	}

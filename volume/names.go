@@ -115,11 +115,11 @@ func (v *Volume) makeNode(d *Node, name string, flags int, mode, uid, gid uint32
 		return nil, false, err
 	}
 	c = v.newDraft(d, name, mode, uid, gid)
-	c.mu.Lock()
+	c.lock()
 	if v.local.match(v.path(c), makingOf(flags, mode)) {
 		c.step(evHide)
 	}
-	c.mu.Unlock()
+	c.unlock()
 	now := time.Now()
 	d.dir.children[name] = c
 	d.dir.attr.Mtime = now
@@ -242,7 +242,7 @@ func (v *Volume) planRmdir(d, c *Node, path string) *move {
 	m := &move{}
 	switch m.undone = v.unmade(c); {
 	case c.local:
-		m.dropped = append(m.dropped, c.blankID)
+		m.dropped = append(m.dropped, c.keptID)
 	case m.undone == nil:
 		m.changes = append(m.changes, &change{Change: spool.Change{Op: opRmdir, Path: path + "/"}, node: c, dir: d, name: c.name})
 	}
@@ -351,8 +351,8 @@ func (v *Volume) standing(n *Node) *version {
 	if a := n.attempt; a != nil && a.stage != waiting && !v.drawsAway(n, a.ver) {
 		return a.ver
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.lock()
+	defer n.unlock()
 	if n.known() {
 		return n.replaces
 	}
@@ -365,13 +365,13 @@ func (v *Volume) standing(n *Node) *version {
 // discard ends a draft that nobody wants any more; v.mu is held. Open handles go on reading and writing it.
 func (v *Volume) discard(n *Node) {
 	v.callOff(n, errGone)
-	n.mu.Lock()
+	n.lock()
 	up := n.up
 	n.up, n.eager = nil, false
 	n.step(evRemove)
 	n.turn() // whose close still waits for the commit waits for nothing now
 	closed := n.opens == 0
-	n.mu.Unlock()
+	n.unlock()
 	if up != nil {
 		v.abandon(up, func() {})
 	}

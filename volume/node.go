@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mcfs/sidecar"
+	"mcfs/spool"
 )
 
 // Kind of a node.
@@ -53,6 +54,7 @@ type Node struct {
 	paused   bool      // no commit may begin: the name is about to change
 	settling bool      // nor may one while it is not known whether the last mount's has arrived
 	local    bool      // a directory or symlink that the journal keeps alone, for its name is local-only
+	keptID   spool.ID  // under which it does; zero: not yet
 	queued   int       // changes of names that concern this node and are not finished
 	changed  time.Time // when this machine last changed the name: older listings say nothing about it
 	onIdle   bool      // stands in Volume.idle
@@ -61,10 +63,7 @@ type Node struct {
 	// listed is what the last listing said of a clean file; guarded by Volume.mu.
 	listed listing
 
-	// opening serialises what fetches a version's description or key.
-	opening chan struct{}
-
-	mu sync.Mutex
+	guard sync.Mutex // see lock
 	content
 }
 
@@ -86,8 +85,8 @@ func (v *Volume) newDir(parent *Node, name string) *Node {
 
 func (v *Volume) newNode(k Kind, parent *Node, name string) *Node {
 	v.lastIno += 2
-	n := &Node{v: v, ino: v.lastIno, kind: k, parent: parent, name: name, opening: make(chan struct{}, 1)}
-	n.turned = make(chan struct{})
+	n := &Node{v: v, ino: v.lastIno, kind: k, parent: parent, name: name}
+	n.draftState = drafts.Get().(*draftState) // for whoever fills in what nobody else knows yet
 	return n
 }
 
@@ -181,8 +180,8 @@ func (n *Node) knownAttr() (a Attr, ok bool) {
 		links = 0
 	}
 	n.v.mu.Unlock()
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.lock()
+	defer n.unlock()
 	a = n.fileAttr()
 	a.Nlink = links
 	return a, n.known() && n.renew == nil
@@ -202,7 +201,7 @@ func (n *Node) dirAttr(ctx context.Context) Attr {
 	}
 }
 
-// fileAttr is called with n.mu held; it leaves the number of links.
+// fileAttr is called with n locked; it leaves the number of links.
 func (n *Node) fileAttr() Attr {
 	size := n.size()
 	a := Attr{

@@ -38,8 +38,8 @@ func (v *Volume) passageOf(n, to *Node, newName string) *passage {
 	}
 	settled := v.pause(n) || v.drawsAway(n, n.attempt.ver)
 	p.standing = v.standing(n)
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.lock()
+	defer n.unlock()
 	p.local = v.local.match(p.newPath, n.madeAs(newName))
 	switch {
 	case p.standing == nil:
@@ -55,7 +55,7 @@ func (v *Volume) passageOf(n, to *Node, newName string) *passage {
 }
 
 // madeAs is how a file's new name counts as made: some names are local-only for
-// what was made under them alone, and that stays so while the name stays. n.mu is held.
+// what was made under them alone, and that stays so while the name stays. n is locked.
 func (n *Node) madeAs(newName string) making {
 	if n.state == Local && n.name == newName {
 		return mkstemp
@@ -63,7 +63,7 @@ func (n *Node) madeAs(newName string) making {
 	return named
 }
 
-// titleEvents are what a new name means to the state machine; n.mu is held.
+// titleEvents are what a new name means to the state machine; n is locked.
 func (n *Node) titleEvents(local bool, f fate) []event {
 	switch {
 	case n.state == Publishing, n.state == Lost, n.state == Clean && f != drawn:
@@ -79,8 +79,8 @@ func (n *Node) titleEvents(local bool, f fate) []event {
 // entitle describes the draft to the journal under its new name; v.mu is held.
 func (v *Volume) entitle(p *passage) error {
 	n := p.n
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.lock()
+	defer n.unlock()
 	if n.state == Clean && p.fate != drawn {
 		return nil
 	}
@@ -143,7 +143,7 @@ func (v *Volume) retitle(p *passage) {
 		return
 	}
 	overtaken := false
-	n.mu.Lock()
+	n.lock()
 	up := n.up
 	n.up, n.eager = nil, false
 	if p.fate != carried { // else it replaces what goes along, which may just have been committed
@@ -162,7 +162,7 @@ func (v *Volume) retitle(p *passage) {
 			n.asked = n.gen
 		}
 	}
-	n.mu.Unlock()
+	n.unlock()
 	if up != nil {
 		v.abandon(up, func() {})
 	}

@@ -17,12 +17,12 @@ func (n *Node) prepareIfNeeded(ctx context.Context) error {
 	if err := n.revive(ctx); err != nil {
 		return err
 	}
-	n.mu.Lock()
+	n.lock()
 	need := n.reader == nil && n.ver != nil && !n.blank
 	if need && n.file != nil {
 		_, _, need = n.file.Absent(0)
 	}
-	n.mu.Unlock()
+	n.unlock()
 	if !need {
 		return nil
 	}
@@ -31,15 +31,37 @@ func (n *Node) prepareIfNeeded(ctx context.Context) error {
 
 // lockOpening admits one at a time to what fetches a description or a key.
 func (n *Node) lockOpening(ctx context.Context) error {
+	n.lock()
+	if n.opening == nil {
+		n.opening = make(chan struct{}, 1)
+	}
+	n.openers++
+	opening := n.opening
+	n.unlock()
 	select {
-	case n.opening <- struct{}{}:
+	case opening <- struct{}{}:
 		return nil
 	case <-ctx.Done():
+		n.lock()
+		defer n.unlock()
+		n.leaveOpening()
 		return context.Cause(ctx)
 	}
 }
 
-func (n *Node) unlockOpening() { <-n.opening }
+func (n *Node) unlockOpening() {
+	n.lock()
+	defer n.unlock()
+	<-n.opening
+	n.leaveOpening()
+}
+
+// leaveOpening counts one opener less; n is locked.
+func (n *Node) leaveOpening() {
+	if n.openers--; n.openers == 0 {
+		n.opening = nil
+	}
+}
 
 // prepare unwraps the version's key, opens the pipeline and, if the spool has
 // room, a sealed file for what it fetches.
@@ -51,10 +73,10 @@ func (n *Node) prepare(ctx context.Context) error {
 		return err
 	}
 	defer n.unlockOpening()
-	n.mu.Lock()
+	n.lock()
 	ver, file := n.ver, n.file
 	ready := n.reader != nil || ver == nil || n.blank
-	n.mu.Unlock()
+	n.unlock()
 	if ready {
 		return nil
 	}
@@ -117,8 +139,8 @@ func (n *Node) install(ver *version, key []byte, file *spool.File) error {
 	if err != nil {
 		n.v.log.Error("file cannot be read", "path", n.Path(), "cause", err)
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.lock()
+	defer n.unlock()
 	mine := n.file == nil && file != nil
 	if err != nil || n.ver != ver || n.reader != nil || n.blank {
 		if mine {
@@ -142,8 +164,8 @@ func (n *Node) install(ver *version, key []byte, file *spool.File) error {
 // condemnCache takes what was cached of a version that turned out to be
 // tampered with out of use; it is kept in quarantine.
 func (n *Node) condemnCache() {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.lock()
+	defer n.unlock()
 	if n.state != Clean || n.file == nil {
 		return
 	}
@@ -180,11 +202,11 @@ func (n *Node) describe(ctx context.Context) error {
 	if err != nil {
 		return errorsIO(err)
 	}
-	n.mu.Lock()
+	n.lock()
 	if !n.known() {
 		n.setVersion(ver)
 	}
-	n.mu.Unlock()
+	n.unlock()
 	if ver.unsure > 0 {
 		n.v.doubt(n, ver.unsure)
 	}
@@ -192,8 +214,8 @@ func (n *Node) describe(ctx context.Context) error {
 }
 
 func (n *Node) isKnown() bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.lock()
+	defer n.unlock()
 	return n.known()
 }
 

@@ -16,10 +16,10 @@ import (
 // from the version in the store.
 func (n *Node) read(ctx context.Context, h *Handle, p []byte, off int64) (int, error) {
 	for looks := 0; ; looks++ {
-		n.mu.Lock()
+		n.lock()
 		size, file, reader, blank, lost := n.size(), n.file, n.reader, n.blank, n.state == Lost
 		hasBase, stored := n.ver != nil, n.stored != nil
-		n.mu.Unlock()
+		n.unlock()
 		if stored {
 			if err := n.revive(ctx); err != nil {
 				return 0, err
@@ -126,9 +126,9 @@ func (n *Node) readBase(ctx context.Context, h *Handle, p []byte, off int64) (in
 // lookElsewhere is errRetry where the bytes that reader could not get are elsewhere
 // now, else the reading's error.
 func (n *Node) lookElsewhere(ctx context.Context, reader *fetch.Reader, err error) error {
-	n.mu.Lock()
+	n.lock()
 	replaced := n.reader != reader
-	n.mu.Unlock()
+	n.unlock()
 	if replaced && ctx.Err() == nil {
 		return errRetry // a commit made another version meanwhile, with the same bytes here
 	}
@@ -142,9 +142,9 @@ func (n *Node) lookElsewhere(ctx context.Context, reader *fetch.Reader, err erro
 // copy onto itself or a sync by another tool leaves it, or where a rename of it
 // or of a directory above took it: the IV names the version.
 func (n *Node) relocate(ctx context.Context) bool {
-	n.mu.Lock()
+	n.lock()
 	ver := n.ver
-	n.mu.Unlock()
+	n.unlock()
 	if ver == nil || ver.foreign() {
 		return false
 	}
@@ -205,9 +205,9 @@ func (n *Node) streamFor(ctx context.Context, h *Handle) (*fetch.Stream, *fetch.
 	if err := n.prepareIfNeeded(ctx); err != nil {
 		return nil, nil, err
 	}
-	n.mu.Lock()
+	n.lock()
 	reader := n.reader
-	n.mu.Unlock()
+	n.unlock()
 	if reader == nil {
 		// Blocks of a draft that were sent and dropped: there is no version to read them from yet.
 		n.v.log.Error("cannot read a part that was sent and dropped from the full spool before its commit; raise spool.max_size",
@@ -239,9 +239,9 @@ func (n *Node) readAgain(ctx context.Context, s *fetch.Stream, p []byte, off int
 
 // fill brings absent blocks of the base into the spool's file.
 func (n *Node) fill(ctx context.Context, off, length int64) error {
-	n.mu.Lock()
+	n.lock()
 	file := n.file
-	n.mu.Unlock()
+	n.unlock()
 	if file == nil {
 		return nil
 	}

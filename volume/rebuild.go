@@ -20,9 +20,9 @@ func (n *Node) revive(ctx context.Context) error {
 		return err
 	}
 	defer n.unlockOpening()
-	n.mu.Lock()
+	n.lock()
 	e := n.stored
-	n.mu.Unlock()
+	n.unlock()
 	if e == nil {
 		return nil
 	}
@@ -32,8 +32,8 @@ func (n *Node) revive(ctx context.Context) error {
 	}
 	defer clear(key)
 	f, err := n.v.spool.Load(e.ID, key)
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.lock()
+	defer n.unlock()
 	n.stored = nil
 	if err != nil {
 		n.step(evCondemn)

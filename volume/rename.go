@@ -93,13 +93,13 @@ func (v *Volume) settleForRename(ctx context.Context, c *Node) error {
 	if err := c.describe(ctx); err != nil {
 		return err
 	}
-	c.mu.Lock()
+	c.lock()
 	file, draft := c.file, c.state != Clean
 	dropped := false
 	if draft && file != nil && c.ver == nil && c.up != nil {
 		_, _, dropped = file.Absent(0)
 	}
-	c.mu.Unlock()
+	c.unlock()
 	if dropped {
 		return fmt.Errorf("parts of it were sent and dropped from the full spool: %w", ErrBusy)
 	}
@@ -187,9 +187,13 @@ func (v *Volume) resumeAll(m *move) {
 
 // drop has the journal forget what it keeps of a replaced file; v.mu is held.
 func (m *move) drop(n *Node) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if id, filed := n.entryID(); filed && (n.state != Clean || n.local) {
+	if n.local {
+		m.dropped = append(m.dropped, n.keptID)
+		return
+	}
+	n.lock()
+	defer n.unlock()
+	if id, filed := n.entryID(); filed && n.state != Clean {
 		m.dropped = append(m.dropped, id)
 	}
 }

@@ -14,7 +14,7 @@ type renewal struct {
 	retry time.Time     // none is made before
 }
 
-// outdate has a description read anew before it is shown again; n.mu is held.
+// outdate has a description read anew before it is shown again; n is locked.
 func (n *Node) outdate() {
 	if n.renew == nil {
 		n.renew = &renewal{}
@@ -24,10 +24,10 @@ func (n *Node) outdate() {
 // upToDate waits, a second at most, until an outdated description has been read
 // anew. A store that does not answer leaves what was known last (P7).
 func (n *Node) upToDate(ctx context.Context) {
-	n.mu.Lock()
+	n.lock()
 	r := n.renew
 	if r == nil || n.state != Clean || time.Now().Before(r.retry) {
-		n.mu.Unlock()
+		n.unlock()
 		return
 	}
 	if r.done == nil {
@@ -39,7 +39,7 @@ func (n *Node) upToDate(ctx context.Context) {
 		})
 	}
 	done, left := r.done, time.Until(r.begun.Add(waitKnown))
-	n.mu.Unlock()
+	n.unlock()
 	timer := time.NewTimer(left)
 	defer timer.Stop()
 	select {
@@ -54,8 +54,8 @@ func (n *Node) readAnew(r *renewal) {
 	ctx, cancel := context.WithTimeout(v.ctx, waitUnknown)
 	defer cancel()
 	ver, err := v.loadListed(ctx, n)
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.lock()
+	defer n.unlock()
 	r.done = nil
 	if err != nil {
 		r.retry = time.Now().Add(v.o.Fresh)
@@ -81,7 +81,7 @@ func (v *Volume) loadListed(ctx context.Context, n *Node) (*version, error) {
 }
 
 // takeAnew takes over another description of the same object; what was set here
-// meanwhile stays. n.mu is held.
+// meanwhile stays. n is locked.
 func (n *Node) takeAnew(x *version) {
 	old := n.ver
 	if old.mode != x.mode || !bytes.Equal(old.iv, x.iv) || (old.damage == nil) != (x.damage == nil) {

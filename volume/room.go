@@ -33,9 +33,9 @@ func (v *Volume) uploading() bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for n := range v.busy {
-		n.mu.Lock()
+		n.lock()
 		leaving := n.up != nil || n.starting
-		n.mu.Unlock()
+		n.unlock()
 		if leaving || n.attempt != nil {
 			return true
 		}
@@ -52,11 +52,11 @@ func (v *Volume) moved() int64 {
 func (v *Volume) movedLocked() int64 {
 	sum := v.finished
 	for n := range v.busy {
-		n.mu.Lock()
+		n.lock()
 		if n.up != nil {
 			sum += n.up.Progress()
 		}
-		n.mu.Unlock()
+		n.unlock()
 		if n.attempt != nil {
 			sum += n.attempt.progress()
 		}

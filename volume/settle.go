@@ -40,14 +40,14 @@ func (v *Volume) settleMaking(k *kept) {
 	defer v.signal()
 	v.seq.finish(k.ticket)
 	n.settling = false
-	n.mu.Lock()
+	n.lock()
 	drawn := v.drawsAway(n, k.making)
 	follows := !n.gone && (drawn || n.replaces == k.making) // else it has left it behind, under another name, since
 	if !ours && n.replaces == k.making {
 		n.replaces = k.making.instead()
 	}
 	written := n.gen > 1 || n.state == Lost
-	n.mu.Unlock()
+	n.unlock()
 	switch {
 	case ours && follows && (k.Newer || written || drawn):
 		v.resumeNewer(n, k.record, k.making)
@@ -61,11 +61,11 @@ func (v *Volume) settleMaking(k *kept) {
 			v.removeEntry(k.ID)
 		})
 	default:
-		n.mu.Lock()
+		n.lock()
 		if n.state == Queued && v.local.match(v.path(n), mkstemp) {
 			n.state = Local
 		}
-		n.mu.Unlock()
+		n.unlock()
 		v.resume(n)
 	}
 }
@@ -100,8 +100,8 @@ func (v *Volume) awaitMaking(k *kept) (ours, ok bool) {
 // takeArrived makes the object that has arrived the file's version; v.mu is held.
 func (v *Volume) takeArrived(k *kept) {
 	n := k.node
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.lock()
+	defer n.unlock()
 	n.state, n.stored, n.blank = Clean, nil, false
 	set := n.attr
 	n.setVersion(k.making)
@@ -126,7 +126,7 @@ func (v *Volume) takeArrived(k *kept) {
 // something newer was promised since; v.mu is held.
 func (v *Volume) resumeNewer(n *Node, r record, ver *version) {
 	drawn := v.drawsAway(n, ver)
-	n.mu.Lock()
+	n.lock()
 	if n.ver = ver; !drawn {
 		n.replaces = ver
 	}
@@ -142,7 +142,7 @@ func (v *Volume) resumeNewer(n *Node, r record, ver *version) {
 		n.state, n.asked = Interrupted, 0
 	}
 	due := n.state == Queued
-	n.mu.Unlock()
+	n.unlock()
 	if due {
 		v.startAttempt(n)
 	}

@@ -154,8 +154,8 @@ func (s Status) Under(path string) Status {
 // status describes the draft; ok is false if there is none any more.
 func (d draft) status() (s DraftStatus, ok bool) {
 	n := d.n
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.lock()
+	defer n.unlock()
 	if n.state == Clean {
 		return s, false
 	}
@@ -183,7 +183,7 @@ func (d draft) status() (s DraftStatus, ok bool) {
 }
 
 // dropped says whether bytes are in the upload alone, since the spool is too
-// small for them; n.mu is held.
+// small for them; n is locked.
 func (n *Node) dropped(up *upload.Upload) bool {
 	if up == nil || n.file == nil || n.ver != nil {
 		return false // what is absent is the base's
@@ -194,8 +194,8 @@ func (n *Node) dropped(up *upload.Upload) bool {
 
 // allocated is what the node's sealed file takes on the disk.
 func (n *Node) allocated() int64 {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.lock()
+	defer n.unlock()
 	if n.file == nil {
 		return 0
 	}

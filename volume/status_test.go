@@ -148,9 +148,9 @@ func TestStatusOfLocalNames(t *testing.T) {
 		t.Errorf("closed: %+v", d)
 	}
 	n := h.Node()
-	n.mu.Lock()
+	n.lock()
 	n.quiet = n.quiet.Add(-overdueAfter)
-	n.mu.Unlock()
+	n.unlock()
 	if d := r.draft(r.v.Status(), ""); !d.Overdue {
 		t.Errorf("an hour later: %+v", d)
 	}

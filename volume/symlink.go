@@ -187,9 +187,9 @@ func (n *Node) Readlink(ctx context.Context) (string, error) {
 	if n.kind != Symlink {
 		return "", ErrInvalid
 	}
-	n.mu.Lock()
+	n.lock()
 	target, ver := n.target, n.ver
-	n.mu.Unlock()
+	n.unlock()
 	if target != "" {
 		return target, nil
 	}
@@ -203,9 +203,9 @@ func (n *Node) Readlink(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("read symlink %s: %w", n.Path(), errorsIO(fromFetch(err)))
 	}
-	n.mu.Lock()
+	n.lock()
 	n.target = target
-	n.mu.Unlock()
+	n.unlock()
 	return target, nil
 }
 
@@ -284,9 +284,9 @@ func (v *Volume) reveal(ctx context.Context, d, c *Node) (*Node, error) {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	c.mu.Lock()
+	c.lock()
 	ver := c.ver
-	c.mu.Unlock()
+	c.unlock()
 	if ver == nil || ver.attr.Mode&modeType != modeSymlink {
 		return c, nil
 	}

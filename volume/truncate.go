@@ -52,8 +52,8 @@ func (n *Node) assumeListed() {
 	n.v.mu.Lock()
 	l := n.listed
 	n.v.mu.Unlock()
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.lock()
+	defer n.unlock()
 	if !n.known() && n.replaces == nil && l.etag != "" {
 		n.replaces = &version{key: l.key, etag: l.etag, cipher: l.size, modified: l.modified, side: l.side}
 	}

@@ -299,8 +299,8 @@ func (v *Volume) Pending() []Pending {
 
 // pendingInfo describes the node's draft; ok is false if it has none. v.mu is held.
 func (n *Node) pendingInfo() (p Pending, ok bool) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.lock()
+	defer n.unlock()
 	if n.state == Clean {
 		return Pending{}, false
 	}

@@ -25,8 +25,8 @@ func (n *Node) xattrs(ctx context.Context) (map[string][]byte, error) {
 	if err := n.describe(ctx); err != nil {
 		return nil, err
 	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
+	n.lock()
+	defer n.unlock()
 	return n.attr.Xattr, nil
 }
 
@@ -88,7 +88,7 @@ func (n *Node) changeXattr(ctx context.Context, change func(*sidecar.Attr) error
 	if err := n.describe(ctx); err != nil {
 		return err
 	}
-	n.mu.Lock()
+	n.lock()
 	next := n.attr
 	next.Xattr = maps.Clone(n.attr.Xattr)
 	err := change(&next)
@@ -98,7 +98,7 @@ func (n *Node) changeXattr(ctx context.Context, change func(*sidecar.Attr) error
 	if err == nil {
 		n.attr, n.ctime = next, time.Now()
 	}
-	n.mu.Unlock()
+	n.unlock()
 	if err != nil {
 		return err
 	}

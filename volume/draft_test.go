@@ -1,0 +1,61 @@
+package volume
+
+import (
+	"reflect"
+	"testing"
+	"time"
+)
+
+// TestDraftsKeepWhatTheySay: whatever is set in a node's draft outlives its lock,
+// and one that says nothing goes.
+func TestDraftsKeepWhatTheySay(t *testing.T) {
+	kind := reflect.TypeFor[draftState]()
+	for i := range kind.NumField() {
+		d := new(draftState)
+		if !d.empty() {
+			t.Fatal("a new draft says something")
+		}
+		n := Node{}
+		n.draftState = d
+		n.lock()
+		// openers count only as long as opening is there.
+		f := reflect.NewAt(kind.Field(i).Type, reflect.ValueOf(d).Elem().Field(i).Addr().UnsafePointer()).Elem()
+		fill(f)
+		n.unlock()
+		if name := kind.Field(i).Name; (n.draftState == nil) != (name == "openers") {
+			t.Errorf("%s: kept %v", name, n.draftState != nil)
+		}
+		*d = draftState{} // the next may get it from the pool
+	}
+}
+
+// fill sets something that is not the zero value.
+func fill(f reflect.Value) {
+	switch f.Interface().(type) {
+	case time.Time:
+		f.Set(reflect.ValueOf(time.Unix(1, 0)))
+		return
+	}
+	switch f.Kind() {
+	case reflect.Bool:
+		f.SetBool(true)
+	case reflect.Int, reflect.Int64:
+		f.SetInt(1)
+	case reflect.Uint64:
+		f.SetUint(1)
+	case reflect.String:
+		f.SetString("x")
+	case reflect.Slice:
+		f.Set(reflect.MakeSlice(f.Type(), 1, 1))
+	case reflect.Chan:
+		f.Set(reflect.MakeChan(f.Type(), 0))
+	case reflect.Pointer:
+		f.Set(reflect.New(f.Type().Elem()))
+	case reflect.Interface:
+		f.Set(reflect.ValueOf(ErrIO))
+	case reflect.Array:
+		f.Index(0).SetUint(1)
+	case reflect.Struct:
+		fill(f.Field(0))
+	}
+}
