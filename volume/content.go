@@ -68,6 +68,7 @@ type draftState struct {
 	ordinary  bool     // it bears a sidecar's name, and its commit found that it is none
 
 	reader *fetch.Reader // of ver
+	miss   *miss         // of it; nil: nobody has missed it lately
 
 	opens   int       // handles
 	writers int       // of them, open for writing
@@ -104,7 +105,7 @@ func (d *draftState) empty() bool {
 		d.stored == nil && !d.blank && d.file == nil && d.blankID == spool.ID{} && d.wrapped == nil && d.keyID == "" && d.fresh.Plain == nil && d.fresh.Wrapped == nil && d.fresh.KeyID == "" &&
 		d.up == nil && !d.eager && !d.starting && d.high == 0 && !d.promised && d.kept == 0 && d.uploads == nil &&
 		d.displaced == 0 && !d.estranged && !d.ordinary &&
-		d.reader == nil && d.opens == 0 && d.writers == 0 && d.quiet.IsZero() && d.opening == nil
+		d.reader == nil && d.miss == nil && d.opens == 0 && d.writers == 0 && d.quiet.IsZero() && d.opening == nil
 }
 
 // known says that stat can be answered; n is locked, as in all that follows.

@@ -31,6 +31,47 @@ func TestUnlinkedVersionGoesStale(t *testing.T) {
 	r.reads("a", "another")
 }
 
+// TestMissedVersionFailsAtOnce: what was looked for everywhere in vain is not looked
+// for again by each of the reads that follow, for a while.
+func TestMissedVersionFailsAtOnce(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	r.save("a", random(8<<20))
+	r.cold()
+	h := r.openFile("a", os.O_RDONLY)
+	defer h.Release()
+	if err := r.v.Root().Remove(t.Context(), "a"); err != nil {
+		t.Fatal(err)
+	}
+	r.save("a", []byte("another"))
+	r.sync()
+	looks := 0
+	f.set(func(op, _ string) error {
+		looks++ // under the lock of f
+		return nil
+	})
+	read := func(off int64) {
+		t.Helper()
+		buf := make([]byte, 100)
+		if _, err := h.ReadAt(t.Context(), buf, off); !errors.Is(err, ErrStale) {
+			t.Errorf("read of what is gone: %v", err)
+		}
+	}
+	read(7 << 20)
+	first := looks
+	start := time.Now()
+	for i := range int64(20) {
+		read(i << 18)
+	}
+	if again := looks - first; again > 0 && time.Since(start) < missFor {
+		t.Errorf("looked for %d times again", again)
+	}
+	time.Sleep(missFor)
+	first = looks
+	if read(1 << 20); looks == first {
+		t.Error("never looked for again")
+	}
+}
+
 // TestRootKeepsAttributesInMemory: the root has no marker, since no object has an
 // empty name: what is set lasts as long as the mount. A directory counts one
 // link, whatever is in it.

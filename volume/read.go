@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 
 	"mcfs/crypt"
 	"mcfs/spool"
@@ -116,11 +117,37 @@ func (n *Node) readBase(ctx context.Context, h *Handle, p []byte, off int64) (in
 	if err != nil {
 		return 0, err
 	}
+	if err := n.missed(reader); err != nil {
+		return 0, err
+	}
 	k, err := s.ReadAt(ctx, p, off)
 	if err == nil || err == io.EOF {
 		return k, nil
 	}
 	return k, n.lookElsewhere(ctx, reader, err)
+}
+
+// miss is a version that was looked for everywhere in vain.
+type miss struct {
+	reader *fetch.Reader
+	until  time.Time
+	err    error
+}
+
+// missFor is for how long reads of it then fail at once. A page fault that fails
+// is repeated by the kernel when a signal came meanwhile, and a Go program's
+// scheduler sends itself one every 10 ms: failing slowly, it would never end.
+const missFor = 500 * time.Millisecond
+
+// missed is the error of a version that has just been looked for in vain, or nil.
+func (n *Node) missed(reader *fetch.Reader) error {
+	n.lock()
+	defer n.unlock()
+	if m := n.miss; m != nil && m.reader == reader && time.Now().Before(m.until) {
+		return m.err
+	}
+	n.miss = nil
+	return nil
 }
 
 // lookElsewhere is errRetry where the bytes that reader could not get are elsewhere
@@ -135,7 +162,13 @@ func (n *Node) lookElsewhere(ctx context.Context, reader *fetch.Reader, err erro
 	if errors.Is(err, fetch.ErrStale) && n.relocate(ctx) {
 		return errRetry
 	}
-	return n.readFailed(err)
+	failure := n.readFailed(err)
+	if errors.Is(err, fetch.ErrStale) && ctx.Err() == nil {
+		n.lock()
+		n.miss = &miss{reader, time.Now().Add(missFor), failure}
+		n.unlock()
+	}
+	return failure
 }
 
 // relocate looks whether the version is still there under another ETag, as a

@@ -16,6 +16,7 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	smithy "github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/encoding/httpbinding"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
@@ -132,6 +133,13 @@ func (d *direct) get(ctx context.Context, in *awss3.GetObjectInput) (*awss3.GetO
 		return nil, err
 	}
 	modified := timeIn(r.Header, "Last-Modified")
+	if r.StatusCode == http.StatusPreconditionFailed { // which HTTP itself defines, whatever is written beside it
+		drain(r.Body)
+		return nil, &smithyhttp.ResponseError{
+			Response: &smithyhttp.Response{Response: r},
+			Err:      &smithy.GenericAPIError{Code: "PreconditionFailed", Message: "the object is another by now"},
+		}
+	}
 	if r.StatusCode != http.StatusOK && r.StatusCode != http.StatusPartialContent || r.ContentLength < 0 || modified == nil {
 		drain(r.Body)
 		return nil, errElsewhere
