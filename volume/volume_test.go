@@ -20,7 +20,7 @@ import (
 
 // rig is a volume over a real dir store, a real keyring and a real spool.
 type rig struct {
-	t      *testing.T
+	t      testing.TB
 	home   string
 	name   string // of the spool that is open
 	store  store.Store
@@ -31,7 +31,7 @@ type rig struct {
 	v      *Volume
 }
 
-func newRig(t *testing.T, mode crypt.Mode) *rig {
+func newRig(t testing.TB, mode crypt.Mode) *rig {
 	t.Helper()
 	home := t.TempDir()
 	if err := os.Chmod(home, 0o700); err != nil {
@@ -55,7 +55,7 @@ func newRig(t *testing.T, mode crypt.Mode) *rig {
 	return r
 }
 
-type testWriter struct{ t *testing.T }
+type testWriter struct{ t testing.TB }
 
 func (w testWriter) Write(p []byte) (int, error) {
 	w.t.Log(string(bytes.TrimSpace(p)))
