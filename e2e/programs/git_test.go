@@ -4,6 +4,7 @@ import (
 	"path"
 	"strings"
 	"testing"
+	"time"
 
 	"mcfs/e2e/rig"
 )
@@ -44,6 +45,10 @@ git -C repo status --short; cat repo/.git/HEAD; git -C repo rev-parse HEAD HEAD^
 	cold := b.r.Mount("cold")
 	cold.Shell(gitEnvironment + `export HOME='` + b.r.Dir + `/home'
 for d in repo within bare.git; do git -c safe.directory='*' -C $d fsck --full; done; git -c safe.directory='*' -C repo status --short`)
+	// git status has written the index anew: inode numbers are of one mount.
+	if said, err := cold.Mcfs(time.Minute, "sync", cold.Path()); err != nil {
+		t.Errorf("sync: %v: %s", err, said)
+	}
 	b.r.Truth(cold)
 	cold.Unmount()
 }
