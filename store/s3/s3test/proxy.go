@@ -10,6 +10,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -42,17 +43,28 @@ type Fault struct {
 	Hang      bool          // neither forward nor answer until the client leaves
 	Truncate  int64         // cut the connection after so many bytes of the response's body
 	StallBody bool          // with Truncate: hang there instead of cutting
+	Break     Place         // reset the connection there; see break.go
+	Silent    bool          // with Break: fall silent there instead
+	Garble    Place         // change bytes in the middle of that body
+	Shorten   bool          // answer with half of the body, whole by its length
+	Page      string        // with Status: answer with this web page, not with an error
 }
 
 // Proxy stands in front of a server and is transparent to signatures: it keeps
-// the Host header, the path and the query as they came.
+// the Host header, the path and the query as they came. It can stand in front of
+// a KMS as well, whose actions it knows by name.
 type Proxy struct {
+	URL string // what clients talk to
+
+	target   *url.URL
+	forward  http.RoundTripper
 	mu       sync.Mutex
 	requests []*Request
 	hook     func(Request) Fault
 	plans    []*plan
 	inFlight atomic.Int64
 	peak     atomic.Int64
+	behind   atomic.Int64 // requests that the server has
 }
 
 type plan struct {
@@ -129,7 +141,28 @@ func (p *Proxy) Wait(tb testing.TB, op string, n int) {
 	tb.Fatalf("saw %d requests of %q, want %d: %v", p.Count(op), op, n, p.Ops())
 }
 
-func (p *Proxy) start(tb testing.TB, target string) string {
+// StartProxy runs a proxy in front of a server until the test ends. Servers may
+// have any number of them.
+func StartProxy(tb testing.TB, target string) *Proxy {
+	tb.Helper()
+	p := &Proxy{}
+	p.start(tb, target)
+	return p
+}
+
+// Settle waits until the server behind has ended what it was asked, also where
+// the client has left before; it fails the test after 10 s. What hangs by a
+// fault does not count.
+func (p *Proxy) Settle(tb testing.TB) {
+	tb.Helper()
+	for deadline := time.Now().Add(10 * time.Second); p.behind.Load() > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			tb.Fatal("requests are still under way")
+		}
+	}
+}
+
+func (p *Proxy) start(tb testing.TB, target string) {
 	tb.Helper()
 	upstream, err := url.Parse(target)
 	if err != nil {
@@ -140,12 +173,13 @@ func (p *Proxy) start(tb testing.TB, target string) string {
 		tb.Fatal(err)
 	}
 	transport := &http.Transport{MaxIdleConnsPerHost: 64, DisableCompression: true}
+	p.target, p.forward = upstream, &counting{transport, &p.behind}
 	reverse := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) { // Host stays: it is signed
 			r.Out.URL.Scheme, r.Out.URL.Host = upstream.Scheme, upstream.Host
 			r.Out.URL.RawQuery = r.In.URL.RawQuery
 		},
-		Transport:     transport,
+		Transport:     p.forward,
 		FlushInterval: -1,
 		// The client sees a cut connection, as it would without the proxy.
 		ErrorHandler: func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) },
@@ -167,7 +201,7 @@ func (p *Proxy) start(tb testing.TB, target string) string {
 		<-done
 		transport.CloseIdleConnections()
 	})
-	return "http://" + l.Addr().String()
+	p.URL = "http://" + l.Addr().String()
 }
 
 func (p *Proxy) handler(next http.Handler) http.HandlerFunc {
@@ -186,11 +220,11 @@ func (p *Proxy) handler(next http.Handler) http.HandlerFunc {
 			rec.Status, rec.Sent, rec.Received = out.status, body.n.Load(), out.n
 			rec.Took = time.Since(rec.Start)
 		}()
-		apply(fault, out, r, next)
+		p.apply(fault, out, r, next)
 	}
 }
 
-func apply(f Fault, w *watched, r *http.Request, next http.Handler) {
+func (p *Proxy) apply(f Fault, w *watched, r *http.Request, next http.Handler) {
 	if f.Delay > 0 {
 		select {
 		case <-time.After(f.Delay):
@@ -205,18 +239,39 @@ func apply(f Fault, w *watched, r *http.Request, next http.Handler) {
 	case f.Cut:
 		panic(http.ErrAbortHandler)
 	case f.Status != 0:
-		_, _ = io.Copy(io.Discard, r.Body)
-		maps.Copy(w.Header(), f.Header)
-		w.Header().Set("Content-Type", "application/xml")
-		w.WriteHeader(f.Status)
-		if r.Method != http.MethodHead {
-			fmt.Fprintf(w, "<Error><Code>%s</Code><Message>as the test wants</Message></Error>", f.Code)
-		}
+		refuse(f, w, r)
 	case f.Lose:
 		next.ServeHTTP(&swallowed{header: http.Header{}}, r)
 		panic(http.ErrAbortHandler)
+	case f.Break != Nowhere:
+		p.breakOff(f, w, r)
+	case f.Garble == ResponseBody, f.Shorten:
+		p.alter(f, w, r)
+	case f.Garble == RequestBody:
+		r.Body = &garbled{ReadCloser: r.Body, at: r.ContentLength / 2}
+		next.ServeHTTP(w, r)
 	default:
 		next.ServeHTTP(w, r)
+	}
+}
+
+// refuse answers in the server's place, as S3 or KMS would.
+func refuse(f Fault, w http.ResponseWriter, r *http.Request) {
+	_, _ = io.Copy(io.Discard, r.Body)
+	maps.Copy(w.Header(), f.Header)
+	kind, text := "application/xml", "<Error><Code>%s</Code><Message>as the test wants</Message></Error>"
+	if r.Header.Get("X-Amz-Target") != "" {
+		kind, text = "application/x-amz-json-1.1", `{"__type":"%s","message":"as the test wants"}`
+	}
+	text = fmt.Sprintf(text, f.Code)
+	if f.Page != "" {
+		kind, text = "text/html; charset=utf-8", f.Page
+	}
+	w.Header().Set("Content-Type", kind)
+	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
+	w.WriteHeader(f.Status)
+	if r.Method != http.MethodHead {
+		_, _ = io.WriteString(w, text)
 	}
 }
 
@@ -243,9 +298,12 @@ func (p *Proxy) record(r *http.Request) (*Request, Fault) {
 	return rec, p.hook(*rec)
 }
 
-// operation gives a request S3's name for it.
+// operation gives a request S3's name for it, or KMS's.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html
 func operation(r *http.Request) string {
+	if _, action, ok := strings.Cut(r.Header.Get("X-Amz-Target"), "."); ok {
+		return action
+	}
 	q := r.URL.Query()
 	_, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	if key == "" {
@@ -283,6 +341,18 @@ func operation(r *http.Request) string {
 		return "HeadObject"
 	}
 	return r.Method + " object"
+}
+
+// counting counts the requests that the server has not answered.
+type counting struct {
+	http.RoundTripper
+	n *atomic.Int64
+}
+
+func (c *counting) RoundTrip(r *http.Request) (*http.Response, error) {
+	c.n.Add(1)
+	defer c.n.Add(-1)
+	return c.RoundTripper.RoundTrip(r)
 }
 
 // counted counts the bytes of a request.

@@ -86,7 +86,8 @@ func Start(tb testing.TB, opts ...Option) *Server {
 	s.startAnywhere()
 	s.URL = s.Direct
 	if s.Proxy != nil {
-		s.URL = s.Proxy.start(tb, s.Direct)
+		s.Proxy.start(tb, s.Direct)
+		s.URL = s.Proxy.URL
 	}
 	s.createBucket()
 	return s
