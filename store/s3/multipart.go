@@ -34,12 +34,16 @@ func (s *Store) begin(ctx context.Context, key string, attr store.Attributes, su
 		StorageClass: types.StorageClass(s.o.StorageClass), RequestPayer: s.payer(),
 		ServerSideEncryption: types.ServerSideEncryption(s.o.SSE), SSEKMSKeyId: opt(s.o.SSEKMSKeyID),
 		ChecksumAlgorithm: sum,
-	})
+	}, once)
 	if err != nil {
 		return store.Upload{}, s.failure(ctx, "begin", key, err)
 	}
 	return store.Upload{Key: key, ID: aws.ToString(out.UploadId), Initiated: answered(out.ResultMetadata)}, nil
 }
+
+// once leaves it to the caller to send a request again. Each that begins an upload
+// may have begun one, whatever became of its answer: who sends it has to know of all.
+func once(o *awss3.Options) { o.RetryMaxAttempts = 1 }
 
 // PutPart stores one part.
 func (s *Store) PutPart(ctx context.Context, up store.Upload, number int, b store.Body) (store.Part, error) {
