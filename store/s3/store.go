@@ -157,6 +157,7 @@ func newRetryer() aws.Retryer {
 		r.RateLimiter = ratelimit.None
 		// A stalled attempt has used up the time without progress already.
 		r.Retryables = append([]retry.IsErrorRetryable{
+			retry.RetryableHTTPStatusCode{Codes: map[int]struct{}{http.StatusTooManyRequests: {}}},
 			retry.IsErrorRetryableFunc(func(err error) aws.Ternary {
 				if errors.Is(err, errStalled) || errors.Is(err, errShortBody) || errors.As(err, new(*credentialsError)) {
 					return aws.FalseTernary
