@@ -24,16 +24,19 @@ func (s *Store) Check(ctx context.Context) error {
 	}
 	limited, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	_, err := s.client.ListObjectsV2(limited, &awss3.ListObjectsV2Input{
+	out, err := s.client.ListObjectsV2(limited, &awss3.ListObjectsV2Input{
 		Bucket: &s.o.Bucket, Prefix: s.name(""), MaxKeys: aws.Int32(1), RequestPayer: s.payer(),
 	})
+	if err == nil && out.Name == nil && out.IsTruncated == nil {
+		err = errNonsense
+	}
 	if err == nil {
 		return nil
 	}
 	if ended := store.Ended(ctx); ended != nil {
 		return fmt.Errorf("check bucket %s: %w", s.o.Bucket, ended)
 	}
-	class, said := classify(limited, err)
+	class, said := s.classify(limited, err)
 	text := s.diagnosis(class, err, said)
 	if class == nil {
 		return errors.New(text)

@@ -58,6 +58,9 @@ func (s *Store) copyWhole(ctx context.Context, c store.Copy) (store.Info, error)
 		StorageClass: types.StorageClass(s.o.StorageClass), RequestPayer: s.payer(),
 		ServerSideEncryption: types.ServerSideEncryption(s.o.SSE), SSEKMSKeyId: opt(s.o.SSEKMSKeyID),
 	})
+	if err == nil && (out.CopyObjectResult == nil || aws.ToString(out.CopyObjectResult.ETag) == "") {
+		err = errNonsense
+	}
 	if err != nil {
 		return store.Info{}, s.failure(ctx, "copy to "+s.Address(c.Target)+" from", c.Source, err)
 	}
@@ -65,9 +68,7 @@ func (s *Store) copyWhole(ctx context.Context, c store.Copy) (store.Info, error)
 		Key: c.Target, Size: c.Size, Modified: answered(out.ResultMetadata),
 		ContentType: c.Attributes.ContentType, Metadata: c.Attributes.Metadata,
 	}
-	if out.CopyObjectResult != nil {
-		info.ETag = quoted(out.CopyObjectResult.ETag)
-	}
+	info.ETag = quoted(out.CopyObjectResult.ETag)
 	return info, nil
 }
 
@@ -124,16 +125,19 @@ func (s *Store) copyPart(ctx context.Context, up store.Upload, c store.Copy, num
 		CopySource: s.copySource(c.Source), CopySourceIfMatch: &c.SourceIfMatch,
 		CopySourceRange: aws.String(fmt.Sprintf("bytes=%d-%d", first, last)), RequestPayer: s.payer(),
 	})
+	if err == nil && (out.CopyPartResult == nil || aws.ToString(out.CopyPartResult.ETag) == "") {
+		err = errNonsense
+	}
 	if err != nil {
 		return types.CompletedPart{}, s.failure(ctx, fmt.Sprintf("copy bytes %d to %d of", first, last), c.Source, err)
 	}
-	p := types.CompletedPart{PartNumber: aws.Int32(int32(number))}
-	if r := out.CopyPartResult; r != nil { // checksums that the server made, if it wants them back
-		p.ETag = r.ETag
-		p.ChecksumCRC32, p.ChecksumCRC32C, p.ChecksumCRC64NVME = r.ChecksumCRC32, r.ChecksumCRC32C, r.ChecksumCRC64NVME
-		p.ChecksumSHA1, p.ChecksumSHA256 = r.ChecksumSHA1, r.ChecksumSHA256
-	}
-	return p, nil
+	r := out.CopyPartResult
+	return types.CompletedPart{
+		PartNumber: aws.Int32(int32(number)), ETag: r.ETag,
+		// Checksums that the server made, if it wants them back.
+		ChecksumCRC32: r.ChecksumCRC32, ChecksumCRC32C: r.ChecksumCRC32C, ChecksumCRC64NVME: r.ChecksumCRC64NVME,
+		ChecksumSHA1: r.ChecksumSHA1, ChecksumSHA256: r.ChecksumSHA256,
+	}, nil
 }
 
 // explainCopy looks at the source after a refusal: some servers check the

@@ -14,6 +14,10 @@ import (
 	"mcfs/store"
 )
 
+// errNonsense: an answer that began well and lacks what every answer of its kind
+// has. It counts as ErrUnavailable, since something on the way may have made it.
+var errNonsense = errors.New("the answer is none that S3 gives")
+
 // errShortBody: the caller's body had fewer bytes than it said. Permanent.
 var errShortBody = errors.New("body is shorter than its size")
 
@@ -22,7 +26,6 @@ var errShortBody = errors.New("body is shorter than its size")
 // https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 var byCode = map[string]error{
 	"NoSuchKey":    store.ErrNotExist,
-	"NotFound":     store.ErrNotExist, // what the SDK makes of an answer to HEAD
 	"NoSuchBucket": store.ErrNoBucket,
 	"NoSuchUpload": store.ErrNoUpload,
 
@@ -75,18 +78,49 @@ func byStatus(status int) error {
 	return nil
 }
 
+// byHeadStatus classifies the answer to a HEAD, which has no body to hold a code.
+// Amazon's 400 to it is said of credentials that have expired.
+func byHeadStatus(status int) error {
+	switch status {
+	case http.StatusNotFound:
+		return store.ErrNotExist
+	case http.StatusBadRequest:
+		return store.ErrDenied
+	case http.StatusConflict:
+		return store.ErrConflict
+	}
+	return byStatus(status)
+}
+
+func toHead(r *smithyhttp.ResponseError) bool {
+	return r != nil && r.Response != nil && r.Response.Response != nil && r.Response.Request != nil && r.Response.Request.Method == http.MethodHead
+}
+
 // failure makes an error of this package: operation, key, class, and what was
 // said, in one line. It is nil if err is.
 func (s *Store) failure(ctx context.Context, op, key string, err error) error {
 	if err == nil {
 		return nil
 	}
-	class, said := classify(ctx, err)
+	class, said := s.classify(ctx, err)
 	if class == nil {
 		return fmt.Errorf("%s %s: %w", op, s.Address(key), said)
 	}
 	return fmt.Errorf("%s %s: %w: %w", op, s.Address(key), class, said)
 }
+
+// classify is class, and has credentials that have expired be read again.
+func (s *Store) classify(ctx context.Context, err error) (class, said error) {
+	class, said = classify(ctx, err)
+	if errors.Is(class, store.ErrDenied) && expired[code(err)] {
+		s.credentials.invalidate()
+	}
+	return class, said
+}
+
+// expired are the codes that speak of a session's end; the last is what the SDK
+// makes of a 400 to a HEAD.
+var expired = map[string]bool{"ExpiredToken": true, "TokenRefreshRequired": true, "InvalidToken": true, "BadRequest": true}
 
 // classify finds the class of an error, nil if there is none, and the part of
 // the SDK's long text that tells something.
@@ -100,8 +134,10 @@ func classify(ctx context.Context, err error) (class, said error) {
 	if errors.Is(err, errShortBody) {
 		return nil, errShortBody
 	}
-	if errors.Is(err, errStalled) {
-		return store.ErrUnavailable, errStalled
+	for _, ours := range []error{errStalled, errStranger, errNonsense} {
+		if errors.Is(err, ours) {
+			return store.ErrUnavailable, ours
+		}
 	}
 	var cred *credentialsError
 	if errors.As(err, &cred) {
@@ -122,16 +158,16 @@ func classify(ctx context.Context, err error) (class, said error) {
 		if class, ok := byCode[api.ErrorCode()]; ok {
 			return class, said
 		}
+		if toHead(response) {
+			return byHeadStatus(status), said
+		}
 		return byStatus(status), said
 	}
 	var send *smithyhttp.RequestSendError
 	if errors.As(err, &send) {
 		return store.ErrUnavailable, send.Err
 	}
-	if status == http.StatusNotFound { // without a word more
-		return store.ErrNotExist, err
-	}
-	if status >= 300 {
+	if status >= 300 && byStatus(status) != nil {
 		return byStatus(status), err
 	}
 	// An answer that began well and broke off, or could not be parsed.

@@ -30,6 +30,9 @@ func (s *Store) List(ctx context.Context, prefix, delimiter, token string, limit
 		Bucket: &s.o.Bucket, Prefix: s.name(prefix), Delimiter: opt(delimiter), ContinuationToken: opt(token),
 		MaxKeys: aws.Int32(int32(limit)), EncodingType: types.EncodingTypeUrl, RequestPayer: s.payer(),
 	})
+	if err == nil && !l.Told {
+		err = errNonsense // an empty listing would tell of a bucket where nothing is left
+	}
 	if err != nil {
 		return store.Page{}, s.failure(ctx, "list", prefix, err)
 	}
@@ -108,7 +111,7 @@ func readListing(r *http.Response) (*listing, error) {
 // listingOf is the same, as the SDK has read it.
 func listingOf(out *awss3.ListObjectsV2Output) listing {
 	l := listing{
-		Objects: make([]listed, 0, len(out.Contents)), Truncated: aws.ToBool(out.IsTruncated),
+		Objects: make([]listed, 0, len(out.Contents)), Told: out.IsTruncated != nil, Truncated: aws.ToBool(out.IsTruncated),
 		Next: aws.ToString(out.NextContinuationToken), Encoding: string(out.EncodingType),
 	}
 	for _, o := range out.Contents {

@@ -11,6 +11,7 @@ import (
 type listing struct {
 	Objects   []listed
 	Prefixes  []string
+	Told      bool // whether there is more, as every listing does
 	Truncated bool
 	Next      string
 	Encoding  string
@@ -46,7 +47,7 @@ func parseListing(text []byte) (listing, error) {
 		case "CommonPrefixes":
 			l.Prefixes = append(l.Prefixes, s.prefix())
 		case "IsTruncated":
-			l.Truncated = s.boolean()
+			l.Told, l.Truncated = true, s.boolean()
 		case "NextContinuationToken":
 			l.Next = s.text()
 		case "EncodingType":

@@ -35,6 +35,9 @@ func (s *Store) begin(ctx context.Context, key string, attr store.Attributes, su
 		ServerSideEncryption: types.ServerSideEncryption(s.o.SSE), SSEKMSKeyId: opt(s.o.SSEKMSKeyID),
 		ChecksumAlgorithm: sum,
 	}, once)
+	if err == nil && aws.ToString(out.UploadId) == "" {
+		err = errNonsense
+	}
 	if err != nil {
 		return store.Upload{}, s.failure(ctx, "begin", key, err)
 	}
@@ -62,6 +65,9 @@ func (s *Store) PutPart(ctx context.Context, up store.Upload, number int, b stor
 		Body: body, ContentLength: aws.Int64(b.Size),
 		RequestPayer: s.payer(), ChecksumCRC32C: s.crc32c(b.CRC32C),
 	}, s.content)
+	if err == nil && aws.ToString(out.ETag) == "" {
+		err = errNonsense
+	}
 	if err != nil {
 		return store.Part{}, s.failure(ctx, fmt.Sprintf("put part %d of", number), up.Key, err)
 	}
@@ -90,6 +96,9 @@ func (s *Store) complete(ctx context.Context, up store.Upload, parts []store.Par
 	}
 	in.IfMatch, in.IfNoneMatch = conditions(cond)
 	out, err := s.client.CompleteMultipartUpload(ctx, in)
+	if err == nil && aws.ToString(out.ETag) == "" {
+		err = errNonsense
+	}
 	if err != nil {
 		return store.Info{}, s.failure(ctx, "complete", up.Key, writeError(err, cond))
 	}
@@ -122,6 +131,9 @@ func (s *Store) Uploads(ctx context.Context, prefix string) ([]store.Upload, err
 	var all []store.Upload
 	for {
 		out, err := s.client.ListMultipartUploads(ctx, in)
+		if err == nil && out.Bucket == nil && out.IsTruncated == nil {
+			err = errNonsense
+		}
 		if err != nil {
 			return nil, s.failure(ctx, "list uploads of", prefix, err)
 		}
@@ -157,6 +169,9 @@ func (s *Store) Parts(ctx context.Context, up store.Upload) ([]store.Part, error
 	var all []store.Part
 	for {
 		out, err := s.client.ListParts(ctx, in)
+		if err == nil && out.UploadId == nil && out.IsTruncated == nil {
+			err = errNonsense
+		}
 		if err != nil {
 			return nil, s.failure(ctx, "list parts of", up.Key, err)
 		}

@@ -42,6 +42,9 @@ func (s *Store) Put(ctx context.Context, key string, b store.Body, attr store.At
 	}
 	in.IfMatch, in.IfNoneMatch = conditions(cond)
 	out, err := s.client.PutObject(ctx, in, s.content)
+	if err == nil && aws.ToString(out.ETag) == "" {
+		err = errNonsense
+	}
 	if err != nil {
 		return store.Info{}, s.failure(ctx, "put", key, writeError(err, cond))
 	}
@@ -66,6 +69,9 @@ func (s *Store) Head(ctx context.Context, key string) (store.Info, error) {
 		return store.Info{}, err
 	}
 	out, when, err := s.headObject(ctx, key)
+	if err == nil && aws.ToString(out.ETag) == "" {
+		err = errNonsense
+	}
 	if err != nil {
 		return store.Info{}, s.failure(ctx, "head", key, err)
 	}
@@ -91,9 +97,12 @@ func (s *Store) Get(ctx context.Context, key string, r store.Range, ifMatch stri
 		return nil, store.Info{}, s.failure(ctx, "get", key, err)
 	}
 	size, err := whole(out, r)
+	if err == nil && aws.ToString(out.ETag) == "" {
+		err = errors.New("it has no ETag")
+	}
 	if err != nil {
 		_ = out.Body.Close()
-		return nil, store.Info{}, fmt.Errorf("get %s: %w", s.Address(key), err)
+		return nil, store.Info{}, fmt.Errorf("get %s: %w: %w: %w", s.Address(key), store.ErrUnavailable, errNonsense, err)
 	}
 	info := store.Info{
 		Key: key, Size: size, ETag: quoted(out.ETag), Modified: aws.ToTime(out.LastModified),

@@ -61,6 +61,8 @@ type Store struct {
 	direct    *direct
 	transport *http.Transport
 	o         Options
+	// What the client signs with, unless there is nothing.
+	credentials *credentialsSource
 	// For the two operations that carry content; see payload.
 	content func(*awss3.Options)
 	// The least that one UploadPartCopy moves, in bytes.
@@ -81,7 +83,10 @@ func New(o Options) (*Store, error) {
 		return nil, err
 	}
 	transport := newTransport(o.AWS.HTTPClient, o.Concurrency)
-	s := &Store{transport: transport, o: o, content: payload(o.Endpoint), copySize: copyPart}
+	s := &Store{
+		transport: transport, o: o, content: payload(o.Endpoint), copySize: copyPart,
+		credentials: &credentialsSource{o.AWS.Credentials, o.Timeout},
+	}
 	s.client = awss3.NewFromConfig(o.AWS, func(c *awss3.Options) {
 		c.Region = o.Region
 		c.UsePathStyle = o.PathStyle
@@ -93,7 +98,9 @@ func New(o Options) (*Store, error) {
 			// S3 redirects to other regions; a signature does not follow.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		}
-		c.Credentials = boundedCredentials(o.AWS.Credentials, o.Timeout)
+		if !anonymous(o.AWS.Credentials) {
+			c.Credentials = s.credentials
+		}
 		c.Retryer = newRetryer()
 		c.RetryMaxAttempts = maxAttempts
 		c.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired

@@ -8,14 +8,19 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 )
 
-// errStalled is the cause of a request that ended because no byte moved.
-var errStalled = errors.New("no progress within the time limit")
+var (
+	// errStalled is the cause of a request that ended because no byte moved.
+	errStalled = errors.New("no progress within the time limit")
+	// errStranger: somebody on the way answers in the server's place.
+	errStranger = errors.New("a web page came instead of an answer: something on the way speaks for the server")
+)
 
 const (
 	dialTimeout = 5 * time.Second
@@ -76,8 +81,19 @@ func (w *watchdog) RoundTrip(r *http.Request) (*http.Response, error) {
 		cancel(nil)
 		return nil, err
 	}
+	if stranger(resp) {
+		_ = resp.Body.Close()
+		cancel(nil)
+		return nil, errStranger
+	}
 	resp.Body = &receiving{ReadCloser: resp.Body, ctx: ctx, cancel: cancel, clock: clock, timeout: w.timeout}
 	return resp, nil
+}
+
+// stranger knows the pages of a network that wants a login, or of a proxy whose
+// server is away. An object may be a web page too, but has an ETag; errors are XML.
+func stranger(r *http.Response) bool {
+	return strings.HasPrefix(r.Header.Get("Content-Type"), "text/html") && r.Header.Get("Etag") == ""
 }
 
 // stalled puts the watchdog's cause in the place of what a connection says when it is cancelled.
@@ -141,11 +157,12 @@ type credentialsSource struct {
 	timeout time.Duration
 }
 
-func boundedCredentials(p aws.CredentialsProvider, timeout time.Duration) aws.CredentialsProvider {
-	if p == nil || aws.IsCredentialsProvider(p, aws.AnonymousCredentials{}) {
-		return p
+// invalidate has the source asked anew at the next call. The SDK does so only
+// when credentials have told beforehand when they expire.
+func (c *credentialsSource) invalidate() {
+	if cache, ok := c.CredentialsProvider.(interface{ Invalidate() }); ok {
+		cache.Invalidate()
 	}
-	return &credentialsSource{p, timeout}
 }
 
 func (c *credentialsSource) Retrieve(ctx context.Context) (aws.Credentials, error) {
