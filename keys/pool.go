@@ -53,9 +53,9 @@ type Pool struct {
 
 	mu      sync.Mutex
 	ready   []pooledKey // oldest first
-	waiters []chan fetched
-	fetches int // running
-	target  int // keys to hold ready
+	waiters []waiter    // who came first, first
+	fetches int         // running
+	target  int         // keys to hold ready
 	started bool
 	closed  bool
 	failure error         // the last one, nil after a success
@@ -66,6 +66,11 @@ type Pool struct {
 type pooledKey struct {
 	DataKey
 	born time.Time
+}
+
+type waiter struct {
+	ch    chan fetched
+	since time.Time
 }
 
 type fetched struct {
@@ -117,7 +122,7 @@ func (p *Pool) Get(ctx context.Context) (DataKey, error) {
 		p.grow()
 	}
 	ch := make(chan fetched, 1)
-	p.waiters = append(p.waiters, ch)
+	p.waiters = append(p.waiters, waiter{ch, time.Now()})
 	p.fill()
 	p.mu.Unlock()
 	select {
@@ -137,7 +142,7 @@ func (p *Pool) giveUp(ctx context.Context, ch chan fetched) (DataKey, error) {
 		return f.key, f.err
 	default:
 	}
-	p.waiters = slices.DeleteFunc(p.waiters, func(c chan fetched) bool { return c == ch })
+	p.waiters = slices.DeleteFunc(p.waiters, func(w waiter) bool { return w.ch == ch })
 	if p.failure != nil {
 		return DataKey{}, fmt.Errorf("wait for a data key: %w; the last one failed: %w", context.Cause(ctx), p.failure)
 	}
@@ -170,7 +175,7 @@ func (p *Pool) Close() {
 		p.ready[i].Wipe()
 	}
 	p.ready = nil
-	p.failWaiters(ErrPoolClosed)
+	p.failWaiters(len(p.waiters), ErrPoolClosed)
 	p.mu.Unlock()
 	p.wg.Wait()
 }
@@ -200,6 +205,7 @@ func (p *Pool) fill() {
 
 // fetch makes one key and gives it to whoever waits longest, or keeps it ready.
 func (p *Pool) fetch() {
+	begun := time.Now()
 	key, err := p.keeper.New(p.ctx, p.bits)
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -209,7 +215,7 @@ func (p *Pool) fetch() {
 		return
 	}
 	if err != nil {
-		p.failed(err)
+		p.failed(begun, err)
 	} else {
 		p.succeeded(key)
 	}
@@ -223,7 +229,7 @@ func (p *Pool) succeeded(key DataKey) {
 	}
 	p.failure, p.backoff, p.retryAt = nil, 0, time.Time{}
 	if len(p.waiters) > 0 {
-		p.waiters[0] <- fetched{key: key}
+		p.waiters[0].ch <- fetched{key: key}
 		p.waiters = p.waiters[1:]
 		return
 	}
@@ -235,8 +241,9 @@ func (p *Pool) succeeded(key DataKey) {
 }
 
 // failed tells whoever waits longest, or everybody if waiting cannot help, and
-// puts off the refills.
-func (p *Pool) failed(err error) {
+// puts off the refills. Who came after the fetch had begun gets another: what
+// held it up may be over.
+func (p *Pool) failed(begun time.Time, err error) {
 	now := time.Now()
 	if p.failure == nil {
 		p.log.Warn("no data keys can be had", "error", err)
@@ -246,21 +253,22 @@ func (p *Pool) failed(err error) {
 		p.backoff = min(max(p.backoff*2, firstBackoff), maxBackoff)
 		p.retryAt = now.Add(p.backoff)
 	}
-	if errors.Is(err, ErrDenied) || errors.Is(err, ErrKeyState) {
-		p.failWaiters(err)
-		return
+	n := 0 // that were there before
+	for n < len(p.waiters) && !p.waiters[n].since.After(begun) {
+		n++
 	}
-	if len(p.waiters) > 0 {
-		p.waiters[0] <- fetched{err: err}
-		p.waiters = p.waiters[1:]
+	if !errors.Is(err, ErrDenied) && !errors.Is(err, ErrKeyState) {
+		n = min(n, 1)
 	}
+	p.failWaiters(n, err)
 }
 
-func (p *Pool) failWaiters(err error) {
-	for _, ch := range p.waiters {
-		ch <- fetched{err: err}
+// failWaiters tells the first n.
+func (p *Pool) failWaiters(n int, err error) {
+	for _, w := range p.waiters[:n] {
+		w.ch <- fetched{err: err}
 	}
-	p.waiters = nil
+	p.waiters = p.waiters[n:]
 }
 
 // care wipes keys as they grow old, and takes refills up again after a backoff.

@@ -197,6 +197,24 @@ func TestPoolPermanentFailure(t *testing.T) {
 	})
 }
 
+// A fetch that began before somebody came fails without them: what held it up may
+// be over by then.
+func TestPoolOldFailure(t *testing.T) {
+	for _, kind := range []error{ErrUnavailable, ErrKeyState} {
+		inBubble(t, func(t *testing.T, f *faulty) {
+			p := NewPool(f, PoolOptions{Size: 1})
+			defer p.Close()
+			f.fail(kind)
+			p.Warm()
+			time.Sleep(f.latency / 2)
+			time.AfterFunc(f.latency*3/4, func() { f.fail(nil) })
+			if _, err := p.Get(t.Context()); err != nil {
+				t.Errorf("%v is over, yet: %v", kind, err)
+			}
+		})
+	}
+}
+
 func TestPoolHonoursContext(t *testing.T) {
 	inBubble(t, func(t *testing.T, f *faulty) {
 		f.latency = 10 * time.Second
