@@ -54,14 +54,16 @@ type KMSOptions struct {
 // KMS is the keeper that AWS KMS is. Every call carries MediaConvert's
 // encryption context, and no other.
 type KMS struct {
-	client   *kms.Client
-	keyID    string // as configured
-	region   string // that requests go to
-	fixed    bool   // one endpoint, whatever the region
-	generate bool
-	timeout  time.Duration
-	log      *slog.Logger
-	arn      atomic.Pointer[string] // learned from responses
+	client *kms.Client
+	// What the client signs with.
+	credentials *taggedCredentials
+	keyID       string // as configured
+	region      string // that requests go to
+	fixed       bool   // one endpoint, whatever the region
+	generate    bool
+	timeout     time.Duration
+	log         *slog.Logger
+	arn         atomic.Pointer[string] // learned from responses
 }
 
 var _ Keeper = (*KMS)(nil)
@@ -89,7 +91,8 @@ func NewKMS(o KMSOptions) (*KMS, error) {
 	if isKeyARN(o.KeyID) {
 		k.arn.Store(&o.KeyID)
 	}
-	k.client = newKMSClient(o, region, k.timeout)
+	k.credentials = &taggedCredentials{o.AWS.Credentials}
+	k.client = newKMSClient(o, k.credentials, region, k.timeout)
 	endpoint := aws.ToString(k.client.Options().BaseEndpoint)
 	k.fixed = endpoint != ""
 	return k, checkEndpoint(endpoint)

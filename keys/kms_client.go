@@ -23,7 +23,7 @@ const defaultAttempts = 4
 
 // newKMSClient makes every choice explicit that the environment could make
 // otherwise: retries, deadlines of one attempt, and that no body is logged.
-func newKMSClient(o KMSOptions, region string, timeout time.Duration) *kms.Client {
+func newKMSClient(o KMSOptions, credentials aws.CredentialsProvider, region string, timeout time.Duration) *kms.Client {
 	attempts := o.MaxAttempts
 	if attempts <= 0 {
 		attempts = defaultAttempts
@@ -33,7 +33,7 @@ func newKMSClient(o KMSOptions, region string, timeout time.Duration) *kms.Clien
 		if o.Endpoint != "" {
 			c.BaseEndpoint = &o.Endpoint
 		}
-		c.Credentials = &taggedCredentials{o.AWS.Credentials}
+		c.Credentials = credentials
 		c.HTTPClient = boundAttempt(c.HTTPClient, timeout)
 		c.RetryMode = aws.RetryModeStandard
 		c.RetryMaxAttempts = attempts
@@ -82,6 +82,14 @@ func (t *taggedCredentials) Retrieve(ctx context.Context) (aws.Credentials, erro
 		return c, &credentialsError{errors.New("the provider gave none")}
 	}
 	return c, err
+}
+
+// invalidate has the provider asked anew at the next call. The SDK does so only
+// when credentials have told beforehand when they expire.
+func (t *taggedCredentials) invalidate() {
+	if cache, ok := t.inner.(interface{ Invalidate() }); ok {
+		cache.Invalidate()
+	}
 }
 
 type credentialsError struct{ err error }
