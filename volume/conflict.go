@@ -129,16 +129,20 @@ func (v *Volume) conflict(n *Node, a *attempt) {
 		v.noteConflict(was, v.path(n), n)
 	}
 	n.lock()
-	n.displaced, n.replaces = n.gen, nil
+	gen := n.gen
+	n.replaces = nil
 	if n.state == Uploading || n.state == Publishing {
 		n.step(evFail)
 	}
-	n.turn()
 	n.unlock()
 	v.mu.Unlock()
 	if err := errors.Join(v.keepBytes(n, false), v.journalNamed(n)); err != nil {
 		v.log.Error("a conflicting draft is not safe in the spool", "path", a.path, "cause", err)
 	}
+	n.lock()
+	n.displaced = max(n.displaced, gen)
+	n.turn() // who waits in close is told that it is kept, and so it is
+	n.unlock()
 	v.ask(n, false)
 }
 
