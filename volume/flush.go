@@ -77,8 +77,8 @@ func (n *Node) await(ctx context.Context, gen uint64) error {
 			return nil
 		case lost:
 			return failure
-		case errors.Is(failure, store.ErrDenied):
-			return errorsIO(failure)
+		case errors.Is(failure, store.ErrDenied): // somebody has to do something first
+			return n.giveUpWaiting(failure)
 		}
 		select {
 		case <-turned:
