@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
 	"time"
 
 	"mcfs/sidecar"
@@ -90,15 +89,10 @@ type foundSidecar struct {
 
 // lookSidecar reads the sidecar of key; nil if there is none.
 func (v *Volume) lookSidecar(ctx context.Context, key string) (*foundSidecar, error) {
-	body, info, err := v.store.Get(ctx, sidecar.Name(key), store.Range{}, "")
+	text, info, err := v.readSmall(ctx, sidecar.Name(key), maxDocument)
 	if errors.Is(err, store.ErrNotExist) {
 		return nil, nil
 	}
-	if err != nil {
-		return nil, fmt.Errorf("look at sidecar of %s: %w", key, err)
-	}
-	defer body.Close()
-	text, err := io.ReadAll(io.LimitReader(body, maxDocument))
 	if err != nil {
 		return nil, fmt.Errorf("look at sidecar of %s: %w", key, err)
 	}

@@ -6,7 +6,6 @@ import (
 	"crypto/aes"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"time"
 
@@ -250,18 +249,13 @@ func (v *Volume) openTarget(ctx context.Context, ver *version) (string, error) {
 // fetchTarget gets a symlink's object, which is small, and remembers it with the description.
 func (v *Volume) fetchTarget(ctx context.Context, ver *version) ([]byte, error) {
 	key, _ := ver.place()
-	r, info, err := v.store.Get(ctx, key, store.Range{}, "")
+	body, info, err := v.readSmall(ctx, key, maxTarget+2*aes.BlockSize)
 	if err != nil {
 		return nil, err
 	}
-	defer r.Close()
 	obj, ours, err := sidecar.ParseObject(info.Metadata)
 	if err != nil || !ours || !bytes.Equal(obj.IV, ver.iv) {
 		return nil, errors.Join(ErrStale, err)
-	}
-	body, err := io.ReadAll(io.LimitReader(r, maxTarget+2*aes.BlockSize))
-	if err != nil {
-		return nil, err
 	}
 	ver.mu.Lock()
 	ver.body = body

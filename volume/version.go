@@ -217,30 +217,52 @@ func (v *Volume) load(ctx context.Context, l listing) (*version, error) {
 // one HEAD. What is malformed, or belongs to another object, gives a version that
 // can be listed but not read (damage).
 func (v *Volume) describeObject(ctx context.Context, l listing) (*version, error) {
-	key := l.key
-	x := &version{
-		key: key, etag: l.etag, cipher: l.size, modified: l.modified,
-		attr: sidecar.Attr{Mode: modeFile | 0o644, UID: v.o.UID, GID: v.o.GID, Mtime: l.modified},
-	}
-	var err error
-	if l.side.etag != "" {
-		err = v.loadSidecar(ctx, x)
-	} else {
-		err = v.loadObject(ctx, x)
+	x, err := v.askFor(ctx, l)
+	if err != nil && !transient(err) { // it may have been well when it left the store: damage is remembered
+		x, err = v.askFor(ctx, l)
 	}
 	if err != nil && transient(err) {
-		return nil, fmt.Errorf("describe %s: %w", key, err)
+		return nil, fmt.Errorf("describe %s: %w", l.key, err)
 	}
 	if err != nil {
-		v.log.Error("file cannot be read", "path", key, "cause", err)
+		v.log.Error("file cannot be read", "path", l.key, "cause", err)
 		x.plain, x.damage = x.cipher, errors.Join(ErrIO, err)
 	}
 	return x, nil
 }
 
+// askFor gives as much of the description as could be had, also with an error.
+func (v *Volume) askFor(ctx context.Context, l listing) (*version, error) {
+	x := &version{
+		key: l.key, etag: l.etag, cipher: l.size, modified: l.modified,
+		attr: sidecar.Attr{Mode: modeFile | 0o644, UID: v.o.UID, GID: v.o.GID, Mtime: l.modified},
+	}
+	if l.side.etag != "" {
+		return x, v.loadSidecar(ctx, x)
+	}
+	return x, v.loadObject(ctx, x)
+}
+
+// readSmall reads an object of at most limit bytes. The store repeats a request
+// by itself, but not one whose answer breaks off in its body: this does, once.
+func (v *Volume) readSmall(ctx context.Context, key string, limit int64) (p []byte, info store.Info, err error) {
+	for range 2 {
+		var body io.ReadCloser
+		if body, info, err = v.store.Get(ctx, key, store.Range{}, ""); err != nil {
+			return nil, info, err
+		}
+		p, err = io.ReadAll(io.LimitReader(body, limit))
+		_ = body.Close()
+		if err == nil || ctx.Err() != nil {
+			break
+		}
+	}
+	return p, info, err
+}
+
 // transient says that another try may give another answer.
 func transient(err error) bool {
-	return errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrDenied) ||
+	return errors.Is(err, store.ErrUnavailable) || errors.Is(err, store.ErrDenied) || errors.Is(err, store.ErrChecksum) ||
 		errors.Is(err, store.ErrNotExist) || errors.Is(err, store.ErrNoBucket) || errors.Is(err, store.ErrConflict) ||
 		errors.Is(err, keys.ErrUnavailable) || errors.Is(err, keys.ErrDenied) || errors.Is(err, keys.ErrKeyState) ||
 		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, errStopping)
@@ -248,15 +270,10 @@ func transient(err error) bool {
 
 // loadSidecar believes the sidecar if its hint names the object's ETag, else if its IV is the object's.
 func (v *Volume) loadSidecar(ctx context.Context, x *version) error {
-	body, info, err := v.store.Get(ctx, sidecar.Name(x.key), store.Range{}, "")
+	text, info, err := v.readSmall(ctx, sidecar.Name(x.key), maxDocument)
 	if errors.Is(err, store.ErrNotExist) {
 		return v.loadObject(ctx, x)
 	}
-	if err != nil {
-		return err
-	}
-	defer body.Close()
-	text, err := io.ReadAll(io.LimitReader(body, 64<<10))
 	if err != nil {
 		return err
 	}
