@@ -26,7 +26,7 @@ import (
 // What a caller can decide upon; test with errors.Is. Whatever is none of
 // these is permanent and not understood.
 var (
-	// ErrNotExist: no such object. (Head alone cannot tell a missing bucket from a missing object: S3's answer to HEAD has no body.)
+	// ErrNotExist: no such object.
 	ErrNotExist = errors.New("no such object")
 	// ErrNoBucket: the bucket, or the directory, is not there. Never mistaken for a missing object.
 	ErrNoBucket = errors.New("no such bucket")

@@ -22,8 +22,8 @@ package faults
 //     lost may leave an upload that nobody knows. Its caller looks for that one.
 //   - The answers to Put, PutPart, Abort, Head and Delete have no body that could
 //     break. What they say stands in their headers.
-//   - HEAD has no body to name what is missing, so the bucket's absence is taken
-//     for the object's.
+//   - HEAD has no body to name what is missing. After a 404 a GET is asked, and
+//     the HEAD repeated where the GET finds something.
 //   - Get cannot tell an object that was cut short or altered on its way without
 //     TLS, unless it knows the range. The sidecar's size, tag and MAC tell: see
 //     TestRead.
@@ -99,7 +99,7 @@ server mute                       | down    down     down    down    down    dow
 403                               | deny1   deny1    deny1   deny1   deny1   deny1   deny1
 credentials expired               | deny1   deny1    deny1   deny1   deny1   deny1   deny1
 404 of a proxy                    | ok2     ok2      ok2     ok2     ok2     ok2     ok2
-404 of the bucket                 | bucket1 bucket1  gone1   bucket1 bucket1 bucket1 bucket1
+404 of the bucket                 | bucket1 bucket1  ok2    bucket1 bucket1 bucket1 bucket1
 409                               | busy1   busy1    busy1   busy1   busy1   busy1   busy1
 412                               | cond1   cond1    cond1   cond1   cond1   cond1   cond1
 `

@@ -63,8 +63,26 @@ func writeError(err error, cond store.Condition) error {
 	return err
 }
 
-// Head describes one object.
+// Head describes one object. An answer to HEAD has no body to say what is missing,
+// the object or its bucket: a GET tells.
 func (s *Store) Head(ctx context.Context, key string) (store.Info, error) {
+	info, err := s.head(ctx, key)
+	if !errors.Is(err, store.ErrNotExist) {
+		return info, err
+	}
+	out, look := s.client.GetObject(ctx, &awss3.GetObjectInput{
+		Bucket: &s.o.Bucket, Key: s.name(key), Range: rangeHeader(store.Range{Length: 1}), RequestPayer: s.payer(),
+	})
+	if look == nil {
+		_ = out.Body.Close()
+	}
+	if look == nil || unsatisfiable(look) { // it has come since
+		return s.head(ctx, key)
+	}
+	return store.Info{}, s.failure(ctx, "head", key, look)
+}
+
+func (s *Store) head(ctx context.Context, key string) (store.Info, error) {
 	if err := s.check("head", key, store.Attributes{}, store.Condition{}); err != nil {
 		return store.Info{}, err
 	}
