@@ -43,6 +43,7 @@ func loadAWS(ctx context.Context, c config.Config) (aws.Config, error) {
 	if err != nil {
 		return a, fmt.Errorf("read the AWS configuration: %w: correct ~/.aws/config, or what AWS_PROFILE and AWS_CONFIG_FILE name", err)
 	}
+	a.Credentials = &renewable{provider: a.Credentials}
 	if a.Region != "" || c.Store.Region != "" || c.Store.Endpoint != "" {
 		return a, nil
 	}
