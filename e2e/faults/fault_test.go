@@ -16,6 +16,7 @@ type fault struct {
 	place   place        // in place of the server, if it is not there at all
 	expired bool         // the credentials have expired, and are renewed afterwards
 	silent  bool         // nothing but a deadline ends it
+	core    bool         // it stands for others of its kind where time is short
 }
 
 // place is where a client looks for a server in vain.
@@ -63,18 +64,18 @@ var network = []fault{
 	{name: "reset in every request's header", always: true, at: s3test.Fault{Break: s3test.RequestHeader}},
 	{name: "reset in the request's body", at: s3test.Fault{Break: s3test.RequestBody}},
 	{name: "reset in every request's body", always: true, at: s3test.Fault{Break: s3test.RequestBody}},
-	{name: "reset in the answer's header", at: s3test.Fault{Break: s3test.ResponseHeader}},
+	{name: "reset in the answer's header", core: true, at: s3test.Fault{Break: s3test.ResponseHeader}},
 	{name: "reset in every answer's header", always: true, at: s3test.Fault{Break: s3test.ResponseHeader}},
 	{name: "reset in the answer's body", at: s3test.Fault{Break: s3test.ResponseBody}},
 	{name: "reset in every answer's body", always: true, at: s3test.Fault{Break: s3test.ResponseBody}},
-	{name: "request's body garbled", at: s3test.Fault{Garble: s3test.RequestBody}},
-	{name: "answer garbled", at: s3test.Fault{Garble: s3test.ResponseBody}},
+	{name: "request's body garbled", core: true, at: s3test.Fault{Garble: s3test.RequestBody}},
+	{name: "answer garbled", core: true, at: s3test.Fault{Garble: s3test.ResponseBody}},
 	{name: "answer cut short", at: s3test.Fault{Shorten: true}},
 	{name: "web page instead of an answer", at: s3test.Fault{Status: 200, Page: page}},
 	{name: "404 of a proxy", at: s3test.Fault{Status: 404, Page: page}},
 	{name: "silence before the request", silent: true, at: s3test.Fault{Break: s3test.RequestHeader, Silent: true}},
 	{name: "silence in the request's body", silent: true, at: s3test.Fault{Break: s3test.RequestBody, Silent: true}},
-	{name: "silence instead of an answer", silent: true, at: s3test.Fault{Break: s3test.ResponseHeader, Silent: true}},
+	{name: "silence instead of an answer", core: true, silent: true, at: s3test.Fault{Break: s3test.ResponseHeader, Silent: true}},
 	{name: "silence after the answer's header", silent: true, at: s3test.Fault{Break: s3test.ResponseBody, Silent: true}},
 	{name: "name unknown", place: unknownName},
 	{name: "name server silent", place: silentName, silent: true},
@@ -84,16 +85,16 @@ var network = []fault{
 
 // ofS3 are what S3 says.
 var ofS3 = []fault{
-	{name: "500", at: s3test.Fault{Status: 500, Code: "InternalError"}},
+	{name: "500", core: true, at: s3test.Fault{Status: 500, Code: "InternalError"}},
 	{name: "500 always", always: true, at: s3test.Fault{Status: 500, Code: "InternalError"}},
 	{name: "200 with an error in it", at: s3test.Fault{Status: 200, Code: "InternalError"}},
 	{name: "503 SlowDown", at: s3test.Fault{Status: 503, Code: "SlowDown"}},
 	{name: "503 SlowDown always", always: true, at: s3test.Fault{Status: 503, Code: "SlowDown"}},
 	{name: "429", at: s3test.Fault{Status: 429, Code: "TooManyRequests"}},
 	{name: "429 always", always: true, at: s3test.Fault{Status: 429, Code: "TooManyRequests"}},
-	{name: "403", at: s3test.Fault{Status: 403, Code: "AccessDenied"}},
+	{name: "403", core: true, at: s3test.Fault{Status: 403, Code: "AccessDenied"}},
 	{name: "credentials expired", expired: true, at: s3test.Fault{Status: 400, Code: "ExpiredToken"}},
-	{name: "404 of the bucket", at: s3test.Fault{Status: 404, Code: "NoSuchBucket"}},
+	{name: "404 of the bucket", core: true, at: s3test.Fault{Status: 404, Code: "NoSuchBucket"}},
 	{name: "409", at: s3test.Fault{Status: 409, Code: "ConditionalRequestConflict"}},
 	{name: "412", at: s3test.Fault{Status: 412, Code: "PreconditionFailed"}},
 }
@@ -104,12 +105,12 @@ var ofKMS = []fault{
 	{name: "internal error always", always: true, at: s3test.Fault{Status: 500, Code: "KMSInternalException"}},
 	{name: "503 without a word", at: s3test.Fault{Status: 503}},
 	{name: "429 without a word", at: s3test.Fault{Status: 429}},
-	{name: "throttled", at: s3test.Fault{Status: 400, Code: "ThrottlingException"}},
+	{name: "throttled", core: true, at: s3test.Fault{Status: 400, Code: "ThrottlingException"}},
 	{name: "throttled always", always: true, at: s3test.Fault{Status: 400, Code: "ThrottlingException"}},
-	{name: "access denied", at: s3test.Fault{Status: 400, Code: "AccessDeniedException"}},
+	{name: "access denied", core: true, at: s3test.Fault{Status: 400, Code: "AccessDeniedException"}},
 	{name: "403 without a word", at: s3test.Fault{Status: 403}},
 	{name: "credentials expired", expired: true, at: s3test.Fault{Status: 400, Code: "ExpiredTokenException"}},
-	{name: "key disabled", at: s3test.Fault{Status: 400, Code: "DisabledException"}},
+	{name: "key disabled", core: true, at: s3test.Fault{Status: 400, Code: "DisabledException"}},
 	{name: "key pending deletion", at: s3test.Fault{Status: 400, Code: "KMSInvalidStateException"}},
 	{name: "key not found", at: s3test.Fault{Status: 400, Code: "NotFoundException"}},
 	{name: "slower than its deadline", silent: true, always: true, at: s3test.Fault{Delay: time.Hour}},
