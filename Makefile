@@ -1,6 +1,7 @@
 # make demo     show all of it on this machine, in seconds, without an account
 # make test     every test, against a real S3 server and real mounts
 # make soak     random system calls against a plain directory, $(SOAK) long in each of $(MODES)
+# make faults   every fault at every request, and a workload at random for $(FAULTS)
 # make bench    mcfs and its peers at the same work, in turn, into bench/RESULTS.md (40 min); some rows: BENCH="-only 'read|fio'"
 # make build    bin/mcfs
 # make install  bin/mcfs into $(PREFIX)/bin
@@ -13,6 +14,7 @@ SHELL    := /bin/bash
 PREFIX   ?= /usr/local
 FUZZTIME ?= 10s
 SOAK     ?= 30m
+FAULTS   ?= 10m
 MODES    ?= CTR CBC GCM
 # For a shell whose PATH has no Go.
 export PATH := $(PATH):/usr/local/go/bin:/usr/sbin:/sbin
@@ -22,7 +24,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # The S3 server of the tests; s3test takes it from here.
 export VERSITYGW ?= $(CACHE)/versitygw
 
-.PHONY: all build demo test soak large bench install lint fuzz clean packages fuse-packages bench-packages versitygw
+.PHONY: all build demo test soak faults large bench install lint fuzz clean packages fuse-packages bench-packages versitygw
 all: build
 
 build:
@@ -39,6 +41,10 @@ test: packages versitygw
 # make soak MODES=CTR & make soak MODES=GCM
 soak: packages versitygw
 	MCFS_SOAK=$(SOAK) MCFS_SOAK_MODES="$(MODES)" go test -count=1 -timeout 0 -run '^TestSoak$$' -v ./e2e/model
+
+# A failure of the workload names its seed, which goes into the list in e2e/faults.
+faults: packages versitygw
+	MCFS_FAULTS=$(FAULTS) go test -count=1 -timeout 0 -v ./e2e/faults
 
 install: build
 	install -D -m 0755 bin/mcfs $(DESTDIR)$(PREFIX)/bin/mcfs

@@ -114,6 +114,10 @@ func strikeStore(t *testing.T, server *s3test.Server, f fault, o operation) outc
 	if f.silent || f.place != here {
 		struck = openStore(t, opts)
 	}
+	if o.warm && f.place == here {
+		c.must(c.head(struck))
+		proxy.Reset()
+	}
 	f.strike(proxy, o.hit, c.session)
 	begun := time.Now()
 	err := o.call(c, struck)

@@ -63,11 +63,14 @@ func writeError(err error, cond store.Condition) error {
 	return err
 }
 
+// provenFor is how long a bucket counts as being there once it was found.
+const provenFor = time.Second
+
 // Head describes one object. An answer to HEAD has no body to say what is missing,
-// the object or its bucket: a GET tells.
+// the object or its bucket: a GET tells, now and then.
 func (s *Store) Head(ctx context.Context, key string) (store.Info, error) {
 	info, err := s.head(ctx, key)
-	if !errors.Is(err, store.ErrNotExist) {
+	if !errors.Is(err, store.ErrNotExist) || time.Since(time.Unix(0, s.proven.Load())) < provenFor {
 		return info, err
 	}
 	out, look := s.client.GetObject(ctx, &awss3.GetObjectInput{
@@ -79,7 +82,11 @@ func (s *Store) Head(ctx context.Context, key string) (store.Info, error) {
 	if look == nil || unsatisfiable(look) { // it has come since
 		return s.head(ctx, key)
 	}
-	return store.Info{}, s.failure(ctx, "head", key, look)
+	err = s.failure(ctx, "head", key, look)
+	if errors.Is(err, store.ErrNotExist) {
+		s.proven.Store(time.Now().UnixNano())
+	}
+	return store.Info{}, err
 }
 
 func (s *Store) head(ctx context.Context, key string) (store.Info, error) {

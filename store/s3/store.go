@@ -15,6 +15,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -65,6 +66,8 @@ type Store struct {
 	credentials *credentialsSource
 	// For the two operations that carry content; see payload.
 	content func(*awss3.Options)
+	// When the bucket was last found to be there without an object; see Head.
+	proven atomic.Int64
 	// The least that one UploadPartCopy moves, in bytes.
 	copySize int64
 }
