@@ -20,7 +20,7 @@ const (
 	// patience is a time limit that no request on this machine comes near;
 	// impatience is one for requests that nothing else ends.
 	patience   = 20 * time.Second
-	impatience = time.Second
+	impatience = 5 * time.Second
 	// slack is what a slow, busy machine may take beside its waiting.
 	slack = 20 * time.Second
 )

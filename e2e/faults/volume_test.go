@@ -218,7 +218,10 @@ func (s scenario) run(t *testing.T, server *s3test.Server, at strike, f fault, t
 func (s scenario) told(at strike, f fault, inStore map[string]outcome) string {
 	_, sidecar := strings.CutSuffix(at.key, sidecarSuffix)
 	commits := s.prior == nil || s.name == "overwrite" || s.name == "patch"
-	get := inStore["Get"].word
+	get := inStore["GetShort"].word // the GET of the sidecar was answered before
+	if sidecar {
+		get = inStore["Get"].word
+	}
 	switch {
 	case at.kms && s.looks && at.op == "Decrypt" && !passes(f):
 		return "EIO"
