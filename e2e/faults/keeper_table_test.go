@@ -7,7 +7,7 @@ package faults
 //	deny  ErrDenied              state ErrKeyState
 //
 // A number is how many requests it took; the pool, which fetches more than one
-// key at once, has each of them struck, and no number.
+// key at once, has each of them struck, and no number; nor has what the clock ends.
 //
 // A cell of the silent rows has "ok2" where one try ends by itself after a third
 // of the call's time, and another follows. Where the header has come already, or
@@ -51,5 +51,5 @@ credentials expired               | deny1   deny1      deny    deny1   deny1   d
 key disabled                      | state1  state1     state   state1  state1  state1  state1       state1      state1   state1
 key pending deletion              | state1  state1     state   state1  state1  state1  state1       state1      state1   state1
 key not found                     | state1  state1     state   state1  state1  state1  state1       state1      state1   state1
-slower than its deadline          | down3   down3      down    down3   down3   down3   down1        down1       down3    down3
+slower than its deadline          | down    down       down    down    down    down    down         down        down     down
 `

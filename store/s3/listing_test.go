@@ -30,7 +30,7 @@ func TestParseListing(t *testing.T) {
 	o := listed{Key: "many/file-000000.mov", ETag: `"8f541263861613a287bd57d2288ab27d"`, Size: 316, Modified: time.Date(2026, 3, 4, 5, 6, 7, 89e6, time.UTC)}
 	o1 := o
 	o1.Key = "many/file-000001.mov"
-	want := listing{Objects: []listed{o, o1}, Prefixes: []string{"many%2Fa/"}, Truncated: true, Next: "a&b==", Encoding: "url"}
+	want := listing{Objects: []listed{o, o1}, Prefixes: []string{"many%2Fa/"}, Told: true, Truncated: true, Next: "a&b==", Encoding: "url"}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, %v", got, err)
 	}
