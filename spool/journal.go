@@ -24,6 +24,8 @@ import (
 type Journal struct {
 	db  *bolt.DB
 	log *slog.Logger
+	// doubted: some of what was promised may be missing, and nobody knows what.
+	doubted bool
 
 	mu     sync.Mutex
 	queue  []*job
@@ -54,15 +56,28 @@ func openJournal(path string, log *slog.Logger) (*Journal, error) {
 	if err := checkMode(path, false); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
+	whole, err := metasWhole(path)
+	if errors.Is(err, os.ErrNotExist) {
+		whole, err = true, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("journal %s: %w", path, err)
+	}
 	db, err := openDB(path)
 	if err != nil {
 		return nil, fmt.Errorf("journal %s: %w", path, err)
 	}
 	j := &Journal{db: db, log: log, wake: make(chan struct{}, 1), quit: make(chan struct{})}
-	err = db.View(func(tx *bolt.Tx) error {
-		j.number = tx.Bucket(bucketChanges).Sequence()
-		return nil
+	err = guard(func() (err error) {
+		if j.doubted, err = checkSum(db); err != nil {
+			return err
+		}
+		return db.View(func(tx *bolt.Tx) error {
+			j.number = tx.Bucket(bucketChanges).Sequence()
+			return nil
+		})
 	})
+	j.doubted = j.doubted || !whole
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("journal %s: %w", path, err), db.Close())
 	}

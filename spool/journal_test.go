@@ -265,7 +265,7 @@ func TestJournalDamaged(t *testing.T) {
 		}
 		if s.Rebuilt() {
 			rebuilt++
-			if list, _ := os.ReadDir(filepath.Join(dir, quarantineName)); len(list) != 2 {
+			if list, _ := os.ReadDir(filepath.Join(dir, quarantineName)); name != "empty" && len(list) != 2 {
 				t.Errorf("%s: the quarantine has %d files", name, len(list))
 			}
 		}

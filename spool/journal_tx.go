@@ -1,11 +1,13 @@
 package spool
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"slices"
 	"time"
 	"unicode/utf8"
@@ -57,6 +59,8 @@ var (
 	bucketChanges    = []byte("changes")
 	bucketSettings   = []byte("settings")
 	bucketUnreadable = []byte("unreadable")
+
+	setAsideEntries = []byte("entries/") // what the keys of unreadable entries begin with
 )
 
 // Tx is one transaction.
@@ -71,11 +75,11 @@ func (t *Tx) PutEntry(e Entry) error {
 	if err != nil {
 		return fmt.Errorf("journal entry %s: %w", e.ID, err)
 	}
-	return t.tx.Bucket(bucketEntries).Put(e.ID[:], v)
+	return t.put(bucketEntries, e.ID[:], v)
 }
 
 // DeleteEntry: that there is none is no error.
-func (t *Tx) DeleteEntry(id ID) error { return t.tx.Bucket(bucketEntries).Delete(id[:]) }
+func (t *Tx) DeleteEntry(id ID) error { return t.put(bucketEntries, id[:], nil) }
 
 // AddChange appends to the queue and returns the number that it assigned.
 func (t *Tx) AddChange(c Change) (uint64, error) {
@@ -101,25 +105,25 @@ func (t *Tx) PutChange(c Change) error {
 	if err != nil {
 		return fmt.Errorf("journal change %d: %w", c.Seq, err)
 	}
-	return b.Put(changeKey(c.Seq), v)
+	return t.put(bucketChanges, changeKey(c.Seq), v)
 }
 
 // DeleteChange: that there is none is no error.
 func (t *Tx) DeleteChange(seq uint64) error {
-	return t.tx.Bucket(bucketChanges).Delete(changeKey(seq))
+	return t.put(bucketChanges, changeKey(seq), nil)
 }
 
 // PutUpload remembers an upload, by its id.
 func (t *Tx) PutUpload(u Upload) error {
-	v, err := json.Marshal(u)
+	v, err := encodeValue([]byte(u.ID), u)
 	if err != nil {
 		return fmt.Errorf("journal upload %s: %w", u.ID, err)
 	}
-	return t.tx.Bucket(bucketUploads).Put([]byte(u.ID), v)
+	return t.put(bucketUploads, []byte(u.ID), v)
 }
 
 // DeleteUpload forgets one that was completed or aborted; one that is not there is no error.
-func (t *Tx) DeleteUpload(id string) error { return t.tx.Bucket(bucketUploads).Delete([]byte(id)) }
+func (t *Tx) DeleteUpload(id string) error { return t.put(bucketUploads, []byte(id), nil) }
 
 // PutSetting keeps a value by name; nil deletes it.
 func (t *Tx) PutSetting(name string, v []byte) error {
@@ -132,26 +136,58 @@ func (t *Tx) PutSetting(name string, v []byte) error {
 
 func changeKey(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq) }
 
+// A value is JSON behind a byte that says so and a CRC-32C of key and JSON: the
+// database has no checksum over its values, and one flipped bit would make
+// another path, another size or another promise of it.
+const (
+	valueFormat = 1
+	valueHead   = 1 + 4
+)
+
+func valueSum(key, text []byte) uint32 {
+	return crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, text)
+}
+
+// encodeValue is what stands under the key.
+func encodeValue(key []byte, x any) ([]byte, error) {
+	text, err := json.Marshal(x)
+	if err != nil {
+		return nil, err
+	}
+	v := append(make([]byte, 0, valueHead+len(text)), valueFormat)
+	return append(binary.BigEndian.AppendUint32(v, valueSum(key, text)), text...), nil
+}
+
+var errValue = errors.New("value does not match its checksum")
+
+// decodeValue is the inverse of encodeValue.
+func decodeValue(key, v []byte, x any) error {
+	if len(v) < valueHead || v[0] != valueFormat || binary.BigEndian.Uint32(v[1:]) != valueSum(key, v[valueHead:]) {
+		return errValue
+	}
+	return json.Unmarshal(v[valueHead:], x)
+}
+
 // JSON spells a string's invalid UTF-8 as U+FFFD: a path that would come back
 // as another must be refused.
 func encodeEntry(e Entry) ([]byte, error) {
 	if err := checkUTF8(e.Path, e.KeyID); err != nil {
 		return nil, err
 	}
-	return json.Marshal(e)
+	return encodeValue(e.ID[:], e)
 }
 
 func encodeChange(c Change) ([]byte, error) {
 	if err := checkUTF8(c.Path, c.To); err != nil {
 		return nil, err
 	}
-	return json.Marshal(c)
+	return encodeValue(changeKey(c.Seq), c)
 }
 
 var errKey = errors.New("value stands under another key")
 
 func decodeEntry(k, v []byte) (e Entry, err error) {
-	if err := json.Unmarshal(v, &e); err != nil {
+	if err := decodeValue(k, v, &e); err != nil {
 		return Entry{}, err
 	}
 	if string(k) != string(e.ID[:]) {
@@ -161,7 +197,7 @@ func decodeEntry(k, v []byte) (e Entry, err error) {
 }
 
 func decodeChange(k, v []byte) (c Change, err error) {
-	if err := json.Unmarshal(v, &c); err != nil {
+	if err := decodeValue(k, v, &c); err != nil {
 		return Change{}, err
 	}
 	if string(k) != string(changeKey(c.Seq)) {
@@ -183,7 +219,7 @@ func (j *Journal) Changes() ([]Change, error) { return readAll(j, bucketChanges,
 func (j *Journal) Uploads() ([]Upload, error) { return readAll(j, bucketUploads, decodeUpload) }
 
 func decodeUpload(k, v []byte) (u Upload, err error) {
-	if err := json.Unmarshal(v, &u); err != nil {
+	if err := decodeValue(k, v, &u); err != nil {
 		return u, err
 	}
 	if u.ID != string(k) || u.Key == "" {
@@ -233,7 +269,55 @@ func setAside(t *Tx, bucket []byte, keys [][]byte) error {
 		if err := to.Put(name, slices.Clone(from.Get(k))); err != nil {
 			return err
 		}
-		if err := from.Delete(k); err != nil {
+		if err := t.put(bucket, k, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Unreadable is the sealed files of which an entry had to be set aside, by what
+// key and value still tell of their ids, until Recovered is called. others: there
+// may be more of them, because one of the entries does not tell.
+func (j *Journal) Unreadable() (ids map[ID]bool, others bool, err error) {
+	ids = make(map[ID]bool)
+	err = guard(func() error {
+		return j.db.View(func(tx *bolt.Tx) error {
+			c := tx.Bucket(bucketUnreadable).Cursor()
+			for k, v := c.Seek(setAsideEntries); bytes.HasPrefix(k, setAsideEntries); k, v = c.Next() {
+				key := k[len(setAsideEntries):]
+				if len(key) != len(ID{}) || len(v) < valueHead || v[0] != valueFormat {
+					others = true // the page says wrongly where they are
+					continue
+				}
+				ids[ID(key)] = true
+				var says struct {
+					ID ID `json:"id"`
+				}
+				if json.Unmarshal(v[valueHead:], &says) == nil {
+					ids[says.ID] = true
+				}
+			}
+			return nil
+		})
+	})
+	if err != nil {
+		return nil, false, fmt.Errorf("read journal: %w", err)
+	}
+	return ids, others, nil
+}
+
+// settleUnreadable keeps the entries that were set aside under names by which
+// Unreadable does not find them any more.
+func (t *Tx) settleUnreadable() error {
+	b := t.tx.Bucket(bucketUnreadable)
+	var keys [][]byte
+	c := b.Cursor()
+	for k, _ := c.Seek(setAsideEntries); bytes.HasPrefix(k, setAsideEntries); k, _ = c.Next() {
+		keys = append(keys, slices.Clone(k))
+	}
+	for _, k := range keys {
+		if err := errors.Join(b.Put(slices.Concat([]byte("settled/"), k), slices.Clone(b.Get(k))), b.Delete(k)); err != nil {
 			return err
 		}
 	}

@@ -98,7 +98,7 @@ type Spool struct {
 
 // Open locks the folder and opens its journal. A corrupt journal is moved to
 // quarantine and a new one begun; so is one where it is missing beside sealed
-// files (Rebuilt then reports true).
+// files (Rebuilt then reports true, until Recovered is called).
 func Open(o Options) (*Spool, error) { return openWith(o, realSystem{}) }
 
 func openWith(o Options, sys system) (*Spool, error) {
@@ -132,17 +132,51 @@ func (s *Spool) openJournal() error {
 		s.rebuilt = true
 	}
 	j, err := openJournal(path, s.log)
-	if err == nil || !errors.Is(err, ErrCorrupt) {
-		s.journal = j
+	if errors.Is(err, ErrCorrupt) {
+		s.log.Error("the journal is corrupt: moved to quarantine, a new one is begun", "path", path, "err", err)
+		if err := s.moveToQuarantine([]string{journalName}, err.Error()); err != nil {
+			return err
+		}
+		s.rebuilt = true
+		j, err = openJournal(path, s.log)
+	}
+	if err != nil {
 		return err
 	}
-	s.log.Error("the journal is corrupt: moved to quarantine, a new one is begun", "path", path, "err", err)
-	if err := s.moveToQuarantine([]string{journalName}, err.Error()); err != nil {
-		return err
+	s.journal = j
+	if j.doubted {
+		s.log.Error("the journal is damaged, and something may be missing from it: sealed files that it does not name are brought back", "path", path)
+		s.rebuilt = true
 	}
-	s.rebuilt = true
-	s.journal, err = openJournal(path, s.log)
+	if err := s.noteRebuilt(); err != nil {
+		return errors.Join(err, j.close())
+	}
+	return nil
+}
+
+// settingRebuilt is there from the loss of a journal until all is brought back:
+// a crash in between must not make what the new one does not know superfluous.
+const settingRebuilt = "rebuilt"
+
+func (s *Spool) noteRebuilt() error {
+	if s.rebuilt {
+		return s.journal.Update(func(tx *Tx) error { return tx.PutSetting(settingRebuilt, []byte{1}) })
+	}
+	v, err := s.journal.Setting(settingRebuilt)
+	s.rebuilt = v != nil
 	return err
+}
+
+// Recovered says that the caller has brought back, or seen to, all that the
+// journal had lost: Rebuilt is false in the next mount, and Unreadable empty.
+func (s *Spool) Recovered() error {
+	ids, others, err := s.journal.Unreadable()
+	if err != nil || !s.rebuilt && !others && len(ids) == 0 {
+		return err
+	}
+	return s.journal.Update(func(tx *Tx) error {
+		return errors.Join(tx.PutSetting(settingRebuilt, nil), tx.settleUnreadable())
+	})
 }
 
 // MetadataCache is the path of a file beside the journal, of which the spool
@@ -152,7 +186,8 @@ func (s *Spool) MetadataCache() string { return s.path(metadataName) }
 // Journal is the spool's journal, open until Close.
 func (s *Spool) Journal() *Journal { return s.journal }
 
-// Rebuilt says that the journal was lost: the caller rebuilds it from Headers.
+// Rebuilt says that the journal, or some of it, was lost, now or before a mount
+// that did not get as far as Recovered: the caller rebuilds it from Headers.
 func (s *Spool) Rebuilt() bool { return s.rebuilt }
 
 // Usage is bytes on disk now, and the quota. The journal and the quarantine do not count.

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"mcfs/sidecar"
@@ -32,6 +34,9 @@ func (n *Node) revive(ctx context.Context) error {
 	}
 	defer clear(key)
 	f, err := n.v.spool.Load(e.ID, key)
+	if err != nil && !errors.Is(err, spool.ErrCorrupt) && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("draft of %s: %w", e.Path, errorsIO(err)) // the disk may answer the next time
+	}
 	n.lock()
 	defer n.unlock()
 	n.stored = nil
@@ -123,45 +128,100 @@ func (v *Volume) removeEntry(id spool.ID) {
 }
 
 // sweep deals with sealed files that the journal does not name: after a lost
-// journal they are drafts to bring back, else clean caches and what was never promised.
+// journal, or a lost entry, they are drafts to bring back, else clean caches and
+// what was never promised. Those whose key cannot be had now wait for the keeper.
 func (v *Volume) sweep(ctx context.Context, known map[spool.ID]bool) error {
 	headers, err := v.spool.Headers()
 	if err != nil {
 		return err
 	}
+	lost, others, err := v.spool.Journal().Unreadable()
+	if err != nil {
+		return err
+	}
+	all := others || v.spool.Rebuilt()
+	var waiting []spool.Header
 	for _, h := range headers {
-		if known[h.ID] {
-			continue
-		}
-		if !v.spool.Rebuilt() {
+		switch {
+		case known[h.ID]:
+		case !all && !lost[h.ID]:
 			if err := v.spool.Remove(h.ID); err != nil {
 				v.log.Warn("remove sealed file", "id", h.ID, "cause", err)
 			}
-			continue
-		}
-		if err := v.rebuild(ctx, h); err != nil {
-			v.log.Error("a sealed file cannot be brought back after the journal was lost", "id", h.ID, "cause", err)
-			v.quarantine(h.ID, err.Error())
+		case v.rebuild(ctx, h, noLock{}):
+			waiting = append(waiting, h)
 		}
 	}
+	if len(waiting) == 0 {
+		return v.spool.Recovered()
+	}
+	v.log.Error("drafts of which the journal knows nothing wait for their keys", "files", len(waiting))
+	v.background(func() { v.rebuildLater(waiting) })
 	return nil
 }
 
-// rebuild brings a draft back from its sealed file alone, as interrupted: a
-// person decides, since nobody knows any more whether it was finished.
-func (v *Volume) rebuild(ctx context.Context, h spool.Header) error {
+// rebuildLater is rebuild of what waits for the keeper, until that answers.
+func (v *Volume) rebuildLater(waiting []spool.Header) {
+	for tries := 0; len(waiting) > 0; tries++ {
+		select {
+		case <-time.After(backoff(tries)):
+		case <-v.ctx.Done():
+			return // the next mount goes on
+		}
+		waiting = slices.DeleteFunc(waiting, func(h spool.Header) bool { return !v.rebuild(v.ctx, h, &v.names) })
+	}
+	if err := v.spool.Recovered(); err != nil {
+		v.log.Error("journal", "cause", err)
+	}
+}
+
+// noLock is for recover, which holds names itself.
+type noLock struct{}
+
+func (noLock) Lock()   {}
+func (noLock) Unlock() {}
+
+// rebuild brings a draft back from its sealed file alone, with names held by the
+// lock; later says that its key cannot be had now.
+func (v *Volume) rebuild(ctx context.Context, h spool.Header, names sync.Locker) (later bool) {
+	f, err := v.unsealLost(ctx, h)
+	if transient(err) {
+		return true
+	}
+	if err == nil && f != nil {
+		names.Lock()
+		err = v.bringBack(f, h)
+		names.Unlock()
+	}
+	if err != nil {
+		v.log.Error("a sealed file cannot be brought back after the journal was lost", "id", h.ID, "cause", err)
+		if !errors.Is(err, spool.ErrCorrupt) { // else it is there already
+			v.quarantine(h.ID, err.Error())
+		}
+	}
+	return false
+}
+
+// unsealLost opens the file; nil if it is a cache, or a draft of which the rest is not here.
+func (v *Volume) unsealLost(ctx context.Context, h spool.Header) (*spool.File, error) {
 	key, err := v.keeper.Unwrap(ctx, h.Wrapped, h.KeyID)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer clear(key)
 	f, err := v.spool.Load(h.ID, key)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if _, _, absent := f.Absent(0); absent || f.Path() == "" {
-		return v.discardFile(f) // a cache, or a draft of which the rest is not here
+		return nil, v.discardFile(f)
 	}
+	return f, nil
+}
+
+// bringBack shows the file as an interrupted draft: a person decides, since
+// nobody knows any more whether it was finished. The caller holds names.
+func (v *Volume) bringBack(f *spool.File, h spool.Header) error {
 	v.mu.Lock()
 	n := v.newNode(File, nil, "")
 	n.attr = sidecar.Attr{Mode: modeFile | 0o644, UID: v.o.UID, GID: v.o.GID, Mtime: time.Now()}
@@ -176,5 +236,5 @@ func (v *Volume) rebuild(ctx context.Context, h spool.Header) error {
 	v.busy[n] = struct{}{}
 	v.mu.Unlock()
 	v.log.Warn("draft brought back after the journal was lost", "path", name, "bytes", f.Size())
-	return errors.Join(v.keepBytes(n, false), v.journalNamed(n)) // recover holds names
+	return errors.Join(v.keepBytes(n, false), v.journalNamed(n))
 }
