@@ -49,6 +49,11 @@ func (s *Spool) load(id ID, dataKey []byte) (_ *File, err error) {
 		return nil, fmt.Errorf("sealed path: %w: %w", ErrCorrupt, err)
 	}
 	f.header.Path = string(name)
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("%q: %w", name, err) // for who reads why it is in quarantine
+		}
+	}()
 	if f.maplog.file, err = s.sys.open("map.open", path+mapSuffix, os.O_RDWR); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			err = fmt.Errorf("the map is missing: %w", ErrCorrupt)

@@ -387,6 +387,13 @@ func (v *Volume) committed(n *Node, a *attempt) {
 
 // condemn ends an attempt that can never succeed. The bytes stay, in quarantine.
 func (v *Volume) condemn(n *Node, a *attempt, err error) {
+	if n.peekState() == Lost { // when its sealed file was opened
+		v.mu.Lock()
+		v.endAttempt(n, a)
+		v.mu.Unlock()
+		v.rejournal(n)
+		return
+	}
 	v.log.Error("file cannot be committed; its draft is in quarantine", "path", a.path, "cause", err)
 	n.lock()
 	id, filed := n.entryID()
@@ -405,4 +412,5 @@ func (v *Volume) condemn(n *Node, a *attempt, err error) {
 	v.mu.Lock()
 	v.endAttempt(n, a)
 	v.mu.Unlock()
+	v.rejournal(n) // the next mount shows it, too
 }

@@ -78,6 +78,8 @@ type draftState struct {
 	// openers that wait for it or have it.
 	opening chan struct{}
 	openers int
+
+	lostSize int64 // of a Lost draft that this mount could not open
 }
 
 // lock guards the content. Whoever holds it finds a draft, an empty one where there is none.
@@ -105,7 +107,7 @@ func (d *draftState) empty() bool {
 		d.stored == nil && !d.blank && d.file == nil && d.blankID == spool.ID{} && d.wrapped == nil && d.keyID == "" && d.fresh.Plain == nil && d.fresh.Wrapped == nil && d.fresh.KeyID == "" &&
 		d.up == nil && !d.eager && !d.starting && d.high == 0 && !d.promised && d.kept == 0 && d.uploads == nil &&
 		d.displaced == 0 && !d.estranged && !d.ordinary &&
-		d.reader == nil && d.miss == nil && d.opens == 0 && d.writers == 0 && d.quiet.IsZero() && d.opening == nil
+		d.reader == nil && d.miss == nil && d.opens == 0 && d.writers == 0 && d.quiet.IsZero() && d.opening == nil && d.lostSize == 0
 }
 
 // known says that stat can be answered; n is locked, as in all that follows.
@@ -115,6 +117,8 @@ func (n *Node) size() int64 {
 	switch {
 	case n.blank:
 		return 0
+	case n.state == Lost && n.file == nil:
+		return n.lostSize
 	case n.file != nil:
 		return n.file.Size()
 	case n.stored != nil:

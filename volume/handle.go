@@ -78,6 +78,9 @@ func (n *Node) Open(ctx context.Context, flags int, by Process) (*Handle, error)
 	if n.kind == Sidecar {
 		return h, h.openDocument(ctx)
 	}
+	if n.peekState() == Lost {
+		return nil, fmt.Errorf("open %s: its draft is in quarantine: %w", n.Path(), ErrIO)
+	}
 	trunc := flags&os.O_TRUNC != 0 && h.writable()
 	if !trunc {
 		if err := n.describe(ctx); err != nil {

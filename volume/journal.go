@@ -126,7 +126,7 @@ func (v *Volume) entryAs(n *Node, t title) (spool.Entry, error) {
 		Promised: t.kept > n.committed, Asked: t.asked > n.committed, Blank: !filed && !whole, Bare: !filed && whole,
 		Uploads: n.uploads, Base: n.ver.record(), Replaces: t.replaces.record(), At: v.path(n),
 	}
-	if a := n.attempt; a != nil && a.ver != nil {
+	if a := n.attempt; a != nil && a.ver != nil && t.state != Lost {
 		r.Making, r.At = a.ver.record(), a.path
 		r.Newer, r.Asked = t.kept > a.gen, r.Asked && t.asked > a.gen
 	}

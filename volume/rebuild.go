@@ -41,14 +41,21 @@ func (n *Node) revive(ctx context.Context) error {
 	defer n.unlock()
 	n.stored = nil
 	if err != nil {
+		n.lose(*e, errors.Join(ErrIO, spool.ErrCorrupt, err))
 		n.step(evCondemn)
-		n.failure = errors.Join(ErrIO, err)
 		n.turn()
 		n.v.log.Error("a draft is corrupt and in quarantine", "path", e.Path, "cause", err)
 		return n.failure
 	}
 	n.adopt(f, e.Wrapped, e.KeyID)
 	return nil
+}
+
+// lose makes the node, of which there is no content any more, one that is to be
+// seen as lost, in this mount and the next ones, until it is removed; n is locked.
+func (n *Node) lose(e spool.Entry, cause error) {
+	n.stored, n.blank = nil, false
+	n.blankID, n.lostSize, n.failure = e.ID, e.Size, cause
 }
 
 // straggle is how long the store may still work on parts that nobody waits for.

@@ -242,7 +242,7 @@ func (v *Volume) recoverEntry(k *kept) {
 		}
 		return
 	}
-	if r.Making == nil && !r.Promised {
+	if r.Making == nil && !r.Promised && e.State != Lost.String() {
 		v.log.Info("an unfinished draft that was never closed nor synced is gone", "path", e.Path)
 		v.removeEntry(e.ID)
 		return
@@ -309,8 +309,11 @@ func (v *Volume) draftOf(e spool.Entry, r record) (*Node, error) {
 	if r.Blank || r.Bare {
 		n.blank, n.blankID, n.stored = r.Blank, e.ID, nil
 	}
-	if n.state = r.comesBackAs(e); n.state == Queued {
+	switch n.state = r.comesBackAs(e); n.state {
+	case Queued:
 		n.asked = 1
+	case Lost:
+		n.lose(e, errors.Join(ErrIO, errors.New(e.Reason)))
 	}
 	return n, nil
 }
@@ -318,6 +321,8 @@ func (v *Volume) draftOf(e spool.Entry, r record) (*Node, error) {
 // comesBackAs is the state of a draft after a restart.
 func (r record) comesBackAs(e spool.Entry) State {
 	switch {
+	case e.State == Lost.String():
+		return Lost
 	case e.State == Local.String():
 		return Local
 	case r.Asked, r.Making != nil:

@@ -26,7 +26,7 @@ func (n *Node) truncate(ctx context.Context, h *Handle, size int64) error {
 		if size == n.size() && n.known() && size > 0 {
 			return nil, nil
 		}
-		if size == 0 {
+		if size == 0 && n.state != Lost {
 			return n.empty()
 		}
 		if o := n.obstacleTo(min(size, n.size()), -1); o != nil {
