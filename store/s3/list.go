@@ -17,10 +17,6 @@ import (
 	"mcfs/store"
 )
 
-// maxAnswer bounds the answer to a listing: 1,000 keys of 1,024 bytes, each
-// written with three, and what goes with them.
-const maxAnswer = 16 << 20
-
 // List gives one page.
 func (s *Store) List(ctx context.Context, prefix, delimiter, token string, limit int) (store.Page, error) {
 	if limit <= 0 || limit > store.MaxPage {
@@ -45,6 +41,9 @@ func (s *Store) List(ctx context.Context, prefix, delimiter, token string, limit
 		}
 		if key == "" { // the marker of the prefix itself: no key of this store
 			continue
+		}
+		if o.Size < 0 {
+			return store.Page{}, fmt.Errorf("list %s: the server says that %q has %d bytes", s.Address(prefix), key, o.Size)
 		}
 		page.Objects = append(page.Objects, store.Info{Key: key, Size: o.Size, ETag: quoted(&o.ETag), Modified: o.Modified})
 	}

@@ -129,6 +129,7 @@ func (s *Store) Uploads(ctx context.Context, prefix string) ([]store.Upload, err
 		Bucket: &s.o.Bucket, Prefix: s.name(prefix), EncodingType: types.EncodingTypeUrl, RequestPayer: s.payer(),
 	}
 	var all []store.Upload
+	turned := 0
 	for {
 		out, err := s.client.ListMultipartUploads(ctx, in)
 		if err == nil && out.Bucket == nil && out.IsTruncated == nil {
@@ -147,6 +148,9 @@ func (s *Store) Uploads(ctx context.Context, prefix string) ([]store.Upload, err
 		if !aws.ToBool(out.IsTruncated) {
 			return all, nil
 		}
+		if turned++; turned >= maxTurns {
+			return nil, fmt.Errorf("list uploads of %s: the server's list has no end", s.Address(prefix))
+		}
 		next, err := decoded(out.NextKeyMarker, out.EncodingType)
 		if err != nil {
 			return nil, fmt.Errorf("list uploads of %s: %w", s.Address(prefix), err)
@@ -158,6 +162,9 @@ func (s *Store) Uploads(ctx context.Context, prefix string) ([]store.Upload, err
 	}
 }
 
+// maxTurns is how many pages of uploads or parts are read; each may have a thousand.
+const maxTurns = 1000
+
 // Parts lists what an unfinished upload has.
 func (s *Store) Parts(ctx context.Context, up store.Upload) ([]store.Part, error) {
 	if err := s.checkUpload("list parts", up); err != nil {
@@ -167,6 +174,7 @@ func (s *Store) Parts(ctx context.Context, up store.Upload) ([]store.Part, error
 		Bucket: &s.o.Bucket, Key: s.name(up.Key), UploadId: &up.ID, RequestPayer: s.payer(),
 	}
 	var all []store.Part
+	turned := 0
 	for {
 		out, err := s.client.ListParts(ctx, in)
 		if err == nil && out.UploadId == nil && out.IsTruncated == nil {
@@ -183,6 +191,9 @@ func (s *Store) Parts(ctx context.Context, up store.Upload) ([]store.Part, error
 		}
 		if !aws.ToBool(out.IsTruncated) {
 			return all, nil
+		}
+		if turned++; turned >= maxTurns || len(all) > store.MaxParts {
+			return nil, fmt.Errorf("list parts of %s: the server's list has no end", s.Address(up.Key))
 		}
 		if aws.ToString(out.NextPartNumberMarker) == aws.ToString(in.PartNumberMarker) {
 			return nil, fmt.Errorf("list parts of %s: the server repeats a page", s.Address(up.Key))

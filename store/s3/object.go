@@ -114,7 +114,7 @@ func (s *Store) Get(ctx context.Context, key string, r store.Range, ifMatch stri
 	if r.Offset < 0 || r.Length < 0 {
 		return nil, store.Info{}, fmt.Errorf("get %s: range %d+%d is negative", s.Address(key), r.Offset, r.Length)
 	}
-	out, err := s.getObject(ctx, key, r, ifMatch)
+	out, err := s.getObject(wantsContent(ctx), key, r, ifMatch)
 	if unsatisfiable(err) {
 		return s.getNothing(ctx, key, r, ifMatch)
 	}

@@ -61,6 +61,7 @@ type Store struct {
 	client    *awss3.Client
 	direct    *direct
 	transport *http.Transport
+	answers   *bounded // over transport
 	o         Options
 	// What the client signs with, unless there is nothing.
 	credentials *credentialsSource
@@ -90,6 +91,7 @@ func New(o Options) (*Store, error) {
 		transport: transport, o: o, content: payload(o.Endpoint), copySize: copyPart,
 		credentials: &credentialsSource{o.AWS.Credentials, o.Timeout},
 	}
+	s.answers = &bounded{&watchdog{next: transport, timeout: o.Timeout}, maxAnswer}
 	s.client = awss3.NewFromConfig(o.AWS, func(c *awss3.Options) {
 		c.Region = o.Region
 		c.UsePathStyle = o.PathStyle
@@ -97,7 +99,7 @@ func New(o Options) (*Store, error) {
 			c.BaseEndpoint = aws.String(o.Endpoint)
 		}
 		c.HTTPClient = &http.Client{
-			Transport: &watchdog{next: transport, timeout: o.Timeout},
+			Transport: s.answers,
 			// S3 redirects to other regions; a signature does not follow.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		}

@@ -1,0 +1,54 @@
+package s3
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+)
+
+// maxAnswer is how much of an answer that is no object's content is read, in
+// bytes. The longest that S3 gives is a page of a thousand keys, each of 1,024
+// bytes that are escaped by three: four megabytes and some.
+const maxAnswer = 16 << 20
+
+var errLongAnswer = errors.New("the server's answer is too long")
+
+// contentKey marks the context of a request whose answer is an object's content.
+type contentKey struct{}
+
+func wantsContent(ctx context.Context) context.Context {
+	return context.WithValue(ctx, contentKey{}, true)
+}
+
+// bounded cuts answers off that would fill the memory: the SDK reads errors
+// whole, and what it parses has no limit of its own.
+type bounded struct {
+	next http.RoundTripper
+	most int // bytes
+}
+
+func (b *bounded) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := b.next.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	if content := r.Context().Value(contentKey{}) != nil && resp.StatusCode < 300; !content {
+		resp.Body = &shortBody{ReadCloser: resp.Body, left: b.most}
+	}
+	return resp, nil
+}
+
+type shortBody struct {
+	io.ReadCloser
+	left int
+}
+
+func (b *shortBody) Read(p []byte) (int, error) {
+	if b.left == 0 {
+		return 0, errLongAnswer
+	}
+	n, err := b.ReadCloser.Read(p[:min(len(p), b.left)])
+	b.left -= n
+	return n, err
+}
