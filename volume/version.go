@@ -164,8 +164,15 @@ func (x *version) fetchable() fetch.Version {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	return fetch.Version{
-		Mode: x.mode, IV: x.iv, Plain: x.plain, Cipher: x.cipher, MAC: x.mac, Check: x.check, Locate: x.place,
+		Mode: x.mode, IV: x.iv, Plain: x.plain, Cipher: x.cipher, MAC: x.mac, Check: x.check, Locate: x.place, Bears: x.bearer,
 	}
+}
+
+// bearer says whether an object with that metadata can be x. The IV names the
+// version; where the object states none there is nothing to compare.
+func (x *version) bearer(metadata map[string]string) bool {
+	obj, ours, err := sidecar.ParseObject(metadata)
+	return err == nil && (!ours || x.foreign() || bytes.Equal(obj.IV, x.iv))
 }
 
 // object is the metadata that stands with the object.
@@ -270,7 +277,7 @@ func transient(err error) bool {
 
 // loadSidecar believes the sidecar if its hint names the object's ETag, else if its IV is the object's.
 func (v *Volume) loadSidecar(ctx context.Context, x *version) error {
-	text, info, err := v.readSmall(ctx, sidecar.Name(x.key), maxDocument)
+	text, info, err := v.readSmall(ctx, sidecar.Name(x.key), sidecar.MaxSize+1) // Parse refuses what is longer
 	if errors.Is(err, store.ErrNotExist) {
 		return v.loadObject(ctx, x)
 	}

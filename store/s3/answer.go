@@ -3,14 +3,21 @@ package s3
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
+
+	"mcfs/store"
 )
 
 // maxAnswer is how much of an answer that is no object's content is read, in
 // bytes. The longest that S3 gives is a page of a thousand keys, each of 1,024
 // bytes that are escaped by three: four megabytes and some.
 const maxAnswer = 16 << 20
+
+// errUnbelievable is about a list that cannot be believed. A change of names that
+// needed it is not given up for that.
+var errUnbelievable = fmt.Errorf("%w: %w", store.ErrUnavailable, errNonsense)
 
 var errLongAnswer = errors.New("the server's answer is too long")
 

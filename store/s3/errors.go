@@ -172,7 +172,7 @@ func classify(ctx context.Context, err error) (class, said error) {
 	}
 	// An answer that began well and broke off, or could not be parsed.
 	var broken *smithy.DeserializationError
-	if errors.As(err, &broken) {
+	if errors.As(err, &broken) || status != 0 {
 		return store.ErrUnavailable, err
 	}
 	return nil, err

@@ -43,7 +43,7 @@ func (s *Store) List(ctx context.Context, prefix, delimiter, token string, limit
 			continue
 		}
 		if o.Size < 0 {
-			return store.Page{}, fmt.Errorf("list %s: the server says that %q has %d bytes", s.Address(prefix), key, o.Size)
+			return store.Page{}, fmt.Errorf("list %s: %w: %q has %d bytes", s.Address(prefix), errUnbelievable, key, o.Size)
 		}
 		page.Objects = append(page.Objects, store.Info{Key: key, Size: o.Size, ETag: quoted(&o.ETag), Modified: o.Modified})
 	}
@@ -59,7 +59,7 @@ func (s *Store) List(ctx context.Context, prefix, delimiter, token string, limit
 	}
 	page.Next = l.Next
 	if page.Next == "" || page.Next == token {
-		return store.Page{}, fmt.Errorf("list %s: the server repeats a page", s.Address(prefix))
+		return store.Page{}, fmt.Errorf("list %s: %w: it repeats a page", s.Address(prefix), errUnbelievable)
 	}
 	return page, nil
 }

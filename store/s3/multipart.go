@@ -149,14 +149,14 @@ func (s *Store) Uploads(ctx context.Context, prefix string) ([]store.Upload, err
 			return all, nil
 		}
 		if turned++; turned >= maxTurns {
-			return nil, fmt.Errorf("list uploads of %s: the server's list has no end", s.Address(prefix))
+			return nil, fmt.Errorf("list uploads of %s: %w: it has no end", s.Address(prefix), errUnbelievable)
 		}
 		next, err := decoded(out.NextKeyMarker, out.EncodingType)
 		if err != nil {
 			return nil, fmt.Errorf("list uploads of %s: %w", s.Address(prefix), err)
 		}
 		if next == aws.ToString(in.KeyMarker) && aws.ToString(out.NextUploadIdMarker) == aws.ToString(in.UploadIdMarker) {
-			return nil, fmt.Errorf("list uploads of %s: the server repeats a page", s.Address(prefix))
+			return nil, fmt.Errorf("list uploads of %s: %w: it repeats a page", s.Address(prefix), errUnbelievable)
 		}
 		in.KeyMarker, in.UploadIdMarker = &next, out.NextUploadIdMarker
 	}
@@ -193,10 +193,10 @@ func (s *Store) Parts(ctx context.Context, up store.Upload) ([]store.Part, error
 			return all, nil
 		}
 		if turned++; turned >= maxTurns || len(all) > store.MaxParts {
-			return nil, fmt.Errorf("list parts of %s: the server's list has no end", s.Address(up.Key))
+			return nil, fmt.Errorf("list parts of %s: %w: it has no end", s.Address(up.Key), errUnbelievable)
 		}
 		if aws.ToString(out.NextPartNumberMarker) == aws.ToString(in.PartNumberMarker) {
-			return nil, fmt.Errorf("list parts of %s: the server repeats a page", s.Address(up.Key))
+			return nil, fmt.Errorf("list parts of %s: %w: it repeats a page", s.Address(up.Key), errUnbelievable)
 		}
 		in.PartNumberMarker = out.NextPartNumberMarker
 	}
@@ -236,7 +236,7 @@ func decoded(v *string, enc types.EncodingType) (string, error) {
 	}
 	out, err := url.QueryUnescape(aws.ToString(v))
 	if err != nil {
-		return "", fmt.Errorf("name in a listing: %w", err)
+		return "", fmt.Errorf("%w: name in a listing: %w", errUnbelievable, err)
 	}
 	return out, nil
 }

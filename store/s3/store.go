@@ -210,7 +210,7 @@ func (s *Store) name(key string) *string { return aws.String(s.o.Prefix + key) }
 func (s *Store) relative(name string) (string, error) {
 	key, ok := strings.CutPrefix(name, s.o.Prefix)
 	if !ok {
-		return "", fmt.Errorf("server names key %q, which is not below prefix %q", name, s.o.Prefix)
+		return "", fmt.Errorf("%w: key %q is not below prefix %q", errNonsense, name, s.o.Prefix)
 	}
 	return key, nil
 }

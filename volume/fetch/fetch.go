@@ -65,6 +65,9 @@ type Version struct {
 	// and once more after ErrNotExist or ErrPrecondition: if it gives the same place again, ErrStale.
 	// It must not call back into this package.
 	Locate func() (key, etag string)
+	// Bears says whether an object with that metadata is this version, as far as
+	// metadata tells; each GET shows it. nil: nothing tells.
+	Bears func(metadata map[string]string) bool
 }
 
 // Config of an Engine.

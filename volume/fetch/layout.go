@@ -8,6 +8,9 @@ const (
 	// bufSize holds any block's ciphertext: the last one has GCM's tag or CBC's
 	// padding after it.
 	bufSize = blockSize + aesBlock
+	// maxObject is more bytes than any store holds in one object, and leaves room
+	// to reckon with them.
+	maxObject = 1 << 60
 )
 
 // layout is where the blocks of one object are. Block i is plaintext

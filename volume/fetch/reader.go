@@ -38,6 +38,9 @@ type Reader struct {
 // unlock derives the keys and checks all that can be checked without the network.
 func (r *Reader) unlock(dataKey []byte) error {
 	v := &r.version
+	if v.Cipher < 0 || v.Cipher > maxObject {
+		return fmt.Errorf("%w: an object of %d bytes", ErrTampered, v.Cipher)
+	}
 	if v.Mode == 0 {
 		if v.Plain != v.Cipher {
 			return fmt.Errorf("foreign object of %d bytes, not %d", v.Cipher, v.Plain)

@@ -131,6 +131,10 @@ func (s *source) get(key, etag string) error {
 		return fmt.Errorf("get %s, %d bytes at %d: %w", key, s.end-s.off, s.off, err)
 	}
 	s.body, s.stop = body, stop
+	if bears := s.version.Bears; bears != nil && !bears(info.Metadata) {
+		s.close()
+		return fmt.Errorf("get %s: it is the object of another version: %w", key, ErrTampered)
+	}
 	if info.Size != s.version.Cipher {
 		s.close()
 		return fmt.Errorf("get %s: %d bytes, not %d: %w", key, info.Size, s.version.Cipher, s.wrongSize())
