@@ -114,6 +114,7 @@ func (v *Volume) list(ctx context.Context, places []string, f *flight) (names ma
 
 // listPrefix adds what stands at one prefix. A name that is there already stays as it was found.
 func (v *Volume) listPrefix(ctx context.Context, names map[string]*found, prefix string, f *flight) (whole bool, err error) {
+	seen := pages{most: maxPages}
 	for token := ""; ; {
 		rctx, cancel := context.WithTimeout(ctx, requestTimeout)
 		page, err := v.store.List(rctx, prefix, "/", token, 0)
@@ -126,14 +127,44 @@ func (v *Volume) listPrefix(ctx context.Context, names map[string]*found, prefix
 		if page.Next == "" {
 			return true, nil
 		}
-		if page.Next == token {
-			return false, fmt.Errorf("list %s: the store repeats itself", prefix)
-		}
-		token = page.Next
 		if f.onePage {
 			return false, nil
 		}
+		if err := seen.turn(page.Next); err != nil {
+			return false, fmt.Errorf("list %s: %w", prefix, err)
+		}
+		token = page.Next
 	}
+}
+
+// maxPages is how many pages of one directory are listed: four million keys.
+// Its names can be opened all the same, one by one.
+const maxPages = 4096
+
+var (
+	errRepeats = fmt.Errorf("the store repeats itself: %w", store.ErrUnavailable)
+	errEndless = fmt.Errorf("the store's listing does not end within %d pages: %w", maxPages, store.ErrUnavailable)
+)
+
+// pages finds out whether a listing goes in a circle, by the tokens that led
+// from page to page, or goes on for ever.
+type pages struct {
+	most   int // 0: any number
+	tokens map[string]bool
+}
+
+func (p *pages) turn(next string) error {
+	if p.tokens == nil {
+		p.tokens = make(map[string]bool)
+	}
+	if p.tokens[next] {
+		return errRepeats
+	}
+	p.tokens[next] = true
+	if p.most > 0 && len(p.tokens) >= p.most {
+		return errEndless
+	}
+	return nil
 }
 
 // collect adds a page's names. Keys that no path can spell are not shown.
@@ -152,12 +183,12 @@ func (v *Volume) collect(names map[string]*found, page store.Page, prefix string
 			at("").object = o
 			continue
 		}
-		if name := strings.TrimPrefix(o.Key, prefix); showable(name) && at(name).object == nil {
+		if name, below := strings.CutPrefix(o.Key, prefix); below && showable(name) && at(name).object == nil {
 			at(name).object = o
 		}
 	}
 	for _, p := range page.Prefixes {
-		if name := strings.TrimSuffix(strings.TrimPrefix(p, prefix), "/"); showable(name) {
+		if name, below := strings.CutPrefix(strings.TrimSuffix(p, "/"), prefix); below && showable(name) {
 			at(name).folder = true
 		}
 	}

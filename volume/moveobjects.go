@@ -48,6 +48,7 @@ func (v *Volume) moveObjects(ctx context.Context, c *change) error {
 	var markers []string
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(movers)
+	var seen pages
 	for token := ""; ; {
 		page, err := v.store.List(gctx, c.Path, "", token, 0)
 		if err != nil {
@@ -64,6 +65,9 @@ func (v *Volume) moveObjects(ctx context.Context, c *change) error {
 		}
 		if page.Next == "" {
 			break
+		}
+		if err := seen.turn(page.Next); err != nil {
+			return errors.Join(fmt.Errorf("list %s: %w", c.Path, err), g.Wait())
 		}
 		token = page.Next
 	}

@@ -28,7 +28,7 @@ const (
 
 // showable says whether a key's element can be a name.
 func showable(name string) bool {
-	return name != "" && name != "." && name != ".." && len(name) <= maxName && utf8.ValidString(name) && !strings.ContainsRune(name, 0)
+	return name != "" && name != "." && name != ".." && len(name) <= maxName && utf8.ValidString(name) && !strings.ContainsAny(name, "\x00/")
 }
 
 // checkName refuses what cannot be a name. A name that is to be made must leave

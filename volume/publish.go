@@ -89,7 +89,7 @@ type foundSidecar struct {
 
 // lookSidecar reads the sidecar of key; nil if there is none.
 func (v *Volume) lookSidecar(ctx context.Context, key string) (*foundSidecar, error) {
-	text, info, err := v.readSmall(ctx, sidecar.Name(key), maxDocument)
+	text, info, err := v.readSmall(ctx, sidecar.Name(key), sidecar.MaxSize+1) // Parse refuses what is longer
 	if errors.Is(err, store.ErrNotExist) {
 		return nil, nil
 	}
