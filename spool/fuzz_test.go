@@ -187,3 +187,15 @@ func FuzzJournalValues(f *testing.F) {
 		}
 	})
 }
+
+// FuzzNote: a note in quarantine, which `mcfs status` shows.
+func FuzzNote(f *testing.F) {
+	seeds(f, []byte("a\na.map\nmoved here at 2026-01-02T03:04:05Z, because:\nit is broken\n"), []byte("\nmoved here at , because:\n"), []byte("?"))
+	f.Fuzz(func(t *testing.T, note []byte) {
+		q := Quarantined{Why: "none"}
+		q.read(string(note))
+		if bytes.ContainsRune([]byte(q.Why), '\n') {
+			t.Fatalf("%q", q.Why)
+		}
+	})
+}

@@ -1,0 +1,192 @@
+package volume
+
+import (
+	"encoding/json"
+	"path"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"mcfs/crypt"
+	"mcfs/sidecar"
+	"mcfs/spool"
+	"mcfs/store"
+)
+
+func someVersion() *version {
+	return &version{
+		mode: crypt.CTR, iv: []byte("0123456789abcdef"), check: "check", mac: "mac", plain: 5, cipher: 5, key: "d/a", etag: `"e"`,
+		wrapped: []byte("wrapped"), keyID: "arn:aws:kms:eu-west-1:111122223333:key/k", modified: time.Unix(7, 8).UTC(),
+		attr: sidecar.Attr{Mode: modeFile | 0o640, UID: 1, GID: 2, Mtime: time.Unix(3, 4).UTC(), Xattr: map[string][]byte{"user.a": {0}}},
+		side: sideInfo{etag: `"s"`, size: 300, modified: time.Unix(7, 8).UTC()}, over: &version{key: "d/a", etag: `"o"`, cipher: 9, plain: 9},
+	}
+}
+
+// FuzzEntryRecord: the volume's part of a journal entry, from whatever the disk
+// holds: what is understood is a draft that can be shown, and can be written again.
+func FuzzEntryRecord(f *testing.F) {
+	for _, r := range []record{
+		{Promised: true, Asked: true, Base: someVersion().record(), At: "d/a", Uploads: []string{"u"}},
+		{Blank: true, Making: someVersion().record(), Newer: true},
+		{Bare: true, Replaces: someVersion().record(), Body: []byte("target")},
+	} {
+		text, err := json.Marshal(r)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text, "queued", "d/a")
+	}
+	f.Add([]byte("null"), "lost", "")
+	v := treeOnly()
+	f.Fuzz(func(t *testing.T, text []byte, state, name string) {
+		var r record
+		if json.Unmarshal(text, &r) != nil {
+			return
+		}
+		e := spool.Entry{ID: spool.NewID(), Path: name, State: state, Size: 7, Reason: "why"}
+		v.versions = make(map[string]*version)
+		n, err := v.draftOf(e, r)
+		if err != nil {
+			return
+		}
+		if n.state == Clean || n.state.String() == "" || n.size() < 0 && r.Base == nil {
+			t.Fatalf("%s, %d bytes", n.state, n.size())
+		}
+		if (n.state == Lost) != (state == "lost") || n.state == Lost && (n.stored != nil || n.failure == nil) {
+			t.Fatalf("%q came back as %s", state, n.state)
+		}
+		for _, x := range []*versionRecord{r.Base, r.Replaces, r.Making} {
+			sameRecord(t, x)
+		}
+	})
+}
+
+// treeOnly is a volume of which nothing but the tree works.
+func treeOnly() *Volume {
+	v := &Volume{versions: make(map[string]*version)}
+	v.root = v.newDir(nil, "")
+	return v
+}
+
+// sameRecord: a version is described as it was read.
+func sameRecord(t *testing.T, r *versionRecord) {
+	t.Helper()
+	x, err := r.version()
+	if err != nil || x == nil {
+		return
+	}
+	again := x.record()
+	again.Body = r.Body // in the metadata cache only
+	if diff := cmp.Diff(r, again, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(versionRecord{}, "Over")); diff != "" {
+		t.Fatal(diff)
+	}
+}
+
+// FuzzChangeRecord: the volume's part of a queued change, and its paths: the tree
+// can take it up, or it is refused.
+func FuzzChangeRecord(f *testing.F) {
+	id := spool.NewID()
+	for _, r := range []changeRecord{
+		{Ver: someVersion().record(), Replaces: someVersion().record(), Attr: someVersion().attr, Bare: true},
+		{Body: []byte("target"), Entry: &id, BareOld: true},
+	} {
+		text, err := json.Marshal(r)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(text, "d/a", "e/b")
+	}
+	f.Add([]byte("{}"), "../../x//y/./", "\x00")
+	f.Fuzz(func(t *testing.T, text []byte, from, to string) {
+		c := &change{Change: spool.Change{Op: opRename, Path: from, To: to, Data: text}}
+		if c.unpack() != nil {
+			return
+		}
+		if c.pack() != nil {
+			return // a time that JSON cannot spell
+		}
+		again := &change{Change: c.Change}
+		if err := again.unpack(); err != nil {
+			t.Fatalf("%s: %v", c.Data, err)
+		}
+		if diff := cmp.Diff(c.ver.record(), again.ver.record(), cmpopts.EquateEmpty()); diff != "" {
+			t.Fatal(diff)
+		}
+		v := treeOnly()
+		for _, p := range []string{from, to} {
+			d, name := v.grow(p)
+			n := v.newNode(File, d, name)
+			v.plant(n, p)
+			if d.dir.children[name] != n || strings.Contains(name, "/") {
+				t.Fatalf("%q grew %q", p, name)
+			}
+		}
+	})
+}
+
+// FuzzRemembered: a description out of the metadata cache.
+func FuzzRemembered(f *testing.F) {
+	text, err := json.Marshal(someVersion().record())
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(text)
+	f.Add([]byte(`{"mode":"XTS"}`))
+	f.Add([]byte(`{"mode":"GCM","plain":-1}`))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var r versionRecord
+		if json.Unmarshal(text, &r) != nil {
+			return
+		}
+		sameRecord(t, &r)
+	})
+}
+
+// FuzzPatterns: of local_only, against a name: no pattern that is taken fails to match later.
+func FuzzPatterns(f *testing.F) {
+	f.Add("*.tmp", "d/a.tmp")
+	f.Add("!*~", "a~")
+	f.Add("[a-", "a")
+	f.Add(".git//*.lock", ".git/x/y.lock")
+	f.Fuzz(func(t *testing.T, p, name string) {
+		ps, err := newPatterns([]string{p})
+		if err != nil {
+			return
+		}
+		ps.match(name, named)
+		ps.match(path.Join(name, name), mkstemp)
+	})
+}
+
+// FuzzListed: a page of a listing, of whatever names: only what can be shown comes out.
+func FuzzListed(f *testing.F) {
+	f.Add("", "a", "a.settings.json", "d/")
+	f.Add("d/", "d/a", "d/a/", "d/")
+	f.Add("d/", "d//a", "e/a", "d")
+	f.Add("", "..", "\xff", "x\x00y/")
+	f.Fuzz(func(t *testing.T, prefix, a, b, folder string) {
+		v := treeOnly()
+		names := make(map[string]*found)
+		v.collect(names, pageOf(folder, a, b), prefix)
+		pairUp(names)
+		for name, f := range names {
+			if name != "" && !showable(name) || strings.Contains(name, "/") {
+				t.Fatalf("%q", name)
+			}
+			if f.object != nil && !strings.HasPrefix(f.object.Key, prefix) {
+				t.Fatalf("%q is not below %q", f.object.Key, prefix)
+			}
+		}
+	})
+}
+
+func pageOf(folder string, keys ...string) store.Page {
+	page := store.Page{Prefixes: []string{folder}}
+	for _, k := range keys {
+		page.Objects = append(page.Objects, store.Info{Key: k})
+	}
+	return page
+}
