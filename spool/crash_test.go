@@ -139,7 +139,7 @@ func TestTornMap(t *testing.T) {
 // TestFaults makes each call of each kind fail once, goes on, and looks at what
 // is left: in memory and, as after kill -9, on disk.
 func TestFaults(t *testing.T) {
-	for _, errno := range []error{syscall.EIO, syscall.ENOSPC} {
+	for _, errno := range []error{syscall.EIO, syscall.ENOSPC, syscall.EROFS} {
 		for _, tag := range []string{"data.write", "data.read", "data.sync", "data.punch", "map.write", "map.sync", "map.create", "map.rename", "dir.sync"} {
 			for nth := 1; nth <= 12; nth++ {
 				if !faultOnce(t, tag, nth, errno) {

@@ -15,6 +15,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -31,6 +32,7 @@ type Sink struct {
 	uploads map[string]*sinkUpload
 	serial  int
 	faults  []string
+	sent    atomic.Int64
 }
 
 const sinkKeeps = 64 << 10 // bytes of an object; longer ones are zeros
@@ -91,6 +93,9 @@ func (s *Sink) Size(key string) int64 {
 	}
 	return -1
 }
+
+// Sent is how many bytes of objects were served.
+func (s *Sink) Sent() int64 { return s.sent.Load() }
 
 // Count is the number of objects.
 func (s *Sink) Count() int {
@@ -326,5 +331,17 @@ func (s *Sink) get(w http.ResponseWriter, r *http.Request, key string) {
 	if o.body != nil {
 		content = strings.NewReader(string(o.body))
 	}
-	http.ServeContent(w, r, "", o.at, content) // knows ranges and If-Match
+	http.ServeContent(&counted{w, &s.sent}, r, "", o.at, content) // knows ranges and If-Match
+}
+
+// counted counts what is written.
+type counted struct {
+	http.ResponseWriter
+	sent *atomic.Int64
+}
+
+func (c *counted) Write(p []byte) (int, error) {
+	n, err := c.ResponseWriter.Write(p)
+	c.sent.Add(int64(n))
+	return n, err
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/xml"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -36,6 +37,11 @@ func (s *Sink) list(w http.ResponseWriter, r *http.Request) {
 		Contents       []content
 		CommonPrefixes []prefix
 		IsTruncated    bool
+		EncodingType   string
+	}
+	written := func(key string) string { return key }
+	if page.EncodingType = q.Get("encoding-type"); page.EncodingType == "url" { // XML has no words for every character
+		written = url.QueryEscape
 	}
 	for _, key := range slices.Sorted(maps.Keys(s.objects)) {
 		rest, ok := strings.CutPrefix(key, q.Get("prefix"))
@@ -44,7 +50,7 @@ func (s *Sink) list(w http.ResponseWriter, r *http.Request) {
 		}
 		if d := q.Get("delimiter"); d != "" {
 			if i := strings.Index(rest, d); i >= 0 {
-				p := prefix{q.Get("prefix") + rest[:i+len(d)]}
+				p := prefix{written(q.Get("prefix") + rest[:i+len(d)])}
 				if !slices.Contains(page.CommonPrefixes, p) {
 					page.CommonPrefixes = append(page.CommonPrefixes, p)
 				}
@@ -52,7 +58,7 @@ func (s *Sink) list(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 		o := s.objects[key]
-		page.Contents = append(page.Contents, content{key, o.etag, o.at.UTC().Format(time.RFC3339Nano), o.size})
+		page.Contents = append(page.Contents, content{written(key), o.etag, o.at.UTC().Format(time.RFC3339Nano), o.size})
 	}
 	answerXML(w, page)
 }
