@@ -106,8 +106,8 @@ func TestDamagedSpool(t *testing.T) {
 	if err := os.Truncate(sealed[3]+".map", 20); err != nil {
 		t.Fatal(err)
 	}
-	m = m.Again()
-	m.Expect(`level=ERROR.*(corrupt|quarantine|condemned|cannot be committed)`)
+	m = r.Mount("a")
+	m.Expect(`level=ERROR.*(corrupt|quarantine|cannot be committed)`)
 	for name := range sizes {
 		text, err := os.ReadFile(m.Path(name))
 		if damaged := name != "whole~"; damaged != errors.Is(err, syscall.EIO) {

@@ -47,6 +47,7 @@ func disk(t *testing.T, path string, flags uintptr, size int) {
 	if err := unix.Mount("small", path, "tmpfs", flags, fmt.Sprintf("size=%d,mode=700", size)); err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = unix.Unmount(path, unix.MNT_DETACH) }) // once is enough
 }
 
 // TestFullDisk: while files are being written, somebody fills the disk of the
@@ -69,7 +70,7 @@ func TestFullDisk(t *testing.T) {
 	ballast := filepath.Join(home, "ballast")
 	refused, done := 0, 0
 	expected := make(map[string]string)
-	for i, room := range []int64{0, 1, 2, 3, 4, 5, 6, 8, 10, 12, 16, 20, 24, 32, 40, 64, 256, 264, 272, 280, 512} {
+	for i, room := range []int64{0, 4, 8, 12, 16, 24, 40, 264} {
 		name := func(s string) string { return fmt.Sprint(s, "-", i) }
 		r.save(name("old"), []byte(name("old")))
 		r.save(name("gone"), []byte("x"))
@@ -114,7 +115,7 @@ func TestFullDisk(t *testing.T) {
 		r.finish(h)
 		expected[name("new")] = string(p)
 	}
-	if refused < 20 || done < 20 {
+	if refused < 5 || done < 5 {
 		t.Errorf("%d refused, %d done", refused, done)
 	}
 	t.Logf("%d refused, %d done", refused, done)
@@ -145,7 +146,8 @@ func (r *rig) fillDisk(dir, ballast string, room int64) {
 		r.t.Fatal(err)
 	}
 	if n := int64(st.Bavail)*st.Bsize - room; n > 0 {
-		if err := os.WriteFile(ballast, make([]byte, n), 0o600); err != nil {
+		err := os.WriteFile(ballast, make([]byte, n), 0o600)
+		if err != nil && !errors.Is(err, syscall.ENOSPC) { // the mount may have been faster
 			r.t.Fatal(err)
 		}
 	}
