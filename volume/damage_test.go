@@ -286,3 +286,25 @@ func TestDiskThatDoesNotAnswer(t *testing.T) {
 		t.Error("content differs")
 	}
 }
+
+// TestDamagedCache: what the disk has damaged of a version that is in the store is
+// put into quarantine, and fetched anew.
+func TestDamagedCache(t *testing.T) {
+	for _, mode := range modes {
+		r := newRig(t, mode)
+		p := random(300_000)
+		r.save("a", p)
+		r.sync()
+		n := r.node("a")
+		n.lock()
+		file := filepath.Join(r.spoolDir(), n.file.ID().String())
+		n.unlock()
+		r.change(file, func(b []byte) []byte { b[len(b)/2] ^= 1; return b })
+		if !bytes.Equal(r.load("a"), p) {
+			t.Error("content differs")
+		}
+		if q := r.v.Status().Quarantine; len(q) != 1 {
+			t.Errorf("quarantine: %+v", q)
+		}
+	}
+}

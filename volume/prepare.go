@@ -162,14 +162,14 @@ func (n *Node) install(ver *version, key []byte, file *spool.File) error {
 }
 
 // condemnCache takes what was cached of a version that turned out to be
-// tampered with out of use; it is kept in quarantine.
-func (n *Node) condemnCache() {
+// tampered with, or the cache to be damaged, out of use; it is kept in quarantine.
+func (n *Node) condemnCache(cause error) {
 	n.lock()
 	defer n.unlock()
 	if n.state != Clean || n.file == nil {
 		return
 	}
-	if err := n.v.spool.Quarantine(n.file.ID(), "integrity check failed"); err != nil {
+	if err := n.v.spool.Quarantine(n.file.ID(), "integrity check failed: "+cause.Error()); err != nil {
 		n.v.log.Warn("quarantine", "id", n.file.ID(), "cause", err)
 	}
 	if err := n.file.Close(); err != nil {

@@ -76,7 +76,7 @@ func (n *Node) readFrom(ctx context.Context, h *Handle, file *spool.File, reader
 		if err == io.EOF {
 			err = nil
 		}
-		return k, fromSpool(err)
+		return k, n.fromFile(file, err)
 	}
 	for done := 0; done < len(p); {
 		at := off + int64(done)
@@ -101,7 +101,7 @@ func (n *Node) readFrom(ctx context.Context, h *Handle, file *spool.File, reader
 			return 0, errRetry // dropped just now
 		}
 		if err != nil && err != io.EOF {
-			return done, fromSpool(err)
+			return done, n.fromFile(file, err)
 		}
 		if k == 0 {
 			break
@@ -109,6 +109,21 @@ func (n *Node) readFrom(ctx context.Context, h *Handle, file *spool.File, reader
 		done += k
 	}
 	return len(p), nil
+}
+
+// fromFile says what an error of the sealed file means: what the disk has damaged
+// of a version that is in the store is fetched anew.
+func (n *Node) fromFile(file *spool.File, err error) error {
+	if errors.Is(err, spool.ErrCorrupt) {
+		n.condemnCache(err)
+	}
+	n.lock()
+	replaced := err != nil && n.file != file
+	n.unlock()
+	if replaced {
+		return errRetry
+	}
+	return fromSpool(err)
 }
 
 // readBase reads through the pipeline.
@@ -227,7 +242,7 @@ func (v *Volume) stations(n *Node) (places []string) {
 // that once; each read that follows fails with the same.
 func (n *Node) readFailed(err error) error {
 	if errors.Is(err, fetch.ErrTampered) {
-		n.condemnCache()
+		n.condemnCache(err)
 	}
 	return errorsIO(fromFetch(fmt.Errorf("read %s: %w", n.Path(), err)))
 }
