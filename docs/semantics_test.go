@@ -24,6 +24,7 @@ var rows = []string{
 	"names are journaled", "opposite changes", "names while the store is away", "rename of a draft", "rename of a committed file",
 	"rename over a file", "exchange", "rename of a directory", "unlink of an open file", "directory", "symlink",
 	"hard link, device", "names that can be", "names that collide",
+	"endless listing",
 
 	"local-only names", "in a local-only directory", "rename to another name", "local-only patterns", "how a file is made", "backup of a committed file",
 	"backup of a large file",
@@ -33,7 +34,7 @@ var rows = []string{
 	"sidecar: read", "sidecar: listed", "sidecar: unlink", "settings under a sidecar's name", "other content under a sidecar's name",
 
 	"another machine's change", "conflict", "conflict over dropped blocks", "larger than the spool", "spool full", "store down",
-	"keeper down", "unmount",
+	"keeper down", "spool damaged", "journal damaged", "disk full", "unmount",
 
 	"status", "status of a failure", "status of what is not safe", "status of local-only names", "status of conflicts",
 	"status of the quarantine", "status without a mount", "status --watch", "sync without a mount",
