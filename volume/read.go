@@ -114,11 +114,14 @@ func (n *Node) readFrom(ctx context.Context, h *Handle, file *spool.File, reader
 // fromFile says what an error of the sealed file means: what the disk has damaged
 // of a version that is in the store is fetched anew.
 func (n *Node) fromFile(file *spool.File, err error) error {
+	if err == nil {
+		return nil
+	}
 	if errors.Is(err, spool.ErrCorrupt) {
 		n.condemnCache(err)
 	}
 	n.lock()
-	replaced := err != nil && n.file != file
+	replaced := n.file != file
 	n.unlock()
 	if replaced {
 		return errRetry
