@@ -120,7 +120,8 @@ func FuzzChangeRecord(f *testing.F) {
 			d, name := v.grow(p)
 			n := v.newNode(File, d, name)
 			v.plant(n, p)
-			if d.dir.children[name] != n || strings.Contains(name, "/") {
+			written := !strings.Contains(p, "//") // as mcfs writes one
+			if written && d.dir.children[name] != n || strings.Contains(name, "/") {
 				t.Fatalf("%q grew %q", p, name)
 			}
 		}
