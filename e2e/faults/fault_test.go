@@ -1,7 +1,9 @@
 package faults
 
 import (
+	"fmt"
 	"net"
+	"syscall"
 	"testing"
 	"time"
 
@@ -38,11 +40,27 @@ func (p place) endpoint(t *testing.T, scheme string) string {
 	case silentName:
 		return scheme + "://" + silentHost
 	case closedPort:
-		l := listen(t)
-		_ = l.Close()
-		return "http://" + l.Addr().String()
+		return "http://" + refusing(t)
 	}
 	return "http://" + listen(t).Addr().String() // the kernel accepts for it
+}
+
+// refusing is an address that is taken, so that no server of another test comes
+// to listen there, and at which nobody listens.
+func refusing(t *testing.T) string {
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscall.Close(fd) })
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		t.Fatal(err)
+	}
+	name, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("127.0.0.1:%d", name.(*syscall.SockaddrInet4).Port)
 }
 
 func listen(t *testing.T) net.Listener {

@@ -155,7 +155,9 @@ func strikeStore(t *testing.T, server *s3test.Server, f fault, o operation) outc
 		return got // each call begins another
 	}
 	err = o.call(c, well)
-	if f.expired && err != nil { // the first call may have read them before they were renewed, once more
+	if again := f.expired || errors.Is(err, store.ErrUnavailable); err != nil && again {
+		// It may have read the credentials before they were renewed, or have met
+		// connections that broke while they were idle.
 		err = o.call(c, well)
 	}
 	if w := storeWord(err); w != "ok" && (!slices.Contains(strings.Fields(o.echo), w) || now != after) {
