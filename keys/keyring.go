@@ -50,8 +50,9 @@ func CreateLocal(path string) (*Local, error) {
 	return OpenLocal(path)
 }
 
-// OpenLocal reads the keyring at path. It refuses a file that others than its
-// owner may read or write (ErrDenied), and one that is not whole (ErrKeyState).
+// OpenLocal reads the keyring at path. It refuses a file that others than the
+// user of this process may read or write (ErrDenied), and one that is not whole
+// (ErrKeyState).
 func OpenLocal(path string) (*Local, error) {
 	// O_NONBLOCK: a named pipe in its place must not hang the program.
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
@@ -68,6 +69,9 @@ func OpenLocal(path string) (*Local, error) {
 	}
 	if perm := info.Mode().Perm(); perm&0o077 != 0 {
 		return nil, fmt.Errorf("%w: keyring %s is open to others (mode %04o): chmod 600 %s", ErrDenied, path, perm, path)
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && int(st.Uid) != os.Geteuid() {
+		return nil, fmt.Errorf("%w: keyring %s belongs to user %d, who could read it or put another in its place: chown %d %s", ErrDenied, path, st.Uid, os.Geteuid(), path)
 	}
 	line := make([]byte, keyringMax+1)
 	defer clear(line)

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -34,7 +35,7 @@ func newKMSClient(o KMSOptions, credentials aws.CredentialsProvider, region stri
 			c.BaseEndpoint = &o.Endpoint
 		}
 		c.Credentials = credentials
-		c.HTTPClient = boundAttempt(c.HTTPClient, timeout)
+		c.HTTPClient = boundAttempt(c.HTTPClient, timeout, strings.HasPrefix(aws.ToString(c.BaseEndpoint), "http:"))
 		c.RetryMode = aws.RetryModeStandard
 		c.RetryMaxAttempts = attempts
 		c.Retryer = retry.NewStandard(func(s *retry.StandardOptions) {
@@ -49,15 +50,19 @@ func newKMSClient(o KMSOptions, credentials aws.CredentialsProvider, region stri
 }
 
 // boundAttempt gives one attempt a third of the call's time, so that a
-// connection that died silently leaves time for another. A client that is not
-// the SDK's own is left as it is.
-func boundAttempt(c kms.HTTPClient, timeout time.Duration) kms.HTTPClient {
+// connection that died silently leaves time for another. In clear it connects to
+// this machine alone, whatever a name server or a proxy makes of the endpoint. A
+// client that is not the SDK's own is left as it is.
+func boundAttempt(c kms.HTTPClient, timeout time.Duration, inClear bool) kms.HTTPClient {
 	b, ok := c.(*awshttp.BuildableClient)
 	if !ok {
 		return c
 	}
 	return b.WithDialerOptions(func(d *net.Dialer) {
 		d.Timeout = timeout / 3
+		if inClear {
+			d.Control = onlyLoopback
+		}
 	}).WithTransportOptions(func(t *http.Transport) {
 		t.ResponseHeaderTimeout = timeout / 3
 		t.TLSHandshakeTimeout = timeout / 3
@@ -162,9 +167,18 @@ func checkEndpoint(endpoint string) error {
 }
 
 func isLoopback(host string) bool {
-	if host == "localhost" {
+	if host == "localhost" || strings.HasSuffix(host, ".localhost") {
 		return true
 	}
 	ip, err := netip.ParseAddr(host)
-	return err == nil && ip.IsLoopback()
+	return err == nil && ip.Unmap().IsLoopback()
+}
+
+// onlyLoopback refuses a connection to another machine.
+func onlyLoopback(_, address string, _ syscall.RawConn) error {
+	to, err := netip.ParseAddrPort(address)
+	if err == nil && !to.Addr().Unmap().IsLoopback() {
+		err = fmt.Errorf("%s is not on this machine, and keys.endpoint is http", to.Addr())
+	}
+	return err
 }

@@ -181,6 +181,7 @@ func TestNewKMSRefuses(t *testing.T) {
 		"ARN of a bucket":    {KeyID: "arn:aws:s3:::bucket", Region: "us-west-2"},
 		"bad region":         {KeyID: "alias/x", Region: "us west"},
 		"data key mode":      {KeyID: arn, DataKey: "guess"},
+		"a name like ours":   {KeyID: arn, Endpoint: "http://localhost.example:8080"},
 		"keys in clear":      {KeyID: arn, Endpoint: "http://kms.example:8080"},
 		"keys in clear, env": {KeyID: arn, AWS: aws.Config{BaseEndpoint: aws.String("http://192.0.2.1")}},
 		"no URL":             {KeyID: arn, Endpoint: "localhost:8080"},

@@ -95,6 +95,25 @@ func TestKeyringOpenToOthers(t *testing.T) {
 	}
 }
 
+// A keyring of another user's is refused, though nobody else may read it.
+func TestKeyringOfAnother(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "keyring")
+	createLocal(t, path)
+	owner := os.Geteuid()
+	if owner == 0 {
+		owner = 65534
+		if err := os.Chown(path, owner, -1); err != nil {
+			t.Fatal(err)
+		}
+	} else {
+		path, owner = "/etc/hostname", 0 // root's; its mode is judged first
+	}
+	_, err := OpenLocal(path)
+	if !errors.Is(err, ErrDenied) || owner != 0 && !strings.Contains(err.Error(), "belongs to user 65534") {
+		t.Errorf("a keyring of user %d: %v", owner, err)
+	}
+}
+
 func TestKeyringDamaged(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "keyring")

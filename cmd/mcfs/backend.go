@@ -61,7 +61,7 @@ func openStore(a aws.Config, c config.Config, log *slog.Logger) (store.Store, er
 	}
 	return s3.New(s3.Options{
 		AWS: a, Bucket: c.Store.Bucket, Prefix: c.Store.Prefix, Region: c.Store.Region,
-		Endpoint: c.Store.Endpoint, PathStyle: c.Store.PathStyle,
+		Endpoint: c.Store.Endpoint, InsecureHTTP: c.Store.InsecureHTTP, PathStyle: c.Store.PathStyle,
 		StorageClass: c.Store.StorageClass, SSE: string(c.Store.SSE), SSEKMSKeyID: c.Store.SSEKMSKeyID,
 		RequestPayer: string(c.Store.RequestPayer), Checksum: string(c.Upload.Checksum),
 		Timeout: c.Upload.Timeout, Concurrency: c.Upload.Concurrency, Log: log,

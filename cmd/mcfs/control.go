@@ -122,7 +122,10 @@ func listenUnix(mountpoint string) (net.Listener, error) {
 		_ = os.Remove(path) // of a daemon that was killed
 		l, err := net.Listen("unix", path)
 		if err == nil {
-			return l, nil
+			if err = os.Chmod(path, 0o600); err == nil { // the folder already keeps others out
+				return l, nil
+			}
+			l.Close()
 		}
 		failed = errors.Join(failed, err)
 	}

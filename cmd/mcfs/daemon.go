@@ -74,6 +74,7 @@ func start(ctx context.Context, o mountOptions, std stdio) (_ *daemon, err error
 	syscall.Umask(0o077)
 	d.out = &destination{w: std.err}
 	d.log = newLogger(o.config.Log, d.out)
+	unlocked := lockMemory() // before the first key comes
 	b, err := openBackend(ctx, o.config, d.log)
 	if err != nil {
 		return nil, err
@@ -88,7 +89,13 @@ func start(ctx context.Context, o mountOptions, std stdio) (_ *daemon, err error
 	if err = d.openVolume(ctx, b); err != nil {
 		return nil, err
 	}
-	return d, d.mount(ctx)
+	if err = d.mount(ctx); err != nil {
+		return nil, err
+	}
+	if unlocked != nil {
+		d.log.Info("memory, and keys with it, may come into the swap: encrypt that, or lift the limit of locked memory (LimitMEMLOCK=infinity, ulimit -l)", "err", unlocked)
+	}
+	return d, nil
 }
 
 func (d *daemon) listenMetrics() (err error) {

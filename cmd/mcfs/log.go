@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"syscall"
 
 	"mcfs/config"
 )
@@ -45,7 +46,8 @@ func newLogger(c config.Log, w io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, o))
 }
 
-// openLogFile appends to a log that only its owner reads: names are in it.
+// openLogFile appends to a log that only its owner reads: names are in it. One
+// that others may read, or that is another's, is refused.
 func openLogFile(path string) (*os.File, error) {
 	if info, err := os.Stat(path); err == nil && info.Size() > maxLog {
 		if err := os.Rename(path, path+".1"); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -56,5 +58,24 @@ func openLogFile(path string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("log: %w: choose another --log-file", err)
 	}
+	if err := ownLog(f); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("log: %w, or choose another --log-file", err)
+	}
 	return f, nil
+}
+
+// ownLog judges an open file: a pipe or a terminal is what its opener wants.
+func ownLog(f *os.File) error {
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return err
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && int(st.Uid) != os.Geteuid() {
+		return fmt.Errorf("%s belongs to user %d: remove it", f.Name(), st.Uid)
+	}
+	if perm := info.Mode().Perm(); perm&0o077 != 0 {
+		return fmt.Errorf("%s is open to others (mode %04o): chmod 600 %s", f.Name(), perm, f.Name())
+	}
+	return nil
 }

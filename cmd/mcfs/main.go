@@ -1,3 +1,7 @@
+// Go gives locked memory back by mapping it anew; with a name of its own each
+// piece would stay a mapping of its own, and the kernel counts those.
+//go:debug decoratemappings=0
+
 // Command mcfs mounts a directory whose files are encrypted for AWS Elemental
 // MediaConvert as they are saved, and stored in S3.
 //

@@ -3,6 +3,7 @@ package s3
 import (
 	"fmt"
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -16,12 +17,47 @@ import (
 func TestTrusted(t *testing.T) {
 	for endpoint, want := range map[string]bool{
 		"": true, "https://s3.example.com": true, "http://127.0.0.1:7070": true, "http://localhost:9000": true, "http://[::1]:1": true,
-		"http://127.9.9.9": true, "http://192.168.1.5:9000": false, "http://s3.example.com": false, "http://localhost.example.com": false,
+		"http://127.9.9.9": true, "http://s3.localhost:9000": true, "http://[::ffff:127.0.0.1]:1": true, "http://192.168.1.5:9000": false, "http://s3.example.com": false, "http://localhost.example.com": false,
 		"http://127.0.0.1.example.com": false,
 	} {
 		if got := trusted(endpoint); got != want {
 			t.Errorf("%q: %v", endpoint, got)
 		}
+	}
+}
+
+// TestInClear: http to another machine is refused, wherever the server is named,
+// unless the configuration allows it; and what a name server or a proxy makes of
+// a local name is not followed elsewhere.
+func TestInClear(t *testing.T) {
+	for _, tt := range []struct {
+		endpoint, ambient string
+		allowed, ok       bool
+	}{
+		{endpoint: "https://s3.example.com", ok: true},
+		{endpoint: "http://127.0.0.1:9000", ok: true},
+		{ambient: "https://s3.example.com", ok: true},
+		{ambient: "http://localhost:9000", ok: true},
+		{endpoint: "http://s3.example.com"},
+		{ambient: "http://s3.example.com"},
+		{ambient: "http://192.0.2.1:9000"},
+		{endpoint: "http://s3.example.com", allowed: true, ok: true},
+		{ambient: "http://s3.example.com", allowed: true, ok: true},
+		{endpoint: "https://s3.example.com", ambient: "http://192.0.2.1", ok: true},
+	} {
+		o := Options{Bucket: "b", Region: "us-east-1", Endpoint: tt.endpoint, InsecureHTTP: tt.allowed}
+		if tt.ambient != "" {
+			o.AWS.BaseEndpoint = aws.String(tt.ambient)
+		}
+		_, err := New(o)
+		if (err == nil) != tt.ok || err != nil && !strings.Contains(err.Error(), "insecure_http") {
+			t.Errorf("%+v: %v", tt, err)
+		}
+	}
+	transport := newTransport(nil, 1)
+	stayHere(transport)
+	if _, err := transport.DialContext(t.Context(), "tcp", "192.0.2.1:80"); err == nil || !strings.Contains(err.Error(), "not on this machine") {
+		t.Errorf("a connection to another machine: %v", err)
 	}
 }
 

@@ -40,7 +40,8 @@ type Options struct {
 	Bucket       string
 	Prefix       string // put before every key as it is; "" or ending in "/"
 	Region       string // AWS.Region if empty
-	Endpoint     string // URL of an S3-compatible server; empty for Amazon
+	Endpoint     string // URL of an S3-compatible server; if empty that of AWS, else Amazon's
+	InsecureHTTP bool   // allows http to another machine
 	PathStyle    bool
 	StorageClass string // S3's name; empty for the bucket's default
 	SSE          string // "AES256", "aws:kms", "aws:kms:dsse"; empty for the bucket's default
@@ -88,7 +89,7 @@ func New(o Options) (*Store, error) {
 	}
 	transport := newTransport(o.AWS.HTTPClient, o.Concurrency)
 	s := &Store{
-		transport: transport, o: o, content: payload(o.Endpoint), copySize: copyPart,
+		transport: transport, o: o, copySize: copyPart,
 		credentials: &credentialsSource{o.AWS.Credentials, o.Timeout},
 	}
 	s.answers = &bounded{&watchdog{next: transport, timeout: o.Timeout}, maxAnswer}
@@ -113,6 +114,15 @@ func New(o Options) (*Store, error) {
 		c.ContinueHeaderThresholdBytes = -1 // the wait for "100 Continue" costs a round trip each
 		c.DisableLogOutputChecksumValidationSkipped = true
 	})
+	// The environment and the AWS configuration can name a server as well.
+	s.o.Endpoint = aws.ToString(s.client.Options().BaseEndpoint)
+	s.content = payload(s.o.Endpoint)
+	if err := s.o.checkEndpoint(); err != nil {
+		return nil, err
+	}
+	if s.o.Endpoint != "" && inClear(s.o.Endpoint) && !o.InsecureHTTP {
+		stayHere(transport)
+	}
 	s.direct = newDirect(s.client.Options())
 	return s, nil
 }
@@ -150,12 +160,20 @@ func (o Options) validate() error {
 	case len(o.Prefix) >= store.MaxKey:
 		return fmt.Errorf("s3 store: prefix of %d bytes leaves no room for keys", len(o.Prefix))
 	}
+	return nil
+}
+
+// checkEndpoint refuses to speak without TLS to another machine, unless told to.
+func (o Options) checkEndpoint() error {
 	if o.Endpoint == "" {
 		return nil
 	}
 	u, err := url.Parse(o.Endpoint)
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 		return fmt.Errorf("s3 store: endpoint %q is not an http:// or https:// URL", o.Endpoint)
+	}
+	if !o.InsecureHTTP && !trusted(o.Endpoint) {
+		return fmt.Errorf("s3 store: endpoint %s would carry requests readable and unprotected over the network: use https (store.endpoint, AWS_ENDPOINT_URL_S3), or set store.insecure_http = true", o.Endpoint)
 	}
 	return nil
 }
@@ -199,9 +217,15 @@ func trusted(endpoint string) bool {
 	return endpoint == "" || u.Scheme == "https" || loopback(u.Hostname())
 }
 
+func inClear(endpoint string) bool {
+	u, err := url.Parse(endpoint)
+	return err != nil || u.Scheme != "https"
+}
+
+// loopback names are this machine's: RFC 6761, section 6.3. See stayHere.
 func loopback(host string) bool {
 	addr, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && addr.IsLoopback()
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || err == nil && addr.Unmap().IsLoopback()
 }
 
 // name is the whole key of a relative one.

@@ -8,7 +8,9 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -56,6 +58,21 @@ func newTransport(client aws.HTTPClient, concurrency int) *http.Transport {
 	t.DisableCompression = true // objects are given as they are stored
 	t.WriteBufferSize, t.ReadBufferSize = bufferSize, bufferSize
 	return t
+}
+
+// stayHere lets a transport connect to this machine alone. A name below
+// localhost, which a bucket's may be, is asked of the DNS where no hosts file
+// has it, and so of whoever answers; and a proxy may be elsewhere.
+func stayHere(t *http.Transport) {
+	d := &net.Dialer{Timeout: dialTimeout, KeepAlive: 30 * time.Second}
+	d.Control = func(_, address string, _ syscall.RawConn) error {
+		to, err := netip.ParseAddrPort(address)
+		if err == nil && !to.Addr().Unmap().IsLoopback() {
+			err = fmt.Errorf("%s is not on this machine, and the endpoint is http", to.Addr())
+		}
+		return err
+	}
+	t.DialContext = d.DialContext
 }
 
 // watchdog ends a request that makes no progress: each read of the request's
