@@ -58,7 +58,7 @@ var packages = map[string]string{
 	"ffmpeg": "ffmpeg", "ffprobe": "ffmpeg", "node": "nodejs", "openssl": "openssl", "rsync": "rsync",
 	"tar": "tar", "diff": "diffutils", "cmp": "diffutils", "find": "findutils", "fusermount3": "fuse3",
 	"dd": "coreutils", "df": "coreutils", "cp": "coreutils", "bash": "bash", "python3": "python3",
-	"mv": "coreutils", "rm": "coreutils", "install": "coreutils", "strace": "strace", "git": "git", "vim": "vim", "nano": "nano",
+	"mv": "coreutils", "rm": "coreutils", "install": "coreutils", "setpriv": "util-linux", "prlimit": "util-linux", "strace": "strace", "git": "git", "vim": "vim", "nano": "nano",
 	"tmux": "tmux", "sqlite3": "sqlite3", "zip": "zip", "unzip": "unzip", "sed": "sed", "xargs": "findutils",
 	"Xvfb": "xvfb", "xdotool": "xdotool", "mousepad": "mousepad", "dbus-run-session": "dbus-daemon",
 }

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -79,7 +80,8 @@ func (m *Mount) start() {
 		m.tb.Fatal(err)
 	}
 	defer stderr.Close()
-	m.cmd = exec.Command(m.binary, "mount", m.Dir, "--config", m.config)
+	line := append(slices.Clone(m.rig.Before), m.binary, "mount", m.Dir, "--config", m.config)
+	m.cmd = exec.Command(line[0], line[1:]...)
 	m.cmd.Dir, m.cmd.Env = "/", append(os.Environ(), m.rig.env...)
 	m.cmd.Stdout, m.cmd.Stderr = stderr, stderr
 	m.cmd.SysProcAttr = orphaned()
@@ -190,6 +192,14 @@ func (m *Mount) Kill() {
 		m.tb.Fatal(err)
 	}
 	<-m.ended
+}
+
+// Quit makes the daemon print its goroutines and end, as a crash does. The mount
+// stays, dead.
+func (m *Mount) Quit() {
+	m.tb.Helper()
+	m.over = true
+	m.dump()
 }
 
 // isMounted compares devices: a mount has one of its own.

@@ -22,6 +22,10 @@ type Rig struct {
 	KMS *kmstest.Server // signs with the same credentials as the bucket's
 	Dir string          // of mountpoints, spools, logs; private
 
+	// Before is a program with arguments that starts the daemons of later
+	// mounts, as setpriv: it must execute what follows, so that the process stays.
+	Before []string
+
 	tb     testing.TB
 	env    []string
 	config map[string]string
