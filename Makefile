@@ -7,7 +7,8 @@
 # make install  bin/mcfs into $(PREFIX)/bin
 # make lint     vet, gofmt, staticcheck, go mod tidy, and the same for macOS
 # make fuzz     each fuzz target for $(FUZZTIME)
-# make large    renames an object above 5 GiB, over a kill
+# make large    renames an object above 5 GiB, over a kill; 64 GiB through a spool of 2 GiB (10 min)
+# make growth   rounds of ordinary work for $(GROWTH), after which the daemon must be as small as before
 # make clean    remove bin/ and the built S3 server
 
 SHELL    := /bin/bash
@@ -15,6 +16,7 @@ PREFIX   ?= /usr/local
 FUZZTIME ?= 10s
 SOAK     ?= 30m
 FAULTS   ?= 10m
+GROWTH   ?= 20m
 MODES    ?= CTR CBC GCM
 # For a shell whose PATH has no Go.
 export PATH := $(PATH):/usr/local/go/bin:/usr/sbin:/sbin
@@ -24,7 +26,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # The S3 server of the tests; s3test takes it from here.
 export VERSITYGW ?= $(CACHE)/versitygw
 
-.PHONY: all build demo test soak faults large bench install lint fuzz clean packages fuse-packages bench-packages versitygw
+.PHONY: all build demo test soak faults large growth bench install lint fuzz clean packages fuse-packages bench-packages versitygw
 all: build
 
 build:
@@ -72,6 +74,11 @@ $(CACHE)/versitygw: tools/versitygw/go.mod tools/versitygw/go.sum
 
 large: packages versitygw
 	MCFS_TEST_LARGE=$$((5300 << 20)) go test -count=1 -timeout 14m -run '^TestRenameOfALargeObject$$' ./e2e
+	MCFS_TEST_LONG=1 go test -count=1 -timeout 60m -run '^TestLongFile$$' -v ./e2e
+
+# What a day brings is counted in the test: e2e/growth_linux_test.go.
+growth: packages versitygw
+	MCFS_TEST_GROWTH=$(GROWTH) go test -count=1 -timeout 0 -run '^TestNoGrowth$$' -v ./e2e
 
 bench: bench-packages versitygw
 	go build -o bin/bench ./bench

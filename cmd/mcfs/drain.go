@@ -204,9 +204,9 @@ func progress(waiting []volume.Pending) string {
 			changes++
 		}
 		if len(names) < most {
-			name := p.Path
+			name := plain(p.Path)
 			if p.Reason != "" {
-				name += " (" + p.Reason + ")"
+				name += " (" + printable(p.Reason) + ")"
 			}
 			names = append(names, name)
 		}

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -74,6 +75,7 @@ func gauges(v *volume.Volume, s *spool.Spool) []prometheus.Collector {
 			_, quota := s.Usage()
 			return float64(quota)
 		}),
+		gauge("goroutines", "Goroutines of the daemon.", func() float64 { return float64(runtime.NumGoroutine()) }),
 		prometheus.NewCounterFunc(prometheus.CounterOpts{
 			Namespace: "mcfs", Name: "committed_bytes_total", Help: "Bytes of ciphertext committed since the mount began.",
 		}, func() float64 { return float64(v.Committed()) }),

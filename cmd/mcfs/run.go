@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 )
@@ -51,7 +54,26 @@ func run(ctx context.Context, args []string, std stdio) int {
 // oneLine keeps the promise of one line: joined errors follow each other after "; ".
 func oneLine(err error) string {
 	lines := strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' })
-	return strings.Join(lines, "; ")
+	return printable(strings.Join(lines, "; "))
+}
+
+// printable spells out what a terminal could take for more than text: names
+// come from the bucket, and whoever writes there chooses them.
+func printable(s string) string {
+	if !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError }) {
+		return s
+	}
+	var b strings.Builder
+	for len(s) > 0 {
+		r, n := utf8.DecodeRuneInString(s)
+		if unicode.IsPrint(r) && r != utf8.RuneError {
+			b.WriteString(s[:n])
+		} else {
+			b.WriteString(strings.Trim(strconv.Quote(s[:n]), `"`))
+		}
+		s = s[n:]
+	}
+	return b.String()
 }
 
 // commandLine turns the calls of mount(8) into `mcfs mount`; others stay as they are.

@@ -43,7 +43,7 @@ func newSync(std stdio) *cobra.Command {
 			}
 			var errs []error
 			for _, path := range args {
-				errs = append(errs, syncPath(ctx, path, func(text string) { fmt.Fprintln(std.err, text) }))
+				errs = append(errs, syncPath(ctx, path, func(text string) { fmt.Fprintln(std.err, printable(text)) }))
 			}
 			return errors.Join(errs...)
 		},

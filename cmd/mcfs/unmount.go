@@ -37,7 +37,7 @@ func newUnmount(std stdio) *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
-			return unmount(ctx, args[0], now, func(text string) { fmt.Fprintln(std.err, text) })
+			return unmount(ctx, args[0], now, func(text string) { fmt.Fprintln(std.err, printable(text)) })
 		},
 	}
 	c.Flags().BoolVar(&now, "now", false, "leave what is pending in the spool")

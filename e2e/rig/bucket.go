@@ -3,6 +3,7 @@ package rig
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"maps"
 	"os"
@@ -81,6 +82,36 @@ func (r *Rig) Get(key string) Object {
 	o := r.get(key, &body)
 	o.Body = body.Bytes()
 	return o
+}
+
+// Find is Get for an object that may not be there.
+func (r *Rig) Find(key string) (Object, bool) {
+	r.tb.Helper()
+	ctx, cancel := r.context()
+	defer cancel()
+	out, err := r.client().GetObject(ctx, &awss3.GetObjectInput{Bucket: &r.S3.Bucket, Key: &key})
+	if _, absent := errors.AsType[*types.NoSuchKey](err); absent {
+		return Object{}, false
+	}
+	if err != nil {
+		r.tb.Fatalf("get %s: %v", key, err)
+	}
+	defer out.Body.Close()
+	body, err := io.ReadAll(out.Body)
+	if err != nil {
+		r.tb.Fatalf("get %s: %v", key, err)
+	}
+	return Object{Body: body, Meta: out.Metadata, ETag: aws.ToString(out.ETag)}, true
+}
+
+// Begin begins a multipart upload, as somebody else's program would.
+func (r *Rig) Begin(key string) {
+	r.tb.Helper()
+	ctx, cancel := r.context()
+	defer cancel()
+	if _, err := r.client().CreateMultipartUpload(ctx, &awss3.CreateMultipartUploadInput{Bucket: &r.S3.Bucket, Key: &key}); err != nil {
+		r.tb.Fatalf("begin %s: %v", key, err)
+	}
 }
 
 // Download writes an object's bytes to a file and returns the rest of it.

@@ -158,6 +158,19 @@ func (m *Mount) Mcfs(limit time.Duration, args ...string) (string, error) {
 	return out.String(), err
 }
 
+// Terminal runs a python program with the mountpoint and the command line that
+// mounts there as its arguments; it may give that a terminal of its own.
+func (m *Mount) Terminal(limit time.Duration, program string, flags ...string) (string, error) {
+	m.tb.Helper()
+	args := append([]string{"-c", program, m.Dir, m.binary, "mount", m.Dir, "--config", m.config}, flags...)
+	cmd := exec.Command("python3", args...)
+	cmd.Dir, cmd.Env = "/", append(os.Environ(), m.rig.env...)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err := m.run(cmd, limit, "a terminal")
+	return out.String(), err
+}
+
 // Unmount drains and unmounts, and demands that command and daemon end with status 0.
 func (m *Mount) Unmount() {
 	m.tb.Helper()
@@ -192,6 +205,28 @@ func (m *Mount) Kill() {
 		m.tb.Fatal(err)
 	}
 	<-m.ended
+}
+
+// Signal sends the daemon a signal.
+func (m *Mount) Signal(s syscall.Signal) {
+	m.tb.Helper()
+	if err := m.cmd.Process.Signal(s); err != nil {
+		m.tb.Fatal(err)
+	}
+}
+
+// End waits for the end of a daemon that was told to end: how it ended.
+func (m *Mount) End(limit time.Duration) error {
+	m.tb.Helper()
+	m.over = true
+	if !m.waitEnd(limit) {
+		m.hung("ending")
+	}
+	if m.isMounted() {
+		m.tb.Errorf("%s is still mounted after the daemon's end", m.Dir)
+	}
+	m.inspect()
+	return m.status
 }
 
 // Quit makes the daemon print its goroutines and end, as a crash does. The mount

@@ -35,6 +35,7 @@ type Request struct {
 // Fault is what happens to a request. The zero value lets it pass.
 type Fault struct {
 	Delay     time.Duration // before anything else
+	Gate      chan struct{} // wait, until it is closed or the client leaves
 	Status    int           // answer with this status and Code, do not forward
 	Code      string        // S3 error code that goes with Status
 	Header    http.Header   // more of the answer that Status begins
@@ -228,6 +229,13 @@ func (p *Proxy) apply(f Fault, w *watched, r *http.Request, next http.Handler) {
 	if f.Delay > 0 {
 		select {
 		case <-time.After(f.Delay):
+		case <-r.Context().Done():
+			panic(http.ErrAbortHandler)
+		}
+	}
+	if f.Gate != nil {
+		select {
+		case <-f.Gate:
 		case <-r.Context().Done():
 			panic(http.ErrAbortHandler)
 		}
