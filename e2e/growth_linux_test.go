@@ -72,9 +72,9 @@ func (w *watched) round(n int) {
 		for i in $(seq 18); do head -c $((i * 5000)) /dev/zero >new$i; echo %d >>old$i; done
 		for i in 19 20; do echo %[1]d >.new$i.swp; mv .new$i.swp new$i; echo %[1]d >.old$i.swp; mv -f .old$i.swp old$i; done
 		for i in $(seq 10); do mv new$i moved$i; done
-		cat moved* new* >/dev/null
-		chmod 600 moved*; touch -d @%[1]d moved*
-		rm new* moved*
+		cat moved{1..10} new{11..20} >/dev/null
+		chmod 600 moved{1..10}; touch -d @%[1]d moved{1..10}
+		rm moved{1..10} new{11..20}
 		[ $((%[1]d %% 20)) != 0 ] || for i in $(seq 20); do : >old$i; done`, n))
 }
 
