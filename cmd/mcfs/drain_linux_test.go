@@ -280,6 +280,9 @@ func TestControl(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if info, err := os.Lstat(c.listener.Addr().String()); err != nil || info.Mode() != os.ModeSocket|0o600 {
+		t.Errorf("the socket: %v, %v", info, err)
+	}
 	if _, err := listenControl(at, served{}); err == nil || !strings.Contains(err.Error(), "another mcfs serves") {
 		t.Errorf("a second daemon: %v", err)
 	}

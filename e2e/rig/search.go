@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -41,6 +42,7 @@ func Spellings(what string, key []byte) []Needle {
 		{what + " in hexadecimal", []byte(strings.ToUpper(hexadecimal))},
 		{what + " in base64", []byte(base64.RawStdEncoding.EncodeToString(key))},
 		{what + " in base64 for URLs", []byte(base64.RawURLEncoding.EncodeToString(key))},
+		{what + " in quotes", []byte(strings.Trim(strconv.Quote(string(key)), `"`))},
 		{what + " as a list", []byte(strings.Trim(fmt.Sprint(key[:8]), "[]"))},
 		{what + " as an array", fmt.Appendf(nil, "%#x, %#x, %#x, %#x", key[0], key[1], key[2], key[3])},
 	}
