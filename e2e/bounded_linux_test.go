@@ -19,7 +19,7 @@ import (
 const (
 	openFiles = 1000 // at once
 	writers   = 200  // at once
-	ownFiles  = 150  // what a daemon may have open besides drafts: journal, sockets, connections
+	ownFiles  = 250  // what a daemon may have open besides drafts: journal, sockets, connections
 	goroutine = 400  // beside those that serve requests, of which each writer has one or two
 )
 
@@ -77,10 +77,14 @@ func (w *watched) metric(name string) float64 {
 func watch(t *testing.T, s rig.Settings) (*watched, *rig.Sink) {
 	t.Helper()
 	sink := rig.StartSink(t)
+	return watchRig(t, s, func() *rig.Rig { return rig.NewAt(t, s, sink.URL, sink.Bucket) }), sink
+}
+
+func watchRig(t *testing.T, s rig.Settings, start func() *rig.Rig) *watched {
+	t.Helper()
 	address := freeAddress(t)
 	s["metrics.listen"] = strconv.Quote(address)
-	r := rig.NewAt(t, s, sink.URL, sink.Bucket)
-	return &watched{Mount: r.MountWith(rig.Binary(t, false), "a"), t: t, metrics: address}, sink
+	return &watched{Mount: start().MountWith(rig.Binary(t, false), "a"), t: t, metrics: address}
 }
 
 // TestBounded holds a thousand files open, and lets two hundred programs write

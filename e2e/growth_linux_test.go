@@ -36,7 +36,8 @@ func TestNoGrowth(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	w, _ := watch(t, rig.Settings{"spool.max_size": `"256MiB"`})
+	s := rig.Settings{"spool.max_size": `"256MiB"`}
+	w := watchRig(t, s, func() *rig.Rig { return rig.New(t, s) })
 	w.Shell(`mkdir d; for i in $(seq 20); do echo >d/old$i; done`)
 	var first, last footprint
 	n := 0

@@ -111,7 +111,7 @@ func TestPromise4CloseMeansS3(t *testing.T) {
 		}
 		return nil
 	})
-	if out, err := m.Mcfs(time.Minute, "status", m.Dir); err != nil || !strings.Contains(out, "g ") || !strings.Contains(out, "cause: ") {
+	if out, err := m.Mcfs(time.Minute, "status", m.Dir); err != nil || !strings.Contains(out, " g  4 B") {
 		t.Errorf("status does not tell of it: %v\n%s", err, out)
 	}
 	if got := m.Run("cat", "g"); got != "kept" {
