@@ -57,10 +57,16 @@ func TestPromise7TheMountNeverHangs(t *testing.T) {
 	m.Unmount()
 }
 
-// waits says that a process has the file open and is in a read of it.
+// waits says that a process is in one and the same read of a file for a while.
 func waits(pid int) bool {
-	call, err := os.ReadFile(fmt.Sprintf("/proc/%d/syscall", pid))
-	return err == nil && strings.HasPrefix(string(call), fmt.Sprintf("%d 0x3 ", syscall.SYS_READ))
+	read := fmt.Sprintf("%d 0x", syscall.SYS_READ)
+	first, err := os.ReadFile(fmt.Sprintf("/proc/%d/syscall", pid))
+	if err != nil || !strings.HasPrefix(string(first), read) || strings.HasPrefix(string(first), read+"0 ") {
+		return false
+	}
+	time.Sleep(200 * time.Millisecond)
+	again, err := os.ReadFile(fmt.Sprintf("/proc/%d/syscall", pid))
+	return err == nil && string(again) == string(first)
 }
 
 // TestPromise8OneVersionPerOpen reads a file while another machine replaces it:
