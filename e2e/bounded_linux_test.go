@@ -17,11 +17,12 @@ import (
 )
 
 const (
-	openFiles = 1000 // at once
-	writers   = 200  // at once
-	ownFiles  = 150  // what a daemon may have open besides drafts and their connections
-	idle      = 100  // connections that may be kept for the next request
-	goroutine = 400  // beside those that serve requests, of which each writer has one or two
+	openFiles = 1000    // at once
+	writers   = 200     // at once
+	ownFiles  = 150     // what a daemon may have open besides drafts and their connections
+	idle      = 100     // connections that may be kept for the next request
+	recent    = 2 * 256 // files of versions that were used last, each with its map
+	goroutine = 400     // beside those that serve requests, of which each writer has one or two
 )
 
 // use is what a daemon takes of the machine. Connections are among the files;
@@ -173,7 +174,7 @@ func (w *watched) settles(before use) {
 	w.t.Helper()
 	for deadline := time.Now().Add(time.Minute); ; time.Sleep(100 * time.Millisecond) {
 		now := w.use()
-		if now.files-now.connections <= before.files-before.connections+8 && now.connections <= idle && now.goroutines <= before.goroutines+32+2*now.connections {
+		if now.files-now.connections <= before.files-before.connections+recent+32 && now.connections <= idle && now.goroutines <= before.goroutines+32+2*now.connections {
 			w.t.Logf("%+v at the start, %+v at the end", before, now)
 			return
 		}
