@@ -21,7 +21,7 @@ import (
 const (
 	savesPerRound = 40
 	roundsPerDay  = 216
-	warmUp        = 6 // rounds, after which nothing may grow
+	warmUp        = 4 // rounds, after which nothing may grow
 )
 
 // TestNoGrowth works in rounds, and demands that the daemon has no more memory,
@@ -29,7 +29,7 @@ const (
 // first ones. MCFS_TEST_GROWTH says for how long, as "20m"; else it is some rounds.
 func TestNoGrowth(t *testing.T) {
 	rig.Need(t, "bash")
-	length, rounds := time.Duration(0), warmUp+12
+	length, rounds := time.Duration(0), warmUp+8
 	if text := os.Getenv("MCFS_TEST_GROWTH"); text != "" {
 		var err error
 		if length, err = time.ParseDuration(text); err != nil {

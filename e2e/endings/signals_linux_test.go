@@ -47,6 +47,7 @@ func arrived(t *testing.T, r *rig.Rig) {
 func TestSignalDrains(t *testing.T) {
 	for _, s := range ends {
 		t.Run(s.String(), func(t *testing.T) {
+			t.Parallel()
 			r, m, gate := pending(t)
 			m.Signal(s)
 			m.Within(20*time.Second, "the daemon's progress", func() error {
@@ -72,6 +73,7 @@ func TestSignalDrains(t *testing.T) {
 func TestSecondSignalLosesNothing(t *testing.T) {
 	for _, s := range ends {
 		t.Run(s.String(), func(t *testing.T) {
+			t.Parallel()
 			r, m, gate := pending(t)
 			var f *os.File
 			m.Within(time.Minute, "write and fsync", func() (err error) {
@@ -168,6 +170,7 @@ sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 // TestSuspend stops the daemon in the middle of an upload, as a suspended
 // machine does, for longer than any deadline, while its connections are cut.
 func TestSuspend(t *testing.T) {
+	t.Parallel()
 	rig.Need(t, "bash")
 	r := rig.New(t, rig.Settings{"upload.timeout": `"3s"`})
 	m := r.Mount("a")

@@ -87,13 +87,13 @@ func (s *suspect) failures() {
 	s.t.Helper()
 	save := fmt.Sprintf(`head -c 200000 <(yes '%s') >`, s.marker)
 	for i, f := range []s3test.Fault{
-		{Status: 403, Code: "SignatureDoesNotMatch"}, {Status: 503, Code: "SlowDown"}, {Status: 400, Code: "ExpiredToken"}, {Cut: true}, {Truncate: 10},
+		{Status: 403, Code: "SignatureDoesNotMatch"}, {Status: 503, Code: "SlowDown"}, {Status: 400, Code: "ExpiredToken"}, {Truncate: 10},
 	} {
 		s.r.S3.Proxy.Hook(func(s3test.Request) s3test.Fault { return f })
 		s.try(save + fmt.Sprint("failing", i) + `; cat large kept`)
 	}
 	s.r.S3.Proxy.Hook(nil)
-	for i, code := range []string{"AccessDeniedException", "DisabledException", "ThrottlingException", "InvalidCiphertextException"} {
+	for i, code := range []string{"AccessDeniedException", "DisabledException", "InvalidCiphertextException"} {
 		s.r.KMS.FailNext(40, code)
 		s.try(save + fmt.Sprint("unkeyed", i))
 	}
