@@ -145,7 +145,7 @@ func (w *watched) parallel(what string, n int, f func(i int) error) {
 		done <- nil
 	}()
 	for deadline := time.Now().Add(5 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
-		w.within(what, 3*n+ownFiles, 4*n+goroutine) // a draft, its map, and a connection
+		w.within(what, 3*n+recent+ownFiles, 4*n+goroutine) // a draft, its map, and a connection
 		select {
 		case err := <-done:
 			if err != nil {
