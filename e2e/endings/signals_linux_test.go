@@ -156,15 +156,18 @@ func TestLogout(t *testing.T) {
 }
 
 // session runs its arguments on a terminal, waits until the first of them is a
-// mount that shows f, and hangs up. It ends when the program on the terminal has.
+// mount that shows f, and hangs up: after the program has ended, if it is to
+// leave a mount in the background, else it ends when the program has.
 const session = `
 import os, pty, sys, time
 mnt, line = sys.argv[1], [a for a in sys.argv[2:] if a]
 pid, terminal = pty.fork()
 if pid == 0: os.execv(line[0], line)
+def ended(): return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+status = ended() if "--background" in line else None
 while not os.path.exists(mnt + "/f"): time.sleep(0.01)
 os.close(terminal)
-sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+sys.exit(ended() if status is None else status)
 `
 
 // TestSuspend stops the daemon in the middle of an upload, as a suspended
