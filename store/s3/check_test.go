@@ -43,7 +43,7 @@ func TestCheck(t *testing.T) {
 		},
 		"some other region": {fault: s3test.Fault{Status: 301, Code: "PermanentRedirect"}, text: "set store.region"},
 		"hanging":           {change: func(o *s3.Options) { o.Timeout = 200 * time.Millisecond }, fault: s3test.Fault{Hang: true}, want: store.ErrUnavailable, text: "check the network"},
-		"no host":           {change: func(o *s3.Options) { o.Endpoint = "http://absent.invalid" }, want: store.ErrUnavailable, text: "store.endpoint"},
+		"no host":           {change: func(o *s3.Options) { o.Endpoint = "https://absent.invalid" }, want: store.ErrUnavailable, text: "store.endpoint"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server.Proxy.Reset()
