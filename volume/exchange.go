@@ -31,7 +31,9 @@ func (v *Volume) exchange(ctx context.Context, from *Node, name string, to *Node
 		case Sidecar:
 			return ErrPermission
 		case Dir:
-			err = v.readyDir(n)
+			if err = v.awaitClearBelow(ctx, n); err == nil {
+				err = v.readyDir(n)
+			}
 		default:
 			err = v.settleForRename(ctx, n)
 		}

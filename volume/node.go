@@ -44,21 +44,22 @@ type Node struct {
 	// Guarded by Volume.mu.
 	parent   *Node
 	name     string
-	gone     bool      // no name leads here any more
-	stale    bool      // gone, because another machine has taken the name
-	nameless bool      // made without a name, and not given one yet: gone too
-	dir      *dirState // of a Dir
-	base     *Node     // of a Sidecar: its file
-	side     *Node     // of a File: its sidecar's node, once somebody asked
-	attempt  *attempt  // the commit under way
-	paused   bool      // no commit may begin: the name is about to change
-	settling bool      // nor may one while it is not known whether the last mount's has arrived
-	local    bool      // a directory or symlink that the journal keeps alone, for its name is local-only
-	keptID   spool.ID  // under which it does; zero: not yet
-	queued   int       // changes of names that concern this node and are not finished
-	changed  time.Time // when this machine last changed the name: older listings say nothing about it
-	onIdle   bool      // stands in Volume.idle
-	unlinked time.Time // of a Sidecar: when a program last removed it
+	gone     bool          // no name leads here any more
+	stale    bool          // gone, because another machine has taken the name
+	nameless bool          // made without a name, and not given one yet: gone too
+	dir      *dirState     // of a Dir
+	base     *Node         // of a Sidecar: its file
+	side     *Node         // of a File: its sidecar's node, once somebody asked
+	attempt  *attempt      // the commit under way
+	paused   bool          // no commit may begin: the name is about to change
+	settling bool          // nor may one while it is not known whether the last mount's has arrived
+	unclear  chan struct{} // closed when that is known, of what nobody was promised; nil: its content is clear
+	local    bool          // a directory or symlink that the journal keeps alone, for its name is local-only
+	keptID   spool.ID      // under which it does; zero: not yet
+	queued   int           // changes of names that concern this node and are not finished
+	changed  time.Time     // when this machine last changed the name: older listings say nothing about it
+	onIdle   bool          // stands in Volume.idle
+	unlinked time.Time     // of a Sidecar: when a program last removed it
 
 	// listed is what the last listing said of a clean file; guarded by Volume.mu.
 	listed listing

@@ -181,6 +181,9 @@ func (n *Node) condemnCache(cause error) {
 // describe makes stat answerable: it loads the version of a clean file that
 // only a listing has named so far, or has shown to be described otherwise now.
 func (n *Node) describe(ctx context.Context) error {
+	if err := n.awaitClear(ctx); err != nil {
+		return err
+	}
 	if n.isKnown() {
 		n.upToDate(ctx)
 		return nil

@@ -106,32 +106,49 @@ func (r *rig) crash(f *flaky, name string) {
 	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
 		r.t.Fatal(err)
 	}
-	for _, p := range []string{to, filepath.Join(to, "quarantine")} {
+	r.throwAway(f)
+	r.openCopy(f, name, nil)
+}
+
+// throwAway ends a volume that cannot finish anything: its store is gone.
+func (r *rig) throwAway(f *flaky) {
+	r.t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	f.set(down)
+	_ = r.v.Close(ctx)
+	if err := r.spool.Close(); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// openCopy opens a volume on a copy of a spool, with a store that fails as told.
+func (r *rig) openCopy(f *flaky, name string, fail func(op, key string) error) {
+	r.t.Helper()
+	r.restrict(filepath.Join(r.home, name))
+	f.set(fail)
+	r.open(name)
+}
+
+// restrict gives a copied spool the modes that a spool must have.
+func (r *rig) restrict(dir string) {
+	r.t.Helper()
+	for _, p := range []string{dir, filepath.Join(dir, "quarantine")} {
 		if err := os.Chmod(p, 0o700); err != nil && !errors.Is(err, os.ErrNotExist) {
 			r.t.Fatal(err)
 		}
 	}
-	entries, err := os.ReadDir(to)
+	entries, err := os.ReadDir(dir)
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	for _, e := range entries {
 		if !e.IsDir() {
-			if err := os.Chmod(filepath.Join(to, e.Name()), 0o600); err != nil {
+			if err := os.Chmod(filepath.Join(dir, e.Name()), 0o600); err != nil {
 				r.t.Fatal(err)
 			}
 		}
 	}
-	old, oldSpool := r.v, r.spool
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	f.set(down)
-	_ = old.Close(ctx) // it cannot finish: its store is gone
-	if err := oldSpool.Close(); err != nil {
-		r.t.Fatal(err)
-	}
-	f.set(nil)
-	r.open(name)
 }
 
 // spoolDir is the folder of the spool that is open.

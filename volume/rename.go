@@ -41,6 +41,9 @@ func (n *Node) Rename(ctx context.Context, name string, dir *Node, newName strin
 	case target != nil && flags&NoReplace != 0:
 		return ErrExist
 	case c.kind == Dir:
+		if err := v.awaitClearBelow(ctx, c); err != nil {
+			return err
+		}
 		return v.renameDir(ctx, n, c, dir, newName, target)
 	case target != nil && target.kind == Dir:
 		return ErrIsDir

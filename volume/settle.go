@@ -2,6 +2,8 @@ package volume
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
 	"mcfs/sidecar"
@@ -20,6 +22,9 @@ func (v *Volume) beginSettling(drafts []*kept) {
 			k.node.replaces = k.making
 		}
 		k.node.settling = true
+		if !k.Promised {
+			k.node.unclear = make(chan struct{})
+		}
 		v.background(func() { v.settleMaking(k) })
 	}
 }
@@ -40,6 +45,10 @@ func (v *Volume) settleMaking(k *kept) {
 	defer v.signal()
 	v.seq.finish(k.ticket)
 	n.settling = false
+	if n.unclear != nil {
+		close(n.unclear)
+		n.unclear = nil
+	}
 	n.lock()
 	drawn := v.drawsAway(n, k.making)
 	follows := !n.gone && (drawn || n.replaces == k.making) // else it has left it behind, under another name, since
@@ -54,8 +63,7 @@ func (v *Volume) settleMaking(k *kept) {
 	case ours && follows:
 		v.takeArrived(k)
 	case !ours && !n.gone && v.path(n) == k.Path && !written && !k.Promised:
-		v.unlink(n.parent, n)
-		delete(v.busy, n)
+		v.giveBack(n)
 		v.background(func() {
 			v.restoreSidecar(n.replaces, k.At) // it went when the commit was about to replace it
 			v.removeEntry(k.ID)
@@ -175,4 +183,73 @@ func (v *Volume) publishRecovered(ctx context.Context, ver *version, key string)
 		return err
 	}
 	return v.withdrawIfLate(ctx, ver, key)
+}
+
+// giveBack takes a draft away that nobody was promised, and that has not arrived:
+// its name leads to what it was to replace, as if the commit had never begun. What
+// was set of that version's attributes, and is still to be written, counts; v.mu is
+// held.
+func (v *Volume) giveBack(n *Node) {
+	d, p := n.parent, v.path(n)
+	v.unlink(d, n)
+	n.stale = true
+	delete(v.busy, n)
+	v.tell(d, n.name)
+	n.lock()
+	replaced := n.replaces
+	n.unlock()
+	if replaced == nil {
+		return
+	}
+	old := v.newNode(File, nil, "")
+	old.setVersion(replaced)
+	for _, c := range v.changes {
+		if c.Op == opAttr && c.ver == replaced && c.node != nil && c.node.gone {
+			old, old.gone = c.node, false
+		}
+	}
+	v.plant(old, p)
+}
+
+// awaitClear waits, but not for ever, until it is known whether the object has
+// arrived that was on its way when the last mount ended. Before that nobody knows
+// what the file holds: what was made of it might replace what was promised.
+func (n *Node) awaitClear(ctx context.Context) error {
+	n.v.mu.Lock()
+	unclear := n.unclear
+	n.v.mu.Unlock()
+	if unclear == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, waitUnknown)
+	defer cancel()
+	select {
+	case <-unclear:
+	case <-n.v.ctx.Done():
+		return ErrShutdown
+	case <-ctx.Done():
+		return fmt.Errorf("the store does not say whether the last commit of %s has arrived: %w", n.Path(), errorsIO(store.ErrUnavailable))
+	}
+	if n.isStale() {
+		return fmt.Errorf("its last commit has not arrived: %w", ErrStale) // the kernel looks the name up again
+	}
+	return nil
+}
+
+// awaitClearBelow does so for all that is in a directory.
+func (v *Volume) awaitClearBelow(ctx context.Context, d *Node) error {
+	var list []*Node
+	v.mu.Lock()
+	v.walk(d, func(n *Node) {
+		if n.unclear != nil {
+			list = append(list, n)
+		}
+	})
+	v.mu.Unlock()
+	for _, n := range list {
+		if err := n.awaitClear(ctx); err != nil && !errors.Is(err, ErrStale) {
+			return err
+		}
+	}
+	return nil
 }

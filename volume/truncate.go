@@ -17,7 +17,7 @@ func (n *Node) truncate(ctx context.Context, h *Handle, size int64) error {
 		return ErrTooBig
 	}
 	if err := n.describe(ctx); err != nil {
-		if size > 0 {
+		if size > 0 || n.isStale() {
 			return err
 		}
 		n.assumeListed()

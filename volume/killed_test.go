@@ -1,0 +1,163 @@
+package volume
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"mcfs/crypt"
+)
+
+// killAt has act run until it asks the store for op on key, and opens another
+// volume on what the spool held at that instant, with a store that fails as told:
+// nothing that the first does from then on reaches either. That is a kill in the
+// middle, where crash is one at rest.
+func (r *rig) killAt(f *flaky, op, key, name string, act func(), then func(op, key string) error) {
+	r.t.Helper()
+	from, to := r.spoolDir(), filepath.Join(r.home, name)
+	killed := false // flaky asks one after the other
+	f.set(func(asked, of string) error {
+		if !killed && (asked != op || of != key) {
+			return nil
+		}
+		if !killed {
+			if err := os.CopyFS(to, os.DirFS(from)); err != nil {
+				r.t.Error(err)
+			}
+		}
+		killed = true
+		return errDown
+	})
+	act()
+	r.throwAway(f)
+	if !killed {
+		r.t.Fatalf("nobody asked for %s of %s", op, key)
+	}
+	r.openCopy(f, name, then)
+}
+
+// killedOverwrite replaces a file, and is killed before the store is asked to take it.
+func (r *rig) killedOverwrite(f *flaky, name string, then func(op, key string) error) {
+	r.t.Helper()
+	r.killAt(f, "put", name, "after", func() {
+		h := r.create(name, os.O_TRUNC)
+		r.write(h, []byte("what nobody was promised"), 0)
+		if err := h.Flush(r.t.Context(), nil); err == nil {
+			r.t.Error("close succeeded without a store")
+		}
+		h.Release()
+	}, then)
+}
+
+// until calls f until it does not say that the name is to be looked up again.
+func (r *rig) until(f func() error) {
+	r.t.Helper()
+	err := f()
+	for range 5 {
+		if !errors.Is(err, ErrStale) {
+			break
+		}
+		err = f()
+	}
+	if err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// TestKillDuringACommitKeepsAttributes: attributes that an fsync promised, and that
+// are not in the store yet, outlive a commit that was never finished.
+func TestKillDuringACommitKeepsAttributes(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	r.save("a", []byte("content"))
+	r.sync()
+	r.chmod("a", 0o700)
+	if err := r.v.Root().Fsync(); err != nil {
+		t.Fatal(err)
+	}
+	r.killedOverwrite(f, "a", nil)
+	r.until(func() error { return r.node("a").describe(t.Context()) })
+	for _, when := range []string{"after the kill", "once all is done", "elsewhere"} {
+		if got := r.mode("a") & 0o777; got != 0o700 {
+			t.Errorf("%s: mode %o", when, got)
+		}
+		if got := string(r.load("a")); got != "content" {
+			t.Errorf("%s: %q", when, got)
+		}
+		if when == "once all is done" {
+			r.truthful()
+			r.cold()
+		}
+		r.sync()
+	}
+}
+
+// TestUnclearAfterAKill: as long as the store does not say whether the last commit
+// has arrived, nobody is shown what may be neither the old content nor the new, and
+// nothing is made of it.
+func TestUnclearAfterAKill(t *testing.T) {
+	mode := uint32(0o600)
+	size := int64(3)
+	uses := map[string]func(r *rig, ctx context.Context) error{
+		"open": func(r *rig, ctx context.Context) error {
+			h, err := r.node("d/a").Open(ctx, os.O_RDONLY, nil)
+			if err == nil {
+				h.Release()
+			}
+			return err
+		},
+		"chmod": func(r *rig, ctx context.Context) error {
+			_, err := r.node("d/a").SetAttr(ctx, nil, SetAttr{Mode: &mode})
+			return err
+		},
+		"truncate": func(r *rig, ctx context.Context) error {
+			_, err := r.node("d/a").SetAttr(ctx, nil, SetAttr{Size: &size})
+			return err
+		},
+		"xattr": func(r *rig, ctx context.Context) error {
+			return r.node("d/a").SetXattr(ctx, "user.a", nil, false, false)
+		},
+		"rename": func(r *rig, ctx context.Context) error { return r.node("d").Rename(ctx, "a", r.v.Root(), "b", 0) },
+		"rename of the directory": func(r *rig, ctx context.Context) error {
+			return r.v.Root().Rename(ctx, "d", r.v.Root(), "e", 0)
+		},
+		"exchange": func(r *rig, ctx context.Context) error { return r.v.Root().Rename(ctx, "d", r.v.Root(), "x", Exchange) },
+	}
+	for name, use := range uses {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r, f := newFlakyRig(t, crypt.CTR)
+			r.mkdir("d")
+			r.save("d/a", []byte("content"))
+			r.save("x", nil)
+			r.sync()
+			r.killedOverwrite(f, "d/a", func(op, key string) error {
+				if op == "head" {
+					return errDown
+				}
+				return nil
+			})
+			ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+			defer cancel()
+			if err := use(r, ctx); !errors.Is(err, ErrIO) {
+				t.Errorf("while it is unclear: %v", err)
+			}
+			f.set(nil)
+			r.until(func() error { return use(r, t.Context()) })
+			r.sync()
+			want, at := "content", map[string]string{"rename": "b", "rename of the directory": "e/a", "exchange": "x/a"}[name]
+			if at == "" {
+				at = "d/a"
+			}
+			if name == "truncate" {
+				want = want[:size]
+			}
+			if got := string(r.load(at)); got != want {
+				t.Errorf("it holds %q", got)
+			}
+			r.truthful()
+		})
+	}
+}
