@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mcfs/crypt"
+	"mcfs/store"
 )
 
 // killAt has act run until it asks the store for op on key, and opens another
@@ -91,6 +92,62 @@ func TestKillDuringACommitKeepsAttributes(t *testing.T) {
 			r.cold()
 		}
 		r.sync()
+	}
+}
+
+// lateListing is a store whose listings are as old as one likes: each has its
+// answer, says so, and waits.
+type lateListing struct {
+	store.Store
+	answered, gate chan struct{}
+}
+
+func (s *lateListing) List(ctx context.Context, prefix, delimiter, token string, most int) (store.Page, error) {
+	page, err := s.Store.List(ctx, prefix, delimiter, token, most)
+	select {
+	case s.answered <- struct{}{}:
+		<-s.gate
+	case <-s.gate:
+	}
+	return page, err
+}
+
+// TestListingFromBeforeASidecar: a listing that the store made just before the
+// sidecar of an object was put that had arrived without one, and that comes just
+// after, takes nothing away from what the sidecar states.
+func TestListingFromBeforeASidecar(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	s := &lateListing{Store: f, answered: make(chan struct{}), gate: make(chan struct{})}
+	r.killAt(f, "put", "a.settings.json", "after", func() {
+		h := r.create("a", os.O_TRUNC)
+		r.write(h, []byte("content"), 0)
+		mode := uint32(0o600)
+		if _, err := h.Node().SetAttr(t.Context(), h, SetAttr{Mode: &mode}); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.Flush(t.Context(), nil); err == nil {
+			t.Error("close succeeded without a sidecar")
+		}
+		h.Release()
+		r.o.Store = s // of the next volume
+	}, func(op, key string) error {
+		if op == "put" {
+			<-s.answered
+		}
+		return nil
+	})
+	listed := make(chan error, 1)
+	go func() { // ends when the gate is opened
+		_, err := r.v.Root().ReadDir(t.Context())
+		listed <- err
+	}()
+	r.sync()
+	close(s.gate)
+	if err := <-listed; err != nil {
+		t.Fatal(err)
+	}
+	if got := r.mode("a") & 0o777; got != 0o600 {
+		t.Errorf("mode %o", got)
 	}
 }
 

@@ -64,10 +64,7 @@ func (v *Volume) settleMaking(k *kept) {
 		v.takeArrived(k)
 	case !ours && !n.gone && v.path(n) == k.Path && !written && !k.Promised:
 		v.giveBack(n)
-		v.background(func() {
-			v.restoreSidecar(n.replaces, k.At) // it went when the commit was about to replace it
-			v.removeEntry(k.ID)
-		})
+		v.background(func() { v.removeEntry(k.ID) })
 	default:
 		n.lock()
 		if n.state == Queued && v.local.match(v.path(n), mkstemp) {
@@ -79,13 +76,17 @@ func (v *Volume) settleMaking(k *kept) {
 }
 
 // awaitMaking asks the store until it says whether the object has arrived, and
-// then publishes its sidecar; not ok: the volume stops before.
+// then publishes its sidecar, or that of the version which stays; not ok: the
+// volume stops before.
 func (v *Volume) awaitMaking(k *kept) (ours, ok bool) {
 	for tries := 0; ; tries++ {
 		ctx, cancel := context.WithTimeout(v.ctx, requestTimeout)
 		ours, err := v.isOurs(ctx, k.making, k.At)
-		if err == nil && ours {
+		switch {
+		case err == nil && ours:
 			err = v.publishRecovered(ctx, k.making, k.At)
+		case err == nil && !k.Promised:
+			err = v.standAgain(ctx, k.making.instead(), k.At)
 		}
 		cancel()
 		switch {
@@ -105,6 +106,18 @@ func (v *Volume) awaitMaking(k *kept) (ours, ok bool) {
 	}
 }
 
+// standAgain puts the sidecar again that went when a commit was about to replace
+// the version: nobody may find it without one once it is shown again.
+func (v *Volume) standAgain(ctx context.Context, ver *version, key string) error {
+	if ver == nil || !ver.hasSidecar() {
+		return nil
+	}
+	if _, ours, err := v.find(ctx, ver, key); err != nil || !ours {
+		return err // another version stands there, with a sidecar of its own
+	}
+	return v.publishRecovered(ctx, ver, key)
+}
+
 // takeArrived makes the object that has arrived the file's version; v.mu is held.
 func (v *Volume) takeArrived(k *kept) {
 	n := k.node
@@ -121,6 +134,7 @@ func (v *Volume) takeArrived(k *kept) {
 		}
 	}
 	delete(v.busy, n)
+	n.changed = time.Now() // a listing that was begun before may lack its sidecar
 	v.log.Info("an upload that had arrived before the last mount ended is finished", "path", k.Path)
 	if n.file != nil {
 		n.file.SetEvictable(0, -1) // somebody reads it: what the draft had is a cache now
