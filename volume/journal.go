@@ -220,7 +220,9 @@ func (v *Volume) keepBytes(n *Node, fsync bool) error {
 	return nil
 }
 
-// keepFast is enough for kill -9: what a close under a local-only name needs.
+// keepFast is enough for kill -9: what a close under a local-only name needs. The
+// bytes may wait for the disk, as the system has them; the journal may not, for
+// nobody but it knows of the file.
 func (v *Volume) keepFast(n *Node) error {
 	n.lock()
 	file, gen := n.file, n.gen
@@ -233,8 +235,7 @@ func (v *Volume) keepFast(n *Node) error {
 	n.lock()
 	n.kept = max(n.kept, gen)
 	n.unlock()
-	v.rejournal(n)
-	return nil
+	return v.journalEntry(n)
 }
 
 // rejournal renews, soon, what the journal knows of the draft, if it is one still.

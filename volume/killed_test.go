@@ -3,6 +3,7 @@ package volume
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -216,5 +217,33 @@ func TestUnclearAfterAKill(t *testing.T) {
 			}
 			r.truthful()
 		})
+	}
+}
+
+// TestKillRightAfterALocalClose: nothing is left to be written a little later when a
+// close under a local-only name, or of a duplicate, has returned.
+func TestKillRightAfterALocalClose(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	h := r.create("a~", os.O_TRUNC)
+	for i, text := range []string{"content", "content, and more"} {
+		r.write(h, []byte(text), 0)
+		if err := h.Flush(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+		name := fmt.Sprint("after ", i)
+		if err := os.CopyFS(filepath.Join(r.home, name), os.DirFS(r.spoolDir())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	h.Release()
+	for i, want := range []string{"content", "content, and more"} {
+		r.throwAway(f)
+		r.openCopy(f, fmt.Sprint("after ", i), nil)
+		if a, err := r.node("a~").Attr(t.Context()); err != nil || a.Size != int64(len(want)) {
+			t.Errorf("size %d, %v", a.Size, err)
+		}
+		if got := string(r.load("a~")); got != want {
+			t.Errorf("it holds %q", got)
+		}
 	}
 }
