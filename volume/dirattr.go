@@ -130,8 +130,8 @@ func (n *Node) lookAtMarker(ctx context.Context) error {
 func (n *Node) takeMarker(m marker, attr sidecar.Attr, begun time.Time) (taken bool) {
 	n.v.mu.Lock()
 	defer n.v.mu.Unlock()
-	if n.localLocked() || n.changed.After(begun) {
-		return false
+	if n.dir.described && (n.localLocked() || n.changed.After(begun)) {
+		return false // else nothing that is known here could be lost: it has been moved, perhaps
 	}
 	n.dir.described, n.dir.marker = true, m
 	switch {

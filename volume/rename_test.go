@@ -521,3 +521,42 @@ func TestExchangedDraftGoesOn(t *testing.T) {
 	r.expectObjects("b", "b.settings.json", "draft", "draft.settings.json")
 	r.truthful()
 }
+
+// TestMovedDirectoryKeepsItsAttributes: of a directory that is renamed before
+// anybody has looked at it the marker is read all the same, and what is set
+// afterwards goes over what that states.
+func TestMovedDirectoryKeepsItsAttributes(t *testing.T) {
+	for _, kill := range []bool{false, true} {
+		r, f := newFlakyRig(t, crypt.CTR)
+		if _, err := r.v.Root().Mkdir(t.Context(), "d", 0o700, 3, 4); err != nil {
+			t.Fatal(err)
+		}
+		r.sync()
+		r.close()
+		r.open("spool-flaky")
+		f.set(func(op, _ string) error { // the move has to wait
+			if op != "head" {
+				return errDown
+			}
+			return nil
+		})
+		r.mustRename("d", "e", 0)
+		if kill {
+			r.crash(f, "after")
+		}
+		when := time.Unix(1_000_000_000, 0)
+		if got := r.mode("e") & 0o777; got != 0o700 {
+			t.Errorf("kill %v: mode %o", kill, got)
+		}
+		if _, err := r.node("e").SetAttr(t.Context(), nil, SetAttr{Mtime: &when}); err != nil {
+			t.Fatal(err)
+		}
+		f.set(nil)
+		r.sync()
+		r.cold()
+		a, err := r.node("e").Attr(t.Context())
+		if err != nil || a.Mode&0o777 != 0o700 || a.UID != 3 || a.GID != 4 || !a.Mtime.Equal(when) {
+			t.Errorf("kill %v: in the end %+v, %v", kill, a, err)
+		}
+	}
+}
