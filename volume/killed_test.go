@@ -247,3 +247,37 @@ func TestKillRightAfterALocalClose(t *testing.T) {
 		}
 	}
 }
+
+// TestKillBetweenFileAndJournal: where a sealed file was synced and the journal was
+// not any more, the next mount but one says no other size than the next.
+func TestKillBetweenFileAndJournal(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	journal := filepath.Join(r.spoolDir(), "journal.db")
+	h := r.create("a", os.O_TRUNC)
+	r.write(h, []byte("content"), 0)
+	if err := h.Fsync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.ReadFile(journal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.write(h, []byte("content, and more"), 0)
+	if err := h.Fsync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r.crash(f, "one")
+	r.close()
+	if err := os.WriteFile(filepath.Join(r.spoolDir(), "journal.db"), before, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r.open("one")
+	text := r.load("a")
+	if err := r.v.Root().Fsync(); err != nil {
+		t.Fatal(err)
+	}
+	r.crash(f, "two")
+	if a, err := r.node("a").Attr(t.Context()); err != nil || a.Size != int64(len(text)) {
+		t.Errorf("%d bytes were read before, and the size is %d, %v", len(text), a.Size, err)
+	}
+}

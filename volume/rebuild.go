@@ -37,6 +37,14 @@ func (n *Node) revive(ctx context.Context) error {
 	if err != nil && !errors.Is(err, spool.ErrCorrupt) && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("draft of %s: %w", e.Path, errorsIO(err)) // the disk may answer the next time
 	}
+	if err = n.takeStored(e, f, err); err == nil && f.Size() != e.Size {
+		n.v.rejournal(n) // the kill came between a sync of the file and of the journal
+	}
+	return err
+}
+
+// takeStored makes the sealed file the draft's, if it could be loaded.
+func (n *Node) takeStored(e *spool.Entry, f *spool.File, err error) error {
 	n.lock()
 	defer n.unlock()
 	n.stored = nil
