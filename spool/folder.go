@@ -93,24 +93,30 @@ func writeAll(f *os.File, s string) error {
 }
 
 // scan checks the mode of every file, counts the disk space of the sealed ones,
-// and removes halves of compactions (their originals are still there).
+// and removes halves of compactions (their originals are still there) and maps whose
+// blocks are gone: a kill in the middle of a removal leaves such.
 func (s *Spool) scan() error {
 	list, err := os.ReadDir(s.dir)
 	if err != nil {
 		return err
+	}
+	there := make(map[string]bool)
+	for _, e := range list {
+		there[e.Name()] = true
 	}
 	for _, e := range list {
 		path := s.path(e.Name())
 		if err := checkMode(path, e.Name() == quarantineName); err != nil {
 			return err
 		}
-		if strings.HasSuffix(e.Name(), mapSuffix+tmpSuffix) {
+		name, isMap := strings.CutSuffix(e.Name(), mapSuffix)
+		id, err := ParseID(name)
+		if strings.HasSuffix(e.Name(), mapSuffix+tmpSuffix) || isMap && err == nil && !there[name] {
 			if err := os.Remove(path); err != nil {
 				return err
 			}
 			continue
 		}
-		id, err := ParseID(strings.TrimSuffix(e.Name(), mapSuffix))
 		if err != nil {
 			continue // the lock, the journal, the metadata
 		}

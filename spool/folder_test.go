@@ -100,3 +100,28 @@ func TestHeadersOfWhatGoes(t *testing.T) {
 		t.Errorf("left: %v, %v", left, err)
 	}
 }
+
+// TestKillDuringRemove: what a removal has left behind when it was killed takes no
+// room after the next start.
+func TestKillDuringRemove(t *testing.T) {
+	for _, kill := range []string{"", mapSuffix} {
+		s := newSpool(t, 64<<20)
+		f := create(t, s)
+		write(t, f, text(1, 3*bs), 0)
+		check(t, f.Sync(false))
+		dir := copyDir(t, s.dir)
+		check(t, os.Remove(filepath.Join(dir, f.id.String()+kill)))
+		after := openSpool(t, dir, 64<<20, realSystem{})
+		defer closeAll(after)
+		headers, err := after.Headers()
+		check(t, err)
+		for _, h := range headers { // as a volume does with what no entry names
+			check(t, after.Remove(h.ID))
+		}
+		left, err := filepath.Glob(filepath.Join(dir, f.id.String()+"*"))
+		check(t, err)
+		if used, _ := after.Usage(); len(left) > 0 || used != 0 {
+			t.Errorf("without %q: %v is left, %d bytes", f.id.String()+kill, left, used)
+		}
+	}
+}
