@@ -2,6 +2,7 @@
 # make test     every test, against a real S3 server and real mounts
 # make soak     random system calls against a plain directory, $(SOAK) long in each of $(MODES)
 # make faults   every fault at every request, and a workload at random for $(FAULTS)
+# make torture  kills a busy mount $(KILLS) times, and demands all that was promised
 # make bench    mcfs and its peers at the same work, in turn, into bench/RESULTS.md (40 min); some rows: BENCH="-only 'read|fio'"
 # make build    bin/mcfs
 # make install  bin/mcfs into $(PREFIX)/bin
@@ -18,6 +19,7 @@ SOAK     ?= 30m
 FAULTS   ?= 10m
 GROWTH   ?= 20m
 MODES    ?= CTR CBC GCM
+KILLS    ?= 500
 # For a shell whose PATH has no Go.
 export PATH := $(PATH):/usr/local/go/bin:/usr/sbin:/sbin
 
@@ -26,7 +28,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # The S3 server of the tests; s3test takes it from here.
 export VERSITYGW ?= $(CACHE)/versitygw
 
-.PHONY: all build demo test soak faults large growth bench install lint fuzz clean packages fuse-packages bench-packages versitygw
+.PHONY: all build demo test soak faults torture large growth bench install lint fuzz clean packages fuse-packages bench-packages versitygw
 all: build
 
 build:
@@ -47,6 +49,12 @@ soak: packages versitygw
 # A failure of the workload names its seed, which goes into the list in e2e/faults.
 faults: packages versitygw
 	MCFS_FAULTS=$(FAULTS) go test -count=1 -timeout 0 -v ./e2e/faults
+
+# A failure prints the seed, the promise, and what was done there, and keeps spool
+# and bucket. MCFS_SEED=… begins with a seed; it draws the same calls, but the
+# instants of the kills are the machine's.
+torture: packages versitygw
+	MCFS_TORTURE=$(KILLS) go test -count=1 -timeout 0 -run '^TestTorture$$' -v ./e2e/torture
 
 install: build
 	install -D -m 0755 bin/mcfs $(DESTDIR)$(PREFIX)/bin/mcfs

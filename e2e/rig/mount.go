@@ -2,6 +2,7 @@ package rig
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -64,16 +65,48 @@ func (r *Rig) MountWith(binary, spool string) *Mount {
 // Again mounts at the same place with the same spool, after Unmount or Kill.
 func (m *Mount) Again() *Mount {
 	m.tb.Helper()
-	m.rig.mounts++
-	again := &Mount{
-		Dir: m.Dir, Spool: m.Spool, tb: m.tb, rig: m.rig, binary: m.binary, config: m.config,
-		log: filepath.Join(m.rig.Dir, fmt.Sprintf("%d-stderr", m.rig.mounts)), ended: make(chan struct{}),
-	}
+	again := m.successor()
 	again.start()
 	return again
 }
 
+// AgainUntil is Again with a daemon that is killed after a while, mounted by then or not.
+func (m *Mount) AgainUntil(after time.Duration) *Mount {
+	m.tb.Helper()
+	again := m.successor()
+	again.launch()
+	again.waitEnd(after)
+	again.Kill()
+	return again
+}
+
+func (m *Mount) successor() *Mount {
+	m.rig.mounts++
+	return &Mount{
+		Dir: m.Dir, Spool: m.Spool, tb: m.tb, rig: m.rig, binary: m.binary, config: m.config,
+		log: filepath.Join(m.rig.Dir, fmt.Sprintf("%d-stderr", m.rig.mounts)), ended: make(chan struct{}),
+	}
+}
+
+// start launches the daemon, and waits for the mount.
 func (m *Mount) start() {
+	m.tb.Helper()
+	m.launch()
+	deadline := time.Now().Add(mountLimit)
+	for !m.answers() {
+		select {
+		case <-m.ended:
+			m.tb.Fatalf("the daemon ended at the start: %v\n%s", m.status, m.Log())
+		default:
+		}
+		if time.Now().After(deadline) {
+			m.hung("mounting")
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+func (m *Mount) launch() {
 	m.tb.Helper()
 	stderr, err := os.Create(m.log)
 	if err != nil {
@@ -93,18 +126,6 @@ func (m *Mount) start() {
 		close(m.ended)
 	}()
 	m.tb.Cleanup(m.cleanUp)
-	deadline := time.Now().Add(mountLimit)
-	for !m.answers() {
-		select {
-		case <-m.ended:
-			m.tb.Fatalf("the daemon ended at the start: %v\n%s", m.status, m.Log())
-		default:
-		}
-		if time.Now().After(deadline) {
-			m.hung("mounting")
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
 }
 
 // answers says whether something is mounted, by the log: to look at the
@@ -197,14 +218,29 @@ func (m *Mount) UnmountFails() (string, error) {
 	return out, err
 }
 
-// Kill ends the daemon as a power failure would. The mount stays, dead.
+// Kill ends the daemon as a power failure would. The mount stays, dead. Somebody
+// else may have sent the signal already; one that ended by itself fails the test.
 func (m *Mount) Kill() {
 	m.tb.Helper()
 	m.over = true
-	if err := m.cmd.Process.Kill(); err != nil {
+	if err := m.cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		m.tb.Fatal(err)
 	}
 	<-m.ended
+	if state, ok := m.cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || state.Signal() != syscall.SIGKILL {
+		m.tb.Fatalf("the daemon ended before it was killed: %v\n%s", m.status, clip(m.Log()))
+	}
+}
+
+// Bury takes away the mount that Kill left behind, if there is one.
+func (m *Mount) Bury() {
+	m.tb.Helper()
+	if !m.isMounted() {
+		return
+	}
+	if out, err := m.Mcfs(mountLimit, "unmount", m.Dir); err != nil {
+		m.tb.Fatalf("unmount of a dead mount: %v\n%s", err, out)
+	}
 }
 
 // Signal sends the daemon a signal.
