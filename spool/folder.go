@@ -136,7 +136,9 @@ func diskBytes(path string) int64 {
 }
 
 // Headers reads the header of every sealed file in the folder (Path left empty).
-// A file whose header does not parse is quarantined and reported by the log.
+// A file whose header does not parse is quarantined and reported by the log. One that
+// is empty was being made when its process was killed: its Header is all zeros but
+// for the ID.
 func (s *Spool) Headers() ([]Header, error) {
 	list, err := os.ReadDir(s.dir)
 	if err != nil {
@@ -149,6 +151,9 @@ func (s *Spool) Headers() ([]Header, error) {
 			continue
 		}
 		h, err := s.readHeader(id)
+		if info, statErr := os.Lstat(s.path(e.Name())); errors.Is(err, ErrCorrupt) && statErr == nil && info.Size() == 0 {
+			h, err = Header{ID: id}, nil
+		}
 		switch {
 		case errors.Is(err, fs.ErrNotExist): // removed since it was listed
 		case errors.Is(err, ErrCorrupt):

@@ -125,3 +125,22 @@ func TestKillDuringRemove(t *testing.T) {
 		}
 	}
 }
+
+// TestKillDuringCreate: a file that was being made when its process was killed is
+// no corrupt one.
+func TestKillDuringCreate(t *testing.T) {
+	s := newSpool(t, 64<<20)
+	id := NewID()
+	check(t, os.WriteFile(s.path(id.String()), nil, 0o600))
+	headers, err := s.Headers()
+	check(t, err)
+	if len(headers) != 1 || headers[0].ID != id {
+		t.Fatalf("headers %+v", headers)
+	}
+	list, err := s.Quarantined()
+	check(t, err)
+	if len(list) > 0 {
+		t.Errorf("in quarantine: %+v", list)
+	}
+	check(t, s.Remove(id))
+}

@@ -157,9 +157,10 @@ func (v *Volume) sweep(ctx context.Context, known map[spool.ID]bool) error {
 	all := others || v.spool.Rebuilt()
 	var waiting []spool.Header
 	for _, h := range headers {
+		unmade := len(h.Wrapped) == 0 // without a key it never had content
 		switch {
 		case known[h.ID]:
-		case !all && !lost[h.ID]:
+		case (!all || unmade) && !lost[h.ID]:
 			if err := v.spool.Remove(h.ID); err != nil {
 				v.log.Warn("remove sealed file", "id", h.ID, "cause", err)
 			}

@@ -3,6 +3,7 @@ package torture
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path"
 	"strings"
@@ -69,7 +70,7 @@ func (s snapshot) read(root string) error {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	turn := make(chan struct{}, 4)
-	for rel, f := range s.all {
+	for rel, f := range maps.Clone(s.all) {
 		if f.kind != file {
 			continue
 		}
