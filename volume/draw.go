@@ -212,6 +212,9 @@ func (v *Volume) bequeath(c *change) *Node {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	n := v.nodeAt(c.Path)
+	if n.inherits(c.ver) {
+		return n // so the last mount had it, which was killed before the journal knew that this is done
+	}
 	if n == nil || n.kind != File || n.attempt == nil || n.attempt.stage != waiting || n.paused {
 		return nil
 	}
@@ -227,6 +230,16 @@ func (v *Volume) bequeath(c *change) *Node {
 	}
 	n.replaces = c.ver
 	return n
+}
+
+// inherits says that a draft is to replace the version.
+func (n *Node) inherits(ver *version) bool {
+	if n == nil || n.kind != File {
+		return false
+	}
+	n.lock()
+	defer n.unlock()
+	return n.state != Clean && n.state != Lost && n.replaces == ver
 }
 
 // nodeAt is the node at a path as far as the tree knows it; nil: none. v.mu is held.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"mcfs/crypt"
+	"mcfs/spool"
 	"mcfs/store"
 )
 
@@ -280,4 +281,43 @@ func TestKillBetweenFileAndJournal(t *testing.T) {
 	if a, err := r.node("a").Attr(t.Context()); err != nil || a.Size != int64(len(text)) {
 		t.Errorf("%d bytes were read before, and the size is %d, %v", len(text), a.Size, err)
 	}
+}
+
+// TestKillAfterBequest: a version that was drawn into the spool, and left to the
+// draft that waited at its name, is not removed when the draw is done again because
+// a kill had come before the journal knew that it was done.
+func TestKillAfterBequest(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	r.close()
+	r.o.SpoolDurable = true
+	r.open("spool-flaky")
+	r.save("a", []byte("old"))
+	r.sync()
+	r.save("b~", []byte("new"))
+	f.set(func(op, key string) error {
+		if op == "put" && key == "a" {
+			return errDown
+		}
+		return nil
+	})
+	r.mustRename("a", "b~", Exchange)
+	r.await(func(s Status) bool { return len(s.Changes) == 0 })
+	drawn, heir := r.node("b~"), r.node("a")
+	drawn.lock()
+	id, _ := drawn.entryID()
+	drawn.unlock()
+	heir.lock()
+	again := &change{Change: spool.Change{Op: opDraw, Path: "a"}, ver: heir.replaces, entry: id}
+	heir.unlock()
+	if again.ver == nil {
+		t.Fatal("nothing was left to the draft")
+	}
+	if err := r.v.journalChanges([]*change{again}, nil); err != nil {
+		t.Fatal(err)
+	}
+	r.crash(f, "after")
+	r.sync()
+	r.expectObjects("a", "a.settings.json")
+	r.holds("in the end", map[string]string{"a": "new", "b~": "old"})
+	r.truthful()
 }
