@@ -97,6 +97,26 @@ func TestKillDuringACommitKeepsAttributes(t *testing.T) {
 	}
 }
 
+// TestKilledCommitGoesOn: what is written after such a kill is committed as ever.
+func TestKilledCommitGoesOn(t *testing.T) {
+	for _, set := range []bool{false, true} { // attributes that still have to be written
+		r, f := newFlakyRig(t, crypt.CTR)
+		r.save("a", []byte("content"))
+		r.sync()
+		if set {
+			r.chmod("a", 0o700)
+		}
+		r.killedOverwrite(f, "a", nil)
+		r.until(func() error { return r.node("a").describe(t.Context()) })
+		r.save("a", []byte("again"))
+		r.sync()
+		r.cold()
+		if got := string(r.load("a")); got != "again" {
+			t.Errorf("set %v: it holds %q", set, got)
+		}
+	}
+}
+
 // lateListing is a store whose listings are as old as one likes: each has its
 // answer, says so, and waits.
 type lateListing struct {

@@ -219,7 +219,8 @@ func (v *Volume) giveBack(n *Node) {
 	old.setVersion(replaced)
 	for _, c := range v.changes {
 		if c.Op == opAttr && c.ver == replaced && c.node != nil && c.node.gone {
-			old, old.gone = c.node, false
+			old = c.node
+			old.gone = false
 		}
 	}
 	v.plant(old, p)
