@@ -30,7 +30,11 @@ func (w *world) show() snapshot {
 func (s snapshot) walk(root, rel string) error {
 	var st unix.Stat_t
 	full := path.Join(root, rel)
-	if err := unix.Lstat(full, &st); err != nil {
+	err := unix.Lstat(full, &st)
+	if err == unix.ENOENT {
+		return nil // what nobody was promised may go as soon as S3 says that it has not arrived
+	}
+	if err != nil {
 		s.all[rel] = found{err: fmt.Errorf("lstat: %w", err)}
 		return nil
 	}
@@ -89,7 +93,9 @@ func (s snapshot) read(root string) error {
 			f.size = st.Size
 			mu.Lock()
 			defer mu.Unlock()
-			s.all[rel] = f
+			if s.all[rel] = f; errors.Is(f.err, os.ErrNotExist) {
+				delete(s.all, rel)
+			}
 		})
 	}
 	wg.Wait()
