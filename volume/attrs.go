@@ -82,6 +82,7 @@ func (v *Volume) rewriteSidecar(ctx context.Context, c *change) error {
 		return nil // removed meanwhile, or, after a crash, a draft that has these attributes stands in its place
 	}
 	ver := c.ver
+	v.followMove(c)
 	if n := c.node; n != nil {
 		n.lock()
 		current, attr := n.ver == ver, n.attr
@@ -123,6 +124,21 @@ func (v *Volume) rewriteSidecar(ctx context.Context, c *change) error {
 		}
 	}
 	return fmt.Errorf("put sidecar of %s: %w", key, errKeepsChanging)
+}
+
+// followMove has a change from the journal know where its object stands by now. A
+// directory's move, for which it has waited, may have taken the object along before
+// the kill: then nobody but the place itself tells.
+func (v *Volume) followMove(c *change) {
+	if !c.again {
+		return
+	}
+	v.mu.Lock()
+	arrived := len(v.sources(c.Path)) <= 1
+	v.mu.Unlock()
+	if key, etag := c.ver.place(); arrived && key != c.Path {
+		c.ver.moved(c.Path, etag, sideInfo{})
+	}
 }
 
 // refused says that a condition did not hold: look, and try again.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -339,5 +340,43 @@ func TestKillAfterBequest(t *testing.T) {
 	r.sync()
 	r.expectObjects("a", "a.settings.json")
 	r.holds("in the end", map[string]string{"a": "new", "b~": "old"})
+	r.truthful()
+}
+
+// TestKillDuringAMoveKeepsAttributes: attributes that were set of a file on its way
+// with its directory are written where it is, though it had arrived there before the kill.
+func TestKillDuringAMoveKeepsAttributes(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	r.mkdir("d")
+	r.save("d/a", []byte("content"))
+	r.sync()
+	fails := func(what, of string) func(op, key string) error {
+		return func(op, key string) error {
+			if op == what && key == of {
+				return errDown
+			}
+			return nil
+		}
+	}
+	f.set(fails("copy", "d/a"))
+	r.mustRename("d", "e", 0)
+	if err := r.node("e/a").SetXattr(t.Context(), "user.note", []byte("kept"), false, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.v.Root().Fsync(); err != nil {
+		t.Fatal(err)
+	}
+	f.set(fails("delete", "d/"))
+	for deadline := time.Now().Add(10 * time.Second); !slices.Contains(r.objects(), "e/"); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("it does not move: %q", r.objects())
+		}
+	}
+	r.crash(f, "after")
+	r.sync()
+	r.cold()
+	if got, err := r.node("e/a").GetXattr(t.Context(), "user.note"); err != nil || string(got) != "kept" {
+		t.Errorf("user.note is %q, %v", got, err)
+	}
 	r.truthful()
 }
