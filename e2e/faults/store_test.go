@@ -106,7 +106,7 @@ func strikeStore(t *testing.T, server *s3test.Server, f fault, o operation) outc
 	well := openStore(t, opts)
 	struck := well
 	if f.place != here {
-		opts.Endpoint = f.place.endpoint(t, "http")
+		opts.Endpoint = f.place.endpoint(t, "https")
 	}
 	if f.silent {
 		opts.Timeout = impatience
