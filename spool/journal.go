@@ -145,9 +145,16 @@ func checkDB(db *bolt.DB, path string) error {
 	})
 }
 
-// checkLengths goes from page to page: none may reach past the last.
+// checkLengths goes from page to page: none may reach past the last, nor any of
+// its elements out of it.
 func checkLengths(tx *bolt.Tx) error {
-	high := int(tx.Size()) / tx.DB().Info().PageSize
+	file, err := os.Open(tx.DB().Path())
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	pageSize := tx.DB().Info().PageSize
+	high := int(tx.Size()) / pageSize
 	for id := 2; id < high; {
 		p, err := tx.Page(id)
 		if err != nil {
@@ -159,6 +166,9 @@ func checkLengths(tx *bolt.Tx) error {
 		}
 		if p.OverflowCount < 0 || p.OverflowCount >= high-id {
 			return fmt.Errorf("%w: page %d of %d says that %d more belong to it", ErrCorrupt, id, high, p.OverflowCount)
+		}
+		if err := checkElements(file, id, p.OverflowCount+1, pageSize); err != nil {
+			return err
 		}
 		id += p.OverflowCount + 1
 	}
