@@ -145,8 +145,8 @@ func checkDB(db *bolt.DB, path string) error {
 	})
 }
 
-// checkLengths goes from page to page: none may reach past the last, nor any of
-// its elements out of it.
+// checkLengths goes from page to page: none may reach past the last, nor
+// a branch's keys out of it.
 func checkLengths(tx *bolt.Tx) error {
 	file, err := os.Open(tx.DB().Path())
 	if err != nil {
@@ -167,7 +167,7 @@ func checkLengths(tx *bolt.Tx) error {
 		if p.OverflowCount < 0 || p.OverflowCount >= high-id {
 			return fmt.Errorf("%w: page %d of %d says that %d more belong to it", ErrCorrupt, id, high, p.OverflowCount)
 		}
-		if err := checkElements(file, id, p.OverflowCount+1, pageSize); err != nil {
+		if err := checkBranch(file, id, p.OverflowCount+1, pageSize); err != nil {
 			return err
 		}
 		id += p.OverflowCount + 1

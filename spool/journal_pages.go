@@ -6,38 +6,31 @@ import (
 	"os"
 )
 
-// bbolt's layout of a page: a header of 16 bytes (number 8, flags 2, elements 2,
-// overflow 4), then its elements, of 16 bytes each, that say where keys and values are.
+// Behind its head (number 8 bytes, flags 2, elements 2, overflow 4) a branch page
+// of bbolt has elements of 16 bytes: the place of a key, its length, a page's number.
 const (
-	pageHeader  = 16
 	pageElement = 16
 	branchPage  = 0x01
-	leafPage    = 0x02
 )
 
-// checkElements: none of a page's elements may lead out of it. bbolt follows them
-// in a goroutine of its own, where a fault of memory would end the program.
-func checkElements(file *os.File, id, pages, pageSize int) error {
+// checkBranch: no key of a branch page may lie outside of it. walk does not touch
+// these keys; bbolt's check does, in a goroutine of its own.
+func checkBranch(file *os.File, id, pages, pageSize int) error {
 	p := make([]byte, pages*pageSize)
 	if _, err := file.ReadAt(p, int64(id)*int64(pageSize)); err != nil {
 		return err
 	}
-	flags, count := binary.NativeEndian.Uint16(p[8:]), int(binary.NativeEndian.Uint16(p[10:]))
-	if flags != branchPage && flags != leafPage {
+	if binary.NativeEndian.Uint16(p[8:]) != branchPage {
 		return nil
 	}
+	count := int(binary.NativeEndian.Uint16(p[10:]))
 	for i := range count {
-		at := pageHeader + i*pageElement
+		at := pageHead + i*pageElement
 		if at+pageElement > len(p) {
 			return fmt.Errorf("%w: page %d has no room for %d elements", ErrCorrupt, id, count)
 		}
-		e := p[at : at+pageElement]
-		size := func(off int) int64 { return int64(binary.NativeEndian.Uint32(e[off:])) }
-		end := int64(at) + size(0) + size(4) // a branch: place, key, page
-		if flags == leafPage {
-			end = int64(at) + size(4) + size(8) + size(12) // flags, place, key, value
-		}
-		if end > int64(len(p)) {
+		key, size := binary.NativeEndian.Uint32(p[at:]), binary.NativeEndian.Uint32(p[at+4:])
+		if int64(at)+int64(key)+int64(size) > int64(len(p)) {
 			return fmt.Errorf("%w: element %d of page %d leads out of it", ErrCorrupt, i, id)
 		}
 	}
