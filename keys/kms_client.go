@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -36,6 +37,7 @@ func newKMSClient(o KMSOptions, credentials aws.CredentialsProvider, region stri
 		}
 		c.Credentials = credentials
 		c.HTTPClient = boundAttempt(c.HTTPClient, timeout, strings.HasPrefix(aws.ToString(c.BaseEndpoint), "http:"))
+		c.HTTPClient = bounded{c.HTTPClient}
 		c.RetryMode = aws.RetryModeStandard
 		c.RetryMaxAttempts = attempts
 		c.Retryer = retry.NewStandard(func(s *retry.StandardOptions) {
@@ -68,6 +70,38 @@ func boundAttempt(c kms.HTTPClient, timeout time.Duration, inClear bool) kms.HTT
 		t.TLSHandshakeTimeout = timeout / 3
 		t.MaxIdleConnsPerHost = maxFetches
 	})
+}
+
+// maxAnswer is more bytes than any answer of KMS has: a key of 32 bytes, a wrapped
+// one of at most 6,144, an ARN, in base64 and JSON.
+// https://docs.aws.amazon.com/kms/latest/APIReference/API_Decrypt.html
+const maxAnswer = 64 << 10
+
+var errLongAnswer = errors.New("an answer of KMS has no end")
+
+// bounded ends answers that would fill the memory, which the SDK reads whole.
+type bounded struct{ kms.HTTPClient }
+
+func (b bounded) Do(r *http.Request) (*http.Response, error) {
+	resp, err := b.HTTPClient.Do(r)
+	if err == nil {
+		resp.Body = &shortBody{ReadCloser: resp.Body, left: maxAnswer}
+	}
+	return resp, err
+}
+
+type shortBody struct {
+	io.ReadCloser
+	left int
+}
+
+func (b *shortBody) Read(p []byte) (int, error) {
+	if b.left == 0 {
+		return 0, errLongAnswer
+	}
+	n, err := b.ReadCloser.Read(p[:min(len(p), b.left)])
+	b.left -= n
+	return n, err
 }
 
 // taggedCredentials marks the errors of a provider as errors of credentials,

@@ -267,6 +267,48 @@ func TestKMSNonsense(t *testing.T) {
 	}
 }
 
+// TestKMSWithoutEnd has a server that never stops answering.
+func TestKMSWithoutEnd(t *testing.T) {
+	for _, status := range []int{http.StatusOK, http.StatusBadRequest} {
+		cfg := kmstest.Start(t, kmstest.Options{}).Config()
+		e := &endless{status: status}
+		cfg.HTTPClient = e
+		k := newKMS(t, KMSOptions{KeyID: "alias/x", AWS: cfg, MaxAttempts: 1})
+		if key, err := k.New(t.Context(), 256); err == nil || key.Plain != nil {
+			t.Errorf("%d: %v", status, err)
+		}
+		if e.sent > 1<<20 {
+			t.Errorf("%d: %d bytes of an answer were read", status, e.sent)
+		}
+	}
+}
+
+// endless is an answer that begins well and has no end, but for the test's sake.
+type endless struct {
+	status int
+	sent   int
+}
+
+func (e *endless) Do(r *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: e.status, Header: http.Header{}, Request: r, Body: e}, nil
+}
+
+func (e *endless) Read(p []byte) (int, error) {
+	if e.sent > 64<<20 {
+		return 0, io.EOF
+	}
+	for i := range p {
+		p[i] = ' '
+	}
+	if e.sent == 0 {
+		copy(p, "{")
+	}
+	e.sent += len(p)
+	return len(p), nil
+}
+
+func (e *endless) Close() error { return nil }
+
 type answering string
 
 func (a answering) Do(r *http.Request) (*http.Response, error) {

@@ -52,6 +52,25 @@ func (f *File) Freeze(off, n int64) (*Frozen, error) {
 	return z, nil
 }
 
+// Again is the same view once more; each is to be released.
+func (z *Frozen) Again() *Frozen {
+	z.mu.RLock()
+	defer z.mu.RUnlock()
+	f := z.f
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	lo, hi := z.off/crypt.BlockSize, (z.end+crypt.BlockSize-1)/crypt.BlockSize
+	y := &Frozen{f: f, size: z.size, off: z.off, end: z.end, table: z.table.copyRange(lo, hi), done: z.done}
+	y.table.each(lo, hi, func(_ int64, e entry) bool {
+		f.slots.all[e.slot].refs++
+		return true
+	})
+	if !y.done {
+		f.pin()
+	}
+	return y
+}
+
 // Size is the file's size at the freeze, in bytes.
 func (z *Frozen) Size() int64 { return z.size }
 

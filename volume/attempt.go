@@ -106,32 +106,30 @@ func (v *Volume) whileMoving(a *attempt) (context.Context, context.CancelCauseFu
 	return ctx, cancel
 }
 
-// freeze takes the content as it is now as the version to commit; later writes
-// are the next draft's.
+// freeze takes the content that was asked for as the version to commit, as it was
+// before later writes: those are the next draft's.
 func (v *Volume) freeze(n *Node, a *attempt) error {
 	n.lock()
 	defer n.unlock()
 	if n.state != Queued && n.state != Uploading {
 		return errNothing
 	}
-	a.gen, a.replaces, a.size = n.gen, n.replaces, n.size()
-	switch {
-	case n.file == nil && (n.blank || n.ver == nil):
-		a.view = blankView{}
-	case n.file == nil:
-		return fmt.Errorf("commit %s: no content: %w", a.path, ErrIO)
-	default:
-		z, err := n.file.Freeze(0, -1)
+	d := n.due
+	if d == nil || d.gen != n.asked {
+		n.supersedeLocked()
+		view, err := n.freezeView()
 		if err != nil {
-			return fromSpool(fmt.Errorf("commit %s: %w", a.path, err))
+			return fmt.Errorf("commit %s: %w", a.path, err)
 		}
-		a.view = &view{v: v, n: n, z: z}
+		d = &due{view: view, size: n.size(), gen: n.gen, up: n.up}
+		n.up, n.eager = nil, false
 	}
+	n.due, n.taken = nil, d.gen
+	a.view, a.gen, a.size, a.replaces = d.view, d.gen, d.size, n.replaces
 	a.frozen = true
-	if n.up != nil {
-		a.up.Store(n.up)
+	if d.up != nil {
+		a.up.Store(d.up)
 	}
-	n.up, n.eager = nil, false
 	return nil
 }
 

@@ -39,7 +39,7 @@ type attempt struct {
 
 	// The rest belongs to whoever runs it.
 	frozen   bool
-	view     upload.View
+	view     frozenView
 	size     int64
 	gen      uint64
 	replaces *version
@@ -99,7 +99,12 @@ func (v *Volume) ask(n *Node, byHand bool) {
 			return
 		}
 	}
-	n.asked = n.gen
+	if byHand || n.slain != n.gen {
+		if n.due != nil && n.due.gen < n.gen {
+			n.supersedeLocked()
+		}
+		n.asked, n.slain = n.gen, 0
+	}
 	n.step(evAsk)
 	n.unlock()
 	v.mu.Lock()
@@ -185,6 +190,12 @@ func (v *Volume) endAttempt(n *Node, a *attempt) {
 	if !done {
 		n.holdBlocks()
 	}
+	n.lock()
+	n.taken = 0
+	if !done {
+		n.returnDue(a)
+	}
+	n.unlock()
 	release := func() {}
 	if a.view != nil {
 		release = a.view.Release
@@ -310,7 +321,7 @@ func (v *Volume) retryLater(n *Node, a *attempt, err error) {
 	n.unlock()
 	if a.tries == 0 {
 		v.log.Warn("commit failed; it will be tried again", "path", a.path, "cause", err)
-		if err := v.keep(n, false); err != nil {
+		if err := v.keep(n, behind); err != nil {
 			v.log.Error("a draft that could not be committed is not safe in the spool either", "path", a.path, "cause", err)
 		}
 	}
@@ -355,11 +366,18 @@ func (v *Volume) committed(n *Node, a *attempt) {
 		v.goLoose(n)
 	}
 	again := n.asked > a.gen
+	slain := false
 	if n.state != Clean || n.gen > a.gen {
 		n.step(evWrite)
+		if slain = n.slain == n.gen && !again && n.state == Writing; slain {
+			n.step(evKill)
+		}
 	} else if n.file != nil {
 		n.promised = false
 		n.file.SetEvictable(0, -1)
+	}
+	if !slain {
+		n.slain = 0
 	}
 	restate, attr := n.state == Clean && attrDiffer(n.attr, a.ver), n.attr
 	rejournal := n.kept > a.gen
@@ -374,6 +392,9 @@ func (v *Volume) committed(n *Node, a *attempt) {
 		}
 	}
 	v.settleEntry(n, id, filed, rejournal)
+	if slain {
+		v.keepInterrupted(n)
+	}
 	if idle {
 		v.background(func() { v.toIdle(n) })
 	}

@@ -136,7 +136,7 @@ func (v *Volume) conflict(n *Node, a *attempt) {
 	}
 	n.unlock()
 	v.mu.Unlock()
-	if err := errors.Join(v.keepBytes(n, false), v.journalNamed(n)); err != nil {
+	if err := errors.Join(v.keepBytes(n, behind), v.journalNamed(n)); err != nil {
 		v.log.Error("a conflicting draft is not safe in the spool", "path", a.path, "cause", err)
 	}
 	n.lock()

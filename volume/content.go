@@ -56,6 +56,11 @@ type draftState struct {
 	keyID   string
 	fresh   keys.DataKey // that same key, as long as no object was encrypted under it
 
+	due     *due   // what was asked for before the file was written again; nil: nothing but what is there now
+	keeping int    // syncs of its file under way
+	taken   uint64 // gen that the attempt under way has frozen
+	slain   uint64 // gen whose writer was killed while an earlier one was being committed
+
 	up        *upload.Upload // parts leaving while the file is still being written
 	eager     bool           // such an upload is allowed
 	starting  bool
@@ -105,7 +110,7 @@ var drafts = sync.Pool{New: func() any { return new(draftState) }}
 func (d *draftState) empty() bool {
 	return d.atime.IsZero() && d.ctime.IsZero() && d.expected == 0 && d.failure == nil && d.turned == nil &&
 		d.stored == nil && !d.blank && d.file == nil && d.blankID == spool.ID{} && d.wrapped == nil && d.keyID == "" && d.fresh.Plain == nil && d.fresh.Wrapped == nil && d.fresh.KeyID == "" &&
-		d.up == nil && !d.eager && !d.starting && d.high == 0 && !d.promised && d.kept == 0 && d.uploads == nil &&
+		d.due == nil && d.keeping == 0 && d.taken == 0 && d.slain == 0 && d.up == nil && !d.eager && !d.starting && d.high == 0 && !d.promised && d.kept == 0 && d.uploads == nil &&
 		d.displaced == 0 && !d.estranged && !d.ordinary &&
 		d.reader == nil && d.miss == nil && d.opens == 0 && d.writers == 0 && d.quiet.IsZero() && d.opening == nil && d.lostSize == 0
 }
@@ -215,6 +220,9 @@ func (n *Node) write(ctx context.Context, p []byte, off int64) (int, error) {
 	}
 	wasClean := false
 	err := n.attemptLocked(ctx, func() (obstacle, error) {
+		if o, err := n.preserve(); o != nil || err != nil {
+			return o, err
+		}
 		if o := n.obstacleTo(off, end); o != nil {
 			return o, nil
 		}

@@ -102,7 +102,7 @@ func (v *Volume) drawBytes(ctx context.Context, n *Node, ver *version) error {
 	if err := v.cutLoose(n, ver); err != nil {
 		return err
 	}
-	if err := v.keep(n, false); err != nil {
+	if err := v.keep(n, closed); err != nil {
 		n.lock()
 		n.ver = ver // the next try is to do all of this again
 		n.unlock()
@@ -155,7 +155,7 @@ func (v *Volume) cutLoose(n *Node, ver *version) error {
 	defer v.mu.Unlock()
 	n.lock()
 	defer n.unlock()
-	if a := n.attempt; a != nil && a.frozen {
+	if a := n.attempt; a != nil && a.frozen || n.due != nil {
 		return fmt.Errorf("%s: %w", v.path(n), errEngaged)
 	}
 	if n.ver != ver {
@@ -225,7 +225,7 @@ func (v *Volume) bequeath(c *change) *Node {
 	}
 	n.lock()
 	defer n.unlock()
-	if n.replaces != nil || n.attempt.frozen {
+	if n.replaces != nil || n.attempt.frozen || n.due != nil {
 		return nil
 	}
 	n.replaces = c.ver

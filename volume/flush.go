@@ -25,10 +25,13 @@ func (n *Node) commitNow(ctx context.Context) error {
 	if estranged {
 		n.displaced = gen
 	}
+	if n.due != nil && n.due.gen < gen {
+		n.supersedeLocked() // from here on this close's content is to be safe
+	}
 	n.unlock()
 	switch {
 	case estranged && state != Clean:
-		if err := v.keep(n, false); err != nil {
+		if err := v.keep(n, closed); err != nil {
 			return err
 		}
 		v.ask(n, false)
@@ -40,16 +43,26 @@ func (n *Node) commitNow(ctx context.Context) error {
 	case state == Local:
 		return v.keepFast(n)
 	case v.o.SpoolDurable:
-		if err := v.keep(n, false); err != nil {
-			return err
-		}
+		n.want(gen) // which the journal is to know
+		err := v.keep(n, closed)
 		v.ask(n, true)
-		return nil
+		return err
 	}
 	v.ask(n, true)
 	n.expect(1)
 	defer n.expect(-1)
 	return n.await(ctx, gen)
+}
+
+// want notes that the content as of gen is to be committed; ask begins it.
+func (n *Node) want(gen uint64) {
+	n.lock()
+	defer n.unlock()
+	switch n.state {
+	case Writing, Interrupted, Queued, Uploading, Publishing:
+		n.asked = max(n.asked, gen)
+		n.step(evAsk)
+	}
 }
 
 // expect counts the closes that wait for a commit.
@@ -102,7 +115,7 @@ func (n *Node) giveUpWaiting(cause error) error {
 	if cause == nil {
 		cause = store.ErrUnavailable
 	}
-	if err := n.v.keep(n, false); err != nil {
+	if err := n.v.keep(n, behind); err != nil {
 		return err
 	}
 	n.v.log.Error("close gave up waiting: the file is safe in the spool and its upload goes on", "path", n.Path(), "cause", cause)
@@ -145,8 +158,11 @@ func (n *Node) turning() <-chan struct{} {
 func (n *Node) interrupt() {
 	v := n.v
 	n.lock()
-	if n.state == Writing {
+	switch n.state {
+	case Writing:
 		n.step(evKill)
+	case Queued, Uploading, Publishing:
+		n.slain = n.gen
 	}
 	stays := n.state == Interrupted
 	var up *upload.Upload
@@ -178,6 +194,7 @@ func (n *Node) abandon() {
 	n.lock()
 	n.step(evAbandon)
 	n.asked = n.committed
+	n.supersedeLocked()
 	n.unlock()
 	v.mu.Unlock()
 	v.keepInterrupted(n)
@@ -187,7 +204,7 @@ func (n *Node) abandon() {
 // be kept from ending.
 func (v *Volume) keepInterrupted(n *Node) {
 	v.background(func() {
-		if err := v.keep(n, false); err != nil {
+		if err := v.keep(n, behind); err != nil {
 			v.log.Error("draft of a killed writer is not safe in the spool", "path", n.Path(), "cause", err)
 		}
 	})

@@ -236,7 +236,7 @@ func (h *Handle) Fsync(ctx context.Context) error {
 	if h.document != nil {
 		return nil
 	}
-	if err := h.n.v.keep(h.n, true); err != nil {
+	if err := h.n.v.keep(h.n, fsynced); err != nil {
 		return err
 	}
 	return h.n.v.flushJournal()
@@ -287,7 +287,7 @@ func (n *Node) unasked() bool {
 	case Clean, Local, Lost, Interrupted:
 		return false
 	}
-	return n.writers == 0 && n.gen > n.asked
+	return n.writers == 0 && n.gen > n.asked && n.gen != n.slain
 }
 
 // afterRelease commits, a moment later, what the last writer left: a truncation alone, or

@@ -66,6 +66,7 @@ func (n *Node) letGo() {
 		n.file = nil
 		n.v.dropFile(f)
 	}
+	n.supersedeLocked()
 	n.fresh.Wipe()
 }
 
@@ -86,6 +87,7 @@ func (v *Volume) releaseAll() {
 	v.mu.Unlock()
 	for _, n := range all {
 		n.lock()
+		n.supersedeLocked()
 		if n.reader != nil {
 			n.reader.Close()
 			n.reader = nil

@@ -13,7 +13,7 @@ import (
 // record is what the volume adds to a journal entry of the spool.
 type record struct {
 	Promised bool           `json:"promised"`       // content that an fsync, a close or an interruption promised to keep
-	Asked    bool           `json:"asked"`          // its commit was asked for
+	Asked    bool           `json:"asked"`          // the commit of just that was asked for
 	Blank    bool           `json:"blank"`          // no sealed file: the content is empty
 	Bare     bool           `json:"bare,omitempty"` // no sealed file: the content is Base's
 	Body     []byte         `json:"body,omitempty"` // of a symlink kept here: its encrypted target
@@ -123,7 +123,7 @@ func (v *Volume) entryAs(n *Node, t title) (spool.Entry, error) {
 	}
 	whole := n.ver != nil && !n.blank // there are bytes to be had from the base
 	r := record{
-		Promised: t.kept > n.committed, Asked: t.asked > n.committed, Blank: !filed && !whole, Bare: !filed && whole,
+		Promised: t.kept > n.committed, Asked: t.asked > n.committed && t.kept <= t.asked, Blank: !filed && !whole, Bare: !filed && whole,
 		Uploads: n.uploads, Base: n.ver.record(), Replaces: t.replaces.record(), At: v.path(n),
 	}
 	if a := n.attempt; a != nil && a.ver != nil && t.state != Lost {
@@ -181,42 +181,66 @@ func (v *Volume) journalNamed(n *Node) error {
 	if err != nil || !ok {
 		return err
 	}
-	if err := v.spool.Journal().Update(func(tx *spool.Tx) error { return tx.PutEntry(e) }); err != nil {
+	err = v.spool.Journal().Update(func(tx *spool.Tx) error {
+		if n.peekState() == Clean { // committed meanwhile: its entry is gone, and is not to come back
+			return nil
+		}
+		return tx.PutEntry(e)
+	})
+	if err != nil {
 		return fmt.Errorf("journal %s: %w", e.Path, err)
 	}
 	return nil
 }
 
-// keep makes the draft's bytes, map and journal entry durable in the spool. An
-// fsync's promise also keeps its blocks from being dropped once they were sent.
-func (v *Volume) keep(n *Node, fsync bool) error {
-	if err := v.keepBytes(n, fsync); err != nil {
+// promise is why a draft is made durable.
+type promise uint8
+
+const (
+	behind  promise = iota // nobody's of the content as it is: what a close asked for stays instead, if it is safe
+	closed                 // a close's
+	fsynced                // an fsync's, which also keeps blocks from being dropped once they were sent
+)
+
+// keep makes the draft's bytes, map and journal entry durable in the spool.
+func (v *Volume) keep(n *Node, p promise) error {
+	if err := v.keepBytes(n, p); err != nil {
 		return err
 	}
 	return v.journalEntry(n)
 }
 
 // keepBytes makes the bytes and the map durable; the journal entry is to follow.
-func (v *Volume) keepBytes(n *Node, fsync bool) error {
+func (v *Volume) keepBytes(n *Node, p promise) error {
 	n.lock()
 	file, gen := n.file, n.gen
 	if n.state == Clean || n.state == Lost {
 		n.unlock()
 		return nil
 	}
-	if fsync && file != nil {
+	if p == behind && n.rewritten() {
+		n.unlock()
+		return nil
+	}
+	if p == fsynced && file != nil {
 		n.promised = true
 		file.ClearEvictable()
 	}
+	n.keeping++
 	n.unlock()
+	var err error
 	if file != nil {
-		if err := file.Sync(false); err != nil {
-			return fromSpool(fmt.Errorf("sync %s: %w", n.Path(), err))
-		}
+		err = file.Sync(false)
 	}
 	n.lock()
-	n.kept = max(n.kept, gen)
+	n.keeping--
+	if err == nil {
+		n.kept = max(n.kept, gen)
+	}
 	n.unlock()
+	if err != nil {
+		return fromSpool(fmt.Errorf("sync %s: %w", n.Path(), err))
+	}
 	return nil
 }
 
@@ -290,7 +314,7 @@ func (v *Volume) keepDrafts() {
 	}
 	v.mu.Unlock()
 	for _, n := range drafts {
-		if err := v.keep(n, false); err != nil {
+		if err := v.keep(n, behind); err != nil {
 			v.log.Error("draft is not safe in the spool", "path", n.Path(), "cause", err)
 		}
 	}

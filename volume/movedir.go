@@ -64,9 +64,9 @@ func (v *Volume) draftsBelow(d *Node) error {
 	v.mu.Unlock()
 	for _, n := range drafts {
 		n.lock()
-		file, up, base := n.file, n.up, n.ver
+		file, up, base, safe := n.file, n.up, n.ver, n.rewritten()
 		n.unlock()
-		if file == nil {
+		if file == nil || safe {
 			continue
 		}
 		if _, _, dropped := file.Absent(0); dropped && up != nil && base == nil {

@@ -368,6 +368,7 @@ func (v *Volume) discard(n *Node) {
 	n.lock()
 	up := n.up
 	n.up, n.eager = nil, false
+	n.supersedeLocked()
 	n.step(evRemove)
 	n.turn() // whose close still waits for the commit waits for nothing now
 	closed := n.opens == 0

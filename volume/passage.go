@@ -84,7 +84,7 @@ func (v *Volume) entitle(p *passage) error {
 	if n.state == Clean && p.fate != drawn {
 		return nil
 	}
-	t := title{path: p.newPath, state: n.state, asked: n.asked, kept: max(n.kept, n.gen), replaces: p.replaces}
+	t := title{path: p.newPath, state: n.state, asked: n.asked, kept: max(n.kept, n.promisable()), replaces: p.replaces}
 	for _, e := range n.titleEvents(p.local, p.fate) {
 		to, err := t.state.next(e)
 		if err != nil {
@@ -152,8 +152,12 @@ func (v *Volume) retitle(p *passage) {
 	if p.fate == drawn {
 		n.gen = n.drawnGen()
 	}
+	n.stopDue()
+	if p.local {
+		n.supersedeLocked()
+	}
 	if p.entry != nil {
-		n.kept = max(n.kept, n.gen)
+		n.kept = max(n.kept, n.promisable())
 		overtaken = p.attempt != n.attempt
 	}
 	for _, e := range n.titleEvents(p.local, p.fate) {

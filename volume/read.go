@@ -171,10 +171,7 @@ func (n *Node) missed(reader *fetch.Reader) error {
 // lookElsewhere is errRetry where the bytes that reader could not get are elsewhere
 // now, else the reading's error.
 func (n *Node) lookElsewhere(ctx context.Context, reader *fetch.Reader, err error) error {
-	n.lock()
-	replaced := n.reader != reader
-	n.unlock()
-	if replaced && ctx.Err() == nil {
+	if n.replaced(reader) && ctx.Err() == nil {
 		return errRetry // a commit made another version meanwhile, with the same bytes here
 	}
 	if errors.Is(err, fetch.ErrStale) && n.relocate(ctx) {

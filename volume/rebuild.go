@@ -252,5 +252,5 @@ func (v *Volume) bringBack(f *spool.File, h spool.Header) error {
 	v.busy[n] = struct{}{}
 	v.mu.Unlock()
 	v.log.Warn("draft brought back after the journal was lost", "path", name, "bytes", f.Size())
-	return errors.Join(v.keepBytes(n, false), v.journalNamed(n))
+	return errors.Join(v.keepBytes(n, behind), v.journalNamed(n))
 }

@@ -365,6 +365,33 @@ func TestSpoolDurability(t *testing.T) {
 	}
 }
 
+// TestKilledBeforeTheCommit is killed after close has returned and before anything
+// else was done for the file: what was promised is published all the same.
+func TestKilledBeforeTheCommit(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	r.close()
+	r.o.SpoolDurable = true
+	r.open("spool-flaky")
+	r.v.mu.Lock()
+	first := r.v.seq.claim(func() {}, "a") // nothing else is done by that name
+	r.v.mu.Unlock()
+	r.save("a", random(100_000))
+	to := filepath.Join(r.home, "after")
+	if err := os.CopyFS(to, os.DirFS(r.spoolDir())); err != nil {
+		t.Fatal(err)
+	}
+	r.v.mu.Lock()
+	r.v.seq.finish(first)
+	r.v.mu.Unlock()
+	r.throwAway(f)
+	r.openCopy(f, "after", nil)
+	r.sync()
+	r.expectObjects("a", "a.settings.json")
+	if !bytes.Equal(r.load("a"), random(100_000)) {
+		t.Error("content differs")
+	}
+}
+
 // TestWriterFaster than the link, file larger than the spool: sent blocks make room.
 func TestFileLargerThanSpool(t *testing.T) {
 	for _, mode := range modes {

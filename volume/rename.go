@@ -97,7 +97,7 @@ func (v *Volume) settleForRename(ctx context.Context, c *Node) error {
 		return err
 	}
 	c.lock()
-	file, draft := c.file, c.state != Clean
+	file, draft := c.file, c.state != Clean && !c.rewritten()
 	dropped := false
 	if draft && file != nil && c.ver == nil && c.up != nil {
 		_, _, dropped = file.Absent(0)

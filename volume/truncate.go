@@ -26,6 +26,9 @@ func (n *Node) truncate(ctx context.Context, h *Handle, size int64) error {
 		if size == n.size() && n.known() && size > 0 {
 			return nil, nil
 		}
+		if o, err := n.preserve(); o != nil || err != nil {
+			return o, err
+		}
 		if size == 0 && n.state != Lost {
 			return n.empty()
 		}
@@ -113,6 +116,9 @@ func (n *Node) punch(ctx context.Context, off, length int64) error {
 		length := min(length, n.size()-off)
 		if length <= 0 || n.blank {
 			return nil, nil
+		}
+		if o, err := n.preserve(); o != nil || err != nil {
+			return o, err
 		}
 		if o := n.obstacleTo(off, off+length); o != nil {
 			return o, nil

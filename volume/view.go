@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"mcfs/spool"
+	"mcfs/volume/fetch"
 )
 
 // view is a frozen draft whose absent bytes come from the version it replaces.
@@ -46,17 +47,46 @@ func (w *view) ReadAt(p []byte, off int64) (int, error) {
 	return len(p), nil
 }
 
+// base reads bytes of the version that the draft is a change of. The file may have
+// been emptied since the freeze, and its reader closed.
 func (w *view) base(ctx context.Context, p []byte, off int64) (int, error) {
-	s, _, err := w.n.streamFor(ctx, nil)
-	if err != nil {
-		return 0, err
-	}
-	defer s.Close()
-	k, err := w.n.readAgain(ctx, s, p, off)
-	if err != nil && (err != io.EOF || k < len(p)) {
+	for looks := 0; ; looks++ {
+		if err := w.n.prepareBase(ctx); err != nil {
+			return 0, err
+		}
+		s, reader, err := w.n.streamFor(ctx, nil)
+		if err != nil {
+			return 0, err
+		}
+		k, err := w.n.readAgain(ctx, s, p, off)
+		s.Close()
+		switch {
+		case err == nil, err == io.EOF && k == len(p):
+			return k, nil
+		case w.n.replaced(reader) && looks < maxRetries:
+			continue
+		}
 		return k, fmt.Errorf("unchanged bytes of %s: %w", w.n.Path(), fromFetch(err))
 	}
-	return k, nil
+}
+
+// prepareBase opens the read pipeline of the version, also where the file as it is
+// now needs no byte of it.
+func (n *Node) prepareBase(ctx context.Context) error {
+	n.lock()
+	missing := n.reader == nil && n.ver != nil
+	n.unlock()
+	if !missing {
+		return nil
+	}
+	return n.prepare(ctx)
+}
+
+// replaced says that reader is not the one of the file's version any more.
+func (n *Node) replaced(reader *fetch.Reader) bool {
+	n.lock()
+	defer n.unlock()
+	return n.reader != reader
 }
 
 // Release implements upload.View.

@@ -216,7 +216,9 @@ func (v *Volume) Sync(ctx context.Context, path string) error {
 			return nil
 		}
 		for _, n := range waiting {
-			v.ask(n, path != "")
+			if n != nil && n.openWriters() == 0 { // else what its next close is to finish
+				v.ask(n, path != "")
+			}
 		}
 		if err := v.failedUnder(path); err != nil {
 			return err
