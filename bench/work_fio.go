@@ -8,7 +8,7 @@ import (
 	"mcfs/bench/job"
 	"mcfs/bench/measure"
 	"mcfs/bench/report"
-	"mcfs/bench/sink"
+	"mcfs/store/s3/s3test/sink"
 )
 
 // pattern is a way to write a file.

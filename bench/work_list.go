@@ -7,7 +7,7 @@ import (
 
 	"mcfs/bench/measure"
 	"mcfs/bench/report"
-	"mcfs/bench/sink"
+	"mcfs/store/s3/s3test/sink"
 )
 
 const listAll = `ls -l "$1/$2" >/dev/null`

@@ -8,7 +8,7 @@ import (
 	"mcfs/bench/measure"
 	"mcfs/bench/peers"
 	"mcfs/bench/report"
-	"mcfs/bench/sink"
+	"mcfs/store/s3/s3test/sink"
 )
 
 const (

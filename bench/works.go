@@ -8,7 +8,7 @@ import (
 	"mcfs/bench/measure"
 	"mcfs/bench/peers"
 	"mcfs/bench/report"
-	"mcfs/bench/sink"
+	"mcfs/store/s3/s3test/sink"
 )
 
 // work is a line of the table of targets.
@@ -64,8 +64,8 @@ func (l *lab) onSink(name string, o sink.Options, more peers.Settings, do func(s
 		}
 		defer func() { err = errors.Join(err, s.Close(), l.tidy()) }()
 		sample, err = l.inMount(ctx, sink.Bucket, l.mcfs(s.URL, more), warmUp, do(s))
-		if unknown := s.Counts().Unknown; err == nil && len(unknown) > 0 {
-			err = fmt.Errorf("the sink does not know %q", unknown)
+		if faults := s.Counts().Faults; err == nil && len(faults) > 0 {
+			err = fmt.Errorf("the sink says %q", faults)
 		}
 		return sample, err
 	}}

@@ -118,7 +118,7 @@ func TestBounded(t *testing.T) {
 	w.within("a thousand files open", 2*openFiles+ownFiles, goroutine)
 	w.parallel("close", openFiles, func(i int) error { return open[i].Close() })
 	w.parallel("write", writers, func(i int) error { return writeLong(w.Path(fmt.Sprint("long", i)), 4<<20) })
-	if n := sink.Count(); n != 2*(openFiles+writers+1) {
+	if n := sink.Counts().Objects; n != 2*(openFiles+writers+1) {
 		t.Errorf("the store has %d objects, not %d", n, 2*(openFiles+writers+1))
 	}
 	w.settles(before)
@@ -234,7 +234,7 @@ func TestLongFile(t *testing.T) {
 	}
 	report(t, w.Mount, fmt.Sprintf("%d MiB through a spool of %d, which took at most %d", size>>20, quota>>20, most>>20), size, took)
 	w.Unmount()
-	if sink.Uploads() != 0 {
+	if sink.Counts().Uploads != 0 {
 		t.Error("an upload was left behind")
 	}
 }

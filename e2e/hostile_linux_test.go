@@ -74,13 +74,13 @@ func TestHostileBucket(t *testing.T) {
 	if _, err := os.Stat(m.Path("x", "y")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("x/y: %v", err)
 	}
-	if sent := sink.Sent(); sent > 100<<20 {
+	if sent := sink.Counts().Served; sent > 100<<20 {
 		t.Errorf("%d MiB were fetched", sent>>20)
 	}
 	if peak := status(t, m.PID(), "VmHWM"); peak > memoryGoal {
 		t.Errorf("%d MiB resident", peak>>20)
 	}
-	t.Logf("%v, %d KiB fetched, %d MiB resident", time.Since(begun), sink.Sent()>>10, status(t, m.PID(), "VmHWM")>>20)
+	t.Logf("%v, %d KiB fetched, %d MiB resident", time.Since(begun), sink.Counts().Served>>10, status(t, m.PID(), "VmHWM")>>20)
 	if strings.ContainsAny(m.Log(), "\x1b\x07") {
 		t.Error("the log has what a terminal obeys")
 	}

@@ -57,7 +57,7 @@ func memory(t *testing.T, mode string, size int64) {
 		readLarge(t, r, sink, size)
 	}
 	m.Unmount()
-	if sink.Uploads() != 0 {
+	if sink.Counts().Uploads != 0 {
 		t.Error("an upload was left behind")
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
-	"mcfs/bench/sink"
+	"mcfs/store/s3/s3test/sink"
 )
 
 func start(t *testing.T) (*sink.Server, *Client) {

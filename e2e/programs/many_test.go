@@ -39,7 +39,7 @@ func TestRemoveManyFiles(t *testing.T) {
 	took := time.Since(begun)
 	m.Unmount()
 	t.Logf("rm -r of %d files took %v, with the unmount %v", manyFiles, took.Round(time.Second), time.Since(begun).Round(time.Second))
-	if n := sink.Count(); n != 1 {
+	if n := sink.Counts().Objects; n != 1 {
 		t.Errorf("%d objects are left, not one", n)
 	}
 }

@@ -1,85 +1,14 @@
 package sink
 
 import (
-	"bytes"
 	"encoding/xml"
-	"io"
-	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
-
-// zeros are as many zeros as somebody reads.
-type zeros struct{ size, at int64 }
-
-func (z *zeros) Read(p []byte) (int, error) {
-	if z.at >= z.size {
-		return 0, io.EOF
-	}
-	n := int(min(int64(len(p)), z.size-z.at))
-	clear(p[:n])
-	z.at += int64(n)
-	return n, nil
-}
-
-func (z *zeros) Seek(offset int64, whence int) (int64, error) {
-	switch whence {
-	case io.SeekCurrent:
-		offset += z.at
-	case io.SeekEnd:
-		offset += z.size
-	}
-	z.at = offset
-	return offset, nil
-}
-
-func (s *Server) get(w http.ResponseWriter, r *http.Request, key string) {
-	s.mu.Lock()
-	o := s.objects[key]
-	s.mu.Unlock()
-	if o == nil {
-		refuse(w, http.StatusNotFound, "NoSuchKey")
-		return
-	}
-	maps.Copy(w.Header(), o.meta)
-	w.Header().Set("Etag", o.etag)
-	var content io.ReadSeeker = &zeros{size: o.size}
-	if o.body != nil {
-		content = bytes.NewReader(o.body)
-	}
-	http.ServeContent(w, r, "", o.at, content) // knows ranges and If-Match
-}
-
-// bucket answers what is asked of the bucket as a whole.
-func (s *Server) bucket(w http.ResponseWriter, r *http.Request) {
-	q := r.URL.Query()
-	switch {
-	case r.Method == http.MethodHead:
-	case r.Method == http.MethodGet && q.Has("uploads"):
-		s.listUploads(w)
-	case r.Method == http.MethodGet && q.Has("list-type"):
-		s.list(w, r)
-	default:
-		s.unknown(w, r)
-	}
-}
-
-func (s *Server) listUploads(w http.ResponseWriter) {
-	type pending struct{ Key, UploadId string }
-	var all struct {
-		XMLName xml.Name `xml:"ListMultipartUploadsResult"`
-		Upload  []pending
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for id, up := range s.uploads {
-		all.Upload = append(all.Upload, pending{up.key, id})
-	}
-	answer(w, all)
-}
 
 type listed struct {
 	Key, ETag, LastModified string
@@ -95,9 +24,25 @@ type page struct {
 	KeyCount              int
 	IsTruncated           bool
 	NextContinuationToken string `xml:",omitempty"`
+	EncodingType          string `xml:",omitempty"`
 }
 
-// list is ListObjectsV2: a token is the last key or common prefix of the page before.
+// spell writes keys and prefixes as asked for: XML has no words for every character.
+func (p *page) spell(encoding string) {
+	if encoding != "url" {
+		return
+	}
+	p.EncodingType = encoding
+	for i := range p.Contents {
+		p.Contents[i].Key = url.QueryEscape(p.Contents[i].Key)
+	}
+	for i := range p.CommonPrefixes {
+		p.CommonPrefixes[i].Prefix = url.QueryEscape(p.CommonPrefixes[i].Prefix)
+	}
+}
+
+// list is ListObjectsV2: a token is the last key or common prefix of the page
+// before, escaped.
 func (s *Server) list(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	most := 1000
@@ -106,11 +51,16 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request) {
 	}
 	after := q.Get("start-after")
 	if token := q.Get("continuation-token"); token != "" {
-		after = token
+		var err error
+		if after, err = url.QueryUnescape(token); err != nil {
+			refuse(w, http.StatusBadRequest, "InvalidArgument")
+			return
+		}
 	}
 	s.mu.Lock()
 	p := s.page(q.Get("prefix"), q.Get("delimiter"), after, most)
 	s.mu.Unlock()
+	p.spell(q.Get("encoding-type"))
 	answer(w, p)
 }
 
@@ -140,7 +90,7 @@ func (s *Server) page(prefix, delimiter, after string, most int) page {
 			continue
 		}
 		if p.KeyCount == most {
-			p.IsTruncated, p.NextContinuationToken = true, last
+			p.IsTruncated, p.NextContinuationToken = true, url.QueryEscape(last)
 			break
 		}
 		p.KeyCount++

@@ -1,7 +1,8 @@
 // Package sink is an S3 server that costs next to nothing: it reads what is PUT
-// and forgets it, so that what is measured against it is the client alone. It
-// knows multipart uploads, conditions, ranges and pages of listings, as far as
-// mcfs asks for them; it checks no signature and no checksum.
+// and forgets it, so that what is measured against it is the client alone, and
+// files can be written that no disk here could hold. It knows multipart uploads,
+// conditions, ranges and pages of listings, as far as mcfs asks for them; it
+// checks no signature.
 //
 // Objects of up to 64 KiB it keeps, sidecars among them; longer ones come back
 // as zeros. It can hold the bytes that arrive to a rate, for the whole server,
@@ -9,15 +10,15 @@
 package sink
 
 import (
-	"context"
 	"encoding/xml"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -28,16 +29,19 @@ const keeps = 64 << 10 // bytes of an object that are kept
 
 // Options of a sink; the zero value is useful.
 type Options struct {
-	Rate int64 // bytes per second that arrive, in all; 0 is unlimited
+	Rate   int64 // bytes per second that arrive, in all; 0 is unlimited
+	Verify bool  // refuses, and counts as a fault, a body without its CRC-32C
 }
 
 // Server is a running sink.
 type Server struct {
 	URL string
 
-	http  *http.Server
-	limit *limiter
-	wg    sync.WaitGroup
+	o      Options
+	http   *http.Server
+	limit  *limiter
+	wg     sync.WaitGroup
+	served atomic.Int64
 
 	mu      sync.Mutex
 	objects map[string]*object
@@ -48,12 +52,15 @@ type Server struct {
 	sent    map[string]int64
 }
 
-// Counts are what arrived.
+// Counts are what came and went.
 type Counts struct {
 	Requests    int
-	Sent        int64 // bytes of objects and parts
-	LargestPart int64 // bytes
-	Unknown     []string
+	Sent        int64    // bytes of objects and parts that arrived
+	LargestPart int64    // bytes
+	Served      int64    // bytes of objects that left
+	Objects     int      // there now
+	Uploads     int      // unfinished now
+	Faults      []string // requests that are not known here, bodies that are not what they should be
 }
 
 type object struct {
@@ -77,12 +84,20 @@ func Start(o Options) (*Server, error) {
 		return nil, fmt.Errorf("sink: %w", err)
 	}
 	s := &Server{
-		URL: "http://" + l.Addr().String(), limit: newLimiter(o.Rate),
+		URL: "http://" + l.Addr().String(), o: o, limit: newLimiter(o.Rate),
 		objects: make(map[string]*object), uploads: make(map[string]*upload), sent: make(map[string]int64),
 	}
-	s.http = &http.Server{Handler: s, ReadHeaderTimeout: time.Minute}
+	s.http = &http.Server{Handler: s, ReadHeaderTimeout: time.Minute, ConnState: boundBuffer}
 	s.wg.Go(func() { _ = s.http.Serve(l) }) // returns when Close closes it
 	return s, nil
+}
+
+// boundBuffer keeps the kernel from taking megabytes that the client will never
+// read: they would count as served.
+func boundBuffer(c net.Conn, state http.ConnState) {
+	if tcp, ok := c.(*net.TCPConn); ok && state == http.StateNew {
+		_ = tcp.SetWriteBuffer(1 << 20) // without it the counts are less exact
+	}
 }
 
 // Close ends the server and every request under way.
@@ -99,7 +114,22 @@ func (s *Server) Close() error {
 func (s *Server) Counts() Counts {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.counts
+	c := s.counts
+	c.Served, c.Objects, c.Uploads = s.served.Load(), len(s.objects), len(s.uploads)
+	c.Faults = slices.Clone(c.Faults)
+	return c
+}
+
+// Hold puts an object there: body, which must not change from now on, or size
+// zeros if body is nil.
+func (s *Server) Hold(key string, body []byte, size int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if body != nil {
+		size = int64(len(body))
+	}
+	s.serial++
+	s.hold(key, &object{body: body, size: size, meta: http.Header{}, etag: fmt.Sprintf(`"held-%d"`, s.serial), at: time.Now()})
 }
 
 // Sent is how many bytes arrived for a key, in whatever attempts.
@@ -147,10 +177,14 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *Server) unknown(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	s.counts.Unknown = append(s.counts.Unknown, r.Method+" "+r.URL.String())
-	s.mu.Unlock()
+	s.fault("%s %s is not known here", r.Method, r.URL)
 	refuse(w, http.StatusNotImplemented, "NotImplemented")
+}
+
+func (s *Server) fault(format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.counts.Faults = append(s.counts.Faults, fmt.Sprintf(format, args...))
 }
 
 func refuse(w http.ResponseWriter, status int, code string) {
@@ -162,29 +196,4 @@ func refuse(w http.ResponseWriter, status int, code string) {
 func answer(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/xml")
 	_ = xml.NewEncoder(w).Encode(v) // a client that went away is its own affair
-}
-
-var buffers = sync.Pool{New: func() any { return new([256 << 10]byte) }}
-
-// swallow reads a body, no faster than the rate, and returns its beginning.
-func (s *Server) swallow(ctx context.Context, body io.Reader) (head []byte, size int64, err error) {
-	array := buffers.Get().(*[256 << 10]byte)
-	defer buffers.Put(array)
-	buf := array[:]
-	for {
-		n, err := body.Read(buf)
-		if size < keeps {
-			head = append(head, buf[:n]...)
-		}
-		size += int64(n)
-		if err == io.EOF {
-			return head, size, nil
-		}
-		if err == nil {
-			err = s.limit.wait(ctx, n)
-		}
-		if err != nil {
-			return nil, 0, err
-		}
-	}
 }

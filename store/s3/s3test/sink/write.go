@@ -38,18 +38,10 @@ func (s *Server) count(key string, size int64) {
 	s.sent[key] += size
 }
 
-// confirm repeats a checksum, which the client compares with its own.
-func confirm(w http.ResponseWriter, r *http.Request) {
-	const name = "X-Amz-Checksum-Crc32c"
-	if sum := r.Header.Get(name); sum != "" {
-		w.Header().Set(name, sum)
-	}
-}
-
 func (s *Server) put(w http.ResponseWriter, r *http.Request, key string) {
-	head, size, err := s.swallow(r.Context(), r.Body)
-	if err != nil {
-		return // the client went away
+	head, size, ok := s.swallow(w, r)
+	if !ok {
+		return
 	}
 	sum := md5.Sum(head)
 	o := &object{body: head, size: size, meta: metadata(r), etag: `"` + hex.EncodeToString(sum[:]) + `"`, at: time.Now()}
@@ -63,7 +55,6 @@ func (s *Server) put(w http.ResponseWriter, r *http.Request, key string) {
 		return
 	}
 	s.hold(key, o)
-	confirm(w, r)
 	w.Header().Set("Etag", o.etag)
 }
 
@@ -93,9 +84,9 @@ func (s *Server) part(w http.ResponseWriter, r *http.Request, key string) {
 		refuse(w, http.StatusBadRequest, "InvalidArgument")
 		return
 	}
-	_, size, err := s.swallow(r.Context(), r.Body)
-	if err != nil {
-		return // the client went away
+	_, size, ok := s.swallow(w, r)
+	if !ok {
+		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -107,7 +98,6 @@ func (s *Server) part(w http.ResponseWriter, r *http.Request, key string) {
 		return
 	}
 	up.parts[number] = size
-	confirm(w, r)
 	w.Header().Set("Etag", fmt.Sprintf(`"part-%d-%d"`, number, size))
 }
 
