@@ -233,6 +233,9 @@ func (n *Node) write(ctx context.Context, p []byte, off int64) (int, error) {
 		n.blank = false
 		n.high = max(n.high, end)
 		n.changedContent(time.Now())
+		if n.up != nil {
+			n.up.Wrote(p, off)
+		}
 		n.advance()
 		return nil, nil
 	})

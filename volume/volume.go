@@ -53,7 +53,8 @@ type Options struct {
 
 	PartSize     int64         // 0: 8 MiB
 	Concurrency  int           // 0: 8
-	Memory       int64         // bytes of buffers of each pipeline; 0: 64 MiB
+	UploadMemory int64         // bytes of buffers, 0: 64 MiB
+	FetchMemory  int64         // the same
 	CloseTimeout time.Duration // how long close waits without progress before EIO; 0: 60 s
 	SpoolDurable bool          // durability = "spool"
 
@@ -126,7 +127,7 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 	v := &Volume{
 		o: o, log: o.Log, store: o.Store, keeper: o.Keeper, spool: o.Spool, local: local, keys: pool,
 		fetches: fetch.NewEngine(fetch.Config{
-			Store: o.Store, Concurrency: o.Concurrency, Memory: o.Memory, Streaming: o.Streaming, Log: o.Log,
+			Store: o.Store, Concurrency: o.Concurrency, Memory: o.FetchMemory, Streaming: o.Streaming, Log: o.Log,
 		}),
 		work:    newWorkers(maxWorkers),
 		seq:     newSequencer(),
@@ -142,7 +143,7 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 		recovered: make(chan struct{}),
 	}
 	v.uploads = upload.NewEngine(upload.Config{
-		Store: announced{o.Store, v}, PartSize: o.PartSize, Concurrency: o.Concurrency, Memory: o.Memory, Log: o.Log,
+		Store: announced{o.Store, v}, PartSize: o.PartSize, Concurrency: o.Concurrency, Memory: o.UploadMemory, Log: o.Log,
 	})
 	v.ctx, v.stop = context.WithCancelCause(context.WithoutCancel(ctx))
 	v.openCache()
@@ -170,8 +171,11 @@ func (o Options) withDefaults() Options {
 	if o.Concurrency == 0 {
 		o.Concurrency = 8
 	}
-	if o.Memory == 0 {
-		o.Memory = 64 << 20
+	if o.UploadMemory == 0 {
+		o.UploadMemory = 64 << 20
+	}
+	if o.FetchMemory == 0 {
+		o.FetchMemory = 64 << 20
 	}
 	if o.CloseTimeout == 0 {
 		o.CloseTimeout = time.Minute

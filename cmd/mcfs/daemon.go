@@ -21,8 +21,9 @@ import (
 )
 
 const (
-	// pipelineMemory is the most that each of the two pipelines buffers, bytes.
-	pipelineMemory = 48 << 20
+	// uploadMemory and fetchMemory are the most that the pipelines buffer, bytes.
+	uploadMemory = 80 << 20
+	fetchMemory  = 48 << 20
 )
 
 // mountOptions are what the command line adds to the configuration.
@@ -146,7 +147,7 @@ func (d *daemon) openVolume(ctx context.Context, b backend) error {
 	d.volume, err = volume.Open(ctx, volume.Options{
 		Store: b.store, Keeper: b.keeper, Spool: d.spool, Log: d.log,
 		Mode: mode, IVBytes: c.Crypt.IVBytes, Bits: c.Keys.Bits, Streaming: c.Crypt.GCMReads == config.ReadsStreaming,
-		PartSize: int64(c.Upload.PartSize), Concurrency: c.Upload.Concurrency, Memory: pipelineMemory,
+		PartSize: int64(c.Upload.PartSize), Concurrency: c.Upload.Concurrency, UploadMemory: uploadMemory, FetchMemory: fetchMemory,
 		CloseTimeout: c.Upload.Timeout, SpoolDurable: c.Mount.Durability == config.DurabilitySpool,
 		Hidden: c.Mount.Sidecars == config.SidecarsHidden, LocalOnly: c.Mount.LocalOnly, Fresh: freshness(c.Mount.Fresh),
 		UID: d.o.uid, GID: d.o.gid,

@@ -110,8 +110,11 @@ func (u *Upload) held(p *part) bool {
 	return p.n <= heldMax && bufferSize(p.n) <= u.e.c.Memory
 }
 
-// cost is the buffer that part p needs, in bytes.
+// cost is the buffer that part p needs, or has, in bytes.
 func (u *Upload) cost(p *part) int64 {
+	if p.made != nil {
+		return int64(len(p.made.buf))
+	}
 	if u.held(p) {
 		return bufferSize(p.n)
 	}

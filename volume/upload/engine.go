@@ -81,7 +81,8 @@ type Engine struct {
 	closed  bool
 	ring    []*Upload     // with jobs; the next in turn first
 	running int           // jobs under way
-	granted int64         // bytes of their buffers
+	granted int64         // bytes of their buffers, and of ahead's
+	ahead   int64         // bytes of buffers of parts that were made before they leave
 	leaving int           // what may leave an upload behind in the store if it is cut off
 	left    chan struct{} // closed, and made anew, when leaving falls to 0
 }
@@ -160,7 +161,7 @@ func (e *Engine) dispatch(now time.Time) time.Duration {
 			return wait
 		}
 		u := e.ring[k]
-		cost := u.jobs[0].cost
+		cost := u.needs(u.jobs[0])
 		if e.granted+cost > e.c.Memory {
 			break // whoever gives memory back wakes us
 		}

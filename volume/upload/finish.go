@@ -31,7 +31,7 @@ func (u *Upload) Finish(ctx context.Context, view View, size int64, last Last) (
 	defer cancel(nil)
 	stop := context.AfterFunc(u.ctx, func() { cancel(context.Cause(u.ctx)) })
 	defer stop()
-	if err := u.enter(ctx, view, size); err != nil {
+	if err := u.enter(ctx, view, size, u.endAhead()); err != nil {
 		return Result{}, fmt.Errorf("commit %s: %w", u.t.Key, err)
 	}
 	r, err := u.finish(ctx, last)
@@ -44,9 +44,14 @@ func (u *Upload) Finish(ctx context.Context, view View, size int64, last Last) (
 }
 
 // enter admits one Finish at a time and queues what remains to be sent.
-func (u *Upload) enter(ctx context.Context, view View, size int64) error {
+func (u *Upload) enter(ctx context.Context, view View, size int64, last *made) error {
 	u.e.mu.Lock()
 	defer u.e.mu.Unlock()
+	defer func() {
+		if last != nil {
+			u.e.unspare(last)
+		}
+	}()
 	switch {
 	case u.phase == aborted:
 		return ErrAborted
@@ -61,6 +66,8 @@ func (u *Upload) enter(ctx context.Context, view View, size int64) error {
 		if err := u.makePlan(size); err != nil {
 			return err
 		}
+		u.takeLast(last)
+		last = nil
 	}
 	if u.plan.size != size {
 		return fmt.Errorf("draft has %d bytes, and had %d when it was finished first", size, u.plan.size)
@@ -104,6 +111,12 @@ func (u *Upload) makePlan(size int64) error {
 		if p.state == idle {
 			p.n = min(p.n, size-u.layout.offset(i))
 		}
+		if p.made != nil && (single || p.made.n != p.n || p.last && u.tail() > 0) {
+			u.dropMade(p)
+		}
+	}
+	for _, p := range u.parts[count:] {
+		u.dropMade(p)
 	}
 	u.parts = u.parts[:count]
 	u.plan = &plan{size: size, single: single, count: count}

@@ -63,6 +63,14 @@ func (u *Upload) eligible(j *job) bool {
 	return true
 }
 
+// needs is the memory that a job needs besides what its part has already. e.mu is held.
+func (u *Upload) needs(j *job) int64 {
+	if j.kind == jobPart && u.parts[j.part].made != nil {
+		return 0
+	}
+	return j.cost
+}
+
 // startJob sets the first job going. e.mu is held.
 func (u *Upload) startJob() {
 	j := u.jobs[0]
@@ -77,7 +85,11 @@ func (u *Upload) startJob() {
 			u.runBegin(j)
 		})
 	case jobPart:
-		u.parts[j.part].state = flying
+		p := u.parts[j.part]
+		p.state = flying
+		if p.made != nil {
+			u.e.ahead -= j.cost
+		}
 		u.e.wg.Go(func() {
 			defer u.e.endJob(u, j.cost)
 			u.runPart(j)
@@ -155,18 +167,32 @@ func (u *Upload) awaitBegin(answers chan<- begin) {
 
 // runPart makes a part's ciphertext and sends it once.
 func (u *Upload) runPart(j *job) {
-	buf, err := u.e.pool.get(j.cost)
+	buf, err := u.bufferFor(j)
 	if err != nil {
 		u.failed(j, &localError{err})
 		return
 	}
 	ack, err := u.sendPart(j.part, buf)
+	u.e.mu.Lock()
+	u.parts[j.part].made = nil
+	u.e.mu.Unlock()
 	u.e.pool.put(buf)
 	if err != nil {
 		u.failed(j, fmt.Errorf("part %d of %s: %w", j.part+1, u.t.Key, err))
 		return
 	}
 	u.acknowledged(j.part, ack)
+}
+
+// bufferFor is the one that the part was made in, or another.
+func (u *Upload) bufferFor(j *job) ([]byte, error) {
+	u.e.mu.Lock()
+	m := u.parts[j.part].made
+	u.e.mu.Unlock()
+	if m != nil {
+		return m.buf, nil
+	}
+	return u.e.pool.get(j.cost)
 }
 
 func (u *Upload) sendPart(i int, buf []byte) (store.Part, error) {
@@ -201,10 +227,10 @@ func (u *Upload) open(i int) (w *work, ctx context.Context, leave func(), err er
 	p := u.parts[i]
 	w = &work{
 		cipher: u.cipher, integrity: u.integrity, cpu: u.e.cpu,
-		view: p.view, off: u.layout.offset(i), n: p.n, last: p.last,
+		view: p.view, off: u.layout.offset(i), n: p.n, last: p.last, made: p.made,
 	}
 	ctx, leave = u.ctx, func() {}
-	if p.view == nil {
+	if p.view == nil && p.made == nil {
 		if u.view == nil {
 			return nil, nil, nil, context.Canceled // its Finish has just ended
 		}
@@ -236,7 +262,7 @@ func (u *Upload) doneReading() {
 // seal makes the ciphertext of part i, whole in buf or to be streamed through it.
 func (u *Upload) seal(ctx context.Context, i int, w *work, buf []byte) (*content, error) {
 	whole := int64(len(buf)) >= w.n+maxTail
-	s, err := w.pass(ctx, buf, whole)
+	s, err := w.make(ctx, buf, whole)
 	if err != nil {
 		return nil, err
 	}

@@ -56,7 +56,10 @@ func (w *writer) write(off, n int) {
 	if w.u.Touches(int64(off), int64(n)) {
 		w.restart()
 	}
-	w.d.write(randomBytes(n), off)
+	p := randomBytes(n)
+	w.d.write(p, off)
+	w.u.Wrote(p, int64(off))
+	clear(p) // it is the writer's
 	if int64(off) <= w.high {
 		w.high = max(w.high, int64(off+n))
 	}
@@ -81,7 +84,8 @@ func TestRandomWriters(t *testing.T) {
 	var file atomic.Int64
 	rapid.Check(t, func(rt *rapid.T) {
 		s := newSpy(t, real)
-		e := testEngine(t, s, func(c *Config) { c.PartSize = minPartSize })
+		memory := rapid.SampledFrom([]int64{1, 4 * bufferSize(minPartSize), 1 << 20}).Draw(rt, "memory")
+		e := testEngine(t, s, func(c *Config) { c.PartSize, c.Memory = minPartSize, memory })
 		defer e.Close()
 		w := &writer{t: rt, e: e, s: s, d: &draft{}, name: fmt.Sprintf("file-%d", file.Add(1))}
 		w.form = rapid.IntRange(0, len(forms)-1).Draw(rt, "form")
@@ -108,6 +112,11 @@ func TestRandomWriters(t *testing.T) {
 			rt.Fatalf("%d views left", n)
 		}
 		noUploads(t, real)
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if e.ahead != 0 || e.granted != 0 {
+			rt.Fatalf("%d and %d bytes of buffers are not given back", e.ahead, e.granted)
+		}
 	})
 }
 

@@ -44,8 +44,17 @@ type work struct {
 	start     [16]byte      // CBC: the block before
 	last      bool          // the tail goes with this part
 	before    crypt.Partial // GCM, last: of all the parts before
+	made      *made         // what was made before; nil: nothing
 
 	tag [16]byte // GCM, last: set by pass
+}
+
+// make is pass, unless the part has been made already, in buf.
+func (w *work) make(ctx context.Context, buf []byte, whole bool) (sums, error) {
+	if w.made != nil {
+		return w.made.sums, nil
+	}
+	return w.pass(ctx, buf, whole)
 }
 
 // pass goes over the part once, in order. If whole, buf is left holding the

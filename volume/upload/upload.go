@@ -32,6 +32,8 @@ type Upload struct {
 	due   atomic.Int64 // Advance below this has nothing to do
 	reach atomic.Int64 // Touches from here on is false
 
+	ahead ahead // what is made of parts that are being written
+
 	requests atomic.Int64
 	progress atomic.Int64
 	moved    atomic.Int64
@@ -71,6 +73,7 @@ type part struct {
 	last  bool // the tail goes with it
 	n     int64
 	view  View         // its own, if it was frozen eagerly; nil once acknowledged
+	made  *made        // its ciphertext, from before it leaves until a job has sent it; nil: to be made from a view
 	known bool         // sums is set: the ciphertext has been made once
 	far   atomic.Int64 // bytes of it that the store has read at least once
 	sums  sums
@@ -181,9 +184,13 @@ func (u *Upload) part(i int) *part {
 // or is leaving: then the caller must Abort before it changes the draft. From
 // the first Finish on it is always true. A part is leaving once Advance has
 // frozen it, which happens within Advance only: the caller keeps Touches,
-// the write that it guards and Advance together under one lock.
+// the write that it guards, Wrote and Advance together under one lock.
 func (u *Upload) Touches(off, n int64) bool {
-	if n <= 0 || off >= u.reach.Load() {
+	if n <= 0 {
+		return false
+	}
+	u.forget(off, n)
+	if off >= u.reach.Load() {
 		return false
 	}
 	u.e.mu.Lock()
@@ -212,7 +219,11 @@ func (u *Upload) Abort() {
 	}
 	u.e.mu.Unlock()
 	u.cancel(ErrAborted)
+	last := u.endAhead()
 	u.e.mu.Lock()
+	if last != nil {
+		u.e.unspare(last)
+	}
 	for u.active > 0 || u.finishes > 0 {
 		ch := u.changed
 		u.e.mu.Unlock()
@@ -249,6 +260,7 @@ func (u *Upload) clean() (left store.Upload) {
 			p.view = nil
 		}
 		p.sums = sums{}
+		u.dropMade(p)
 	}
 	u.cipher.Wipe()
 	u.integrity.Wipe()
