@@ -20,6 +20,7 @@ func (n *Node) read(ctx context.Context, h *Handle, p []byte, off int64) (int, e
 		n.lock()
 		size, file, reader, blank, lost := n.size(), n.file, n.reader, n.blank, n.state == Lost
 		hasBase, stored := n.ver != nil, n.stored != nil
+		cached := n.state == Clean && n.gen <= n.committed && reader != nil // a removed draft is Clean, too
 		n.unlock()
 		if stored {
 			if err := n.revive(ctx); err != nil {
@@ -42,6 +43,9 @@ func (n *Node) read(ctx context.Context, h *Handle, p []byte, off int64) (int, e
 				return 0, err
 			}
 			continue
+		}
+		if cached {
+			file = nil // it holds what the pipeline has put there, which looks for itself
 		}
 		k, err := n.readFrom(ctx, h, file, reader, want, off)
 		if errors.Is(err, errRetry) && looks < maxRetries {

@@ -9,10 +9,13 @@ import (
 
 const (
 	// memoryLimit keeps the daemon's resident size below 200 MiB, stacks and
-	// buffers included, as long as what it must remember is small; memoryGOGC
+	// buffers included, as long as what it must remember is small; leastGOGC
 	// collects early enough to stay near it.
 	memoryLimit = 160 << 20
-	memoryGOGC  = 50
+	leastGOGC   = 50
+	// heapFloor is the heap, bytes, below which collecting is not worth its time: a
+	// few megabytes that live would have it run for every few files.
+	heapFloor = 40 << 20
 	// memoryRoom is what may come and go beside what is live, at least.
 	memoryRoom = 64 << 20
 	// memoryWatch is how often the limit follows what is live.
@@ -24,17 +27,12 @@ const (
 // the limit moves up then, for below it the collector would run without end. stop
 // waits until nothing follows it any more.
 func limitMemory() (stop func() error) {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(memoryGOGC)
-	}
-	if os.Getenv("GOMEMLIMIT") != "" {
-		return func() error { return nil }
-	}
-	debug.SetMemoryLimit(memoryLimit)
+	f := follower{percent: os.Getenv("GOGC") == "", limit: os.Getenv("GOMEMLIMIT") == ""}
+	f.follow(heapFloor / 8)
 	quit, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
-		followLive(quit)
+		f.run(quit)
 	}()
 	return func() error {
 		close(quit)
@@ -43,21 +41,42 @@ func limitMemory() (stop func() error) {
 	}
 }
 
-func followLive(quit <-chan struct{}) {
+// follower has the collector's settings follow what is live.
+type follower struct {
+	percent, limit bool // which are ours to set
+	lastPercent    int
+	lastLimit      int64
+}
+
+func (f *follower) run(quit <-chan struct{}) {
 	tick := time.NewTicker(memoryWatch)
 	defer tick.Stop()
-	last := int64(memoryLimit)
 	for {
 		select {
 		case <-quit:
 			return
 		case <-tick.C:
-		}
-		if limit := limitFor(liveBytes()); limit != last {
-			last = limit
-			debug.SetMemoryLimit(limit)
+			f.follow(liveBytes())
 		}
 	}
+}
+
+func (f *follower) follow(live int64) {
+	if p := percentFor(live); f.percent && p != f.lastPercent {
+		f.lastPercent = p
+		debug.SetGCPercent(p)
+	}
+	if l := limitFor(live); f.limit && l != f.lastLimit {
+		f.lastLimit = l
+		debug.SetMemoryLimit(l)
+	}
+}
+
+// percentFor lets the heap grow to heapFloor, and beyond by leastGOGC; in steps, so that it rests.
+func percentFor(live int64) int {
+	const step, most = 50, 800
+	p := (heapFloor - live) * 100 / max(live, 1) / step * step
+	return int(min(max(p, leastGOGC), most))
 }
 
 // liveBytes is the heap that the last collection found in use, and the stacks.

@@ -1,6 +1,7 @@
 package s3_test
 
 import (
+	"strconv"
 	"testing"
 
 	"mcfs/store"
@@ -22,14 +23,19 @@ func BenchmarkHead(b *testing.B) {
 	}
 }
 
-// BenchmarkPut sends 8 MiB, the size of a part, to a real server on loopback.
+// BenchmarkPut sends a sidecar's worth, a small file's, and a part's, to a real server on loopback.
 func BenchmarkPut(b *testing.B) {
-	s := s3test.Start(b).Open(b, "p/")
-	content := storetest.Random(8<<20, 1)
-	b.SetBytes(int64(len(content)))
-	for b.Loop() {
-		if _, err := s.Put(b.Context(), "k", storetest.BodyOf(content), store.Attributes{}, store.Condition{}); err != nil {
-			b.Fatal(err)
-		}
+	for _, size := range []int{500, 64 << 10, 8 << 20} {
+		b.Run(strconv.Itoa(size), func(b *testing.B) {
+			s := s3test.Start(b).Open(b, "p/")
+			content := storetest.Random(size, 1)
+			b.SetBytes(int64(size))
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := s.Put(b.Context(), "k", storetest.BodyOf(content), store.Attributes{}, store.Condition{}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

@@ -1,7 +1,9 @@
 package s3_test
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"reflect"
@@ -17,7 +19,7 @@ import (
 // viaSDK says that the SDK made a request, and not the short way.
 func viaSDK(r s3test.Request) bool { return r.Header.Get("Amz-Sdk-Invocation-Id") != "" }
 
-// TestShortWay: from the second request on HEAD and GET go without the SDK, and
+// TestShortWay: from the second request on HEAD, GET and PUT go without the SDK, and
 // say the same.
 func TestShortWay(t *testing.T) {
 	server := s3test.Start(t, s3test.WithProxy())
@@ -134,4 +136,97 @@ func TestShortWayFails(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestShortWayPuts: what is stored by it is what the SDK stores.
+func TestShortWayPuts(t *testing.T) {
+	server := s3test.Start(t, s3test.WithProxy())
+	ctx := t.Context()
+	attr := store.Attributes{ContentType: "video/quicktime", Metadata: map[string]string{"mcfs-v": "1", "mcfs-mode": "a b c/="}}
+	for _, size := range []int{0, 1, 65536, 1 << 20} {
+		content := storetest.Random(size, 1)
+		var found [2]store.Info
+		for k, key := range []string{"by the SDK é+%", "by the short way é+%"} {
+			key = fmt.Sprint(key, size)
+			s := open(t, server, nil)
+			if k == 1 {
+				put(t, s, "first", nil) // shows the way
+			}
+			server.Proxy.Reset()
+			made, err := s.Put(ctx, key, storetest.BodyOf(content), attr, store.Condition{IfNone: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, r := range server.Proxy.Requests() {
+				if viaSDK(r) == (k == 1) {
+					t.Errorf("%s: by the SDK %v", key, viaSDK(r))
+				}
+			}
+			if age := time.Since(made.Modified); age < -time.Minute || age > time.Minute {
+				t.Errorf("%s: modified %s", key, made.Modified)
+			}
+			if found[k], err = s.Head(ctx, key); err != nil || found[k].ETag != made.ETag {
+				t.Errorf("%s: made %+v, found %+v, %v", key, made, found[k], err)
+			}
+			if got := load(t, s, key); !bytes.Equal(got, content) {
+				t.Errorf("%s: %d bytes, not %d", key, len(got), size)
+			}
+			if _, err := s.Put(ctx, key, storetest.BodyOf(content), attr, store.Condition{IfNone: true}); !errors.Is(err, store.ErrPrecondition) {
+				t.Errorf("%s once more: %v", key, err)
+			}
+			if _, err := s.Put(ctx, key, storetest.BodyOf(content), attr, store.Condition{IfMatch: `"other"`}); !errors.Is(err, store.ErrPrecondition) {
+				t.Errorf("%s over another: %v", key, err)
+			}
+			if _, err := s.Put(ctx, key, storetest.BodyOf(content), attr, store.Condition{IfMatch: made.ETag}); err != nil {
+				t.Errorf("%s over itself: %v", key, err)
+			}
+			found[k].Key, found[k].Modified, found[k].Answered = "", time.Time{}, time.Time{}
+		}
+		if !reflect.DeepEqual(found[0], found[1]) {
+			t.Errorf("%d bytes: the SDK stores\n%+v, the short way\n%+v", size, found[0], found[1])
+		}
+	}
+}
+
+// TestShortWayPutFails: what goes wrong is done again by the SDK, with the whole body.
+func TestShortWayPutFails(t *testing.T) {
+	server := s3test.Start(t, s3test.WithProxy())
+	s := open(t, server, nil)
+	put(t, s, "first", nil)
+	content := storetest.Random(300_000, 2)
+	for name, c := range map[string]struct {
+		fault s3test.Fault
+		times int
+		want  error
+	}{
+		"cut once":       {s3test.Fault{Cut: true}, 1, nil},
+		"throttled once": {s3test.Fault{Status: http.StatusServiceUnavailable, Code: "SlowDown"}, 1, nil},
+		"forbidden":      {s3test.Fault{Status: http.StatusForbidden, Code: "AccessDenied"}, -1, store.ErrDenied},
+		"gone":           {s3test.Fault{Status: http.StatusNotFound, Code: "NoSuchBucket"}, -1, store.ErrNoBucket},
+	} {
+		server.Proxy.Reset()
+		server.Proxy.Fail("PutObject", c.times, c.fault)
+		_, err := s.Put(t.Context(), name, storetest.BodyOf(content), store.Attributes{}, store.Condition{})
+		if !errors.Is(err, c.want) {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+		server.Proxy.Reset()
+		if err == nil && !bytes.Equal(load(t, s, name), content) {
+			t.Errorf("%s: other content was stored", name)
+		}
+	}
+}
+
+func load(t *testing.T, s store.Store, key string) []byte {
+	t.Helper()
+	body, _, err := s.Get(t.Context(), key, store.Range{}, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer body.Close()
+	p, err := io.ReadAll(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
 }

@@ -41,15 +41,15 @@ func (s *Store) Put(ctx context.Context, key string, b store.Body, attr store.At
 		ChecksumCRC32C: s.crc32c(b.CRC32C),
 	}
 	in.IfMatch, in.IfNoneMatch = conditions(cond)
-	out, err := s.client.PutObject(ctx, in, s.content)
-	if err == nil && aws.ToString(out.ETag) == "" {
+	etag, when, err := s.putObject(ctx, in)
+	if err == nil && etag == "" {
 		err = errNonsense
 	}
 	if err != nil {
 		return store.Info{}, s.failure(ctx, "put", key, writeError(err, cond))
 	}
 	return store.Info{
-		Key: key, Size: b.Size, ETag: quoted(out.ETag), Modified: answered(out.ResultMetadata),
+		Key: key, Size: b.Size, ETag: quoted(&etag), Modified: when,
 		ContentType: attr.ContentType, Metadata: attr.Metadata,
 	}, nil
 }

@@ -12,9 +12,9 @@ const (
 	maxGet = 128
 	// reorder is how far from the expected offset a read may be, in bytes, and
 	// still count as the kernel's parallel read-ahead, which comes in any order.
-	reorder = 1 << 20
+	reorder = 4 << 20
 	// maxStray is how many such reads there may be at a time.
-	maxStray = 32
+	maxStray = 64
 )
 
 // window is what a stream wants fetched ahead of its reads. It opens with the
