@@ -2,40 +2,44 @@ package upload
 
 import (
 	"hash/crc32"
+	"slices"
 	"sync"
 
 	"mcfs/crypt"
 )
 
-// A file is mostly written from its start to its end. Its bytes are then encrypted
-// as they come, while they are in the processor's cache, into the buffer from which
-// their part will leave: to read them back from the draft costs more than to encrypt
-// them. That is a shortcut and no more. Where memory is short, where something is
-// written twice or out of order, and where a part has to be sent again, its
-// ciphertext is made from a view.
+// A file is mostly written from its start to its end. Its bytes are then kept as they
+// come, in the buffer from which their part will leave, and encrypted there by a
+// goroutine that follows the writer: to read them back from the draft costs more than
+// to encrypt them. That is a shortcut and no more. Where memory is short, where
+// something is written twice or out of order, and where a part has to be sent again,
+// its ciphertext is made from a view.
 
 // ahead is what an upload makes of parts before they leave.
 type ahead struct {
-	mu     sync.Mutex // before Engine.mu
-	ended  bool       // by Finish or Abort
-	making *made      // the part that is being written; nil: none
-	low    int64      // the bytes in [low, high) are made, perhaps not all of them
-	high   int64
+	mu      sync.Mutex // before Engine.mu
+	ended   bool       // by Finish or Abort
+	making  []*made    // in the order of the file; the last is being written
+	working bool       // a goroutine encrypts
+	rested  *sync.Cond // on mu: told when it has ended
+	low     int64      // the bytes in [low, high) are made, perhaps not all of them
+	high    int64
 }
 
 // made is a part's ciphertext, from its start on, before it leaves.
 type made struct {
-	part   int
-	off    int64 // of the part in the file
-	buf    []byte
-	size   int64 // of the part
-	n      int64 // bytes so far
-	hashed int64 // of them, in sums
-	sums   sums
+	part    int
+	off     int64 // of the part in the file
+	buf     []byte
+	size    int64 // of the part
+	n       int64 // bytes so far; those from hashed on are plaintext still
+	hashed  int64 // encrypted, and in sums
+	dropped bool  // nobody wants it
+	sums    sums
 }
 
-// hashStep is how many bytes are hashed at once: few enough to stay in the cache.
-const hashStep = 64 << 10
+// aheadStep is how many bytes are encrypted and hashed at once: few enough to stay in the cache.
+const aheadStep = 256 << 10
 
 // Wrote tells what has just been written to the draft, under the lock that Touches
 // and Advance are called under. p stays the caller's.
@@ -47,29 +51,38 @@ func (u *Upload) Wrote(p []byte, off int64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for len(p) > 0 && !a.ended {
-		m := a.making
+		m := a.open()
 		if m != nil && off != m.off+m.n {
-			u.dropMaking()
-			m = nil
+			m.dropped, m = true, nil
 		}
 		if m == nil {
 			skip := u.toNextPart(off)
 			if skip >= int64(len(p)) {
-				return
+				break
 			}
 			p, off = p[skip:], off+skip
 			if m = u.startMaking(off); m == nil {
-				return
+				break
 			}
 		}
-		k := min(int64(len(p)), m.size-m.n)
-		u.extend(m, p[:k])
-		p, off = p[k:], off+k
+		k := copy(m.buf[m.n:m.size], p)
+		m.n += int64(k)
+		p, off = p[k:], off+int64(k)
 		a.high = max(a.high, off)
-		if m.n == m.size {
-			u.completeMaking()
-		}
 	}
+	u.follow()
+}
+
+// open is the part that is being written, if any; a.mu is held.
+func (a *ahead) open() *made {
+	if len(a.making) == 0 {
+		return nil
+	}
+	m := a.making[len(a.making)-1]
+	if m.dropped || m.n == m.size {
+		return nil
+	}
+	return m
 }
 
 // toNextPart is how far it is from off to the start of a part.
@@ -92,30 +105,72 @@ func (u *Upload) startMaking(off int64) *made {
 	if buf == nil {
 		return nil
 	}
-	if u.ahead.high == 0 {
-		u.ahead.low = off
+	a := &u.ahead
+	if a.high == 0 {
+		a.low = off
 	}
-	u.ahead.low = min(u.ahead.low, off)
-	u.ahead.making = &made{part: k, off: off, buf: buf, size: size}
-	return u.ahead.making
+	a.low = min(a.low, off)
+	m := &made{part: k, off: off, buf: buf, size: size}
+	a.making = append(a.making, m)
+	return m
 }
 
-// extend encrypts what follows. ahead.mu is held.
-func (u *Upload) extend(m *made, p []byte) {
-	for len(p) > 0 { // by steps, so that what is hashed has just been encrypted
-		k := min(len(p), int(m.hashed+hashStep-m.n))
-		u.cipher.XORAt(m.buf[m.n:m.n+int64(k)], p[:k], m.off+m.n)
-		m.n += int64(k)
-		p = p[k:]
-		if m.n == m.hashed+hashStep {
-			u.hash(m)
+// follow has a goroutine encrypt what is there to be encrypted. ahead.mu is held.
+func (u *Upload) follow() {
+	a := &u.ahead
+	if a.working || a.next() == nil {
+		return
+	}
+	if a.rested == nil {
+		a.rested = sync.NewCond(&a.mu)
+	}
+	if a.working = u.e.spawn(u.encryptAhead); a.working {
+		return
+	}
+	for _, m := range a.making {
+		m.dropped = true
+		u.handOver(m)
+	}
+	a.making = nil
+}
+
+// next is the part with a step to encrypt, or one to be let go of; nil: there is
+// nothing to do. When nothing more is written, less than a step is one. a.mu is held.
+func (a *ahead) next() *made {
+	for _, m := range a.making {
+		if left := m.n - m.hashed; m.dropped || m.hashed == m.size || left >= aheadStep || left > 0 && (m.n == m.size || a.ended) {
+			return m
 		}
 	}
+	return nil
 }
 
-// hash takes what is not hashed yet into the sums: whole blocks of 16, but at the end of the file.
-func (u *Upload) hash(m *made) {
-	text := m.buf[m.hashed:m.n]
+// encryptAhead goes on until it has caught up with the writer.
+func (u *Upload) encryptAhead() {
+	a := &u.ahead
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for m := a.next(); m != nil; m = a.next() {
+		if m.dropped || m.hashed == m.size {
+			a.making = slices.DeleteFunc(a.making, func(x *made) bool { return x == m })
+			u.handOver(m)
+			continue
+		}
+		n := min(m.n, m.hashed+aheadStep)
+		a.mu.Unlock()
+		u.extend(m, n)
+		a.mu.Lock()
+		m.hashed = n
+	}
+	a.working = false
+	a.rested.Broadcast()
+}
+
+// extend encrypts and hashes the bytes of [m.hashed, n), of which all but the file's
+// last are whole blocks of 16.
+func (u *Upload) extend(m *made, n int64) {
+	text := m.buf[m.hashed:n]
+	u.cipher.XORAt(text, text, m.off+m.hashed)
 	if h := u.cipher.Hasher(); h != nil {
 		m.sums.ghash = h.Join(m.sums.ghash, h.Sum(text))
 	}
@@ -123,37 +178,19 @@ func (u *Upload) hash(m *made) {
 	m.sums.mac = h.Join(m.sums.mac, h.Sum(text))
 	m.sums.crc = crc32.Update(m.sums.crc, castagnoli, text)
 	m.sums.size += int64(len(text))
-	m.hashed = m.n
 }
 
-// completeMaking gives a part all of whose bytes have been written what was made of it. ahead.mu is held.
-func (u *Upload) completeMaking() {
-	m := u.ahead.making
-	u.ahead.making = nil
-	u.hash(m)
+// handOver gives a part all of whose bytes have been written what was made of it, or
+// gives the buffer back. ahead.mu is held.
+func (u *Upload) handOver(m *made) {
 	u.e.mu.Lock()
 	defer u.e.mu.Unlock()
-	if u.cleaned || u.phase.ended() {
-		u.e.unspare(m)
-		return
+	if !m.dropped && !u.cleaned && !u.phase.ended() {
+		if p := u.part(m.part); p.state == idle && p.made == nil {
+			p.made = m
+			return
+		}
 	}
-	p := u.part(m.part)
-	if p.state != idle || p.made != nil {
-		u.e.unspare(m)
-		return
-	}
-	p.made = m
-}
-
-// dropMaking forgets the part that is being written. ahead.mu is held.
-func (u *Upload) dropMaking() {
-	m := u.ahead.making
-	if m == nil {
-		return
-	}
-	u.ahead.making = nil
-	u.e.mu.Lock()
-	defer u.e.mu.Unlock()
 	u.e.unspare(m)
 }
 
@@ -165,9 +202,12 @@ func (u *Upload) forget(off, n int64) {
 	if off >= a.high || off+n <= a.low {
 		return
 	}
-	if m := a.making; m != nil && off < m.off+m.n && m.off < off+n {
-		u.dropMaking()
+	for _, m := range a.making {
+		if off < m.off+m.n && m.off < off+n {
+			m.dropped = true
+		}
 	}
+	u.follow()
 	u.e.mu.Lock()
 	defer u.e.mu.Unlock()
 	for i := u.layout.index(off); i < len(u.parts) && u.layout.offset(i) < off+n; i++ {
@@ -183,20 +223,31 @@ func (u *Upload) dropMade(p *part) {
 	}
 }
 
-// endAhead ends it: nothing is written any more. It returns what was made of the
-// last part, for takeLast, or nil.
-func (u *Upload) endAhead() *made {
+// endAhead ends it: nothing is written any more. It returns what was made of the part
+// in which the file ends, or nil. keep is false where nothing is wanted.
+func (u *Upload) endAhead(keep bool) (last *made) {
 	a := &u.ahead
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	m := a.making
-	a.ended, a.making = true, nil
-	return m
+	a.ended = true
+	if !keep {
+		for _, m := range a.making {
+			m.dropped = true
+		}
+	}
+	u.follow()
+	for a.working {
+		a.rested.Wait()
+	}
+	for _, m := range a.making { // at most one is left, which is not whole
+		last = m
+	}
+	a.making = nil
+	return last
 }
 
-// takeLast uses what was made of the part in which the file ends, if it is all of it;
-// and drops whatever does not fit the plan. GCM's last part waits for all others'
-// hashes before its tag. e.mu is held.
+// takeLast uses what was made of the part in which the file ends, if it is all of it.
+// GCM's last part waits for all others' hashes before its tag. e.mu is held.
 func (u *Upload) takeLast(m *made) {
 	if m == nil {
 		return
@@ -204,7 +255,6 @@ func (u *Upload) takeLast(m *made) {
 	if m.part < len(u.parts) {
 		p := u.parts[m.part]
 		if !u.plan.single && p.state == idle && p.made == nil && p.n == m.n && u.tail() == 0 {
-			u.hash(m)
 			p.made = m
 			return
 		}
@@ -229,9 +279,10 @@ func (e *Engine) spare(cost int64) []byte {
 	return buf
 }
 
-// unspare takes it back, wiped or not: it holds ciphertext. e.mu is held.
+// unspare takes it back, without what plaintext it holds. e.mu is held.
 func (e *Engine) unspare(m *made) {
 	cost := int64(len(m.buf))
+	clear(m.buf[m.hashed:m.n])
 	e.pool.put(m.buf)
 	e.ahead -= cost
 	e.granted -= cost

@@ -67,6 +67,7 @@ func writeAhead(t *testing.T, m crypt.Mode, ivBytes, size, step int, before func
 		}
 		d.write(p, off)
 		u.Wrote(p, int64(off))
+		caughtUp(u)
 		u.Advance(int64(off + len(p)))
 	}
 	view := d.whole()
@@ -79,6 +80,15 @@ func writeAhead(t *testing.T, m crypt.Mode, ivBytes, size, step int, before func
 	s.hooks(nil, nil)
 	equal(t, fetched(t, s, "a", key, r), content)
 	return s, reads
+}
+
+// caughtUp waits until all is encrypted that can be.
+func caughtUp(u *Upload) {
+	u.ahead.mu.Lock()
+	defer u.ahead.mu.Unlock()
+	for u.ahead.working {
+		u.ahead.rested.Wait()
+	}
 }
 
 // TestChangesAreNotMissed changes what was made and has not left, in every way that

@@ -214,6 +214,17 @@ func (e *Engine) endJob(u *Upload, cost int64) {
 	e.poke()
 }
 
+// spawn runs f on a goroutine that Close waits for; false if the engine is closed.
+func (e *Engine) spawn(f func()) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return false
+	}
+	e.wg.Go(f)
+	return true
+}
+
 // spawnLeaving runs f on a goroutine that Settle and Close wait for; false if the engine is closed.
 func (e *Engine) spawnLeaving(f func()) bool {
 	e.mu.Lock()

@@ -31,7 +31,7 @@ func (u *Upload) Finish(ctx context.Context, view View, size int64, last Last) (
 	defer cancel(nil)
 	stop := context.AfterFunc(u.ctx, func() { cancel(context.Cause(u.ctx)) })
 	defer stop()
-	if err := u.enter(ctx, view, size, u.endAhead()); err != nil {
+	if err := u.enter(ctx, view, size, u.endAhead(true)); err != nil {
 		return Result{}, fmt.Errorf("commit %s: %w", u.t.Key, err)
 	}
 	r, err := u.finish(ctx, last)

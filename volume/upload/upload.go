@@ -219,7 +219,7 @@ func (u *Upload) Abort() {
 	}
 	u.e.mu.Unlock()
 	u.cancel(ErrAborted)
-	last := u.endAhead()
+	last := u.endAhead(false)
 	u.e.mu.Lock()
 	if last != nil {
 		u.e.unspare(last)
