@@ -15,11 +15,11 @@ import (
 const maxDescriptors = 512
 
 // Holds looks through the process's descriptors for one that is open for writing
-// and leads to the file. It reads /proc alone and sends nothing to the mount:
-// fdinfo has the inode number, the link the name. With a file of another
-// filesystem both can agree by chance only; then the commit waits for the release.
+// and leads to the file. It reads /proc alone and sends nothing to the mount: the
+// link has the name, fdinfo the inode number. With a file of another filesystem
+// both can agree by chance only; then the commit waits for the release.
 func (p linuxProcess) Holds(ino uint64, name string) bool {
-	dir := procPath(p.tgid, "fdinfo")
+	dir := procPath(p.tgid, "fd")
 	open, err := os.Open(dir)
 	if err != nil {
 		return false
@@ -29,18 +29,23 @@ func (p linuxProcess) Holds(ino uint64, name string) bool {
 	if err != nil || len(numbers) == maxDescriptors {
 		return false
 	}
+	var buf [procSize]byte
 	for _, fd := range numbers {
-		var buf [procSize]byte
-		info, err := readProc(filepath.Join(dir, fd), buf[:])
-		if err != nil || !writesTo(info, ino) {
+		n, err := unix.Readlinkat(int(open.Fd()), fd, buf[:]) // most of them end here, for little
+		if err != nil || !leadsTo(string(buf[:n]), name) {
 			continue
 		}
-		target, err := os.Readlink(procPath(p.tgid, filepath.Join("fd", fd)))
-		if err == nil && filepath.Base(strings.TrimSuffix(target, " (deleted)")) == name {
+		info, err := readProc(procPath(p.tgid, filepath.Join("fdinfo", fd)), buf[:])
+		if err == nil && writesTo(info, ino) {
 			return true
 		}
 	}
 	return false
+}
+
+// leadsTo says whether the link of a descriptor is to a file of that name.
+func leadsTo(target, name string) bool {
+	return filepath.Base(strings.TrimSuffix(target, " (deleted)")) == name
 }
 
 // writesTo reads a file of /proc/PID/fdinfo, proc_pid_fdinfo(5): the flags of

@@ -57,6 +57,13 @@ func (f *File) Size() int64 {
 	return f.size
 }
 
+// Kept is the size that the last Sync has made safe, in bytes.
+func (f *File) Kept() int64 {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.logged
+}
+
 // Allocated is bytes on disk.
 func (f *File) Allocated() int64 { return f.s.quota.of(f.id) }
 

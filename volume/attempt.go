@@ -52,8 +52,8 @@ func (v *Volume) send(n *Node, a *attempt) error {
 		n.step(evStart)
 	}
 	n.unlock()
-	ctx, cancel := v.whileMoving(a)
-	defer cancel(nil)
+	ctx, stop := v.whileMoving(a)
+	defer stop()
 	last := upload.Last{Condition: a.condition(), Ready: func(ctx context.Context) error { return v.ready(ctx, n, a) }}
 	res, err := a.up.Load().Finish(ctx, a.view, a.size, last)
 	if err != nil {
@@ -80,30 +80,30 @@ func (a *attempt) condition() store.Condition {
 }
 
 // whileMoving is a context that ends when no byte was acknowledged for CloseTimeout.
-func (v *Volume) whileMoving(a *attempt) (context.Context, context.CancelCauseFunc) {
+// stop ends it, too.
+func (v *Volume) whileMoving(a *attempt) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(a.ctx)
-	v.background(func() {
-		tick := time.NewTicker(v.o.CloseTimeout / 4)
-		defer tick.Stop()
-		last, since := int64(-1), time.Now()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-			}
-			v.mu.Lock()
-			asking := a.stage != waiting // S3 puts thousands of parts together for minutes; the request has a deadline of its own
-			v.mu.Unlock()
-			if p := a.moved(); p != last || asking {
-				last, since = p, time.Now()
-			} else if time.Since(since) >= v.o.CloseTimeout {
-				cancel(fmt.Errorf("nothing moved for %s: %w", v.o.CloseTimeout, store.ErrUnavailable))
-				return
-			}
+	every := v.o.CloseTimeout / 4
+	last, since := int64(-1), time.Now()
+	var timer *time.Timer
+	timer = time.AfterFunc(time.Hour, func() {
+		v.mu.Lock()
+		asking := a.stage != waiting // S3 puts thousands of parts together for minutes; the request has a deadline of its own
+		v.mu.Unlock()
+		if p := a.moved(); p != last || asking {
+			last, since = p, time.Now()
+		} else if time.Since(since) >= v.o.CloseTimeout {
+			cancel(fmt.Errorf("nothing moved for %s: %w", v.o.CloseTimeout, store.ErrUnavailable))
+		}
+		if ctx.Err() == nil {
+			timer.Reset(every)
 		}
 	})
-	return ctx, cancel
+	timer.Reset(every)
+	return ctx, func() {
+		cancel(nil) // before: a look that is under way does not set the timer again, or for one look more
+		timer.Stop()
+	}
 }
 
 // freeze takes the content that was asked for as the version to commit, as it was

@@ -134,8 +134,12 @@ func (v *Volume) entryAs(n *Node, t title) (spool.Entry, error) {
 	if err != nil {
 		return spool.Entry{}, fmt.Errorf("journal %s: %w", t.path, err)
 	}
+	size := n.size()
+	if n.file != nil && t.kept > n.committed {
+		size = n.file.Kept() // of what is promised
+	}
 	e := spool.Entry{
-		ID: id, Path: t.path, State: t.state.String(), Wrapped: wrapped, KeyID: keyID, Size: n.size(),
+		ID: id, Path: t.path, State: t.state.String(), Wrapped: wrapped, KeyID: keyID, Size: size,
 		Attr: n.attr, Updated: time.Now(), Data: data,
 	}
 	if why := n.trouble(); why != nil {

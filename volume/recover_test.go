@@ -182,6 +182,30 @@ func TestCrashKeepsWhatFsyncPromised(t *testing.T) {
 	r.truthful()
 }
 
+// TestPromisedSize: after a kill stat says the size of what was promised, also before
+// anybody has opened the file, whatever was journaled when more had been written.
+func TestPromisedSize(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	h := r.create("a", os.O_TRUNC)
+	r.write(h, random(300_001), 0)
+	if err := h.Fsync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r.write(h, random(300_001), 300_001)
+	r.chmod("a", 0o600)
+	if err := r.v.Root().Fsync(); err != nil {
+		t.Fatal(err)
+	}
+	r.crash(f, "after")
+	a, err := r.node("a").Attr(t.Context())
+	if err != nil || a.Size != 300_001 || a.Mode&0o777 != 0o600 {
+		t.Errorf("%d bytes, mode %o, %v", a.Size, a.Mode, err)
+	}
+	if got := len(r.load("a")); got != 300_001 {
+		t.Errorf("%d bytes are read", got)
+	}
+}
+
 func TestCloseFailsAndTheDraftIsRetried(t *testing.T) {
 	r, f := newFlakyRig(t, crypt.GCM)
 	p := random(200_000)
