@@ -25,6 +25,7 @@ type dirState struct {
 	fresh    map[string]time.Time
 	flight   *flight
 	scan     []*Node             // what the last ReadDir showed, in its order, whose description may be wanted next
+	walked   walk                // whether a program goes through it without having listed it
 	accepted map[string]accepted // settings documents taken a moment ago, by their names
 	attr     sidecar.Attr
 	// described says that attr is what marker states, or this machine has set.

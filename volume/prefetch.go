@@ -14,23 +14,50 @@ const (
 	prefetchers   = 32
 )
 
+// walk notices that a program asks for one name of a directory after the other, in
+// their order, without listing it: rsync does so at its destination.
+type walk struct {
+	last  string // the name whose description was missing last
+	run   int    // names in a row, each behind the one before
+	until string // up to where descriptions are being fetched ahead
+}
+
+// walkAfter is how many names in a row make a walk.
+const walkAfter = 3
+
+// step notes a name, and says whether a walk has got there.
+func (w *walk) step(name string) bool {
+	if w.run++; name <= w.last {
+		w.run, w.until = 1, ""
+	}
+	w.last = name
+	return w.run >= walkAfter && name > w.until
+}
+
 // prefetch fetches, in the background, the descriptions of the files that
-// follow n in its directory's last listing: "ls -l" and rsync ask for them next.
+// follow n in its directory: "ls -l" and rsync ask for them next.
 func (v *Volume) prefetch(n *Node) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if n.parent == nil || n.gone || n.kind == Dir && n.dir.described {
 		return
 	}
-	scan := n.parent.dir.scan
-	// In the order of names, as ReadDir left it, but for what was renamed since.
-	at, there := slices.BinarySearchFunc(scan, n.name, func(c *Node, name string) int { return strings.Compare(c.name, name) })
-	if !there || scan[at] != n {
-		return
+	d := n.parent.dir
+	at, there := d.scanned(n)
+	if !there {
+		if !d.walked.step(n.name) {
+			return
+		}
+		d.scan, at = d.from(n.name), 0
+		if len(d.scan) == 0 || d.scan[0] != n {
+			return
+		}
 	}
+	scan := d.scan
 	batch := append([]*Node(nil), scan[at:min(len(scan), at+prefetchAhead)]...)
 	// What is being fetched leaves the list, so that the next miss begins behind it.
-	n.parent.dir.scan = scan[min(len(scan), at+prefetchAhead):]
+	d.scan = scan[min(len(scan), at+prefetchAhead):]
+	d.walked.until = batch[len(batch)-1].name
 	var next atomic.Int64
 	for range min(prefetchers, len(batch)) {
 		v.background(func() {
@@ -39,6 +66,25 @@ func (v *Volume) prefetch(n *Node) {
 			}
 		})
 	}
+}
+
+// scanned finds n in what the last listing has left to be described. It is in the
+// order of names, as ReadDir left it, but for what was renamed since; v.mu is held.
+func (d *dirState) scanned(n *Node) (at int, there bool) {
+	at, there = slices.BinarySearchFunc(d.scan, n.name, func(c *Node, name string) int { return strings.Compare(c.name, name) })
+	return at, there && d.scan[at] == n
+}
+
+// from is what is known of the directory's files from a name on, in their order; v.mu is held.
+func (d *dirState) from(name string) []*Node {
+	var rest []*Node
+	for other, c := range d.children {
+		if other >= name {
+			rest = append(rest, c)
+		}
+	}
+	slices.SortFunc(rest, func(a, b *Node) int { return strings.Compare(a.name, b.name) })
+	return rest
 }
 
 func (v *Volume) describeAhead(n *Node) {

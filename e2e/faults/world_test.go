@@ -81,7 +81,7 @@ func (w *world) open(dir string) {
 	sp, err := spool.Open(spool.Options{Dir: dir, MaxSize: 1 << 30, Log: log})
 	w.must(err)
 	v, err := volume.Open(w.ctx, volume.Options{
-		Store: w.store, Keeper: w.keeper, Spool: sp, Log: log, Mode: w.mode, PartSize: part, CloseTimeout: w.close, Fresh: -1, Memory: 16 << 20,
+		Store: w.store, Keeper: w.keeper, Spool: sp, Log: log, Mode: w.mode, PartSize: part, CloseTimeout: w.close, Fresh: -1, UploadMemory: 16 << 20, FetchMemory: 16 << 20,
 	})
 	w.must(err)
 	w.dir, w.spool, w.v = dir, sp, v

@@ -1,0 +1,85 @@
+package volume
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync"
+	"testing"
+	"time"
+
+	"mcfs/crypt"
+	"mcfs/sidecar"
+	"mcfs/store"
+)
+
+// far is a store in which a sidecar takes a while to come.
+type far struct {
+	store.Store
+	mu        sync.Mutex
+	now, peak int
+	asked     map[string]int
+}
+
+func (f *far) Get(ctx context.Context, key string, r store.Range, ifMatch string) (io.ReadCloser, store.Info, error) {
+	if _, is := sidecar.Base(key); is {
+		f.mu.Lock()
+		f.asked[key]++
+		f.now++
+		f.peak = max(f.peak, f.now)
+		f.mu.Unlock()
+		time.Sleep(3 * time.Millisecond)
+		f.mu.Lock()
+		f.now--
+		f.mu.Unlock()
+	}
+	return f.Store.Get(ctx, key, r, ifMatch)
+}
+
+// TestWalkWithoutListing looks at one file after the other by name, as rsync does at
+// its destination: descriptions come ahead, each once. Who looks here and there gets
+// what it asks for and no more.
+func TestWalkWithoutListing(t *testing.T) {
+	const files = 200
+	r := newRig(t, crypt.CTR)
+	r.mkdir("d")
+	var names []string
+	for i := range files {
+		name := fmt.Sprintf("f%03d", i)
+		names = append(names, name)
+		r.save("d/"+name, []byte(name))
+	}
+	backwards := make([]string, files)
+	for i, name := range names {
+		backwards[files-1-i] = name
+	}
+	sparse := []string{names[10], names[5], names[100], names[3], names[50], names[49]}
+	r.close()
+	for what, c := range map[string]struct {
+		order []string
+		ahead bool
+	}{"in order": {names, true}, "backwards": {backwards, false}, "here and there": {sparse, false}} {
+		f := &far{Store: r.store, asked: make(map[string]int)}
+		r.o.Store = f
+		r.open("spool of " + what)
+		for _, name := range c.order {
+			if a, err := r.node("d/" + name).Attr(t.Context()); err != nil || a.Size != int64(len(name)) {
+				t.Errorf("%s: %s has %d bytes, %v", what, name, a.Size, err)
+			}
+		}
+		f.mu.Lock()
+		if got := f.peak > 4; got != c.ahead {
+			t.Errorf("%s: %d were asked for at once", what, f.peak)
+		}
+		if !c.ahead && len(f.asked) > len(c.order) {
+			t.Errorf("%s: %d descriptions were asked for, for %d files", what, len(f.asked), len(c.order))
+		}
+		for key, n := range f.asked {
+			if n > 1 {
+				t.Errorf("%s: %s was asked for %d times", what, key, n)
+			}
+		}
+		f.mu.Unlock()
+		r.close()
+	}
+}
