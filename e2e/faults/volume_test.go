@@ -218,9 +218,13 @@ func (s scenario) run(t *testing.T, server *s3test.Server, at strike, f fault, t
 func (s scenario) told(at strike, f fault, inStore map[string]outcome) string {
 	_, sidecar := strings.CutSuffix(at.key, sidecarSuffix)
 	commits := s.prior == nil || s.name == "overwrite" || s.name == "patch"
-	get := inStore["GetShort"].word // the GET of the sidecar was answered before
-	if sidecar {
-		get = inStore["Get"].word
+	get := inStore["GetShort"].word // something was answered before
+	change := inStore["PutShort"].word
+	switch {
+	case at.op == "DeleteObject":
+		change = inStore["Delete"].word
+	case s.name == "save large": // what makes an object of parts shows no shorter way
+		change = inStore["Put"].word
 	}
 	switch {
 	case at.kms && s.looks && at.op == "Decrypt" && !passes(f):
@@ -235,7 +239,7 @@ func (s scenario) told(at strike, f fault, inStore map[string]outcome) string {
 		return "EIO" // it is found, and might be somebody's doing
 	case f.at.Status == 412 && s.before == nil && (at.op == "PutObject" && !sidecar || at.op == "CompleteMultipartUpload"):
 		return "ESTALE" // somebody else must have taken the name
-	case commits && sidecar && at.changes() && inStore["Put"].word == "deny":
+	case commits && sidecar && at.changes() && change == "deny":
 		return "EIO" // at once: somebody has to do something
 	}
 	return "0"
