@@ -131,7 +131,10 @@ func checkDB(db *bolt.DB, path string) error {
 			// bbolt's check runs in a goroutine of its own, where a wild page number
 			// would end the program, and believes what a page says of its length,
 			// billions of pages included: so these are looked at here first.
-			if err := errors.Join(checkLengths(tx), walk(tx, fileSize)); err != nil {
+			if err := checkLengths(tx); err != nil {
+				return err
+			}
+			if err := walk(tx, fileSize); err != nil {
 				return err
 			}
 			var first error
@@ -145,8 +148,8 @@ func checkDB(db *bolt.DB, path string) error {
 	})
 }
 
-// checkLengths goes from page to page: none may reach past the last, nor
-// a branch's keys out of it.
+// checkLengths goes from page to page: none may reach past the last, nor what it
+// speaks of out of it.
 func checkLengths(tx *bolt.Tx) error {
 	file, err := os.Open(tx.DB().Path())
 	if err != nil {
@@ -167,7 +170,7 @@ func checkLengths(tx *bolt.Tx) error {
 		if p.OverflowCount < 0 || p.OverflowCount >= high-id {
 			return fmt.Errorf("%w: page %d of %d says that %d more belong to it", ErrCorrupt, id, high, p.OverflowCount)
 		}
-		if err := checkBranch(file, id, p.OverflowCount+1, pageSize); err != nil {
+		if err := checkPage(file, id, p.OverflowCount+1, pageSize); err != nil {
 			return err
 		}
 		id += p.OverflowCount + 1

@@ -6,33 +6,81 @@ import (
 	"os"
 )
 
-// Behind its head (number 8 bytes, flags 2, elements 2, overflow 4) a branch page
-// of bbolt has elements of 16 bytes: the place of a key, its length, a page's number.
+// Behind its head (number 8 bytes, flags 2, elements 2, overflow 4) a page of bbolt
+// has elements of 16 bytes. A branch's: the place of a key, its length, a page's
+// number. A leaf's: flags, the place of a key, its length, that of the value behind
+// it. A value that is a bucket begins with the number of its root and a sequence, 8
+// bytes each; where the number is 0 its only page follows.
 const (
-	pageElement = 16
-	branchPage  = 0x01
+	pageElement  = 16
+	branchPage   = 0x01
+	leafPage     = 0x02
+	bucketLeaf   = 0x01
+	bucketHeader = 16
 )
 
-// checkBranch: no key of a branch page may lie outside of it. walk does not touch
-// these keys; bbolt's check does, in a goroutine of its own.
-func checkBranch(file *os.File, id, pages, pageSize int) error {
+// checkPage: nothing that a page speaks of may lie outside of it. bbolt makes
+// pointers of what it reads, in a goroutine of its own, and in copies that it
+// makes of buckets: one that leads astray ends the program, at once or when the
+// collector finds it.
+func checkPage(file *os.File, id, pages, pageSize int) error {
 	p := make([]byte, pages*pageSize)
 	if _, err := file.ReadAt(p, int64(id)*int64(pageSize)); err != nil {
 		return err
 	}
-	if binary.NativeEndian.Uint16(p[8:]) != branchPage {
+	if err := checkElements(p); err != nil {
+		return fmt.Errorf("%w: page %d: %w", ErrCorrupt, id, err)
+	}
+	return nil
+}
+
+// checkElements is checkPage of a page that is p.
+func checkElements(p []byte) error {
+	if len(p) < pageHead {
+		return fmt.Errorf("%d bytes are no page", len(p))
+	}
+	flags, count := binary.NativeEndian.Uint16(p[8:]), int(binary.NativeEndian.Uint16(p[10:]))
+	if flags != branchPage && flags != leafPage {
 		return nil
 	}
-	count := int(binary.NativeEndian.Uint16(p[10:]))
 	for i := range count {
 		at := pageHead + i*pageElement
 		if at+pageElement > len(p) {
-			return fmt.Errorf("%w: page %d has no room for %d elements", ErrCorrupt, id, count)
+			return fmt.Errorf("there is no room for %d elements", count)
 		}
-		key, size := binary.NativeEndian.Uint32(p[at:]), binary.NativeEndian.Uint32(p[at+4:])
-		if int64(at)+int64(key)+int64(size) > int64(len(p)) {
-			return fmt.Errorf("%w: element %d of page %d leads out of it", ErrCorrupt, i, id)
+		field := func(k int) int64 { return int64(binary.NativeEndian.Uint32(p[at+4*k:])) }
+		if flags == branchPage {
+			if int64(at)+field(0)+field(1) > int64(len(p)) {
+				return fmt.Errorf("element %d leads out of it", i)
+			}
+			continue
+		}
+		value := int64(at) + field(1) + field(2)
+		end := value + field(3)
+		if end > int64(len(p)) {
+			return fmt.Errorf("element %d leads out of it", i)
+		}
+		if field(0)&bucketLeaf == 0 {
+			continue
+		}
+		if err := checkBucket(p[value:end]); err != nil {
+			return fmt.Errorf("bucket %d: %w", i, err)
 		}
 	}
 	return nil
+}
+
+// checkBucket is for a value that is a bucket, with its page if it has no other.
+func checkBucket(v []byte) error {
+	if len(v) < bucketHeader {
+		return fmt.Errorf("%d bytes are no bucket", len(v))
+	}
+	if binary.NativeEndian.Uint64(v) != 0 {
+		return nil
+	}
+	inline := v[bucketHeader:]
+	if len(inline) >= pageHead && binary.NativeEndian.Uint16(inline[8:]) != leafPage {
+		return fmt.Errorf("its page is no leaf")
+	}
+	return checkElements(inline)
 }
