@@ -104,15 +104,8 @@ func (n *Node) promisable() uint64 {
 	return n.gen
 }
 
-// supersede drops what an earlier close asked for: the content as it is now is
-// wanted in its place, or none.
-func (n *Node) supersede() {
-	n.lock()
-	defer n.unlock()
-	n.supersedeLocked()
-}
-
-// supersedeLocked is supersede with n locked.
+// supersedeLocked drops what an earlier close asked for: the content as it is now is
+// wanted in its place, or none. n is locked.
 func (n *Node) supersedeLocked() {
 	d := n.due
 	if d == nil {
