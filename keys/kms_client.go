@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -77,31 +76,16 @@ func boundAttempt(c kms.HTTPClient, timeout time.Duration, inClear bool) kms.HTT
 // https://docs.aws.amazon.com/kms/latest/APIReference/API_Decrypt.html
 const maxAnswer = 64 << 10
 
-var errLongAnswer = errors.New("an answer of KMS has no end")
-
 // bounded ends answers that would fill the memory, which the SDK reads whole.
 type bounded struct{ kms.HTTPClient }
 
+// Do is part of kms.HTTPClient.
 func (b bounded) Do(r *http.Request) (*http.Response, error) {
 	resp, err := b.HTTPClient.Do(r)
 	if err == nil {
-		resp.Body = &shortBody{ReadCloser: resp.Body, left: maxAnswer}
+		resp.Body = http.MaxBytesReader(nil, resp.Body, maxAnswer)
 	}
 	return resp, err
-}
-
-type shortBody struct {
-	io.ReadCloser
-	left int
-}
-
-func (b *shortBody) Read(p []byte) (int, error) {
-	if b.left == 0 {
-		return 0, errLongAnswer
-	}
-	n, err := b.ReadCloser.Read(p[:min(len(p), b.left)])
-	b.left -= n
-	return n, err
 }
 
 // taggedCredentials marks the errors of a provider as errors of credentials,

@@ -13,6 +13,8 @@
 // and memory, in turn over the uploads; a granted job makes the part's
 // ciphertext (seal.go), sends it (jobs.go) and lets go of everything, whatever
 // the answer was. A job never waits for another job while it holds something.
+// What is written in order is encrypted before its part is due (ahead.go), in up to
+// half of the memory; it only saves a job the work.
 package upload
 
 import (

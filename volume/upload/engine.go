@@ -33,7 +33,8 @@ type Config struct {
 	// Memory bounds the part buffers over the engine, in bytes; 0 for what
 	// Concurrency parts need, up to 96 MiB. A part that does not fit, or is longer
 	// than 16 MiB, is streamed in chunks of 256 KiB, at the price of being encrypted
-	// twice; one such chunk is the least budget.
+	// twice; one such chunk is the least budget. Half of it may be held by parts that
+	// are being written: in a budget of two of the largest parts no other waits for them.
 	Memory int64
 	Log    *slog.Logger // nil for none
 }
