@@ -2,9 +2,7 @@ package s3
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 
 	"mcfs/store"
@@ -19,8 +17,6 @@ const maxAnswer = 16 << 20
 // needed it is not given up for that.
 var errUnbelievable = fmt.Errorf("%w: %w", store.ErrUnavailable, errNonsense)
 
-var errLongAnswer = errors.New("the server's answer is too long")
-
 // contentKey marks the context of a request whose answer is an object's content.
 type contentKey struct{}
 
@@ -32,7 +28,7 @@ func wantsContent(ctx context.Context) context.Context {
 // whole, and what it parses has no limit of its own.
 type bounded struct {
 	next http.RoundTripper
-	most int // bytes
+	most int64 // bytes
 }
 
 func (b *bounded) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -41,21 +37,7 @@ func (b *bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	if content := r.Context().Value(contentKey{}) != nil && resp.StatusCode < 300; !content {
-		resp.Body = &shortBody{ReadCloser: resp.Body, left: b.most}
+		resp.Body = http.MaxBytesReader(nil, resp.Body, b.most)
 	}
 	return resp, nil
-}
-
-type shortBody struct {
-	io.ReadCloser
-	left int
-}
-
-func (b *shortBody) Read(p []byte) (int, error) {
-	if b.left == 0 {
-		return 0, errLongAnswer
-	}
-	n, err := b.ReadCloser.Read(p[:min(len(p), b.left)])
-	b.left -= n
-	return n, err
 }
