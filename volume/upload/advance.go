@@ -107,7 +107,7 @@ func (u *Upload) tail() int64 {
 
 // held says whether part p is made whole in memory.
 func (u *Upload) held(p *part) bool {
-	return p.n <= heldMax && bufferSize(p.n) <= u.e.c.Memory
+	return u.e.c.held(p.n)
 }
 
 // cost is the buffer that part p needs, or has, in bytes.

@@ -98,7 +98,7 @@ func (u *Upload) toNextPart(off int64) int64 {
 func (u *Upload) startMaking(off int64) *made {
 	k := u.layout.index(off)
 	size := u.layout.size(k)
-	if k >= maxParts || size > heldMax {
+	if k >= maxParts || !u.e.c.held(size) {
 		return nil
 	}
 	buf := u.e.spare(bufferSize(size))
@@ -262,12 +262,23 @@ func (u *Upload) takeLast(m *made) {
 	u.e.unspare(m)
 }
 
-// spare is a buffer for a part that is being written; nil if there is none to
-// spare: half of the memory is for what leaves.
+// mostAhead is how much of the memory parts may hold that are being written, for as
+// long as their writers like: half. The largest buffer of a job fits into the rest:
+// see held.
+func (c Config) mostAhead() int64 {
+	return min(c.Memory/2, c.Memory-bufferSize(chunkSize))
+}
+
+// held says whether a part of n bytes is made whole in memory, rather than streamed.
+func (c Config) held(n int64) bool {
+	return n <= heldMax && bufferSize(n) <= c.Memory-c.mostAhead()
+}
+
+// spare is a buffer for a part that is being written; nil if there is none to spare.
 func (e *Engine) spare(cost int64) []byte {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.closed || e.ahead+cost > e.c.Memory/2 || e.granted+cost > e.c.Memory {
+	if e.closed || e.ahead+cost > e.c.mostAhead() || e.granted+cost > e.c.Memory {
 		return nil
 	}
 	buf, err := e.pool.get(cost)

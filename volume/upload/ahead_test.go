@@ -147,7 +147,7 @@ func TestChangesAreNotMissed(t *testing.T) {
 // TestAheadLeavesRoom has a writer that stops with parts made: others still get on.
 func TestAheadLeavesRoom(t *testing.T) {
 	s := newSpy(t, smallStore(t))
-	e := testEngine(t, s, func(c *Config) { c.Memory = 4 * bufferSize(testPart) })
+	e := testEngine(t, s, func(c *Config) { c.Memory = 16 * bufferSize(testPart) })
 	var idle []*Upload
 	for k := range 5 {
 		d := &draft{}
@@ -187,5 +187,18 @@ func writeWith(t *testing.T, e *Engine, name string) {
 	defer view.Release()
 	if _, err := u.Finish(t.Context(), view, int64(len(d.data)), Last{}); err != nil && !errors.Is(err, store.ErrNotExist) {
 		t.Fatal(err)
+	}
+}
+
+// TestNobodyWaitsForAWriter has writers hold all that they may, for hours, in budgets of
+// all sizes: what there is to send is sent.
+func TestNobodyWaitsForAWriter(t *testing.T) {
+	for memory := bufferSize(chunkSize); memory < bufferSize(chunkSize)+12*testPart; memory += testPart/2 + 16 {
+		e := testEngine(t, newSpy(t, smallStore(t)), func(c *Config) { c.PartSize, c.Memory = 9*testPart, memory })
+		e.mu.Lock()
+		e.ahead = e.c.mostAhead()
+		e.granted = e.ahead
+		e.mu.Unlock()
+		writeWith(t, e, "other")
 	}
 }

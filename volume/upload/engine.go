@@ -31,10 +31,10 @@ type Config struct {
 	// Concurrency is how many parts are under way at once over the engine; 0 for 8.
 	Concurrency int
 	// Memory bounds the part buffers over the engine, in bytes; 0 for what
-	// Concurrency parts need, up to 96 MiB. A part that does not fit, or is longer
+	// Concurrency parts need, or two, up to 96 MiB. Up to half of it may be held by
+	// parts that are being written. A part that does not fit into the rest, or is longer
 	// than 16 MiB, is streamed in chunks of 256 KiB, at the price of being encrypted
-	// twice; one such chunk is the least budget. Half of it may be held by parts that
-	// are being written: in a budget of two of the largest parts no other waits for them.
+	// twice; one such chunk is the least budget.
 	Memory int64
 	Log    *slog.Logger // nil for none
 }
@@ -49,7 +49,7 @@ func (c Config) complete() Config {
 		c.Concurrency = 8
 	}
 	if c.Memory == 0 {
-		c.Memory = min(int64(c.Concurrency)*bufferSize(min(c.PartSize, heldMax)), defaultMemory)
+		c.Memory = min(int64(max(c.Concurrency, 2))*bufferSize(min(c.PartSize, heldMax)), defaultMemory)
 	}
 	c.Memory = max(c.Memory, bufferSize(chunkSize))
 	if c.Log == nil {
