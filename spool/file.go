@@ -40,11 +40,11 @@ type File struct {
 	closed    bool
 
 	syncing sync.Mutex // held by Sync and evict, who write the map
-	maplog  mapLog
-	fast    bool // the last record is not a full one
-	redo    bool // an fsync of the data failed: what it should have written is in doubt
-	settled bool // a full Sync has put the file into the folder on disk
-	moved   bool // to quarantine
+	maplog  mapLog     // without a file before the first Sync: see beginMap
+	fast    bool       // the last record is not a full one
+	redo    bool       // an fsync of the data failed: what it should have written is in doubt
+	settled bool       // a full Sync has put the file into the folder on disk
+	moved   bool       // to quarantine
 }
 
 func (f *File) ID() ID       { return f.id }
@@ -66,8 +66,6 @@ func (f *File) Kept() int64 {
 
 // Allocated is bytes on disk.
 func (f *File) Allocated() int64 { return f.s.quota.of(f.id) }
-
-const pathLabel = "path"
 
 // newFile is a file with no blocks, not yet registered.
 func (s *Spool) newFile(id ID, dataKey []byte) (*File, error) {
@@ -104,37 +102,29 @@ func (s *Spool) create(h Header, dataKey []byte) (f *File, err error) {
 	if f, err = s.newFile(h.ID, dataKey); err != nil {
 		return nil, err
 	}
-	f.header = diskHeader{Header: h, sealedPath: f.sealer.SealRecord(nil, []byte(h.Path), pathLabel)}
+	f.header = diskHeader{Header: h, mapless: true}
 	f.header.Wrapped = slices.Clone(h.Wrapped)
-	head, err := f.header.marshal()
+	head, err := f.sealHeader()
 	if err != nil {
 		return nil, err
 	}
-	// The first record is "full" although nothing is synced: an empty file
-	// refers to no block, so there is nothing that could be missing.
-	first, err := newMapFile(f.sealer, f.record(recordSnapshot, true), 0)
-	if err != nil {
+	if f.data, err = s.newDiskFile("data", s.path(h.ID.String()), os.O_EXCL, head); err != nil {
 		return nil, err
 	}
-	path := s.path(h.ID.String())
-	if f.data, err = s.newDiskFile("data", path, head); err != nil {
-		return nil, err
-	}
-	if f.maplog.file, err = s.newDiskFile("map", path+mapSuffix, first); err != nil {
-		f.data.Close()
-		return nil, errors.Join(err, os.Remove(path))
-	}
-	// Neither file nor directory entry is on the disk yet: the first full Sync
-	// rewrites the map and syncs the folder.
-	f.maplog.seq, f.maplog.end, f.maplog.doubtful = 1, int64(len(first)), false
+	// The directory entry is not on the disk yet: the first full Sync syncs the folder.
 	f.fast = true
 	s.quota.set(h.ID, f.header.length)
-	f.countMap()
 	return f, nil
 }
 
-func (s *Spool) newDiskFile(what, path string, content []byte) (*os.File, error) {
-	file, err := s.sys.open(what+".create", path, os.O_RDWR|os.O_CREATE|os.O_EXCL)
+// sealHeader is the header as it is to stand on disk.
+func (f *File) sealHeader() ([]byte, error) {
+	f.header.sealedPath = f.sealer.SealRecord(nil, []byte(f.header.Path), f.header.label())
+	return f.header.marshal()
+}
+
+func (s *Spool) newDiskFile(what, path string, flag int, content []byte) (*os.File, error) {
+	file, err := s.sys.open(what+".create", path, os.O_RDWR|os.O_CREATE|flag)
 	if err != nil {
 		return nil, err
 	}
@@ -166,7 +156,10 @@ func (f *File) Close() error {
 	for _, b := range f.dirtyIn(0, endOfBlocks) {
 		f.forget(b)
 	}
-	err := f.maplog.file.Close()
+	var err error
+	if f.maplog.file != nil {
+		err = f.maplog.file.Close()
+	}
 	f.s.unclaim(f.id)
 	if f.moved {
 		f.s.quota.set(f.id, 0)

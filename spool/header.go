@@ -21,7 +21,7 @@ type Header struct {
 
 // diskHeader is a header as it stands on disk.
 //
-//	8  magic, with the format's version
+//	8  magic, with the format's version: 1, or 2 before the file has a map
 //	4  length of the whole header with padding, big endian: a multiple of 4 KiB
 //	16 id
 //	three times: 4 length, then the bytes of wrapped key, key id, sealed path
@@ -29,32 +29,53 @@ type Header struct {
 //	…  zeros
 //
 // The checksum finds damage, not tampering: a header with another wrapped key
-// gives another sealing key, under which neither path nor map authenticates.
+// gives another sealing key, under which neither path nor map authenticates; and
+// the path is sealed under a label that says whether there is a map.
 type diskHeader struct {
 	Header
+	mapless    bool // the file has no map yet, and is empty: nothing of it was synced
 	sealedPath []byte
 	length     int64 // where slot 0 begins
 }
 
 const (
-	headerMagic = "mcfsspl\x01"
-	headerUnit  = 4 << 10
-	headerMax   = 64 << 10
-	headerFixed = len(headerMagic) + 4 + 16 + 3*4 + 4
+	headerMagic  = "mcfsspl\x01"
+	maplessMagic = "mcfsspl\x02"
+	headerUnit   = 4 << 10
+	headerMax    = 64 << 10
+	headerFixed  = len(headerMagic) + 4 + 16 + 3*4 + 4
 )
 
 // castagnoli is the polynomial of CRC-32C (RFC 3720, appendix B.4), which has an instruction of its own.
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
+func (h *diskHeader) magic() string {
+	if h.mapless {
+		return maplessMagic
+	}
+	return headerMagic
+}
+
+// label is that under which the path is sealed.
+func (h *diskHeader) label() string {
+	if h.mapless {
+		return "path, no map"
+	}
+	return "path"
+}
+
 // marshal renders the header and sets its length.
 func (h *diskHeader) marshal() ([]byte, error) {
 	n := headerFixed + len(h.Wrapped) + len(h.KeyID) + len(h.sealedPath)
-	h.length = int64(roundUp(n, headerUnit))
-	if h.length > headerMax {
-		return nil, fmt.Errorf("header of %d bytes is longer than %d", h.length, headerMax)
+	length := int64(roundUp(n, headerUnit))
+	if length > headerMax {
+		return nil, fmt.Errorf("header of %d bytes is longer than %d", length, headerMax)
+	}
+	if h.length != length { // the same once it is on disk: who reads blocks needs no lock for it
+		h.length = length
 	}
 	b := make([]byte, 0, h.length)
-	b = append(b, headerMagic...)
+	b = append(b, h.magic()...)
 	b = binary.BigEndian.AppendUint32(b, uint32(h.length))
 	b = append(b, h.ID[:]...)
 	for _, part := range [][]byte{h.Wrapped, []byte(h.KeyID), h.sealedPath} {
@@ -69,7 +90,10 @@ var errHeader = fmt.Errorf("header does not parse: %w", ErrCorrupt)
 
 // headerLength reads the length from the first bytes of a header.
 func headerLength(b []byte) (int, error) {
-	if len(b) < headerFixed || string(b[:len(headerMagic)]) != headerMagic {
+	if len(b) < headerFixed {
+		return 0, errHeader
+	}
+	if magic := string(b[:len(headerMagic)]); magic != headerMagic && magic != maplessMagic {
 		return 0, errHeader
 	}
 	n := int(binary.BigEndian.Uint32(b[len(headerMagic):]))
@@ -86,6 +110,7 @@ func parseHeader(b []byte) (h diskHeader, err error) {
 		return h, errHeader
 	}
 	h.length = int64(n)
+	h.mapless = string(b[:len(maplessMagic)]) == maplessMagic
 	at := len(headerMagic) + 4
 	at += copy(h.ID[:], b[at:])
 	var parts [3][]byte

@@ -44,7 +44,7 @@ func (s *Spool) load(id ID, dataKey []byte) (_ *File, err error) {
 	if f.header, err = s.loadHeader(f.data, id); err != nil {
 		return nil, err
 	}
-	name, err := f.sealer.OpenRecord(nil, f.header.sealedPath, pathLabel)
+	name, err := f.sealer.OpenRecord(nil, f.header.sealedPath, f.header.label())
 	if err != nil {
 		return nil, fmt.Errorf("sealed path: %w: %w", ErrCorrupt, err)
 	}
@@ -54,6 +54,13 @@ func (s *Spool) load(id ID, dataKey []byte) (_ *File, err error) {
 			err = fmt.Errorf("%q: %w", name, err) // for who reads why it is in quarantine
 		}
 	}()
+	if f.header.mapless {
+		f.fast = true
+		if err := s.sys.remove("map.remove", path+mapSuffix); err != nil && !errors.Is(err, fs.ErrNotExist) { // of a beginMap that was killed
+			return nil, err
+		}
+		return f, f.adoptSlots()
+	}
 	if f.maplog.file, err = s.sys.open("map.open", path+mapSuffix, os.O_RDWR); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			err = fmt.Errorf("the map is missing: %w", ErrCorrupt)

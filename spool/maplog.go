@@ -3,6 +3,7 @@ package spool
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"math"
@@ -160,6 +161,45 @@ func zeroSector(b []byte, lo, hi int) bool {
 		lo = end
 	}
 	return false
+}
+
+// beginMap makes the map, if there is none yet: most files are gone before anybody
+// asks for them to be kept, and to make two files is most of what a small one costs.
+// The header then says that there is one: that comes last, so that a kill in between
+// leaves an empty file, which this is on disk. The caller holds f.syncing.
+func (f *File) beginMap() error {
+	if f.maplog.file != nil {
+		return nil
+	}
+	// This record is "full" although nothing is synced: an empty file refers to no
+	// block, so there is nothing that could be missing.
+	first, err := newMapFile(f.sealer, record{kind: recordSnapshot, full: true, boot: f.s.boot}, 0)
+	if err != nil {
+		return err
+	}
+	file, err := f.s.newDiskFile("map", f.s.path(f.id.String()+mapSuffix), os.O_TRUNC, first)
+	if err != nil {
+		return fmt.Errorf("create map: %w", diskError(err))
+	}
+	if err := f.markMapped(); err != nil {
+		return errors.Join(err, file.Close())
+	}
+	f.maplog = mapLog{file: file, seq: 1, end: int64(len(first)), counted: f.maplog.counted}
+	f.countMap()
+	return nil
+}
+
+func (f *File) markMapped() error {
+	f.header.mapless = false
+	head, err := f.sealHeader()
+	if err == nil {
+		_, err = f.s.sys.pwrite("data.write", f.data, head, 0)
+	}
+	if err != nil {
+		f.header.mapless = true
+		return fmt.Errorf("write header: %w", diskError(err))
+	}
+	return nil
 }
 
 // append writes one record behind the others, and waits for the disk if durable.

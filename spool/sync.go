@@ -108,6 +108,9 @@ func (f *File) inDoubt(in ranges) (list []victim) {
 }
 
 func (f *File) storeCapture(c *captured) error {
+	if err := f.beginMap(); err != nil {
+		return err
+	}
 	if c.record.full {
 		if err := f.syncData(c.redo); err != nil {
 			return err
