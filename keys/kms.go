@@ -55,6 +55,7 @@ type KMSOptions struct {
 // encryption context, and no other.
 type KMS struct {
 	client *kms.Client
+	direct *direct
 	// What the client signs with.
 	credentials *taggedCredentials
 	keyID       string // as configured
@@ -93,6 +94,7 @@ func NewKMS(o KMSOptions) (*KMS, error) {
 	}
 	k.credentials = &taggedCredentials{o.AWS.Credentials}
 	k.client = newKMSClient(o, k.credentials, region, k.timeout)
+	k.direct = newDirect(k.client)
 	endpoint := aws.ToString(k.client.Options().BaseEndpoint)
 	k.fixed = endpoint != ""
 	return k, checkEndpoint(endpoint)
@@ -127,7 +129,7 @@ func (k *KMS) generateKey(ctx context.Context, bits int) (DataKey, error) {
 	}
 	c, cancel := k.deadline(ctx)
 	defer cancel()
-	out, err := k.client.GenerateDataKey(c, in)
+	out, err := k.generateDataKey(c, in)
 	if err != nil {
 		return DataKey{}, k.failed(c, "GenerateDataKey", k.keyID, err)
 	}
@@ -175,7 +177,7 @@ func (k *KMS) Unwrap(ctx context.Context, wrapped []byte, keyID string) ([]byte,
 	in := &kms.DecryptInput{CiphertextBlob: wrapped, EncryptionContext: contextPairs, KeyId: pin(keyID)}
 	c, cancel := k.deadline(ctx)
 	defer cancel()
-	out, err := k.client.Decrypt(c, in, k.toRegionOf(keyID))
+	out, err := k.decrypt(c, in)
 	if err != nil {
 		return nil, k.failed(c, "Decrypt", keyID, err)
 	}

@@ -36,7 +36,7 @@ func newKMSClient(o KMSOptions, credentials aws.CredentialsProvider, region stri
 		}
 		c.Credentials = credentials
 		c.HTTPClient = boundAttempt(c.HTTPClient, timeout, strings.HasPrefix(aws.ToString(c.BaseEndpoint), "http:"))
-		c.HTTPClient = bounded{c.HTTPClient}
+		c.HTTPClient = afterAttempt{bounded{c.HTTPClient}}
 		c.RetryMode = aws.RetryModeStandard
 		c.RetryMaxAttempts = attempts
 		c.Retryer = retry.NewStandard(func(s *retry.StandardOptions) {

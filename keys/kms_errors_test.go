@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -13,11 +14,38 @@ import (
 	"mcfs/keys/kmstest"
 )
 
-func TestKMSErrorKinds(t *testing.T) {
-	srv := kmstest.Start(t, kmstest.Options{})
+// bothWays runs a test with keepers that know the short way, and with such that do not yet.
+func bothWays(t *testing.T, test func(t *testing.T, srv *kmstest.Server, make func(*testing.T, KMSOptions) *KMS)) {
+	t.Run("sdk", func(t *testing.T) {
+		test(t, kmstest.Start(t, kmstest.Options{}), func(t *testing.T, o KMSOptions) *KMS { return newKMS(t, o) })
+	})
+	t.Run("short way", func(t *testing.T) {
+		srv := kmstest.Start(t, kmstest.Options{})
+		test(t, srv, func(t *testing.T, o KMSOptions) *KMS {
+			k := newKMS(t, o)
+			k.direct.url.Store(shown(t, srv))
+			return k
+		})
+	})
+}
+
+// shown is what a keeper learns.
+func shown(t *testing.T, srv *kmstest.Server) *url.URL {
+	k := newKMS(t, kmsOptions(srv))
+	fresh(t, k, 256)
+	u := k.direct.url.Load()
+	if u == nil {
+		t.Fatal("nothing was learnt from a call that was answered")
+	}
+	return u
+}
+
+func TestKMSErrorKinds(t *testing.T) { bothWays(t, kmsErrorKinds) }
+
+func kmsErrorKinds(t *testing.T, srv *kmstest.Server, make func(*testing.T, KMSOptions) *KMS) {
 	o := kmsOptions(srv)
 	o.MaxAttempts = 1
-	k := newKMS(t, o)
+	k := make(t, o)
 	kinds := []error{ErrMalformed, ErrDenied, ErrKeyState, ErrUnavailable}
 	for code, want := range map[string]error{
 		"InvalidCiphertextException":  ErrMalformed,
@@ -51,11 +79,12 @@ func TestKMSErrorKinds(t *testing.T) {
 	}
 }
 
-func TestKMSRetries(t *testing.T) {
-	srv := kmstest.Start(t, kmstest.Options{})
+func TestKMSRetries(t *testing.T) { bothWays(t, kmsRetries) }
+
+func kmsRetries(t *testing.T, srv *kmstest.Server, make func(*testing.T, KMSOptions) *KMS) {
 	o := kmsOptions(srv)
 	o.Timeout = 2 * time.Second // and so waits of a quarter of a second between attempts
-	k := newKMS(t, o)
+	k := make(t, o)
 	for _, code := range []string{"ThrottlingException", "KMSInternalException", "KeyUnavailableException", kmstest.DropConnection} {
 		srv.FailNext(1, code)
 		if _, err := k.New(t.Context(), 256); err != nil {
@@ -71,9 +100,10 @@ func TestKMSRetries(t *testing.T) {
 		t.Errorf("a denial was tried %d times", n)
 	}
 	o.AWS.RetryMaxAttempts, o.MaxAttempts, o.Timeout = 50, 3, time.Second
+	k = make(t, o)
 	before = srv.Count("")
 	srv.FailNext(1000, "KMSInternalException")
-	if _, err := newKMS(t, o).New(t.Context(), 256); !errors.Is(err, ErrUnavailable) {
+	if _, err := k.New(t.Context(), 256); !errors.Is(err, ErrUnavailable) {
 		t.Error(err)
 	}
 	if n := srv.Count("") - before; n != 3 {
@@ -82,30 +112,35 @@ func TestKMSRetries(t *testing.T) {
 }
 
 // A connection that died silently costs one attempt, not the call.
-func TestKMSSilentConnection(t *testing.T) {
-	srv := kmstest.Start(t, kmstest.Options{})
+func TestKMSSilentConnection(t *testing.T) { bothWays(t, kmsSilentConnection) }
+
+func kmsSilentConnection(t *testing.T, srv *kmstest.Server, make func(*testing.T, KMSOptions) *KMS) {
 	o := kmsOptions(srv)
 	o.Timeout = 1500 * time.Millisecond
+	k := make(t, o)
 	srv.FailNext(1, kmstest.Stall)
-	if _, err := newKMS(t, o).New(t.Context(), 256); err != nil {
+	if _, err := k.New(t.Context(), 256); err != nil {
 		t.Error(err)
 	}
 }
 
-func TestKMSDeadline(t *testing.T) {
-	srv := kmstest.Start(t, kmstest.Options{})
-	srv.SetLatency(time.Minute)
+func TestKMSDeadline(t *testing.T) { bothWays(t, kmsDeadline) }
+
+func kmsDeadline(t *testing.T, srv *kmstest.Server, make func(*testing.T, KMSOptions) *KMS) {
 	o := kmsOptions(srv)
+	patient := make(t, o)
 	o.Timeout = 300 * time.Millisecond
 	o.AWS.HTTPClient = &http.Client{} // one without any timeout of its own
+	hasty := make(t, o)
+	srv.SetLatency(time.Minute)
 	start := time.Now()
-	_, err := newKMS(t, o).New(t.Context(), 256)
+	_, err := hasty.New(t.Context(), 256)
 	if !errors.Is(err, ErrUnavailable) || !strings.Contains(err.Error(), "300ms") {
 		t.Errorf("the keeper's deadline: %v", err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
-	if _, err := newKMS(t, kmsOptions(srv)).New(ctx, 256); !errors.Is(err, ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := patient.New(ctx, 256); !errors.Is(err, ErrUnavailable) || !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("the caller's deadline: %v", err)
 	}
 	if d := time.Since(start); d > 5*time.Second {

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 	"github.com/aws/smithy-go/logging"
 
 	"mcfs/keys/kmstest"
@@ -314,4 +316,59 @@ type answering string
 func (a answering) Do(r *http.Request) (*http.Response, error) {
 	body := io.NopCloser(strings.NewReader(string(a)))
 	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Request: r, Body: body}, nil
+}
+
+// The short way asks in the same words, and sends what it cannot do to the SDK: a key
+// of another region.
+func TestKMSShortWay(t *testing.T) {
+	srv := kmstest.Start(t, kmstest.Options{})
+	k := newKMS(t, kmsOptions(srv))
+	first := fresh(t, k, 256)
+	if k.direct.url.Load() == nil {
+		t.Fatal("nothing was learnt from the first call")
+	}
+	for _, bits := range []int{128, 192, 256} {
+		key := fresh(t, k, bits)
+		if len(key.Plain) != bits/8 || key.KeyID != first.KeyID {
+			t.Errorf("%d bits: a key of %d bytes, of %s", bits, len(key.Plain), key.KeyID)
+		}
+		unwraps(t, k, key.Wrapped, key.KeyID, key.Plain)
+	}
+	k.fixed = false
+	if _, e := k.direct.ask(t.Context(), "Decrypt", call{EncryptionContext: contextPairs, CiphertextBlob: first.Wrapped}); e != nil {
+		t.Errorf("the short way: %v, %v", e.resp, e.err)
+	}
+	abroad := strings.Replace(first.KeyID, srv.Region(), "eu-north-1", 1)
+	before := srv.Count("Decrypt")
+	if _, err := k.Unwrap(t.Context(), first.Wrapped, abroad); err == nil {
+		t.Error("a key of another region was asked for here")
+	}
+	if n := srv.Count("Decrypt") - before; n > defaultAttempts {
+		t.Errorf("%d calls", n)
+	}
+	srv.TakeViolations() // of that signature's region
+}
+
+// BenchmarkKMS is what a file's key costs, both ways.
+func BenchmarkKMS(b *testing.B) {
+	srv := kmstest.Start(b, kmstest.Options{})
+	k := newKMS(b, kmsOptions(srv))
+	in := &kms.GenerateDataKeyInput{KeyId: &k.keyID, EncryptionContext: contextPairs, KeySpec: types.DataKeySpecAes256}
+	b.Run("sdk", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := k.client.GenerateDataKey(b.Context(), in); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	fresh(b, k, 256)
+	b.Run("short way", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, e := k.direct.ask(b.Context(), "GenerateDataKey", call{KeyId: in.KeyId, EncryptionContext: in.EncryptionContext, KeySpec: string(in.KeySpec)}); e != nil {
+				b.Fatal(e.resp, e.err)
+			}
+		}
+	})
 }
