@@ -10,14 +10,14 @@ import (
 )
 
 // BlockSize is the plaintext length of a sealed block of the spool, in bytes.
-const BlockSize = 64 << 10
+const BlockSize = 32 << 10
 
 // SealOverhead is what sealing adds to a plaintext: a 12-byte nonce before, a 16-byte tag after.
 const SealOverhead = 28
 
 // Sealer seals blocks and small records of one spool file: AES-256-GCM under
 // HKDF-SHA256(data key, file id) with a random nonce each time. By SP 800-38D,
-// section 8.3, one key may seal 2^32 times: 256 TiB of blocks.
+// section 8.3, one key may seal 2^32 times: 128 TiB of blocks.
 //
 // Its methods may be called by several goroutines at once, except Wipe, after
 // which none may be called.

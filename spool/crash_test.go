@@ -196,7 +196,7 @@ func faultOnce(t *testing.T, tag string, nth int, errno error) (hit bool) {
 		put(text(round+20, bs), 100)
 		if round == 1 { // more free slots than are kept
 			size := len(want)
-			put(text(30, 20*bs), size)
+			put(text(30, 40*bs), size)
 			want = want[:size]
 			check(t, f.Truncate(int64(len(want))))
 		}

@@ -8,7 +8,7 @@ import (
 )
 
 // maxDirty is how many blocks of all files together wait in memory to be sealed: 4 MiB.
-const maxDirty = 64
+const maxDirty = 128
 
 // dirtyBlock is a block whose newest bytes are in memory only. It holds a
 // reservation of one slot, so that sealing it never lacks space.

@@ -9,7 +9,7 @@
 //
 // # A sealed file on disk
 //
-// HEXID is the data file: a header (header.go), then slots of 64 KiB. A slot
+// HEXID is the data file: a header (header.go), then slots of 32 KiB. A slot
 // holds the ciphertext of one block and nothing else; the block's nonce and tag
 // stand in the map. So slots are whole filesystem blocks, can be punched out
 // one by one, and a block put back from an older day fails to authenticate.

@@ -12,7 +12,7 @@ import (
 	"mcfs/crypt"
 )
 
-// File is one sealed file: a sparse array of 64 KiB blocks, each a hole (zeros),
+// File is one sealed file: a sparse array of 32 KiB blocks, each a hole (zeros),
 // stored, or absent. Methods may be called by several goroutines at once;
 // a ReadAt sees a WriteAt that returned before it began. Some recently written
 // blocks may be held in memory (a bounded number over all files) until they are
@@ -170,20 +170,13 @@ func (f *File) Close() error {
 
 func (f *File) closedError() error { return fmt.Errorf("sealed file %s: %w", f.id, fs.ErrClosed) }
 
-// seal encrypts a block and writes it to slot n. It touches nothing of the
-// file's state, so that no lock is needed.
+// seal is sealRun of one block.
 func (f *File) seal(plain []byte, i int64, n uint32) (entry, error) {
-	buf := sealedPool.Get().(*sealedBuf)
-	defer sealedPool.Put(buf)
-	sealed := f.sealer.SealBlock(buf[:0], plain, uint64(i), n)
-	e := entry{slot: n, n: uint32(len(plain))}
-	copy(e.nonce[:], sealed)
-	copy(e.tag[:], sealed[nonceSize+len(plain):])
-	body := sealed[nonceSize : nonceSize+len(plain)]
-	if _, err := f.s.sys.pwrite("data.write", f.data, body, f.slotOffset(n)); err != nil {
-		return entry{}, fmt.Errorf("write block %d of %s: %w", i, f.id, diskError(err))
+	list, err := f.sealRun(make([]entry, 0, 1), plain, i, n)
+	if err != nil {
+		return entry{}, err
 	}
-	return e, nil
+	return list[0], nil
 }
 
 // unseal reads block i, all e.n bytes of it, into dst, whose capacity suffices.

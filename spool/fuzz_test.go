@@ -50,7 +50,7 @@ func someTable() table {
 	t := newTable()
 	t.setAbsent(3, 900, func(int64, entry) {})
 	for i := int64(0); i < 600; i += 1 + i%3 {
-		t.put(i, entry{slot: uint32(i*7) % 1000, n: uint32(1 + i*100), nonce: [12]byte{1}, tag: [16]byte{2}})
+		t.put(i, entry{slot: uint32(i*7) % 1000, n: uint32(1+i*100) % bs, nonce: [12]byte{1}, tag: [16]byte{2}})
 	}
 	t.cut(899, 10)
 	t.cut(300, 5)

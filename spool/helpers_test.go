@@ -12,10 +12,12 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+
+	"mcfs/crypt"
 )
 
 // bs is the length of a block, in bytes.
-const bs = 64 << 10
+const bs = crypt.BlockSize
 
 var testKey = bytes.Repeat([]byte{7}, 32)
 

@@ -34,6 +34,16 @@ func (f *File) readTable(t *table, dirty map[int64]*dirtyBlock, size int64, p []
 	for done := 0; done < want; {
 		at := off + int64(done)
 		i, from := at/crypt.BlockSize, int(at%crypt.BlockSize)
+		if from == 0 {
+			if run := runAt(t, dirty, i, want-done); run != nil {
+				n := len(run) * crypt.BlockSize
+				if err := f.unsealRun(p[done:done+n], i, run); err != nil {
+					return 0, err
+				}
+				done += n
+				continue
+			}
+		}
 		out := p[done:min(want, done+crypt.BlockSize-from)]
 		if b := dirty[i]; b != nil {
 			copy(out, b.buf[from:])

@@ -17,7 +17,7 @@ import (
 //	…  size of the file, uvarint; then runs until the end
 //
 // A run is its kind, the first block and the number of blocks (uvarints), and
-// for runStored per block: slot (zigzag, from the one after the last), 64 KiB
+// for runStored per block: slot (zigzag, from the one after the last), 32 KiB
 // minus its length, nonce, tag; for runEvicted the slots. For runCut the second
 // number is not of blocks but of bytes that count.
 type record struct {

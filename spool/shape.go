@@ -209,11 +209,12 @@ func (f *File) fillBlock(part []byte, i int64) error {
 	if err != nil {
 		return err
 	}
-	e, err := f.sealRetry(part[:n], i, taken[0])
+	sealed, err := f.sealRetry(nil, part[:n], i, taken[0])
 	if err != nil {
 		f.returnSlots(taken)
 		return err
 	}
+	e := sealed[0]
 	f.use()
 	f.mu.Lock()
 	defer f.mu.Unlock()

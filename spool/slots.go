@@ -13,12 +13,12 @@ const (
 	inMapFile  // a fast record does: kill -9 would bring it back
 	onMedium   // a full one does: so would a power cut
 	diskUnit   = 4 << 10
-	maxIdle    = 16 // free slots kept with their disk space, for the next write
+	maxIdle    = 32 // free slots kept with their disk space, for the next write
 	slotSize   = crypt.BlockSize
 	unitsASlot = slotSize / diskUnit
 )
 
-// slot is one place of 64 KiB in the data file.
+// slot is one place of 32 KiB in the data file.
 type slot struct {
 	refs    uint32 // the table's, frozen views', a writer's
 	units   uint8  // of 4 KiB that it occupies on disk

@@ -94,33 +94,33 @@ func (w *writer) sealWhole() error {
 	if err != nil {
 		return err
 	}
-	for k, n := range taken {
-		i := w.lo + int64(k)
-		part, _ := w.block(i)
-		e, err := w.f.sealRetry(part, i, n)
+	for k := 0; k < len(taken); {
+		n := neighbours(taken[k:])
+		from := (w.lo+int64(k))*crypt.BlockSize - w.off
+		w.entries, err = w.f.sealRetry(w.entries, w.p[from:from+int64(n)*crypt.BlockSize], w.lo+int64(k), taken[k])
 		if err != nil {
 			w.f.returnSlots(taken)
 			return err
 		}
-		w.entries = append(w.entries, e)
+		k += n
 	}
 	return nil
 }
 
-// sealRetry is seal, once more after others' blocks were made absent if the disk is full.
+// sealRetry is sealRun, once more after others' blocks were made absent if the disk is full.
 // The caller holds no lock.
-func (f *File) sealRetry(plain []byte, i int64, n uint32) (entry, error) {
-	e, err := f.seal(plain, i, n)
+func (f *File) sealRetry(list []entry, plain []byte, i int64, n uint32) ([]entry, error) {
+	more, err := f.sealRun(list, plain, i, n)
 	if err == nil || !errors.Is(err, ErrFull) {
-		return e, err
+		return more, err
 	}
 	f.s.reclaiming.Lock()
 	freed := f.s.reclaim(f.s.batch())
 	f.s.reclaiming.Unlock()
 	if freed == 0 {
-		return e, err
+		return more, err
 	}
-	return f.seal(plain, i, n)
+	return f.sealRun(list, plain, i, n)
 }
 
 func (f *File) takeSlots(n int64) ([]uint32, error) {
@@ -134,7 +134,7 @@ func (f *File) takeSlots(n int64) ([]uint32, error) {
 	for k := range list {
 		list[k] = f.slots.take()
 	}
-	return list, nil
+	return inOrder(list), nil
 }
 
 func (f *File) returnSlots(list []uint32) {

@@ -11,7 +11,7 @@ import (
 )
 
 const (
-	block     = 64 << 10 // of the spool
+	block     = 32 << 10 // of the spool
 	usualSize = 6 * block
 	bigSize   = 9 << 20 // more than an upload's part
 )

@@ -8,8 +8,8 @@ import (
 
 const (
 	// minGet and maxGet bound a GET of the read-ahead, in blocks: 128 KiB to 8 MiB.
-	minGet = 2
-	maxGet = 128
+	minGet = 128 << 10 / blockSize
+	maxGet = 8 << 20 / blockSize
 	// reorder is how far from the expected offset a read may be, in bytes, and
 	// still count as the kernel's parallel read-ahead, which comes in any order.
 	reorder = 4 << 20

@@ -1,0 +1,112 @@
+package spool
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+
+	"mcfs/crypt"
+)
+
+// maxRun is how many blocks in neighbouring slots are written, or read, by one call of
+// the system: the 128 KiB of a request of the kernel's.
+const maxRun = 128 << 10 / crypt.BlockSize
+
+// runBuf has room for the ciphertext of a run, a nonce before it and a tag after it. A
+// block is sealed and opened where it lies: its nonce and its tag stand on bytes of its
+// neighbours for that long.
+type runBuf [nonceSize + maxRun*crypt.BlockSize + tagSize]byte
+
+var runPool = sync.Pool{New: func() any { return new(runBuf) }}
+
+// sealRun seals blocks i, i+1, …, of which only the last may be short, into slots n,
+// n+1, …, and appends their entries to list. It touches nothing of the file's state,
+// so that no lock is needed. After an error some of it may be in the slots.
+func (f *File) sealRun(list []entry, plain []byte, i int64, n uint32) ([]entry, error) {
+	buf := runPool.Get().(*runBuf)
+	defer runPool.Put(buf)
+	first := len(list)
+	for at := 0; at < len(plain); at += crypt.BlockSize {
+		k := len(list) - first
+		part := plain[at:min(len(plain), at+crypt.BlockSize)]
+		before := [nonceSize]byte(buf[at:])
+		sealed := f.sealer.SealBlock(buf[:at], part, uint64(i)+uint64(k), n+uint32(k))[at:]
+		e := entry{slot: n + uint32(k), n: uint32(len(part))}
+		copy(e.nonce[:], sealed)
+		copy(e.tag[:], sealed[nonceSize+len(part):])
+		copy(buf[at:], before[:])
+		list = append(list, e)
+	}
+	if _, err := f.s.sys.pwrite("data.write", f.data, buf[nonceSize:nonceSize+len(plain)], f.slotOffset(n)); err != nil {
+		return list[:first], fmt.Errorf("write block %d of %s: %w", i, f.id, diskError(err))
+	}
+	return list, nil
+}
+
+// neighbours is how many of the slots, from the first on, make a run.
+func neighbours(list []uint32) int {
+	n := 1
+	for n < min(len(list), maxRun) && list[n] == list[n-1]+1 {
+		n++
+	}
+	return n
+}
+
+// runAt finds the run of whole stored blocks that begins with block i, in memory no
+// newer ones, and in at most room bytes; empty if there are not even two.
+func runAt(t *table, dirty map[int64]*dirtyBlock, i int64, room int) []entry {
+	most := min(room/crypt.BlockSize, maxRun)
+	if most < 2 {
+		return nil
+	}
+	list := make([]entry, 0, maxRun)
+	for k := range most {
+		e, ok := t.get(i + int64(k))
+		if !ok || dirty[i+int64(k)] != nil || e.n != crypt.BlockSize || t.valid(i+int64(k)) != crypt.BlockSize || k > 0 && e.slot != list[k-1].slot+1 {
+			break
+		}
+		list = append(list, e)
+	}
+	if len(list) < 2 {
+		return nil
+	}
+	return list
+}
+
+// unsealRun reads a run, from block i on, into out, which is as long. After an error out is zeros.
+func (f *File) unsealRun(out []byte, i int64, list []entry) (err error) {
+	buf := runPool.Get().(*runBuf)
+	defer runPool.Put(buf)
+	defer func() {
+		if err != nil {
+			clear(out)
+			err = fmt.Errorf("read block %d of %s: %w", i, f.id, err)
+		}
+	}()
+	if err := f.s.readFull("data.read", f.data, buf[nonceSize:nonceSize+len(out)], f.slotOffset(list[0].slot)); err != nil {
+		return err
+	}
+	for k, e := range list {
+		at := k * crypt.BlockSize
+		end := at + nonceSize + crypt.BlockSize
+		after := [tagSize]byte(buf[end:])
+		copy(buf[at:], e.nonce[:])
+		copy(buf[end:], e.tag[:])
+		part := out[at : at : at+crypt.BlockSize]
+		opened, err := f.sealer.OpenBlock(part, buf[at:end+tagSize], uint64(i)+uint64(k), e.slot)
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrCorrupt, err)
+		}
+		if &opened[0] != &out[at] { // it always fits; should it ever not, the bytes still get there
+			copy(out[at:], opened)
+		}
+		copy(buf[end:], after[:])
+	}
+	return nil
+}
+
+// inOrder sorts slots that were taken, so that neighbours stand beside each other.
+func inOrder(list []uint32) []uint32 {
+	slices.Sort(list)
+	return list
+}
