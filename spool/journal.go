@@ -158,6 +158,7 @@ func checkLengths(tx *bolt.Tx) error {
 	defer file.Close()
 	pageSize := tx.DB().Info().PageSize
 	high := int(tx.Size()) / pageSize
+	tree := newBranches()
 	for id := 2; id < high; {
 		p, err := tx.Page(id)
 		if err != nil {
@@ -170,12 +171,12 @@ func checkLengths(tx *bolt.Tx) error {
 		if p.OverflowCount < 0 || p.OverflowCount >= high-id {
 			return fmt.Errorf("%w: page %d of %d says that %d more belong to it", ErrCorrupt, id, high, p.OverflowCount)
 		}
-		if err := checkPage(file, id, p.OverflowCount+1, pageSize); err != nil {
+		if err := checkPage(file, id, p.OverflowCount+1, pageSize, tree); err != nil {
 			return err
 		}
 		id += p.OverflowCount + 1
 	}
-	return nil
+	return tree.check()
 }
 
 // walk reads every key and value. Damaged pages can form a circle: it gives up

@@ -23,13 +23,58 @@ const (
 // pointers of what it reads, in a goroutine of its own, and in copies that it
 // makes of buckets: one that leads astray ends the program, at once or when the
 // collector finds it.
-func checkPage(file *os.File, id, pages, pageSize int) error {
+func checkPage(file *os.File, id, pages, pageSize int, tree *branches) error {
 	p := make([]byte, pages*pageSize)
 	if _, err := file.ReadAt(p, int64(id)*int64(pageSize)); err != nil {
 		return err
 	}
 	if err := checkElements(p); err != nil {
 		return fmt.Errorf("%w: page %d: %w", ErrCorrupt, id, err)
+	}
+	tree.add(uint64(id), p)
+	return nil
+}
+
+// branches is what branches say of the first keys of their children, and what these
+// are. bbolt writes both at once, and finds a child's place in its branch by that key:
+// where they differ, it frees a page that is in use.
+type branches struct {
+	first map[uint64]string // by page
+	said  map[uint64]string // by child
+}
+
+func newBranches() *branches {
+	return &branches{first: map[uint64]string{}, said: map[uint64]string{}}
+}
+
+// add notes a page whose elements were checked.
+func (t *branches) add(id uint64, p []byte) {
+	flags, count := binary.NativeEndian.Uint16(p[8:]), int(binary.NativeEndian.Uint16(p[10:]))
+	for i := range count {
+		at := pageHead + i*pageElement
+		field := func(k int) int { return int(binary.NativeEndian.Uint32(p[at+4*k:])) }
+		var key string
+		switch flags {
+		case branchPage:
+			key = string(p[at+field(0):][:field(1)])
+			t.said[binary.NativeEndian.Uint64(p[at+8:])] = key
+		case leafPage:
+			key = string(p[at+field(1):][:field(2)])
+		}
+		if i == 0 {
+			t.first[id] = key
+		}
+		if flags != branchPage {
+			return
+		}
+	}
+}
+
+func (t *branches) check() error {
+	for child, key := range t.said {
+		if first, ok := t.first[child]; !ok || first != key {
+			return fmt.Errorf("%w: page %d does not begin with the key that its branch gives", ErrCorrupt, child)
+		}
 	}
 	return nil
 }

@@ -89,6 +89,9 @@ func TestTamperingFoundMeanwhile(t *testing.T) {
 	r := o.reader(t, Config{Memory: 1}, cache)
 	other := r.NewStream()
 	o.check(t, other, blockSize, blockSize)
+	for leftOf(r).used > 0 { // not from memory again
+		time.Sleep(time.Millisecond)
+	}
 	o.st.set(func() {
 		o.st.body = func(_ int, rg store.Range, b io.ReadCloser) io.ReadCloser {
 			return &changed{ReadCloser: b, at: rg.Offset, bad: blockSize + 5}
