@@ -85,11 +85,17 @@ var operations = []operation{
 		}},
 	{name: "Head", method: "Head", hit: "HeadObject", prepare: putOld,
 		call: func(c *storeCase, s store.Store) error { return c.head(s) }},
-	// Once a request was answered, PUT, GET and HEAD go a shorter way.
+	// Once a request was answered, PUT, GET, HEAD and DELETE go a shorter way.
 	{name: "PutShort", method: "Put", hit: "PutObject", prepare: putOld, warm: true, after: "k=new",
 		call: func(c *storeCase, s store.Store) error { return c.put(s, store.Condition{}) }},
 	{name: "PutMatchShort", method: "Put", hit: "PutObject", prepare: putOld, warm: true, after: "k=new", echo: "cond",
 		call: func(c *storeCase, s store.Store) error { return c.put(s, store.Condition{IfMatch: c.old.ETag}) }},
+	{name: "DeleteShort", method: "Delete", hit: "DeleteObject", prepare: putOld, warm: true, after: "nothing",
+		call: func(c *storeCase, s store.Store) error { return s.Delete(c.ctx, "k", store.Condition{}) }},
+	{name: "DeleteMatchShort", method: "Delete", hit: "DeleteObject", prepare: putOld, warm: true, after: "nothing",
+		call: func(c *storeCase, s store.Store) error {
+			return s.Delete(c.ctx, "k", store.Condition{IfMatch: c.old.ETag})
+		}},
 	{name: "GetShort", method: "Get", hit: "GetObject", prepare: putOld, warm: true,
 		call: func(c *storeCase, s store.Store) error { return c.get(s, store.Range{}, oldBytes) }},
 	{name: "HeadShort", method: "Head", hit: "HeadObject", prepare: putOld, warm: true,

@@ -24,7 +24,7 @@ package faults
 //     break. What they say stands in their headers.
 //   - HEAD has no body to name what is missing. After a 404 a GET is asked, and
 //     the HEAD repeated where the GET finds something.
-//   - PUT, GET and HEAD of a store that has had an answer go a shorter way first,
+//   - PUT, GET, HEAD and DELETE of a store that has had an answer go a shorter way first,
 //     and what fails there is asked for by the SDK. Their connection is an old one,
 //     and net/http itself tries another where an old one breaks.
 //   - Get cannot tell an object that was cut short or altered on its way without
@@ -32,41 +32,41 @@ package faults
 //     TestRead.
 
 const storeWrites = `
-                                  | Put     PutNone PutMatch Begin   PutPart Complete CompleteNone Abort   Delete  DeleteMatch PutShort PutMatchShort
-latency                           | ok1     ok1     ok1      ok1     ok1     ok1      ok1          ok1     ok1     ok1         ok1      ok1
-reset in the request's header     | ok2     ok2     ok2      down1   ok2     ok2      ok2          ok2     ok2     ok2         ok2      ok2
-reset in every request's header   | down3   down3   down3    down1   down3   down3    down3        down3   down3   down3       down4    down4
-reset in the request's body       | ok2     ok2     ok2      down1   ok2     ok2      ok2          ok2     ok2     ok2         ok2      ok2
-reset in every request's body     | down3   down3   down3    down1   down3   down3    down3        down3   down3   down3       down4    down4
-reset in the answer's header      | ok2     cond2+  cond2+   down1+  ok2     ok2      ok2          ok2     ok2     ok2         ok2      cond2+
-reset in every answer's header    | down3+  down3+  down3+   down1+  down3+  down3+   down3+       down3+  down3+  down3+      down4+   down4+
-reset in the answer's body        | ok1     ok1     ok1      down1+  ok1     ok2      ok2          ok1     ok1     ok1         ok1      ok1
-reset in every answer's body      | ok1     ok1     ok1      down1+  ok1     down3+   down3+       ok1     ok1     ok1         ok1      ok1
-request's body garbled            | sum1    sum1    sum1     ok1     sum1    sum1     sum1         ok1     ok1     ok1         ok2      ok2
-answer garbled                    | ok1     ok1     ok1      down1+  ok1     down1+   down1+       ok1     ok1     ok1         ok1      ok1
-answer cut short                  | ok1     ok1     ok1      down1+  ok1     down1+   down1+       ok1     ok1     ok1         ok1      ok1
-web page instead of an answer     | ok2     ok2     ok2      down1   ok2     ok2      ok2          ok2     ok2     ok2         ok2      ok2
-silence before the request        | down1   down1   down1    down1   down1   down1    down1        down1   down1   down1       down1    down1
-silence in the request's body     | down1   down1   down1    down1   down1   down1    down1        down1   down1   down1       down1    down1
-silence instead of an answer      | down1+  down1+  down1+   down1+  down1+  down1+   down1+       down1+  down1+  down1+      down1+   down1+
-silence after the answer's header | ok1     ok1     ok1      down1+  ok1     down1+   down1+       ok1     ok1     ok1         ok1      ok1
-name unknown                      | down    down    down     down    down    down     down         down    down    down        down     down
-name server silent                | down    down    down     down    down    down     down         down    down    down        down     down
-connection refused                | down    down    down     down    down    down     down         down    down    down        down     down
-server mute                       | down    down    down     down    down    down     down         down    down    down        down     down
-500                               | ok2     ok2     ok2      down1   ok2     ok2      ok2          ok2     ok2     ok2         ok2      ok2
-500 always                        | down3   down3   down3    down1   down3   down3    down3        down3   down3   down3       down4    down4
-200 with an error in it           | ok2     ok2     ok2      down1   ok2     ok2      ok2          ok2     ok2     ok2         ok2      ok2
-503 SlowDown                      | ok2     ok2     ok2      down1   ok2     ok2      ok2          ok2     ok2     ok2         ok2      ok2
-503 SlowDown always               | down3   down3   down3    down1   down3   down3    down3        down3   down3   down3       down4    down4
-429                               | ok2     ok2     ok2      down1   ok2     ok2      ok2          ok2     ok2     ok2         ok2      ok2
-429 always                        | down3   down3   down3    down1   down3   down3    down3        down3   down3   down3       down4    down4
-403                               | deny1   deny1   deny1    deny1   deny1   deny1    deny1        deny1   deny1   deny1       ok2      ok2
-credentials expired               | deny1   deny1   deny1    deny1   deny1   deny1    deny1        deny1   deny1   deny1       deny2    deny2
-404 of a proxy                    | ok2     ok2     ok2      down1   ok2     ok2      ok2          ok2     ok2     ok2         ok2      ok2
-404 of the bucket                 | bucket1 bucket1 bucket1  bucket1 bucket1 bucket1  bucket1      bucket1 bucket1 bucket1     ok2      ok2
-409                               | busy1   busy1   busy1    busy1   busy1   busy1    busy1        busy1   busy1   busy1       ok2      ok2
-412                               | cond1   cond1   cond1    cond1   cond1   cond1    cond1        cond1   cond1   cond1       cond1    cond1
+                                  | Put     PutNone PutMatch Begin   PutPart Complete CompleteNone Abort   Delete  DeleteMatch PutShort PutMatchShort DeleteShort DeleteMatchShort
+latency                           | ok1     ok1     ok1      ok1     ok1     ok1      ok1          ok1     ok1     ok1         ok1      ok1           ok1         ok1
+reset in the request's header     | ok2     ok2     ok2      down1   ok2     ok2      ok2          ok2     ok2     ok2         ok2      ok2           ok2         ok2
+reset in every request's header   | down3   down3   down3    down1   down3   down3    down3        down3   down3   down3       down4    down4         down4       down4
+reset in the request's body       | ok2     ok2     ok2      down1   ok2     ok2      ok2          ok2     ok2     ok2         ok2      ok2           ok2         ok2
+reset in every request's body     | down3   down3   down3    down1   down3   down3    down3        down3   down3   down3       down4    down4         down4       down4
+reset in the answer's header      | ok2     cond2+  cond2+   down1+  ok2     ok2      ok2          ok2     ok2     ok2         ok2      cond2+        ok2         ok2
+reset in every answer's header    | down3+  down3+  down3+   down1+  down3+  down3+   down3+       down3+  down3+  down3+      down4+   down4+        down4+      down4+
+reset in the answer's body        | ok1     ok1     ok1      down1+  ok1     ok2      ok2          ok1     ok1     ok1         ok1      ok1           ok1         ok1
+reset in every answer's body      | ok1     ok1     ok1      down1+  ok1     down3+   down3+       ok1     ok1     ok1         ok1      ok1           ok1         ok1
+request's body garbled            | sum1    sum1    sum1     ok1     sum1    sum1     sum1         ok1     ok1     ok1         ok2      ok2           ok1         ok1
+answer garbled                    | ok1     ok1     ok1      down1+  ok1     down1+   down1+       ok1     ok1     ok1         ok1      ok1           ok1         ok1
+answer cut short                  | ok1     ok1     ok1      down1+  ok1     down1+   down1+       ok1     ok1     ok1         ok1      ok1           ok1         ok1
+web page instead of an answer     | ok2     ok2     ok2      down1   ok2     ok2      ok2          ok2     ok2     ok2         ok2      ok2           ok2         ok2
+silence before the request        | down1   down1   down1    down1   down1   down1    down1        down1   down1   down1       down1    down1         down1       down1
+silence in the request's body     | down1   down1   down1    down1   down1   down1    down1        down1   down1   down1       down1    down1         down1       down1
+silence instead of an answer      | down1+  down1+  down1+   down1+  down1+  down1+   down1+       down1+  down1+  down1+      down1+   down1+        down1+      down1+
+silence after the answer's header | ok1     ok1     ok1      down1+  ok1     down1+   down1+       ok1     ok1     ok1         ok1      ok1           ok1         ok1
+name unknown                      | down    down    down     down    down    down     down         down    down    down        down     down          down        down
+name server silent                | down    down    down     down    down    down     down         down    down    down        down     down          down        down
+connection refused                | down    down    down     down    down    down     down         down    down    down        down     down          down        down
+server mute                       | down    down    down     down    down    down     down         down    down    down        down     down          down        down
+500                               | ok2     ok2     ok2      down1   ok2     ok2      ok2          ok2     ok2     ok2         ok2      ok2           ok2         ok2
+500 always                        | down3   down3   down3    down1   down3   down3    down3        down3   down3   down3       down4    down4         down4       down4
+200 with an error in it           | ok2     ok2     ok2      down1   ok2     ok2      ok2          ok2     ok2     ok2         ok2      ok2           ok2         ok2
+503 SlowDown                      | ok2     ok2     ok2      down1   ok2     ok2      ok2          ok2     ok2     ok2         ok2      ok2           ok2         ok2
+503 SlowDown always               | down3   down3   down3    down1   down3   down3    down3        down3   down3   down3       down4    down4         down4       down4
+429                               | ok2     ok2     ok2      down1   ok2     ok2      ok2          ok2     ok2     ok2         ok2      ok2           ok2         ok2
+429 always                        | down3   down3   down3    down1   down3   down3    down3        down3   down3   down3       down4    down4         down4       down4
+403                               | deny1   deny1   deny1    deny1   deny1   deny1    deny1        deny1   deny1   deny1       ok2      ok2           ok2         ok2
+credentials expired               | deny1   deny1   deny1    deny1   deny1   deny1    deny1        deny1   deny1   deny1       deny2    deny2         deny2       deny2
+404 of a proxy                    | ok2     ok2     ok2      down1   ok2     ok2      ok2          ok2     ok2     ok2         ok2      ok2           ok2         ok2
+404 of the bucket                 | bucket1 bucket1 bucket1  bucket1 bucket1 bucket1  bucket1      bucket1 bucket1 bucket1     ok2      ok2           ok2         ok2
+409                               | busy1   busy1   busy1    busy1   busy1   busy1    busy1        busy1   busy1   busy1       ok2      ok2           ok2         ok2
+412                               | cond1   cond1   cond1    cond1   cond1   cond1    cond1        cond1   cond1   cond1       cond1    cond1         cond1       cond1
 `
 
 const storeReads = `

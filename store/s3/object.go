@@ -246,9 +246,11 @@ func (s *Store) Delete(ctx context.Context, key string, cond store.Condition) er
 }
 
 func (s *Store) deleteObject(ctx context.Context, key, ifMatch string) error {
-	_, err := s.client.DeleteObject(ctx, &awss3.DeleteObjectInput{
-		Bucket: &s.o.Bucket, Key: s.name(key), IfMatch: opt(ifMatch), RequestPayer: s.payer(),
-	})
+	in := &awss3.DeleteObjectInput{Bucket: &s.o.Bucket, Key: s.name(key), IfMatch: opt(ifMatch), RequestPayer: s.payer()}
+	err := s.direct.remove(ctx, in)
+	if errors.Is(err, errElsewhere) {
+		_, err = s.client.DeleteObject(ctx, in, s.direct.learn(*in.Key))
+	}
 	return err
 }
 
