@@ -12,9 +12,8 @@ import (
 // background. It never blocks on the network, and costs one comparison where
 // nothing is due.
 //
-// The rule: part k (from 0) is due when part k+2 ends at or below high, so that
-// at least two whole parts stay behind; but part 0 waits for Finish, except in
-// CBC. At most Concurrency parts of an upload are frozen and not yet
+// The rule: part k (from 0) is due when part k+2 has begun, so that the last two
+// stay behind, of which one is whole; but part 0 waits for Finish, except in CBC. At most Concurrency parts of an upload are frozen and not yet
 // acknowledged; what is due beyond them is frozen by a later Advance, or sent by
 // Finish. A Freeze that fails ends eager sending, not the upload.
 func (u *Upload) Advance(high int64) {
@@ -84,7 +83,7 @@ func (u *Upload) setDue() {
 	}
 	due := int64(math.MaxInt64)
 	if u.src != nil && !u.lazy && u.plan == nil && !u.phase.ended() && u.next+2 < maxParts && u.frozenParts < u.e.c.Concurrency {
-		due = u.layout.end(u.next + 2)
+		due = u.layout.end(u.next+1) + 1
 	}
 	u.due.Store(due)
 }

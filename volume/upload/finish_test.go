@@ -216,7 +216,7 @@ func TestAdvanceRule(t *testing.T) {
 				high int64
 				want int // parts from first on
 			}{
-				{0, 0}, {int64(first+3)*testPart - 1, 0}, {int64(first+3) * testPart, 1}, {int64(first+4)*testPart + 5, 2},
+				{0, 0}, {int64(first+2) * testPart, 0}, {int64(first+2)*testPart + 1, 1}, {int64(first+3)*testPart + 5, 2},
 				{20 * testPart, 4}, // the window: Concurrency
 			} {
 				u.Advance(c.high)
