@@ -222,7 +222,7 @@ func (s scenario) told(at strike, f fault, inStore map[string]outcome) string {
 	change := inStore["PutShort"].word
 	switch {
 	case at.op == "DeleteObject":
-		change = inStore["Delete"].word
+		change = inStore["DeleteShort"].word
 	case s.name == "save large": // what makes an object of parts shows no shorter way
 		change = inStore["Put"].word
 	}
