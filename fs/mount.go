@@ -153,7 +153,7 @@ func (s *Server) serve() {
 
 func (s *Server) waitMount(ctx context.Context) error {
 	ready := make(chan error, 1)
-	go func() { ready <- s.fuse.WaitMount() }() // ends with the mount at the latest
+	go func() { ready <- answers(s.fuse) }() // ends with the mount at the latest
 	select {
 	case err := <-ready:
 		return err

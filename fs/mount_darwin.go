@@ -54,6 +54,9 @@ func (w wholeAttributes) SetXAttr(cancel <-chan struct{}, in *fuse.SetXAttrIn, n
 	return w.RawFileSystem.SetXAttr(cancel, in, name, value)
 }
 
+// answers waits for macFUSE, which mounts behind.
+func answers(s *fuse.Server) error { return s.WaitMount() }
+
 func afterMount(string, *slog.Logger) {}
 
 // detach ends a busy mount by force: macOS knows no lazy unmount.

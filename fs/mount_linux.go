@@ -38,6 +38,13 @@ func platformOptions(m *fuse.MountOptions) {
 
 func platformFS(raw fuse.RawFileSystem) fuse.RawFileSystem { return raw }
 
+// answers returns when the mount answers: that it does since mount(2) returned and
+// the kernel was given its options. It does not do what WaitMount would, which opens
+// a file of the mount from this very process: a kill -9 at that moment leaves a thread
+// that waits in the kernel for an answer from itself, keeps the mount open, and dies
+// no more, nor does any who waits on the mount.
+func answers(*fuse.Server) error { return nil }
+
 // afterMount lifts the read-ahead above the kernel's default for FUSE, 128 KiB.
 // Only root may, and it is no more than a gain.
 func afterMount(mountpoint string, log *slog.Logger) {

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -48,6 +49,10 @@ func serveVolume(args []string) {
 	check(err)
 	vo := volume.Options{Store: st, Keeper: keeper, Spool: sp, Log: log, Mode: crypt.CTR}
 	mo := Options{AllowOther: os.Geteuid() == 0, FsName: testSource, Log: log}
+	seen := &lines{}
+	if slices.Contains(args, "tell requests") {
+		mo.Debug, mo.Log = true, slog.New(slog.NewTextHandler(seen, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
 	if slices.Contains(args, "believe for an hour") {
 		mo.EntryTimeout, mo.AttrTimeout, vo.Fresh = time.Hour, time.Hour, 100*time.Millisecond
 	}
@@ -55,6 +60,7 @@ func serveVolume(args []string) {
 	check(err)
 	s, err := Mount(ctx, mountpoint, v, mo)
 	check(err)
+	say(event{What: "requests", Text: seen.String()})
 	_, err = Mount(ctx, mountpoint, v, Options{Log: log})
 	say(event{What: "second mount", Text: fmt.Sprint(err)})
 	say(event{What: "mounted"})
@@ -77,6 +83,39 @@ func serveVolume(args []string) {
 	check(v.Close(limited))
 	check(sp.Close())
 	check(st.Close())
+}
+
+// lines is a log that can be read while it is written.
+type lines struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// TestMountingAsksNothingOfItself: who opens something in a mount of its own, and is
+// killed before it has answered itself, leaves a mount that hangs for ever.
+func TestMountingAsksNothingOfItself(t *testing.T) {
+	d, _ := startVolume(t, "tell requests")
+	told := d.await(t, "the requests of mounting", func(e event) bool { return e.What == "requests" }).Text
+	if !strings.Contains(told, "INIT") {
+		t.Fatalf("no request is told of: %s", told)
+	}
+	for _, line := range strings.Split(told, "\n") {
+		if strings.Contains(line, "rx ") && !strings.Contains(line, ": INIT ") {
+			t.Errorf("mounting made a request: %s", line)
+		}
+	}
 }
 
 func detachedCode(err error) int {
