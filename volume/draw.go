@@ -193,7 +193,14 @@ func (v *Volume) condemnDrawn(n *Node, cause error) {
 // vacate takes the version from its old name. Where a draft by that name waits
 // to be committed, that is left to it: the name is never missing from the store.
 func (v *Volume) vacate(ctx context.Context, c *change) error {
-	heir := v.bequeath(c)
+	gone, err := v.removedBefore(ctx, c)
+	if err != nil {
+		return err
+	}
+	var heir *Node
+	if !gone {
+		heir = v.bequeath(c)
+	}
 	if heir == nil {
 		return v.removeObject(ctx, c.ver, c.Path, nil)
 	}
@@ -204,6 +211,16 @@ func (v *Volume) vacate(ctx context.Context, c *change) error {
 		return errors.Join(errEngaged, err)
 	}
 	return nil
+}
+
+// removedBefore says that an earlier try of a draw, before a kill or a lost answer, has
+// removed the version: to replace what is not there would look like another machine's doing.
+func (v *Volume) removedBefore(ctx context.Context, c *change) (bool, error) {
+	if !c.again && c.tries == 0 {
+		return false, nil
+	}
+	info, _, err := v.find(ctx, c.ver, c.Path)
+	return err == nil && info.Key == "", err
 }
 
 // bequeath makes the version that which the draft waiting at its name replaces,

@@ -343,6 +343,37 @@ func TestKillAfterBequest(t *testing.T) {
 	r.truthful()
 }
 
+// TestKillAfterVacating: a draw has removed the version, and the kill came before the
+// journal knew. The draft that waits at the name is committed there all the same, and
+// not as if another machine had been at it.
+func TestKillAfterVacating(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	r.close()
+	r.o.SpoolDurable = true
+	r.open("spool-flaky")
+	r.save("a", []byte("old"))
+	r.sync()
+	f.set(func(op, key string) error {
+		if op == "put" && key == "a" || op == "delete" {
+			return errDown
+		}
+		return nil
+	})
+	r.mustRename("a", "a~", 0)
+	r.save("a", []byte("new"))
+	raw := f.Store
+	for _, key := range []string{"a.settings.json", "a"} { // the requests arrive, and nothing more is noted
+		if err := raw.Delete(t.Context(), key, store.Condition{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.crash(f, "after")
+	r.sync()
+	r.expectObjects("a", "a.settings.json")
+	r.holds("in the end", map[string]string{"a": "new", "a~": "old"})
+	r.truthful()
+}
+
 // TestKillDuringAMoveKeepsAttributes: attributes that were set of a file on its way
 // with its directory are written where it is, though it had arrived there before the kill.
 func TestKillDuringAMoveKeepsAttributes(t *testing.T) {

@@ -82,7 +82,6 @@ func otherRegion(err error) string {
 }
 
 func redirected(err error) bool {
-	var response *smithyhttp.ResponseError
-	return errors.As(err, &response) && response.Response != nil &&
-		(response.HTTPStatusCode() == http.StatusMovedPermanently || response.HTTPStatusCode() == http.StatusTemporaryRedirect)
+	status := statusOf(err)
+	return status == http.StatusMovedPermanently || status == http.StatusTemporaryRedirect
 }

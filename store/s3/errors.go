@@ -147,18 +147,15 @@ func classify(ctx context.Context, err error) (class, said error) {
 		}
 		return store.ErrDenied, cred
 	}
-	var status int
-	var response *smithyhttp.ResponseError
-	if errors.As(err, &response) && response.Response != nil {
-		status = response.HTTPStatusCode()
-	}
 	var api smithy.APIError
+	status := statusOf(err)
 	if errors.As(err, &api) {
 		said := &answer{api, status}
 		if class, ok := byCode[api.ErrorCode()]; ok {
 			return class, said
 		}
-		if toHead(response) {
+		var response *smithyhttp.ResponseError
+		if errors.As(err, &response) && toHead(response) {
 			return byHeadStatus(status), said
 		}
 		return byStatus(status), said
@@ -202,4 +199,13 @@ func code(err error) string {
 // anonymous says that there are no credentials to sign with.
 func anonymous(p aws.CredentialsProvider) bool {
 	return p == nil || aws.IsCredentialsProvider(p, aws.AnonymousCredentials{})
+}
+
+// statusOf is the HTTP status that the server answered with, 0 if it did not.
+func statusOf(err error) int {
+	var response *smithyhttp.ResponseError
+	if errors.As(err, &response) && response.Response != nil {
+		return response.HTTPStatusCode()
+	}
+	return 0
 }

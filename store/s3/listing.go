@@ -76,8 +76,8 @@ func (s *scanner) space() { s.rest = bytes.TrimLeft(s.rest, " \t\r\n") }
 
 func (s *scanner) prolog() {
 	if bytes.HasPrefix(s.rest, []byte("<?xml ")) {
-		_, rest, ok := bytes.Cut(s.rest, []byte("?>"))
-		if s.rest = rest; !ok {
+		head, rest, ok := bytes.Cut(s.rest, []byte("?>"))
+		if s.rest = rest; !ok || !plainText(head) {
 			s.fail()
 		}
 	}
@@ -94,7 +94,7 @@ func (s *scanner) open() (name []byte, ok bool) {
 		return nil, false
 	}
 	end := bytes.IndexByte(s.rest, '>')
-	if end < 0 {
+	if end < 0 || !plainText(s.rest[:end]) {
 		s.fail()
 		return nil, false
 	}
@@ -148,13 +148,21 @@ func (s *scanner) raw() []byte {
 	}
 	raw := s.rest[:end]
 	s.rest = s.rest[end:]
-	for _, c := range raw {
-		if c < ' ' && c != '\n' || c >= 0x7f || c == ']' { // encoding-type url leaves ASCII; "]]>" is an error of XML
-			s.fail()
-			return nil
-		}
+	if !plainText(raw) || bytes.IndexByte(raw, ']') >= 0 { // "]]>" is an error of XML
+		s.fail()
+		return nil
 	}
 	return raw
+}
+
+// plainText: ASCII, which encoding-type url leaves, without what XML does not allow.
+func plainText(b []byte) bool {
+	for _, c := range b {
+		if c < ' ' && c != '\n' || c >= 0x7f {
+			return false
+		}
+	}
+	return true
 }
 
 func (s *scanner) text() string {

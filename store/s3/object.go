@@ -18,7 +18,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	smithy "github.com/aws/smithy-go"
 	"github.com/aws/smithy-go/middleware"
-	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"mcfs/store"
 )
@@ -153,8 +152,7 @@ func (s *Store) getNothing(ctx context.Context, key string, r store.Range, ifMat
 }
 
 func unsatisfiable(err error) bool {
-	var response *smithyhttp.ResponseError
-	return errors.As(err, &response) && response.HTTPStatusCode() == http.StatusRequestedRangeNotSatisfiable
+	return statusOf(err) == http.StatusRequestedRangeNotSatisfiable
 }
 
 func rangeHeader(r store.Range) *string {
@@ -231,7 +229,7 @@ func (s *Store) Delete(ctx context.Context, key string, cond store.Condition) er
 	}
 	err := s.deleteObject(ctx, key, cond.IfMatch)
 	switch {
-	case code(err) == "NoSuchKey":
+	case code(err) == "NoSuchKey" && statusOf(err) == http.StatusNotFound:
 		return nil
 	case cond.IfMatch != "" && code(err) == "NotImplemented":
 		return s.deleteCompared(ctx, key, cond.IfMatch)
