@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"mcfs/e2e/rig"
 )
 
@@ -48,6 +50,11 @@ func plantTree(t *testing.T, dir string, files int) {
 		}
 		if i%200 == 0 {
 			if err := os.Symlink(filepath.Base(name), name+".link"); err != nil {
+				t.Fatal(err)
+			}
+			// Long ago, too: rsync leaves a time alone that is right to the second.
+			ts := []unix.Timespec{unix.NsecToTimespec(at.UnixNano()), unix.NsecToTimespec(at.UnixNano())}
+			if err := unix.UtimesNanoAt(unix.AT_FDCWD, name+".link", ts, unix.AT_SYMLINK_NOFOLLOW); err != nil {
 				t.Fatal(err)
 			}
 		}
