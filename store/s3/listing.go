@@ -74,11 +74,16 @@ func (s *scanner) fail() { s.err, s.rest = errUncommon, nil }
 
 func (s *scanner) space() { s.rest = bytes.TrimLeft(s.rest, " \t\r\n") }
 
+// prologs are those that servers write.
+var prologs = [][]byte{
+	[]byte(`<?xml version="1.0" encoding="UTF-8"?>`), []byte(`<?xml version="1.0" encoding="utf-8"?>`), []byte(`<?xml version="1.0"?>`),
+}
+
 func (s *scanner) prolog() {
-	if bytes.HasPrefix(s.rest, []byte("<?xml ")) {
-		head, rest, ok := bytes.Cut(s.rest, []byte("?>"))
-		if s.rest = rest; !ok || !plainText(head) {
-			s.fail()
+	for _, p := range prologs {
+		if rest, ok := bytes.CutPrefix(s.rest, p); ok {
+			s.rest = rest
+			return
 		}
 	}
 }
@@ -94,7 +99,7 @@ func (s *scanner) open() (name []byte, ok bool) {
 		return nil, false
 	}
 	end := bytes.IndexByte(s.rest, '>')
-	if end < 0 || !plainText(s.rest[:end]) {
+	if end < 0 {
 		s.fail()
 		return nil, false
 	}
@@ -103,12 +108,19 @@ func (s *scanner) open() (name []byte, ok bool) {
 	if plainName(name) {
 		return name, true
 	}
-	name, attributes, ok := bytes.Cut(name, []byte(" "))
-	if !ok || !plainName(name) || bytes.ContainsAny(attributes, "<&") || bytes.HasSuffix(attributes, []byte("/")) {
+	name, attribute, ok := bytes.Cut(name, []byte(" "))
+	if !ok || !plainName(name) || !plainAttribute(attribute) {
 		s.fail()
 		return nil, false
 	}
 	return name, true
+}
+
+// plainAttribute: one, such as the namespace of the outermost element.
+func plainAttribute(b []byte) bool {
+	name, value, ok := bytes.Cut(b, []byte(`="`))
+	value, closed := bytes.CutSuffix(value, []byte(`"`))
+	return ok && closed && plainName(name) && plainText(value) && !bytes.ContainsAny(value, `"<&`)
 }
 
 // plainName: letters and digits only, so neither "<a/>" nor "<!--", nor a prefix.
