@@ -413,35 +413,37 @@ func TestKillDuringAMoveKeepsAttributes(t *testing.T) {
 }
 
 // TestKillDuringACommitInAMovedDirectory: the request that was to replace a file had left
-// and never arrived, and the directory was renamed meanwhile.
+// and never arrived, and the directory was renamed meanwhile, also to a name below
+// which nothing new goes to the store.
 func TestKillDuringACommitInAMovedDirectory(t *testing.T) {
-	r, f := newFlakyRig(t, crypt.CTR)
-	r.close()
-	r.o.SpoolDurable = true
-	r.open("spool-flaky")
-	r.mkdir("d")
-	r.mkdir("d/sub")
-	r.save("d/sub/a", []byte("old"))
-	r.sync()
-	f.set(func(op, key string) error {
-		if op == "put" && key == "d/sub/a" {
-			return errDown
-		}
-		return nil
-	})
-	r.save("d/sub/a", []byte("new"))
-	r.await(func(s Status) bool {
-		for _, d := range s.Drafts {
-			if d.Path == "d/sub/a" && d.State == Publishing.String() {
-				return true
-			}
-		}
-		return false
-	})
-	r.mustRename("d", "e", 0)
-	r.crash(f, "after")
-	r.sync()
-	r.holds("in the end", map[string]string{"e/sub/a": "new"})
-	r.truthful()
-	r.expectObjects("e/", "e/sub/", "e/sub/a", "e/sub/a.settings.json")
+	for _, to := range []string{"e", "e~"} {
+		t.Run(to, func(t *testing.T) {
+			r, f := newFlakyRig(t, crypt.CTR)
+			r.close()
+			r.o.SpoolDurable = true
+			r.open("spool-flaky")
+			r.mkdir("d")
+			r.mkdir("d/sub")
+			r.save("d/sub/a", []byte("old"))
+			r.sync()
+			f.set(func(op, key string) error {
+				if op == "put" && key == "d/sub/a" {
+					return errDown
+				}
+				return nil
+			})
+			r.save("d/sub/a", []byte("new"))
+			r.await(func(s Status) bool {
+				return slices.ContainsFunc(s.Drafts, func(d DraftStatus) bool { return d.Path == "d/sub/a" && d.State == Publishing.String() })
+			})
+			r.mustRename("d", to, 0)
+			r.crash(f, "after")
+			r.sync()
+			r.holds("after the kill", map[string]string{to + "/sub/a": "new"})
+			r.truthful()
+			r.expectObjects(to+"/", to+"/sub/", to+"/sub/a", to+"/sub/a.settings.json")
+			r.cold()
+			r.holds("elsewhere", map[string]string{to + "/sub/a": "new"})
+		})
+	}
 }
