@@ -75,7 +75,7 @@ func (v *Volume) giveWay(n *Node, a *attempt, cause error) {
 		// The version that this machine knows, under another ETag: no conflict.
 		a.replaces.moved(a.path, info.ETag, a.replaces.sidecar())
 		v.retryLater(n, a, cause)
-	case !vanished && a.stepBack(info):
+	case !vanished && (a.stepBack(info) || v.replaceOwn(a, info)):
 		v.retryLater(n, a, cause)
 	case n.complete(a):
 		v.conflict(n, a)

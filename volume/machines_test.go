@@ -475,3 +475,24 @@ func TestConflictName(t *testing.T) {
 		}
 	}
 }
+
+// TestOwnVersionIsNoConflict: what a commit finds in its way is this machine's own, though
+// it did not know that it was to replace it. That is nobody else's doing.
+func TestOwnVersionIsNoConflict(t *testing.T) {
+	r := newRig(t, crypt.CTR)
+	r.save("a", []byte("one"))
+	n := r.node("a")
+	h := r.openFile("a", os.O_RDWR|os.O_TRUNC)
+	n.lock()
+	n.replaces = nil
+	n.unlock()
+	r.write(h, []byte("two"), 0)
+	if err := h.Flush(t.Context(), nil); err != nil {
+		t.Errorf("close: %v", err)
+	}
+	h.Release()
+	r.sync()
+	r.expectObjects("a", "a.settings.json")
+	r.holds("in the end", map[string]string{"a": "two"})
+	r.truthful()
+}

@@ -105,6 +105,7 @@ type Volume struct {
 	doubts   map[*Node]time.Time // descriptions to be compared with the store, and when
 	doubted  chan struct{}       // one waiting token: there are some
 	begins   begun
+	own      own
 	started  time.Time
 	asides   []aside      // since then, the oldest first
 	finished int64        // bytes of ciphertext committed
