@@ -162,7 +162,6 @@ func (n *Node) Attr(ctx context.Context) (Attr, error) {
 	case Sidecar:
 		return n.sidecarAttr(ctx)
 	}
-	n.awaken(ctx)
 	if a, ok := n.knownAttr(); ok {
 		return a, nil
 	}

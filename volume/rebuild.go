@@ -39,31 +39,8 @@ func (n *Node) revive(ctx context.Context) error {
 	}
 	if err = n.takeStored(e, f, err); err == nil && f.Size() != e.Size {
 		n.v.rejournal(n) // the kill came between a sync of the file and of the journal
-		n.v.mu.Lock()
-		if n.parent != nil {
-			n.v.tell(n.parent, n.name)
-		}
-		n.v.mu.Unlock()
 	}
 	return err
-}
-
-// awaken opens a recovered draft's sealed file for who wants to know its size, which
-// the journal may not have had before a kill. It waits a second at most, and for a
-// while not at all after it has waited in vain: what the journal says is the answer then.
-func (n *Node) awaken(ctx context.Context) {
-	n.lock()
-	asleep := n.stored != nil
-	n.unlock()
-	if !asleep || time.Now().UnixNano() < n.v.keyless.Load() {
-		return
-	}
-	ctx, cancel := context.WithTimeout(ctx, waitKnown)
-	defer cancel()
-	if err := n.revive(ctx); err != nil {
-		n.v.keyless.Store(time.Now().Add(awayFor).UnixNano())
-		n.v.log.Debug("the size of a draft is what the journal says", "path", n.Path(), "cause", err)
-	}
 }
 
 // takeStored makes the sealed file the draft's, if it could be loaded.

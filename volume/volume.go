@@ -109,7 +109,6 @@ type Volume struct {
 	started  time.Time
 	asides   []aside      // since then, the oldest first
 	finished int64        // bytes of ciphertext committed
-	keyless  atomic.Int64 // until then, in nanoseconds since 1970, nobody waits for the keeper who knows something already
 	steps    atomic.Int64 // changes of names, and objects of moved directories, that are done
 	notify   func(dir *Node, name string)
 }
