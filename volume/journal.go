@@ -21,6 +21,7 @@ type record struct {
 	Replaces *versionRecord `json:"replaces,omitempty"`
 	Making   *versionRecord `json:"making,omitempty"`  // a version whose object may have been made
 	Newer    bool           `json:"newer,omitempty"`   // what is promised was written after Making was frozen
+	Older    bool           `json:"older,omitempty"`   // what is promised, and in the spool, was written over before Making was frozen
 	Uploads  []string       `json:"uploads,omitempty"` // multipart uploads to abort after a crash
 	At       string         `json:"at,omitempty"`      // the key of Making and Uploads
 }
@@ -129,6 +130,7 @@ func (v *Volume) entryAs(n *Node, t title) (spool.Entry, error) {
 	if a := n.attempt; a != nil && a.ver != nil && t.state != Lost {
 		r.Making, r.At = a.ver.record(), a.path
 		r.Newer, r.Asked = t.kept > a.gen, r.Asked && t.asked > a.gen
+		r.Older = t.kept < a.gen
 	}
 	data, err := json.Marshal(r)
 	if err != nil {

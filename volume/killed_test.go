@@ -354,12 +354,13 @@ func TestKillAfterVacating(t *testing.T) {
 	r.save("a", []byte("old"))
 	r.sync()
 	f.set(func(op, key string) error {
-		if op == "put" && key == "a" || op == "delete" {
+		if op == "put" && key == "a" || op == "head" && key == "a" || op == "delete" {
 			return errDown
 		}
 		return nil
 	})
 	r.mustRename("a", "a~", 0)
+	r.await(func(s Status) bool { return len(s.Changes) == 1 && s.Changes[0].Failure != nil })
 	r.save("a", []byte("new"))
 	raw := f.Store
 	for _, key := range []string{"a.settings.json", "a"} { // the requests arrive, and nothing more is noted
@@ -446,4 +447,46 @@ func TestKillDuringACommitInAMovedDirectory(t *testing.T) {
 			r.holds("elsewhere", map[string]string{to + "/sub/a": "new"})
 		})
 	}
+}
+
+// TestUnclearWithOlderContent: what the spool has was written over before the content whose
+// object may have arrived. Nobody reads it before that is known, and not afterwards.
+func TestUnclearWithOlderContent(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	h := r.create("a", os.O_TRUNC)
+	r.write(h, []byte("older, and longer"), 0)
+	if err := h.Fsync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r.killAt(f, "put", "a.settings.json", "after", func() {
+		again := r.openFile("a", os.O_RDWR|os.O_TRUNC)
+		r.write(again, []byte("new"), 0)
+		_ = again.Flush(t.Context(), nil)
+		again.Release()
+		h.Release()
+	}, func(op, key string) error {
+		if op == "head" && key == "a" {
+			return errDown
+		}
+		return nil
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if early, err := r.node("a").Open(ctx, os.O_RDONLY, nil); err == nil {
+		early.Release()
+		t.Error("it can be opened before it is known what it holds")
+	}
+	f.set(nil)
+	r.until(func() error {
+		h, err := r.node("a").Open(t.Context(), os.O_RDONLY, nil)
+		if err == nil {
+			h.Release()
+		}
+		return err
+	})
+	if got := string(r.load("a")); got != "new" {
+		t.Errorf("it holds %q", got)
+	}
+	r.sync()
+	r.truthful()
 }

@@ -22,7 +22,7 @@ func (v *Volume) beginSettling(drafts []*kept) {
 			k.node.replaces = k.making
 		}
 		k.node.settling = true
-		if !k.Promised {
+		if !k.Promised || k.Older { // else the spool has what Making has, or what is newer
 			k.node.unclear = make(chan struct{})
 		}
 		v.background(func() { v.settleMaking(k) })
