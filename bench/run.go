@@ -15,7 +15,7 @@ import (
 )
 
 // runLimit ends a run that hangs.
-const runLimit = 8 * time.Minute
+const runLimit = 15 * time.Minute
 
 // opener mounts a contender's file system on a bucket.
 type opener func(ctx context.Context, bucket string) (*peers.Mount, error)
