@@ -68,7 +68,7 @@ func (v *Volume) settleMaking(k *kept) {
 		v.background(func() { v.removeEntry(k.ID) })
 	default:
 		n.lock()
-		if n.state == Queued && v.staysLocal(n, drawn) {
+		if n.state == Queued && v.local.match(v.path(n), mkstemp) {
 			n.state = Local
 		}
 		n.unlock()
@@ -157,7 +157,7 @@ func (v *Volume) resumeNewer(n *Node, r record, ver *version) {
 		n.committed = 1 // only what was written since this mount began is newer
 	}
 	switch {
-	case v.staysLocal(n, drawn):
+	case v.local.match(v.path(n), mkstemp):
 		n.state, n.asked = Local, 0
 	case n.gen > 1 && n.asked <= 1 && n.state == Queued && !r.Asked && !drawn:
 		n.state, n.asked = Writing, 0
@@ -169,13 +169,6 @@ func (v *Volume) resumeNewer(n *Node, r record, ver *version) {
 	if due {
 		v.startAttempt(n)
 	}
-}
-
-// staysLocal says whether a draft by a local-only name is kept from the store. It is not
-// where a version of it stands there: that came along with a directory which got such
-// a name, and is not to be all that others see. v.mu is held and n locked.
-func (v *Volume) staysLocal(n *Node, drawn bool) bool {
-	return (drawn || n.replaces == nil) && v.local.match(v.path(n), mkstemp)
 }
 
 // publishRecovered publishes the sidecar of an object that arrived, unless it has one.
