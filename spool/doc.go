@@ -14,7 +14,8 @@
 // stand in the map. So slots are whole filesystem blocks, can be punched out
 // one by one, and a block put back from an older day fails to authenticate.
 //
-// HEXID.map is the map: a log of sealed records (record.go), each a change of
+// HEXID.map is the map, which a file has from its first Sync on (before it is
+// empty on disk, and its header says so): a log of sealed records (record.go), each a change of
 // the table that says for every block whether it is a hole, absent, or in which
 // slot (table.go). The log is compacted by writing a new one beside it.
 //

@@ -2,7 +2,6 @@ package spool
 
 import (
 	"fmt"
-	"slices"
 	"sync"
 
 	"mcfs/crypt"
@@ -103,10 +102,4 @@ func (f *File) unsealRun(out []byte, i int64, list []entry) (err error) {
 		copy(buf[end:], after[:])
 	}
 	return nil
-}
-
-// inOrder sorts slots that were taken, so that neighbours stand beside each other.
-func inOrder(list []uint32) []uint32 {
-	slices.Sort(list)
-	return list
 }

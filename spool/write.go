@@ -3,6 +3,7 @@ package spool
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"mcfs/crypt"
 )
@@ -134,7 +135,8 @@ func (f *File) takeSlots(n int64) ([]uint32, error) {
 	for k := range list {
 		list[k] = f.slots.take()
 	}
-	return inOrder(list), nil
+	slices.Sort(list) // so that neighbours stand beside each other
+	return list, nil
 }
 
 func (f *File) returnSlots(list []uint32) {

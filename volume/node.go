@@ -53,7 +53,7 @@ type Node struct {
 	attempt  *attempt      // the commit under way
 	paused   bool          // no commit may begin: the name is about to change
 	settling bool          // nor may one while it is not known whether the last mount's has arrived
-	unclear  chan struct{} // closed when that is known, of what nobody was promised; nil: its content is clear
+	unclear  chan struct{} // closed when that is known, of what nobody was promised, or has older content; nil: its content is clear
 	local    bool          // a directory or symlink that the journal keeps alone, for its name is local-only
 	keptID   spool.ID      // under which it does; zero: not yet
 	queued   int           // changes of names that concern this node and are not finished
