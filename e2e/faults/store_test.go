@@ -126,6 +126,9 @@ func strikeStore(t *testing.T, server *s3test.Server, f fault, o operation) outc
 	now := c.look()
 	got := outcome{word: storeWord(err), requests: proxy.Count(o.hit), effect: err != nil && now != before}
 	t.Logf("%v after %v: %v", got, took, err)
+	for _, r := range proxy.Requests() {
+		t.Logf("%s: HTTP %d after %v", r.Op, r.Status, r.Took)
+	}
 	if took > slack {
 		t.Errorf("took %v", took)
 	}
