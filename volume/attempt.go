@@ -62,7 +62,7 @@ func (v *Volume) send(n *Node, a *attempt) error {
 	v.mu.Lock()
 	a.stage = stored
 	a.ver.arrived(res.ETag, res.Modified)
-	v.own.note(a.ver)
+	v.own.put(a.path, a.ver)
 	v.mu.Unlock()
 	a.storedAt = time.Now()
 	return nil

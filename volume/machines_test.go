@@ -496,3 +496,57 @@ func TestOwnVersionIsNoConflict(t *testing.T) {
 	r.holds("in the end", map[string]string{"a": "two"})
 	r.truthful()
 }
+
+// TestOwnVersionMovedElsewhere: what a commit finds in its way was saved on this machine,
+// under another name, and another machine has moved it here. That is the other's save.
+func TestOwnVersionMovedElsewhere(t *testing.T) {
+	a, b, _ := newPair(t)
+	a.save("a.txt", []byte("precious"))
+	a.save("b.txt", []byte("old"))
+	h := a.openFile("b.txt", os.O_RDWR|os.O_TRUNC)
+	a.write(h, []byte("new"), 0)
+	if err := b.rename("a.txt", "b.txt", 0); err != nil {
+		t.Fatal(err)
+	}
+	b.sync()
+	if err := h.Flush(t.Context(), nil); !errors.Is(err, ErrStale) {
+		t.Errorf("close gave %v, want ErrStale", err)
+	}
+	h.Release()
+	settled(a, b)
+	for _, r := range []*rig{a, b} {
+		r.reads("b.txt", "precious")
+		if got := string(r.beside("b.txt")); got != "new" {
+			t.Errorf("the conflict reads %q", got)
+		}
+	}
+}
+
+// TestOwnVersionPutBack: what a commit finds in its way was saved on this machine under
+// this name, but replaced since; another machine had moved it away, and has moved it back.
+func TestOwnVersionPutBack(t *testing.T) {
+	a, b, _ := newPair(t)
+	a.save("b.txt", []byte("precious"))
+	if err := b.rename("b.txt", "a.txt", 0); err != nil {
+		t.Fatal(err)
+	}
+	b.sync()
+	a.save("b.txt", []byte("old"))
+	h := a.openFile("b.txt", os.O_RDWR|os.O_TRUNC)
+	a.write(h, []byte("new"), 0)
+	if err := b.rename("a.txt", "b.txt", 0); err != nil {
+		t.Fatal(err)
+	}
+	b.sync()
+	if err := h.Flush(t.Context(), nil); !errors.Is(err, ErrStale) {
+		t.Errorf("close gave %v, want ErrStale", err)
+	}
+	h.Release()
+	settled(a, b)
+	for _, r := range []*rig{a, b} {
+		r.reads("b.txt", "precious")
+		if got := string(r.beside("b.txt")); got != "new" {
+			t.Errorf("the conflict reads %q", got)
+		}
+	}
+}

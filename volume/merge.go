@@ -125,9 +125,10 @@ func (v *Volume) expireAbove(n *Node) {
 
 // detach takes a name away because another machine did; open handles go on.
 func (v *Volume) detach(d, c *Node) {
-	delete(d.dir.children, c.name)
-	c.gone, c.stale = true, true
 	name := c.name
+	delete(d.dir.children, name)
+	c.gone, c.stale = true, true
+	v.own.leave(join(v.path(d), name))
 	v.tell(d, name)
 	if c.kind == File {
 		v.background(c.forgetCache)

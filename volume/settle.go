@@ -45,7 +45,7 @@ func (v *Volume) settleMaking(k *kept) {
 	defer v.signal()
 	v.seq.finish(k.ticket)
 	n.settling = false
-	v.own.note(k.making) // which may arrive still
+	v.own.put(k.At, k.making) // which may arrive still
 	if n.unclear != nil {
 		close(n.unclear)
 		n.unclear = nil
