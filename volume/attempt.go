@@ -173,11 +173,15 @@ func (v *Volume) withdraw(ctx context.Context, n *Node, a *attempt) error {
 	if a.replaces == nil || a.withdrew {
 		return nil
 	}
-	side := a.replaces.sidecar()
-	if key, etag := a.replaces.place(); key != a.path || etag == "" || side.etag == "" && !a.replaces.hasSidecar() {
+	side := a.replaces.sidecar().etag
+	key, etag := a.replaces.place()
+	if etag == "" || side == "" && !a.replaces.hasSidecar() {
 		return nil
 	}
-	err := v.deleteSidecar(ctx, a.replaces, a.path, side.etag, func(there *foundSidecar) error {
+	if key != a.path {
+		side = "" // the move of a directory has brought it here, and made its sidecar anew
+	}
+	err := v.deleteSidecar(ctx, a.replaces, a.path, side, func(there *foundSidecar) error {
 		v.inherit(n, a, there)
 		return nil
 	})

@@ -150,8 +150,7 @@ func (v *Volume) copyObject(ctx context.Context, c *change) error {
 		}
 		c.source = c.ver.at(c.Path)
 		c.source.etag = info.ETag
-		// After a crash nobody knows whether what is replaced got its sidecar.
-		if side := c.replacedSidecar(); side != "" || c.again && c.replaces != nil && c.replaces.hasSidecar() {
+		if side, wanted := c.replacedSidecar(); wanted {
 			if err := v.deleteSidecar(ctx, c.replaces, c.To, side, nil); err != nil {
 				return err
 			}
@@ -246,14 +245,17 @@ func (c *change) onTarget() store.Condition {
 	return store.Condition{IfNone: true}
 }
 
-func (c *change) replacedSidecar() string {
+// replacedSidecar is the ETag of the target's sidecar. It is not known after a
+// crash, nor where the move of a directory has brought the target to its name.
+func (c *change) replacedSidecar() (etag string, wanted bool) {
 	if c.replaces == nil {
-		return ""
+		return "", false
 	}
-	if key, _ := c.replaces.place(); key != c.To {
-		return ""
+	if key, _ := c.replaces.place(); key == c.To {
+		etag = c.replaces.sidecar().etag
+		return etag, etag != "" || c.again && c.replaces.hasSidecar()
 	}
-	return c.replaces.sidecar().etag
+	return "", c.replaces.hasSidecar()
 }
 
 // judgeCopy looks at the target of a copy that was refused. Neither done nor an

@@ -255,6 +255,34 @@ var renameCases = []struct {
 		objects: []string{"a/", "a/new", "a/new.settings.json", "b/", "b/a", "b/a.settings.json", "c/", "c/b", "c/b.settings.json"},
 	},
 	{
+		name:   "a symlink over a file of a directory that is being moved, and away again",
+		before: func(r *rig) { r.mkdir("d"); r.save("d/f", []byte("old")); r.symlink("l", "target") },
+		act: func(r *rig) {
+			r.mustRename("d", "e", 0)
+			r.mustRename("l", "e/f", 0)
+			r.remove("e/f")
+		},
+		after:   map[string]string{"d": "", "e/f": "", "l": ""},
+		objects: []string{"e/"},
+	},
+	{
+		name: "files over those of a directory that is being moved",
+		before: func(r *rig) {
+			r.mkdir("d")
+			r.save("d/f", []byte("old"))
+			r.save("d/g", []byte("old, too"))
+			r.save("l", []byte("new"))
+			r.put("m", []byte("newer"))
+		},
+		act: func(r *rig) {
+			r.mustRename("d", "e", 0)
+			r.mustRename("l", "e/f", 0)
+			r.mustRename("m", "e/g", 0)
+		},
+		after:   map[string]string{"d": "", "e/f": "new", "l": "", "e/g": "newer"},
+		objects: []string{"e/", "e/f", "e/f.settings.json", "e/g", "e/g.settings.json"},
+	},
+	{
 		name:    "a draft over a committed file",
 		before:  func(r *rig) { r.save("f", []byte("old")); r.put(".f.Ab3dEf", []byte("new")) },
 		act:     func(r *rig) { r.mustRename(".f.Ab3dEf", "f", 0) },

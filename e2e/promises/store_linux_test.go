@@ -5,7 +5,9 @@ import (
 	"crypto/cipher"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -57,6 +59,41 @@ func TestPromise3SidecarTellsTheTruth(t *testing.T) {
 	}
 	m.Unmount()
 	r.Proof()
+}
+
+// TestPromise3InAMovedDirectory renames over files of a directory whose own move is
+// still to be done in S3: where they stand then, their sidecars go first, too.
+func TestPromise3InAMovedDirectory(t *testing.T) {
+	rig.Need(t, "bash")
+	r := rig.New(t, rig.Settings{"mount.durability": `"spool"`, "upload.timeout": `"20s"`})
+	m := r.Mount("a")
+	m.Shell(`mkdir d; for f in f g h; do echo "old $f" >d/$f; done; ln -s x link; echo new >new`)
+	r.Settle(time.Minute, []string{"d/", "d/f", "d/g", "d/h", "new"}, "link")
+
+	gate, replaced := make(chan struct{}), make(chan string, 100)
+	r.S3.Proxy.Hook(func(q s3test.Request) s3test.Fault {
+		if q.Method == http.MethodGet || q.Method == http.MethodHead {
+			return s3test.Fault{}
+		}
+		key := strings.TrimPrefix(q.Path, "/"+r.S3.Bucket+"/")
+		name := strings.TrimPrefix(key, rig.Prefix+"e/")
+		visible := slices.Contains([]string{"PutObject", "CopyObject", "CompleteMultipartUpload"}, q.Op)
+		if _, there := r.Find(key); there && visible && len(name) == 1 {
+			if _, there = r.Find(key + rig.SidecarSuffix); there {
+				t.Errorf("%s of %s comes before the sidecar of what it replaces is gone", q.Op, key)
+			}
+			replaced <- name
+		}
+		return s3test.Fault{Gate: gate}
+	})
+	m.Shell(`mv d e; mv link e/f; mv new e/g; echo draft >draft; mv draft e/h`)
+	close(gate)
+	r.Settle(time.Minute, []string{"e/", "e/g", "e/h"}, "e/f")
+	m.Unmount()
+	r.Proof()
+	if len(replaced) < 3 {
+		t.Errorf("of three files %d were replaced where S3 has them", len(replaced))
+	}
 }
 
 // truth is what the sidecar makes of the object, if both stayed while one looked.
