@@ -117,13 +117,19 @@ func (v *Volume) isClosing() bool {
 
 // hold and unhold count the handles.
 func (n *Node) hold(h *Handle) {
-	n.v.unidle(n)
 	n.lock()
-	defer n.unlock()
 	n.opens++
 	if h.writable() {
 		n.writers++
 	}
+	n.unlock()
+	n.v.unidle(n)
+}
+
+func (n *Node) isOpen() bool {
+	n.lock()
+	defer n.unlock()
+	return n.opens > 0
 }
 
 func (n *Node) unhold(h *Handle) {

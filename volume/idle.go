@@ -18,16 +18,18 @@ func (v *Volume) unidle(n *Node) {
 }
 
 // toIdle keeps a file that nobody has open any more, with its descriptor, key
-// and cached blocks, and lets the oldest such go.
+// and cached blocks, and lets the oldest such go, and those without a name.
 func (v *Volume) toIdle(n *Node) {
 	v.mu.Lock()
-	delete(v.opened, n)
-	if n.onIdle {
+	if n.isOpen() { // again, by now
 		v.mu.Unlock()
 		return
 	}
-	n.onIdle = true
-	v.idle = append(v.idle, n)
+	delete(v.opened, n)
+	if !n.onIdle {
+		n.onIdle = true
+		v.idle = append(v.idle, n)
+	}
 	var old []*Node
 	for len(v.idle) > maxIdle {
 		old = append(old, v.idle[0])
