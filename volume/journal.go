@@ -22,6 +22,7 @@ type record struct {
 	Making   *versionRecord `json:"making,omitempty"`  // a version whose object may have been made
 	Newer    bool           `json:"newer,omitempty"`   // what is promised was written after Making was frozen
 	Older    bool           `json:"older,omitempty"`   // what is promised, and in the spool, was written over before Making was frozen
+	Loose    bool           `json:"loose,omitempty"`   // Making ends under its name, from which a rename to a local-only name draws the file
 	Uploads  []string       `json:"uploads,omitempty"` // multipart uploads to abort after a crash
 	At       string         `json:"at,omitempty"`      // the key of Making and Uploads
 }
@@ -109,6 +110,7 @@ type title struct {
 	state       State
 	asked, kept uint64
 	replaces    *version
+	drawn       bool
 }
 
 // entryAs describes the node's draft as it will be under another title; v.mu is held and n locked.
@@ -131,6 +133,7 @@ func (v *Volume) entryAs(n *Node, t title) (spool.Entry, error) {
 		r.Making, r.At = a.ver.record(), a.path
 		r.Newer, r.Asked = t.kept > a.gen, r.Asked && t.asked > a.gen
 		r.Older = t.kept < a.gen
+		r.Loose = t.drawn || v.drawsAway(n, a.ver)
 	}
 	data, err := json.Marshal(r)
 	if err != nil {

@@ -84,7 +84,10 @@ func (v *Volume) entitle(p *passage) error {
 	if n.state == Clean && p.fate != drawn {
 		return nil
 	}
-	t := title{path: p.newPath, state: n.state, asked: n.asked, kept: max(n.kept, n.promisable()), replaces: p.replaces}
+	t := title{
+		path: p.newPath, state: n.state, asked: n.asked, kept: max(n.kept, n.promisable()), replaces: p.replaces,
+		drawn: p.fate == drawn,
+	}
 	for _, e := range n.titleEvents(p.local, p.fate) {
 		to, err := t.state.next(e)
 		if err != nil {

@@ -68,8 +68,8 @@ func (v *Volume) settleMaking(k *kept) {
 		v.background(func() { v.removeEntry(k.ID) })
 	default:
 		n.lock()
-		if n.state == Queued && v.local.match(v.path(n), mkstemp) {
-			n.state = Local
+		if n.state == Queued && (drawn || k.Loose) && v.local.match(v.path(n), mkstemp) {
+			n.state = Local // else a directory of that name has brought it here, and it goes on
 		}
 		n.unlock()
 		v.resume(n)
@@ -157,7 +157,7 @@ func (v *Volume) resumeNewer(n *Node, r record, ver *version) {
 		n.committed = 1 // only what was written since this mount began is newer
 	}
 	switch {
-	case v.local.match(v.path(n), mkstemp):
+	case (drawn || r.Loose) && v.local.match(v.path(n), mkstemp):
 		n.state, n.asked = Local, 0
 	case n.gen > 1 && n.asked <= 1 && n.state == Queued && !r.Asked && !drawn:
 		n.state, n.asked = Writing, 0
