@@ -85,6 +85,7 @@ type draftState struct {
 	openers int
 
 	lostSize int64 // of a Lost draft that this mount could not open
+	resized  bool  // its sealed file turned out to have another size than the journal, which stat has told
 }
 
 // lock guards the content. Whoever holds it finds a draft, an empty one where there is none.
@@ -112,7 +113,7 @@ func (d *draftState) empty() bool {
 		d.stored == nil && !d.blank && d.file == nil && d.blankID == spool.ID{} && d.wrapped == nil && d.keyID == "" && d.fresh.Plain == nil && d.fresh.Wrapped == nil && d.fresh.KeyID == "" &&
 		d.due == nil && d.keeping == 0 && d.taken == 0 && d.slain == 0 && d.up == nil && !d.eager && !d.starting && d.high == 0 && !d.promised && d.kept == 0 && d.uploads == nil &&
 		d.displaced == 0 && !d.estranged && !d.ordinary &&
-		d.reader == nil && d.miss == nil && d.opens == 0 && d.writers == 0 && d.quiet.IsZero() && d.opening == nil && d.lostSize == 0
+		d.reader == nil && d.miss == nil && d.opens == 0 && d.writers == 0 && d.quiet.IsZero() && d.opening == nil && d.lostSize == 0 && !d.resized
 }
 
 // known says that stat can be answered; n is locked, as in all that follows.

@@ -93,7 +93,11 @@ func (n *Node) Open(ctx context.Context, flags int, by Process) (*Handle, error)
 	case trunc:
 		err = n.truncate(ctx, h, 0)
 	case h.readable():
-		err = n.prepareIfNeeded(ctx)
+		if err = n.prepareIfNeeded(ctx); err == nil && n.turnedOut() {
+			// The kernel looks the name up again; with the size that it was told it would
+			// cut the content short, or give zeros behind its end.
+			err = fmt.Errorf("open %s: its size has only just become known: %w", n.Path(), ErrStale)
+		}
 	}
 	if err != nil {
 		n.unhold(h)

@@ -294,7 +294,13 @@ func TestKillBetweenFileAndJournal(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.open("one")
+	if _, err := r.node("a").Open(t.Context(), os.O_RDONLY, nil); !errors.Is(err, ErrStale) {
+		t.Errorf("stat has told the journal's size, and open gives %v, want ErrStale", err)
+	}
 	text := r.load("a")
+	if a, err := r.node("a").Attr(t.Context()); err != nil || a.Size != int64(len(text)) {
+		t.Errorf("%d bytes are read, and the size is %d, %v", len(text), a.Size, err)
+	}
 	if err := r.v.Root().Fsync(); err != nil {
 		t.Fatal(err)
 	}

@@ -38,9 +38,21 @@ func (n *Node) revive(ctx context.Context) error {
 		return fmt.Errorf("draft of %s: %w", e.Path, errorsIO(err)) // the disk may answer the next time
 	}
 	if err = n.takeStored(e, f, err); err == nil && f.Size() != e.Size {
-		n.v.rejournal(n) // the kill came between a sync of the file and of the journal
+		n.lock()
+		n.resized = true // the kill came between a sync of the file and of the journal
+		n.unlock()
+		n.v.rejournal(n)
 	}
 	return err
+}
+
+// turnedOut says, once, that the size which stat has told until now was the journal's.
+func (n *Node) turnedOut() bool {
+	n.lock()
+	defer n.unlock()
+	resized := n.resized
+	n.resized = false
+	return resized
 }
 
 // takeStored makes the sealed file the draft's, if it could be loaded.

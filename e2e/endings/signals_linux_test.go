@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -210,4 +211,41 @@ func TestSuspend(t *testing.T) {
 	}
 	m.Unmount()
 	r.Proof()
+}
+
+// TestKillBetweenFileAndJournal: a sealed file was synced, and the journal was not any
+// more. The kernel was told the journal's size; a program that reads the file gets
+// all of it nevertheless, no less, and no zeros behind its end.
+func TestKillBetweenFileAndJournal(t *testing.T) {
+	rig.Need(t, "bash", "stat", "cat", "truncate")
+	for _, then := range []string{`echo "and more" >>f~`, `truncate -s 3 f~`} {
+		t.Run(then, func(t *testing.T) {
+			r := rig.New(t, nil)
+			m := r.Mount("a")
+			m.Shell(`echo content >f~`)
+			journal := filepath.Join(r.Spool("a"), "journal.db")
+			before, err := os.ReadFile(journal)
+			if err != nil {
+				t.Fatal(err)
+			}
+			m.Shell(then)
+			want := m.Shell(`cat f~`)
+			m.Kill()
+			m.Bury()
+			if err := os.WriteFile(journal, before, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			m = m.Again()
+			if got := m.Shell(`stat -c %s f~`); got != "8\n" {
+				t.Errorf("the journal says that it has %q bytes", got)
+			}
+			if got := m.Shell(`cat f~`); got != want {
+				t.Errorf("it reads as %q, not %q", got, want)
+			}
+			if got := m.Shell(`stat -c %s f~`); got != fmt.Sprintln(len(want)) {
+				t.Errorf("%d bytes were read, and stat says %q", len(want), got)
+			}
+			m.Unmount()
+		})
+	}
 }
