@@ -173,7 +173,6 @@ func (w *world) again() {
 func (w *world) after() {
 	w.doubt()
 	s := w.show()
-	s.early = true
 	w.settleNames(s)
 	w.demand("right after the mount", s)
 	interrupted := w.sync()

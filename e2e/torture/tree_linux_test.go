@@ -158,9 +158,6 @@ type found struct {
 // snapshot is what the mount shows, by path.
 type snapshot struct {
 	all map[string]found
-	// early: it was taken right after the mount. What nobody was promised may still
-	// be shown there with the size that the journal has of it.
-	early bool
 }
 
 // below lists the names in a directory of the snapshot.
@@ -201,7 +198,7 @@ func (s snapshot) compare(p string, n *node, count *int) *broken {
 		return nil
 	case got.err != nil:
 		return no("cannot be read: %v", got.err)
-	case n.kind == file && got.size != int64(len(got.text)) && !(s.early && len(n.content.states) > 1):
+	case n.kind == file && got.size != int64(len(got.text)):
 		return no("its size is said to be %d, and %d bytes can be read", got.size, len(got.text))
 	case got.kind != n.kind:
 		return no("is of kind %c, not %c", got.kind, n.kind)
@@ -213,7 +210,7 @@ func (s snapshot) compare(p string, n *node, count *int) *broken {
 			return no("%s", err)
 		}
 	}
-	if n.kind == file && !holds(n.content.states, got.text) && !(s.early && n.cutShort(got.text)) {
+	if n.kind == file && !holds(n.content.states, got.text) {
 		return no("holds %s; a crash may leave %s", brief(got.text), briefs(n.content.states))
 	}
 	if n.kind == dir {
@@ -264,13 +261,6 @@ func holds(states [][]byte, text []byte) bool {
 		}
 	}
 	return false
-}
-
-// cutShort says whether text is one of the states that a crash may leave, with the size of another.
-func (n *node) cutShort(text []byte) bool {
-	states := n.content.states
-	sized := slices.ContainsFunc(states, func(s []byte) bool { return len(s) == len(text) })
-	return sized && slices.ContainsFunc(states, func(s []byte) bool { return bytes.HasPrefix(s, text) })
 }
 
 // between says whether got is after to some point, and before from there on.
