@@ -127,15 +127,15 @@ func (v *Volume) refresh(ctx context.Context, d *Node, name string) error {
 	}
 }
 
-// listInstead counts the single look-ups of names that are known, in a directory
-// too large for one page: when as many were made as a listing has pages, all of
-// it is listed (somebody looks at one after the other). It says whether a whole
-// listing is under way; v.mu is held.
-func (v *Volume) listInstead(d *Node, known bool) bool {
+// listInstead counts the single look-ups of names that are there, known before or
+// found by it, in a directory too large for one page: when as many were made as a
+// listing has pages, all of it is listed (somebody looks at one after the other).
+// It says whether a whole listing is under way; v.mu is held.
+func (v *Volume) listInstead(d *Node, there bool) bool {
 	f := d.dir.flight
-	if f == nil && known {
+	if f == nil && there {
 		d.dir.probes++
-		const few, perPage = 16, store.MaxPage / 2 // a file has two keys
+		const few, perPage = 8, store.MaxPage / 2 // a file has two keys
 		if d.dir.probes > few+len(d.dir.children)/perPage {
 			f = v.takeOff(d, false)
 		}
@@ -369,7 +369,11 @@ func (v *Volume) probeOnce(ctx context.Context, d *Node, name string) (settled b
 		clear(d.dir.fresh)
 	}
 	d.dir.fresh[name] = begun
+	before := d.dir.children[name]
 	v.mergeName(d, name, names[name], begun)
+	if c := d.dir.children[name]; before == nil && c != nil && !c.localLocked() {
+		v.listInstead(d, true)
+	}
 	return true, nil
 }
 

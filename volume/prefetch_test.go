@@ -2,6 +2,7 @@ package volume
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -19,6 +20,14 @@ type far struct {
 	mu        sync.Mutex
 	now, peak int
 	asked     map[string]int
+	lists     int
+}
+
+func (f *far) List(ctx context.Context, prefix, delimiter, token string, limit int) (store.Page, error) {
+	f.mu.Lock()
+	f.lists++
+	f.mu.Unlock()
+	return f.Store.List(ctx, prefix, delimiter, token, limit)
 }
 
 func (f *far) Get(ctx context.Context, key string, r store.Range, ifMatch string) (io.ReadCloser, store.Info, error) {
@@ -34,6 +43,12 @@ func (f *far) Get(ctx context.Context, key string, r store.Range, ifMatch string
 		f.mu.Unlock()
 	}
 	return f.Store.Get(ctx, key, r, ifMatch)
+}
+
+func (f *far) listings() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.lists
 }
 
 // TestWalkWithoutListing looks at one file after the other by name, as rsync does at
@@ -81,5 +96,58 @@ func TestWalkWithoutListing(t *testing.T) {
 		}
 		f.mu.Unlock()
 		r.close()
+	}
+}
+
+// TestWalkThroughALargeDirectory does the same where one page of a listing is not
+// enough: a few names are looked up by themselves, then all are listed at once. Names
+// that are not there, as of files to be made, have nothing listed but themselves.
+func TestWalkThroughALargeDirectory(t *testing.T) {
+	const files, few = 600, 8
+	r := newRig(t, crypt.CTR)
+	r.mkdir("d")
+	for i := range files {
+		r.save(fmt.Sprintf("d/f%03d", i), []byte("text"))
+	}
+	r.close()
+	f := &far{Store: r.store, asked: make(map[string]int)}
+	r.o.Store, r.o.Fresh = f, time.Minute
+	r.open("cold")
+	d := r.node("d")
+	for i := range 3 * few {
+		if _, err := d.Lookup(t.Context(), fmt.Sprintf("g%03d", i)); !errors.Is(err, ErrNotExist) {
+			t.Errorf("a name that is not there: %v", err)
+		}
+	}
+	listed := func() bool {
+		r.v.mu.Lock()
+		defer r.v.mu.Unlock()
+		return !d.dir.listedAt.IsZero()
+	}
+	before := f.listings()
+	if before > 3+3*few {
+		t.Errorf("%d names that are not there took %d listings", 3*few, before)
+	}
+	for i := range files {
+		name := fmt.Sprintf("f%03d", i)
+		c, err := d.Lookup(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a, err := c.Attr(t.Context()); err != nil || a.Size != 4 {
+			t.Errorf("%s has %d bytes, %v", name, a.Size, err)
+		}
+		if i == few+1 {
+			for deadline := time.Now().Add(10 * time.Second); !listed() && time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+			}
+		}
+	}
+	if took := f.listings() - before; took > few+6 {
+		t.Errorf("%d files took %d listings", files, took)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.peak <= 4 {
+		t.Errorf("%d descriptions were asked for at once", f.peak)
 	}
 }
