@@ -495,3 +495,36 @@ func TestUnclearWithOlderContent(t *testing.T) {
 	r.sync()
 	r.truthful()
 }
+
+// TestKillAfterRemovalWithAttributes: what was set of a file's attributes waits to be
+// written, and does not bring the file back when that was removed before a kill.
+func TestKillAfterRemovalWithAttributes(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	r.save("a", []byte("content"))
+	r.sync()
+	if err := r.node("a").SetXattr(t.Context(), "user.note", []byte("set"), false, false); err != nil {
+		t.Fatal(err)
+	}
+	f.set(func(op, key string) error {
+		if op == "delete" {
+			return errDown
+		}
+		return nil
+	})
+	r.mustRename("a", "a~", 0)
+	r.await(func(s Status) bool { return slices.ContainsFunc(s.Changes, func(c ChangeStatus) bool { return c.Failure != nil }) })
+	r.remove("a~")
+	after := filepath.Join(r.home, "after")
+	if err := os.Mkdir(after, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	journal, err := os.ReadFile(filepath.Join(r.spoolDir(), "journal.db")) // at once, not as crash does; nothing else matters
+	if err := errors.Join(err, os.WriteFile(filepath.Join(after, "journal.db"), journal, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	r.throwAway(f)
+	r.openCopy(f, "after", nil)
+	r.holds("after the kill", map[string]string{"a": "", "a~": ""})
+	r.sync()
+	r.expectObjects()
+}

@@ -140,12 +140,13 @@ type move struct {
 	passages []*passage // one; two of an exchange
 	changes  []*change  // in the order in which they are to be done
 	dropped  []spool.ID // journal entries that end with it
+	ended    []uint64   // queued changes of attributes that end with it
 	undone   *change    // an opposite one that has not begun: both come to nothing
 }
 
 // durable says whether there is anything to journal.
 func (m *move) durable() bool {
-	return len(m.changes) > 0 || len(m.dropped) > 0 || m.undone != nil
+	return len(m.changes) > 0 || len(m.dropped) > 0 || len(m.ended) > 0 || m.undone != nil
 }
 
 // planRename works out what a rename means for the store; names is held.
@@ -188,8 +189,16 @@ func (v *Volume) resumeAll(m *move) {
 	}
 }
 
-// drop has the journal forget what it keeps of a replaced file; v.mu is held.
+// drop has the journal forget what it keeps of a file that is replaced or removed:
+// its draft, and what was set of its attributes, which would bring it back; v.mu is held.
 func (m *move) drop(n *Node) {
+	if n.queued > 0 {
+		for seq, c := range n.v.changes {
+			if c.Op == opAttr && c.node == n {
+				m.ended = append(m.ended, seq)
+			}
+		}
+	}
 	if n.local {
 		m.dropped = append(m.dropped, n.keptID)
 		return
@@ -232,6 +241,11 @@ func (v *Volume) journalMove(m *move) error {
 	return v.journalChanges(m.changes, func(tx *spool.Tx) error {
 		for _, id := range m.dropped {
 			if err := tx.DeleteEntry(id); err != nil {
+				return err
+			}
+		}
+		for _, seq := range m.ended {
+			if err := tx.DeleteChange(seq); err != nil {
 				return err
 			}
 		}
