@@ -1,9 +1,11 @@
 package volume
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -512,7 +514,9 @@ func TestKillAfterRemovalWithAttributes(t *testing.T) {
 		return nil
 	})
 	r.mustRename("a", "a~", 0)
-	r.await(func(s Status) bool { return slices.ContainsFunc(s.Changes, func(c ChangeStatus) bool { return c.Failure != nil }) })
+	r.await(func(s Status) bool {
+		return slices.ContainsFunc(s.Changes, func(c ChangeStatus) bool { return c.Failure != nil })
+	})
 	r.remove("a~")
 	after := filepath.Join(r.home, "after")
 	if err := os.Mkdir(after, 0o700); err != nil {
@@ -527,4 +531,93 @@ func TestKillAfterRemovalWithAttributes(t *testing.T) {
 	r.holds("after the kill", map[string]string{"a": "", "a~": ""})
 	r.sync()
 	r.expectObjects()
+}
+
+// held keeps the request that puts an object, until it is let go: as a network and a
+// server do that still have it when its sender is dead.
+type held struct {
+	store.Store
+	key   string
+	begun chan struct{}
+	let   chan struct{}
+}
+
+func (h *held) Put(ctx context.Context, key string, b store.Body, a store.Attributes, c store.Condition) (store.Info, error) {
+	if key != h.key {
+		return h.Store.Put(ctx, key, b, a, c)
+	}
+	text := make([]byte, b.Size)
+	if _, err := io.ReadFull(b, text); err != nil {
+		return store.Info{}, err
+	}
+	b.ReadSeeker = bytes.NewReader(text)
+	close(h.begun)
+	<-h.let
+	_, err := h.Store.Put(context.Background(), key, b, a, c)
+	return store.Info{}, errors.Join(errDown, err) // of which the dead hear nothing
+}
+
+// TestKillBeforeALateArrival: the request of a commit that nobody was promised arrives
+// when the next mount has looked for its object already. Nobody finds that object with
+// another version's sidecar, or without one.
+func TestKillBeforeALateArrival(t *testing.T) {
+	for _, late := range []time.Duration{500 * time.Millisecond, 2 * time.Second} {
+		for _, before := range []string{"", "old"} {
+			t.Run(fmt.Sprintf("after %v, over %q", late, before), func(t *testing.T) {
+				r, f := newFlakyRig(t, crypt.CTR)
+				if before != "" {
+					r.save("a", []byte(before))
+				}
+				r.sync()
+				raw := f.Store
+				request := &held{Store: raw, key: "a", begun: make(chan struct{}), let: make(chan struct{})}
+				f.Store = request
+				h := r.create("a", os.O_TRUNC)
+				r.write(h, []byte("new"), 0)
+				done := make(chan struct{})
+				go func() {
+					defer close(done)
+					_ = h.Flush(t.Context(), nil)
+					h.Release()
+				}()
+				<-request.begun
+				if err := os.CopyFS(filepath.Join(r.home, "after"), os.DirFS(r.spoolDir())); err != nil {
+					t.Fatal(err)
+				}
+				f.set(down)
+				time.AfterFunc(late, func() { close(request.let) })
+				dead, deadSpool := r.v, r.spool
+				r.o.Store = raw
+				r.restrict(filepath.Join(r.home, "after"))
+				r.open("after")
+				for deadline := time.Now().Add(8 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+					n, err := r.v.Root().Lookup(t.Context(), "a")
+					var h *Handle
+					if err == nil {
+						h, err = n.Open(t.Context(), os.O_RDONLY, nil)
+					}
+					text := ""
+					if err == nil {
+						text = string(r.readAll(h))
+						h.Release()
+					}
+					if text == "new" && slices.Contains(r.objects(), "a.settings.json") {
+						break
+					}
+					if time.Now().After(deadline) {
+						t.Fatalf("a is %q, %v, and the store has %q", text, err, r.objects())
+					}
+				}
+				r.sync()
+				r.truthful()
+				<-done
+				ctx, cancel := context.WithCancel(context.Background())
+				cancel()
+				_ = dead.Close(ctx)
+				if err := deadSpool.Close(); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"time"
 
 	"mcfs/sidecar"
@@ -66,6 +67,7 @@ func (v *Volume) settleMaking(k *kept) {
 	case !ours && !n.gone && v.path(n) == k.Path && !written && !k.Promised:
 		v.giveBack(n)
 		v.background(func() { v.removeEntry(k.ID) })
+		v.background(func() { v.takeLate(k) })
 	default:
 		n.lock()
 		if n.state == Queued && (drawn || k.Loose) && v.local.match(v.path(n), mkstemp) {
@@ -76,14 +78,25 @@ func (v *Volume) settleMaking(k *kept) {
 	}
 }
 
+// tardy is how long, in all, an object that has not arrived is waited for right after
+// a kill, if nobody was promised it: its request may be on its way in the network
+// though its sender is dead. What comes later still is taken in; see takeLate.
+var tardy = []time.Duration{200 * time.Millisecond, 800 * time.Millisecond}
+
 // awaitMaking asks the store until it says whether the object has arrived, and
 // then publishes its sidecar, or that of the version which stays; not ok: the
 // volume stops before.
 func (v *Volume) awaitMaking(k *kept) (ours, ok bool) {
+	missed := 0
 	for tries := 0; ; tries++ {
 		ctx, cancel := context.WithTimeout(v.ctx, requestTimeout)
 		ours, err := v.isOurs(ctx, k.making, k.At)
+		wait := backoff(tries)
+		again := err == nil && !ours && k.mayBeOnItsWay() && missed < len(tardy)
 		switch {
+		case again:
+			wait = tardy[missed]
+			missed++
 		case err == nil && ours:
 			err = v.publishRecovered(ctx, k.making, k.At)
 		case err == nil && !k.Promised:
@@ -93,6 +106,7 @@ func (v *Volume) awaitMaking(k *kept) (ours, ok bool) {
 		switch {
 		case v.ctx.Err() != nil:
 			return false, false
+		case again:
 		case err == nil:
 			return ours, true
 		case !transient(err):
@@ -100,10 +114,52 @@ func (v *Volume) awaitMaking(k *kept) (ours, ok bool) {
 			return false, true
 		}
 		select {
-		case <-time.After(backoff(tries)):
+		case <-time.After(wait):
 		case <-v.ctx.Done():
 			return false, false
 		}
+	}
+}
+
+// mayBeOnItsWay says that the request for the object left so short a time ago that it
+// may still arrive, and that nothing of this mount is going to replace it.
+func (k *kept) mayBeOnItsWay() bool {
+	return !k.Promised && time.Since(k.Updated) < straggle
+}
+
+// takeLate looks again for an object that was given up, until none can arrive any
+// more, and publishes its sidecar if it came after all: what it has replaced is gone.
+func (v *Volume) takeLate(k *kept) {
+	for k.mayBeOnItsWay() {
+		select {
+		case <-time.After(straggle / 5):
+		case <-v.ctx.Done():
+			return
+		}
+		ctx, cancel := context.WithTimeout(v.ctx, requestTimeout)
+		ours, err := v.isOurs(ctx, k.making, k.At)
+		if err == nil && ours {
+			err = v.publishRecovered(ctx, k.making, k.At)
+		}
+		cancel()
+		switch {
+		case err != nil && v.ctx.Err() == nil:
+			v.log.Warn("cannot look whether an upload of the last mount has arrived", "path", k.At, "cause", err)
+		case ours:
+			v.log.Warn("an upload of the last mount has arrived late; the file has that content now", "path", k.At)
+			v.expireName(k.At)
+			return
+		}
+	}
+}
+
+// expireName has the next look-up of a name ask the store.
+func (v *Volume) expireName(p string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	dir, name := path.Split(p)
+	if d := v.nodeAt(dir); d != nil && d.dir != nil {
+		d.dir.expire(name)
 	}
 }
 
