@@ -31,6 +31,7 @@ type change struct {
 	attr     sidecar.Attr
 	body     []byte   // ciphertext of a symlink's target
 	entry    spool.ID // of the draft that a draw is for
+	stated   bool     // of a move: attr is what the directory's marker states, or what was set since
 	bare     bool     // a rename to a name that nobody is to see: without a sidecar
 	bareOld  bool     // a rename from such a name
 	dir      *Node    // where a tomb stands
@@ -61,12 +62,16 @@ type changeRecord struct {
 	Attr     sidecar.Attr   `json:"attr"`
 	Body     []byte         `json:"body,omitempty"`
 	Entry    *spool.ID      `json:"entry,omitempty"`
+	Stated   bool           `json:"stated,omitempty"`
 	Bare     bool           `json:"bare,omitempty"`
 	BareOld  bool           `json:"bare_old,omitempty"`
 }
 
 func (c *change) pack() error {
-	r := changeRecord{Ver: c.ver.record(), Replaces: c.replaces.record(), Attr: c.attr, Body: c.body, Bare: c.bare, BareOld: c.bareOld}
+	r := changeRecord{
+		Ver: c.ver.record(), Replaces: c.replaces.record(), Attr: c.attr, Body: c.body,
+		Stated: c.stated, Bare: c.bare, BareOld: c.bareOld,
+	}
 	if c.Op == opDraw {
 		r.Entry = &c.entry
 	}
@@ -83,7 +88,7 @@ func (c *change) unpack() error {
 	var err, err2 error
 	c.ver, err = r.Ver.version()
 	c.replaces, err2 = r.Replaces.version()
-	c.attr, c.body, c.bare, c.bareOld = r.Attr, r.Body, r.Bare, r.BareOld
+	c.attr, c.body, c.stated, c.bare, c.bareOld = r.Attr, r.Body, r.Stated, r.Bare, r.BareOld
 	if r.Entry != nil {
 		c.entry = *r.Entry
 	}

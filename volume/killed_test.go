@@ -621,3 +621,41 @@ func TestKillBeforeALateArrival(t *testing.T) {
 		}
 	}
 }
+
+// TestKillKeepsAttributesOfMovedDirectories: what the mount knew of a directory when that
+// was renamed, the next one knows without the store, in which other markers may stand
+// at its name until it has moved.
+func TestKillKeepsAttributesOfMovedDirectories(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	modes := map[string]uint32{"d": 0o700, "e": 0o750}
+	for name, mode := range modes {
+		r.mkdir(name)
+		r.chmod(name, mode)
+		r.save(name+"/in "+name, []byte(name))
+	}
+	r.save("a", []byte("a"))
+	r.sync()
+	check := func(when string) {
+		t.Helper()
+		for name, mode := range modes {
+			if got := r.mode(name) & 0o777; got != mode {
+				t.Errorf("%s: %s has mode %o, not %o", when, name, got, mode)
+			}
+		}
+	}
+	check("before")
+	f.set(down)
+	r.mustRename("a", "d/a", 0) // of which the journal knows, and so of the directory, before its move
+	r.mustRename("d", "e", Exchange)
+	modes["d"], modes["e"] = modes["e"], modes["d"]
+	check("at once")
+	r.crash(f, "after")
+	f.set(down)
+	check("after the kill")
+	f.set(nil)
+	r.sync()
+	check("in the end")
+	r.holds("in the end", map[string]string{"d/in e": "e", "e/in d": "d", "e/a": "a"})
+	r.cold()
+	check("cold")
+}

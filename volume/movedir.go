@@ -121,7 +121,8 @@ func (v *Volume) routeDir(m *move, c *Node, newPath string) error {
 // carryDir is the change that moves a directory's objects; v.mu is held.
 func (n *Node) carryDir(oldPath, newPath string) *change {
 	return &change{
-		Change: spool.Change{Op: opMove, Path: oldPath + "/", To: newPath + "/"}, node: n, dir: n.parent, name: n.name, attr: n.dir.attr,
+		Change: spool.Change{Op: opMove, Path: oldPath + "/", To: newPath + "/"}, node: n, dir: n.parent, name: n.name,
+		attr: n.dir.attr, stated: n.dir.described,
 	}
 }
 

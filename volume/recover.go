@@ -191,7 +191,9 @@ func (v *Volume) recoverMove(c *change) {
 	c.dir, c.name = d, name
 	if n == nil || n.kind != Dir {
 		n = v.newDir(nil, "")
-		n.dir.attr = c.attr
+	}
+	if c.stated && !n.dir.described { // until it has moved, another directory's marker may stand at its name
+		n.dir.attr, n.dir.described = c.attr, true
 	}
 	v.plant(n, c.To)
 	c.node = n
