@@ -78,6 +78,11 @@ func (v *Volume) settleMaking(k *kept) {
 	}
 }
 
+// afterlife is how long a request may take effect after its sender was killed: S3 works
+// for minutes on putting thousands of parts together.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
+const afterlife = 10 * time.Minute
+
 // tardy is how long, in all, an object that has not arrived is waited for right after
 // a kill, if nobody was promised it: its request may be on its way in the network
 // though its sender is dead. What comes later still is taken in; see takeLate.
@@ -124,15 +129,15 @@ func (v *Volume) awaitMaking(k *kept) (ours, ok bool) {
 // mayBeOnItsWay says that the request for the object left so short a time ago that it
 // may still arrive, and that nothing of this mount is going to replace it.
 func (k *kept) mayBeOnItsWay() bool {
-	return !k.Promised && time.Since(k.Updated) < straggle
+	return !k.Promised && time.Since(k.Updated) < afterlife
 }
 
 // takeLate looks again for an object that was given up, until none can arrive any
 // more, and publishes its sidecar if it came after all: what it has replaced is gone.
 func (v *Volume) takeLate(k *kept) {
-	for k.mayBeOnItsWay() {
+	for wait := straggle / 5; wait < afterlife && k.mayBeOnItsWay(); wait *= 2 {
 		select {
-		case <-time.After(straggle / 5):
+		case <-time.After(wait):
 		case <-v.ctx.Done():
 			return
 		}
