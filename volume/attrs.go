@@ -77,7 +77,11 @@ func (v *Volume) rewriteSidecar(ctx context.Context, c *change) error {
 		delete(v.attrs, c.node) // what changes from now on is another change
 	}
 	displaced := c.node != nil && (c.node.parent == nil || c.node.parent.dir.children[c.node.name] != c.node)
+	overtaken := c.again && c.node == nil
 	v.mu.Unlock()
+	if overtaken {
+		return nil // before a kill, by a newer version, or by its removal
+	}
 	if displaced {
 		return nil // removed meanwhile, or, after a crash, a draft that has these attributes stands in its place
 	}

@@ -538,8 +538,13 @@ func TestKillAfterRemovalWithAttributes(t *testing.T) {
 type held struct {
 	store.Store
 	key   string
-	begun chan struct{}
-	let   chan struct{}
+	begun chan struct{} // it has left
+	let   chan struct{} // it may arrive
+	put   chan struct{} // it has arrived
+}
+
+func hold(s store.Store, key string) *held {
+	return &held{Store: s, key: key, begun: make(chan struct{}), let: make(chan struct{}), put: make(chan struct{})}
 }
 
 func (h *held) Put(ctx context.Context, key string, b store.Body, a store.Attributes, c store.Condition) (store.Info, error) {
@@ -554,7 +559,30 @@ func (h *held) Put(ctx context.Context, key string, b store.Body, a store.Attrib
 	close(h.begun)
 	<-h.let
 	_, err := h.Store.Put(context.Background(), key, b, a, c)
+	close(h.put)
 	return store.Info{}, errors.Join(errDown, err) // of which the dead hear nothing
+}
+
+// killHolding opens another volume on what the spool holds now, while a request of the
+// first one is held, which is all that is left of it. bury ends the first.
+func (r *rig) killHolding(f *flaky, raw store.Store, name string) (bury func()) {
+	r.t.Helper()
+	if err := os.CopyFS(filepath.Join(r.home, name), os.DirFS(r.spoolDir())); err != nil {
+		r.t.Fatal(err)
+	}
+	f.set(down)
+	dead, deadSpool := r.v, r.spool
+	r.o.Store = raw
+	r.restrict(filepath.Join(r.home, name))
+	r.open(name)
+	return func() {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = dead.Close(ctx)
+		if err := deadSpool.Close(); err != nil {
+			r.t.Error(err)
+		}
+	}
 }
 
 // TestKillBeforeALateArrival: the request of a commit that nobody was promised arrives
@@ -570,7 +598,7 @@ func TestKillBeforeALateArrival(t *testing.T) {
 				}
 				r.sync()
 				raw := f.Store
-				request := &held{Store: raw, key: "a", begun: make(chan struct{}), let: make(chan struct{})}
+				request := hold(raw, "a")
 				f.Store = request
 				h := r.create("a", os.O_TRUNC)
 				r.write(h, []byte("new"), 0)
@@ -581,15 +609,8 @@ func TestKillBeforeALateArrival(t *testing.T) {
 					h.Release()
 				}()
 				<-request.begun
-				if err := os.CopyFS(filepath.Join(r.home, "after"), os.DirFS(r.spoolDir())); err != nil {
-					t.Fatal(err)
-				}
-				f.set(down)
 				time.AfterFunc(late, func() { close(request.let) })
-				dead, deadSpool := r.v, r.spool
-				r.o.Store = raw
-				r.restrict(filepath.Join(r.home, "after"))
-				r.open("after")
+				bury := r.killHolding(f, raw, "after")
 				for deadline := time.Now().Add(8 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 					n, err := r.v.Root().Lookup(t.Context(), "a")
 					var h *Handle
@@ -611,12 +632,7 @@ func TestKillBeforeALateArrival(t *testing.T) {
 				r.sync()
 				r.truthful()
 				<-done
-				ctx, cancel := context.WithCancel(context.Background())
-				cancel()
-				_ = dead.Close(ctx)
-				if err := deadSpool.Close(); err != nil {
-					t.Error(err)
-				}
+				bury()
 			})
 		}
 	}
@@ -658,4 +674,82 @@ func TestKillKeepsAttributesOfMovedDirectories(t *testing.T) {
 	r.holds("in the end", map[string]string{"d/in e": "e", "e/in d": "d", "e/a": "a"})
 	r.cold()
 	check("cold")
+}
+
+// TestKillAfterTimesWereSetAndOverwritten: times that were set of a file's last version, and
+// are still to be written, are not those of the version that has just arrived.
+func TestKillAfterTimesWereSetAndOverwritten(t *testing.T) {
+	for name, wait := range map[string]time.Duration{"at once": 0, "when the journal has all": 200 * time.Millisecond} {
+		t.Run(name, func(t *testing.T) { killAfterTimesWereSet(t, wait) })
+	}
+}
+
+func killAfterTimesWereSet(t *testing.T, wait time.Duration) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	r.close()
+	r.o.SpoolDurable = true
+	r.open("spool-flaky")
+	r.save("a", []byte("old"))
+	r.sync()
+	long := time.Unix(118570974, 685363742)
+	if _, err := r.node("a").SetAttr(t.Context(), nil, SetAttr{Mtime: &long}); err != nil {
+		t.Fatal(err)
+	}
+	raw := f.Store
+	request := hold(raw, "a")
+	f.Store = request
+	r.save("a", []byte("new"))
+	<-request.begun
+	f.set(down)
+	r.mustRename("a", "b", 0)
+	close(request.let)
+	<-request.put
+	time.Sleep(wait)
+	bury := r.killHolding(f, raw, "after")
+	r.holds("after the kill", map[string]string{"a": "", "b": "new"})
+	r.sync()
+	a, err := r.node("b").Attr(t.Context())
+	if err != nil || a.Mtime.Equal(long) {
+		t.Errorf("mtime is %v, that of the version before; %v", a.Mtime, err)
+	}
+	r.truthful()
+	r.cold()
+	if a, err := r.node("b").Attr(t.Context()); err != nil || a.Mtime.Equal(long) {
+		t.Errorf("elsewhere mtime is %v, that of the version before; %v", a.Mtime, err)
+	}
+	bury()
+}
+
+// TestKillsAfterADraw: a draft whose commit never arrived was drawn to a local-only name,
+// and the next mount has removed what it was to replace. The one after that does not
+// look for it under the name that the draft gets then.
+func TestKillsAfterADraw(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	r.close()
+	r.o.SpoolDurable = true
+	r.open("spool-flaky")
+	r.save("a", []byte("old"))
+	r.sync()
+	f.set(func(op, key string) error {
+		if op == "put" && key == "a" {
+			return errDown
+		}
+		return nil
+	})
+	r.save("a", []byte("new"))
+	r.await(func(s Status) bool {
+		return slices.ContainsFunc(s.Drafts, func(d DraftStatus) bool { return d.State == Publishing.String() })
+	})
+	r.mustRename("a", "a~", 0)
+	for _, name := range []string{"two", "three"} {
+		r.crash(f, name)
+		r.await(func(s Status) bool { return len(s.Changes) == 0 })
+		r.expectObjects()
+		r.holds(name, map[string]string{"a": "", "a~": "new"})
+	}
+	r.mustRename("a~", "b", 0)
+	r.sync()
+	r.holds("in the end", map[string]string{"b": "new"})
+	r.expectObjects("b", "b.settings.json")
+	r.truthful()
 }

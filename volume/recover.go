@@ -128,6 +128,9 @@ func (v *Volume) recoverChange(sc spool.Change) {
 		delete(d.dir.children, name)
 		d.dir.tombs[name] = &tomb{}
 		c.dir, c.name = d, name
+		if n != nil && n.another(c.ver) {
+			n.gone, n = true, nil // an older version, of which only attributes were to be written
+		}
 		if n == nil && c.ver.attr.Mode&modeType == modeSymlink {
 			n = v.newLink(nil, "", c.ver)
 		} else if n == nil {
@@ -160,11 +163,16 @@ func (v *Volume) recoverChange(sc spool.Change) {
 	v.enqueue(c)
 }
 
+// another says that the node has certainly another version than x.
+func (n *Node) another(x *version) bool {
+	return n.ver != nil && len(n.ver.iv) > 0 && len(x.iv) > 0 && !bytes.Equal(n.ver.iv, x.iv)
+}
+
 // recoverAttr shows attributes that were set and are not in the store yet.
 func (v *Volume) recoverAttr(c *change) {
 	d, name := v.grow(c.Path)
 	n := d.dir.children[name]
-	switch {
+	switch { // without a node it comes to nothing
 	case n == nil && d.dir.tombs[name] != nil:
 		return
 	case n == nil && c.ver.attrMode()&modeType == modeSymlink:

@@ -19,7 +19,7 @@ func (v *Volume) beginSettling(drafts []*kept) {
 		if k.making == nil {
 			continue
 		}
-		if !v.drawsAway(k.node, k.making) {
+		if !v.isLoose(k.node, k.record, k.making) {
 			k.node.replaces = k.making
 		}
 		k.node.settling = true
@@ -52,7 +52,7 @@ func (v *Volume) settleMaking(k *kept) {
 		n.unclear = nil
 	}
 	n.lock()
-	drawn := v.drawsAway(n, k.making)
+	drawn := v.isLoose(n, k.record, k.making)
 	follows := !n.gone && (drawn || n.replaces == k.making) // else it has left it behind, under another name, since
 	if !ours && n.replaces == k.making {
 		n.replaces = k.making.instead()
@@ -70,7 +70,7 @@ func (v *Volume) settleMaking(k *kept) {
 		v.background(func() { v.takeLate(k) })
 	default:
 		n.lock()
-		if n.state == Queued && (drawn || k.Loose) && v.local.match(v.path(n), mkstemp) {
+		if n.state == Queued && drawn && v.local.match(v.path(n), mkstemp) {
 			n.state = Local // else a directory of that name has brought it here, and it goes on
 		}
 		n.unlock()
@@ -87,6 +87,12 @@ const afterlife = 10 * time.Minute
 // a kill, if nobody was promised it: its request may be on its way in the network
 // though its sender is dead. What comes later still is taken in; see takeLate.
 var tardy = []time.Duration{200 * time.Millisecond, 800 * time.Millisecond}
+
+// isLoose says whether a rename has drawn the draft away from the name at which making
+// may stand: the draw is to be carried out, or it was, and the version is gone; v.mu is held.
+func (v *Volume) isLoose(n *Node, r record, making *version) bool {
+	return r.Loose || v.drawsAway(n, making)
+}
 
 // awaitMaking asks the store until it says whether the object has arrived, and
 // then publishes its sidecar, or that of the version which stays; not ok: the
@@ -185,9 +191,10 @@ func (v *Volume) takeArrived(k *kept) {
 	n := k.node
 	n.lock()
 	defer n.unlock()
+	set, size := n.attr, n.size()
 	n.state, n.stored, n.blank = Clean, nil, false
-	set := n.attr
 	n.setVersion(k.making)
+	n.resized = n.resized || n.size() != size // which stat may have told
 	n.attr = mergeAttrs(k.Making.Attr, set, n.attr) // what was set after the upload had begun to end, also in this mount
 	n.committed = n.gen
 	if attrDiffer(n.attr, k.making) {
@@ -209,7 +216,7 @@ func (v *Volume) takeArrived(k *kept) {
 // resumeNewer goes on with a draft whose object has arrived, and of which
 // something newer was promised since; v.mu is held.
 func (v *Volume) resumeNewer(n *Node, r record, ver *version) {
-	drawn := v.drawsAway(n, ver)
+	drawn := v.isLoose(n, r, ver)
 	n.lock()
 	if n.ver = ver; !drawn {
 		n.replaces = ver
@@ -218,7 +225,7 @@ func (v *Volume) resumeNewer(n *Node, r record, ver *version) {
 		n.committed = 1 // only what was written since this mount began is newer
 	}
 	switch {
-	case (drawn || r.Loose) && v.local.match(v.path(n), mkstemp):
+	case drawn && v.local.match(v.path(n), mkstemp):
 		n.state, n.asked = Local, 0
 	case n.gen > 1 && n.asked <= 1 && n.state == Queued && !r.Asked && !drawn:
 		n.state, n.asked = Writing, 0
