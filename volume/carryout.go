@@ -6,12 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"time"
 
 	"mcfs/sidecar"
 	"mcfs/store"
 )
 
 func (v *Volume) carryOut(ctx context.Context, c *change) error {
+	if err := v.awaitArrival(ctx, c); err != nil {
+		return err
+	}
 	switch c.Op {
 	case opRemove:
 		v.cache.Delete(c.Path)
@@ -38,6 +42,29 @@ func (v *Volume) carryOut(ctx context.Context, c *change) error {
 		return v.rewriteSidecar(ctx, c)
 	}
 	return fmt.Errorf("change %q is not known", c.Op)
+}
+
+// awaitArrival waits, for as long as settling does, for the object of a commit that was
+// under way at a kill: what an earlier mount has queued for it is done to that, and not
+// to what it was to replace, if its request is still on its way.
+func (v *Volume) awaitArrival(ctx context.Context, c *change) error {
+	if !c.again || c.tries > 0 || c.Op != opRemove && c.Op != opRename && c.Op != opDraw || c.ver.foreign() {
+		return nil
+	}
+	if _, etag := c.ver.place(); etag != "" {
+		return nil
+	}
+	for _, wait := range tardy {
+		if ours, err := v.isOurs(ctx, c.ver, c.Path); ours || err != nil {
+			return err
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
 }
 
 // renameObject copies on the server and then deletes, in the order that keeps
@@ -135,6 +162,10 @@ func (v *Volume) copyObject(ctx context.Context, c *change) error {
 			return fmt.Errorf("look at %s: %w", c.Path, err)
 		}
 		if !c.ver.is(info) {
+			if queued := c.carries; queued != nil && queued.is(info) {
+				c.ver = queued // it has arrived after all
+				continue
+			}
 			if over := c.ver.before(info); over != nil {
 				over.moved(c.Path, info.ETag, over.sidecar())
 				c.ver = over // the commit under way, which was to replace it, never arrived

@@ -208,33 +208,53 @@ func (v *Volume) perform(c *change) {
 }
 
 // unarrived says of a rename whose object is not there that the commit under way
-// then never made it: its draft is to be committed under the name that it has now.
+// then never made it. Its draft, if there still is one, is to be committed under the
+// name that it has now.
 func (v *Volume) unarrived(c *change) bool {
-	if c.Op != opRename || c.node == nil || c.ver.foreign() {
+	if c.Op != opRename || c.ver.foreign() {
 		return false
 	}
-	_, etag := c.ver.place()
-	c.node.lock()
-	defer c.node.unlock()
-	return etag == "" && c.node.state != Clean && c.node.ver != c.ver
+	if _, etag := c.ver.place(); etag != "" {
+		return false
+	}
+	return c.again || c.draft() != nil
+}
+
+// draft is what a rename's file has that is not committed; nil: nothing.
+func (c *change) draft() *Node {
+	n := c.node
+	if n == nil {
+		return nil
+	}
+	n.lock()
+	defer n.unlock()
+	if n.state == Clean || n.ver == c.ver {
+		return nil
+	}
+	return n
 }
 
 // forgo does without such a rename. What it was to replace the draft replaces,
-// or it goes, if the draft has gone on to another name.
+// or it goes, if the draft has gone on to another name, or is no more.
 func (v *Volume) forgo(ctx context.Context, c *change) error {
-	n := c.node
-	v.mu.Lock()
-	stays := !n.gone && v.path(n) == c.To
-	n.lock()
-	if n.replaces = nil; stays {
-		n.replaces = c.replaces
+	n, stays := c.draft(), false
+	if n != nil {
+		v.mu.Lock()
+		stays = !n.gone && v.path(n) == c.To
+		n.lock()
+		if n.replaces = nil; stays {
+			n.replaces = c.replaces
+		}
+		n.unlock()
+		v.mu.Unlock()
 	}
-	n.unlock()
-	v.mu.Unlock()
 	if !stays && c.replaces != nil {
 		if err := v.removeObject(ctx, c.replaces, c.To, nil); err != nil {
 			return err
 		}
+	}
+	if n == nil {
+		return nil
 	}
 	return v.journalEntry(n)
 }

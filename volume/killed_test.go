@@ -567,7 +567,15 @@ func (h *held) Put(ctx context.Context, key string, b store.Body, a store.Attrib
 // first one is held, which is all that is left of it. bury ends the first.
 func (r *rig) killHolding(f *flaky, raw store.Store, name string) (bury func()) {
 	r.t.Helper()
-	if err := os.CopyFS(filepath.Join(r.home, name), os.DirFS(r.spoolDir())); err != nil {
+	to := filepath.Join(r.home, name)
+	err := os.CopyFS(to, os.DirFS(r.spoolDir()))
+	for range 10 { // a file that nobody needs any more may go in the middle of it
+		if err == nil {
+			break
+		}
+		err = errors.Join(os.RemoveAll(to), os.CopyFS(to, os.DirFS(r.spoolDir())))
+	}
+	if err != nil {
 		r.t.Fatal(err)
 	}
 	f.set(down)
@@ -752,4 +760,65 @@ func TestKillsAfterADraw(t *testing.T) {
 	r.holds("in the end", map[string]string{"b": "new"})
 	r.expectObjects("b", "b.settings.json")
 	r.truthful()
+}
+
+// TestKillBeforeWhatWasRenamedArrived: a new file was renamed over another one, and then
+// removed, while its commit was under way, which never arrived. The other one goes.
+func TestKillBeforeWhatWasRenamedArrived(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	r.close()
+	r.o.SpoolDurable = true
+	r.open("spool-flaky")
+	r.save("b", []byte("old"))
+	r.save("c", []byte("other"))
+	r.sync()
+	f.set(func(op, key string) error {
+		if op == "put" && key == "n" {
+			return errDown
+		}
+		return nil
+	})
+	r.save("n", []byte("new"))
+	r.await(func(s Status) bool {
+		return slices.ContainsFunc(s.Drafts, func(d DraftStatus) bool { return d.State == Publishing.String() })
+	})
+	r.mustRename("n", "b", 0)
+	r.mustRename("b", "c", Exchange)
+	r.remove("c")
+	after := map[string]string{"n": "", "b": "other", "c": ""}
+	r.holds("at once", after)
+	r.crash(f, "after")
+	r.holds("after the kill", after)
+	r.sync()
+	r.holds("in the end", after)
+	r.expectObjects("b", "b.settings.json")
+	r.truthful()
+}
+
+// TestKillAndALateArrivalOfWhatWasRenamed: the request of a commit is still on its way
+// when the next mount renames its file, over which another one has been renamed since.
+func TestKillAndALateArrivalOfWhatWasRenamed(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	r.close()
+	r.o.SpoolDurable = true
+	r.open("spool-flaky")
+	r.save("f", []byte("old"))
+	r.sync()
+	raw := f.Store
+	request := hold(raw, "f")
+	f.Store = request
+	r.save("f", []byte("new"))
+	<-request.begun
+	f.set(down)
+	r.mustRename("f", "a", 0)
+	r.save("x~", []byte("last"))
+	r.mustRename("x~", "a", 0)
+	time.AfterFunc(500*time.Millisecond, func() { close(request.let) })
+	bury := r.killHolding(f, raw, "after")
+	<-request.put
+	r.sync()
+	r.holds("in the end", map[string]string{"f": "", "a": "last"})
+	r.expectObjects("a", "a.settings.json")
+	r.truthful()
+	bury()
 }
