@@ -324,6 +324,7 @@ func (v *Volume) seeMarker(d *Node, names map[string]*found) {
 	case d.dir.shown == marker{}:
 		d.dir.described, d.dir.marker = true, marker{}
 	case !d.dir.marker.same(d.dir.shown):
+		d.dir.told = d.dir.told || d.dir.described
 		d.dir.described = false
 	}
 }

@@ -32,6 +32,7 @@ type dirState struct {
 	// shown is the marker in the last listing, retry when one that could not be
 	// read is asked for again.
 	described bool
+	told      bool // it was so before a listing showed another marker
 	marker    marker
 	shown     marker
 	retry     time.Time

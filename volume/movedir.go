@@ -122,7 +122,7 @@ func (v *Volume) routeDir(m *move, c *Node, newPath string) error {
 func (n *Node) carryDir(oldPath, newPath string) *change {
 	return &change{
 		Change: spool.Change{Op: opMove, Path: oldPath + "/", To: newPath + "/"}, node: n, dir: n.parent, name: n.name,
-		attr: n.dir.attr, stated: n.dir.described,
+		attr: n.dir.attr, stated: n.dir.described || n.dir.told,
 	}
 }
 
