@@ -2,6 +2,7 @@ package volume
 
 import (
 	"bytes"
+	"errors"
 	"context"
 	"io"
 	"log/slog"
@@ -162,6 +163,9 @@ func (r *rig) save(name string, p []byte) {
 func (r *rig) load(name string) []byte {
 	r.t.Helper()
 	h, err := r.node(name).Open(r.t.Context(), os.O_RDONLY, nil)
+	if errors.Is(err, ErrStale) { // as the kernel does
+		h, err = r.node(name).Open(r.t.Context(), os.O_RDONLY, nil)
+	}
 	if err != nil {
 		r.t.Fatalf("open %s: %v", name, err)
 	}
