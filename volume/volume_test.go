@@ -2,8 +2,8 @@ package volume
 
 import (
 	"bytes"
-	"errors"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"math/rand/v2"
