@@ -829,3 +829,33 @@ func TestKillAndALateArrivalOfWhatWasRenamed(t *testing.T) {
 	r.truthful()
 	bury()
 }
+
+// TestKillAndReadWhatMovesTwice: a file was renamed out of a directory that is still on its
+// way, half of which an earlier mount has done. It can be read all the while.
+func TestKillAndReadWhatMovesTwice(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	r.mkdir("d")
+	r.mkdir("e")
+	r.save("d/c", []byte("content"))
+	r.save("e/x", []byte("x"))
+	r.sync()
+	stuck := func(op, key string) error {
+		if op == "copy" && key == "e/x" {
+			return errDown
+		}
+		return nil
+	}
+	f.set(down)
+	r.mustRename("d", "e", Exchange)
+	r.mustRename("e/c", "top", 0)
+	f.set(stuck)
+	r.await(func(s Status) bool { return len(s.Changes) == 3 }) // the first of three moves is done
+	r.crash(f, "after")
+	f.set(stuck)
+	r.holds("after the kill", map[string]string{"top": "content", "d/x": "x"})
+	f.set(nil)
+	r.sync()
+	r.cold()
+	r.holds("cold", map[string]string{"top": "content", "d/x": "x"})
+	r.truthful()
+}

@@ -199,10 +199,10 @@ func (v *Volume) sources(prefix string) []string {
 	list := []string{prefix}
 	for i := len(v.moves) - 1; i >= 0; i-- {
 		m := v.moves[i]
-		for _, p := range list {
-			if rest, ok := strings.CutPrefix(p, m.To); ok {
-				list = append([]string{m.Path + rest}, list...)
-				break
+		for _, p := range slices.Clone(list) {
+			rest, ok := strings.CutPrefix(p, m.To)
+			if older := m.Path + rest; ok && !slices.Contains(list, older) {
+				list = append([]string{older}, list...)
 			}
 		}
 	}

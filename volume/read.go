@@ -224,8 +224,11 @@ func (n *Node) places(ver *version) (places []string, moving bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	path := v.path(n)
-	places = append(v.trail(key), path)
-	return append(places, v.stations(n)...), n.queued > 0 || len(v.sources(path)) > 1
+	places = v.trail(key)
+	for _, p := range append([]string{path}, v.stations(n)...) {
+		places = append(places, v.sources(p)...) // in a directory that is on its way itself, perhaps
+	}
+	return places, n.queued > 0 || len(v.sources(path)) > 1
 }
 
 // stations are the places through which the renames that are queued take the file; v.mu is held.
