@@ -69,5 +69,10 @@ func posixTest(t *testing.T, b *bench, name string) {
 			t.Errorf("%s skips its last checks", name)
 		}
 	}()
+	if name == "FdLeak" {
+		// It counts the descriptors of this process, in which the proxy has the daemon's
+		// connections: those that there can be are made before.
+		b.Shell(`mkdir burst; for i in $(seq 64); do echo $i >burst/$i & done; wait; rm -r burst`)
+	}
 	posixtest.All[name](t, dir)
 }
