@@ -92,6 +92,17 @@ func (p *player) promise(n *node, at point) {
 	p.w.counts.promises++
 }
 
+// promiseName is what a rename means for n: what a close or an fsync had promised
+// before stays promised where newer content was not, of which nobody knows the end.
+func (p *player) promiseName(n *node, at point) {
+	if n.saved && len(n.content.states) > 1 {
+		n.sure = true
+		p.w.counts.promises++
+		return
+	}
+	p.promise(n, at)
+}
+
 func (p *player) full(rel string) string { return filepath.Join(p.w.mount.Dir, rel) }
 
 // locked reads what a step is to be about.
@@ -225,6 +236,7 @@ func (p *player) close(h *handle) bool {
 		call: func() error { return unix.Close(h.fd) },
 		done: func() {
 			if h.written { // else the commit follows a moment later, and nobody was told anything
+				h.n.saved = true
 				p.promise(h.n, at)
 			}
 		},
@@ -236,7 +248,10 @@ func (p *player) fsync(h *handle) bool {
 	return p.do(&step{
 		verb: "fsync", text: fmt.Sprintf("fsync of node %d", h.n.id), node: h.n.id,
 		call: func() error { return unix.Fsync(h.fd) },
-		done: func() { p.promise(h.n, at) },
+		done: func() {
+			h.n.saved = true
+			p.promise(h.n, at)
+		},
 	})
 }
 
@@ -276,7 +291,7 @@ func (p *player) rename(n, to *node, name string, flags uint) bool {
 			},
 			done: func() {
 				c.apply()
-				p.promise(n, at)
+				p.promiseName(n, at)
 			},
 		}
 	})
@@ -302,8 +317,8 @@ func (p *player) exchange(a, b *node) bool {
 			},
 			done: func() {
 				c.apply()
-				p.promise(a, atA)
-				p.promise(b, atB)
+				p.promiseName(a, atA)
+				p.promiseName(b, atB)
 			},
 		}
 	})

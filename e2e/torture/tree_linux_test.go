@@ -64,6 +64,7 @@ type node struct {
 	gone   bool
 
 	sure    bool // a crash leaves it; else it may be gone altogether
+	saved   bool // a close or an fsync has promised content
 	busy    bool // a call that reads or changes content is under way
 	content history[[]byte]
 	attr    history[attr]
