@@ -328,6 +328,9 @@ func (l *lab) show(v *volume.Volume) map[string][]byte {
 	all := map[string][]byte{}
 	for _, e := range entries {
 		text, err := read(l.t.Context(), v, e.Name)
+		if errors.Is(err, volume.ErrStale) { // as the kernel does
+			text, err = read(l.t.Context(), v, e.Name)
+		}
 		switch {
 		case errors.Is(err, volume.ErrStale), errors.Is(err, volume.ErrNotExist): // it had not arrived, and nobody was promised it
 		case err != nil:
