@@ -105,12 +105,19 @@ func (n *Node) loadMarker(ctx context.Context) error {
 // lookAtMarker reads the marker itself, and remembers what it says.
 func (n *Node) lookAtMarker(ctx context.Context) error {
 	v, begun := n.v, time.Now()
-	v.mu.Lock()
-	places := v.sources(v.path(n) + "/")
-	v.mu.Unlock()
-	info, err := v.findMarker(ctx, places)
-	if err != nil {
-		return err
+	var places []string
+	var info store.Info
+	for range maxLooks {
+		v.mu.Lock()
+		places = v.sources(v.path(n) + "/")
+		v.mu.Unlock()
+		var err error
+		if info, err = v.findMarker(ctx, places); err != nil {
+			return err
+		}
+		if v.comesFrom(n, places) { // else another directory's marker may have been met
+			break
+		}
 	}
 	attr, err := sidecar.ParseAttr(info.Metadata)
 	if err != nil {

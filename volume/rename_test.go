@@ -9,11 +9,13 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"mcfs/crypt"
+	"mcfs/store"
 )
 
 // rename gives a path another name.
@@ -618,4 +620,53 @@ func TestSourcesOfADirectoryThatMovedOften(t *testing.T) {
 		}
 		t.Logf("%s comes from %q", prefix, got)
 	}
+}
+
+// lookFirst does something when an object has been looked at for the first time.
+type lookFirst struct {
+	store.Store
+	key  string
+	once sync.Once
+	do   func()
+}
+
+func (l *lookFirst) Head(ctx context.Context, key string) (store.Info, error) {
+	info, err := l.Store.Head(ctx, key)
+	if key == l.key {
+		l.once.Do(l.do)
+	}
+	return info, err
+}
+
+// TestDescribedWhileItsDirectoryArrives: a file is looked for at the places of a directory
+// that moves. It leaves the one before it is looked at, and another file comes there.
+func TestDescribedWhileItsDirectoryArrives(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	r.mkdir("d")
+	r.save("d/f", []byte("old"))
+	r.sync()
+	look := &lookFirst{Store: f, key: "e/f"}
+	r.o.Store = look
+	r.cold()
+	f.set(func(op, key string) error {
+		if op == "copy" {
+			return errDown
+		}
+		return nil
+	})
+	r.mustRename("d", "e", 0)
+	n := r.node("e/f")
+	look.do = func() {
+		f.set(nil)
+		r.await(func(s Status) bool { return len(s.Changes) == 0 })
+		r.mkdir("d")
+		r.save("d/f", []byte("another one"))
+		r.sync()
+	}
+	if a, err := n.Attr(t.Context()); err != nil || a.Size != 3 {
+		t.Errorf("e/f has %d bytes, %v; it is another file", a.Size, err)
+	}
+	r.holds("in the end", map[string]string{"d/f": "another one", "e/f": "old"})
+	r.sync()
+	r.truthful()
 }

@@ -3,6 +3,7 @@ package volume
 import (
 	"bytes"
 	"context"
+	"slices"
 	"time"
 )
 
@@ -68,16 +69,34 @@ func (n *Node) readAnew(r *renewal) {
 	}
 }
 
-// loadListed describes what the last listing showed under the node's name.
-func (v *Volume) loadListed(ctx context.Context, n *Node) (*version, error) {
-	v.mu.Lock()
-	l := n.listed
-	places := v.sources(v.path(n))
-	v.mu.Unlock()
-	if len(places) > 1 {
-		return v.loadMoving(ctx, places)
+// loadListed describes what the last listing showed under the node's name. While a
+// directory above is on its way it may be at several places; once it has arrived,
+// another file may come to one of those, and be met there.
+func (v *Volume) loadListed(ctx context.Context, n *Node) (ver *version, err error) {
+	for range maxLooks {
+		v.mu.Lock()
+		l := n.listed
+		places := v.sources(v.path(n))
+		v.mu.Unlock()
+		if len(places) == 1 {
+			return v.load(ctx, l)
+		}
+		if ver, err = v.loadMoving(ctx, places); v.comesFrom(n, places) {
+			break
+		}
 	}
-	return v.load(ctx, l)
+	return ver, err
+}
+
+// comesFrom says whether these still are the places where the node may be.
+func (v *Volume) comesFrom(n *Node, places []string) bool {
+	suffix := ""
+	if n.kind == Dir {
+		suffix = "/"
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return slices.Equal(places, v.sources(v.path(n)+suffix))
 }
 
 // takeAnew takes over another description of the same object; what was set here
