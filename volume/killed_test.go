@@ -859,3 +859,38 @@ func TestKillAndReadWhatMovesTwice(t *testing.T) {
 	r.holds("cold", map[string]string{"top": "content", "d/x": "x"})
 	r.truthful()
 }
+
+// TestKillsAfterADrawOfWhatArrived: a file was renamed to a local-only name, and its
+// directory then, while its commit was under way, which had arrived at a kill. It is still
+// promised after the next one, when its version is gone from the store.
+func TestKillsAfterADrawOfWhatArrived(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	r.close()
+	r.o.SpoolDurable = true
+	r.open("spool-flaky")
+	r.mkdir("d")
+	r.sync()
+	raw := f.Store
+	request := hold(raw, "a")
+	f.Store = request
+	r.save("a", []byte("new"))
+	<-request.begun
+	f.set(down)
+	r.mustRename("a", "d/a~", 0)
+	r.mustRename("d", "e", 0)
+	close(request.let)
+	<-request.put
+	bury := r.killHolding(f, raw, "two")
+	r.await(func(s Status) bool { return len(s.Changes) == 0 })
+	r.holds("after a kill", map[string]string{"a": "", "e/a~": "new"})
+	r.mustRename("e/a~", "e/c~", 0)
+	bury()
+	f.Store, r.o.Store = raw, f
+	f.set(nil)
+	r.crash(f, "three")
+	after := map[string]string{"a": "", "e/a~": "", "e/c~": "new"}
+	r.holds("after two kills", after)
+	r.sync()
+	r.holds("in the end", after)
+	r.truthful()
+}

@@ -60,6 +60,7 @@ type Node struct {
 	changed  time.Time     // when this machine last changed the name: older listings say nothing about it
 	onIdle   bool          // stands in Volume.idle
 	unlinked time.Time     // of a Sidecar: when a program last removed it
+	seen     int64         // when the store was asked for the description that it gave, in ns; 0: never
 
 	// listed is what the last listing said of a clean file; guarded by Volume.mu.
 	listed listing

@@ -161,6 +161,9 @@ func (v *Volume) retitle(p *passage) {
 	}
 	if p.entry != nil {
 		n.kept = max(n.kept, n.promisable())
+		if p.fate == drawn {
+			n.kept = n.gen // as the entry has it
+		}
 		overtaken = p.attempt != n.attempt
 	}
 	for _, e := range n.titleEvents(p.local, p.fate) {

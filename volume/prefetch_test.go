@@ -151,3 +151,36 @@ func TestWalkThroughALargeDirectory(t *testing.T) {
 		t.Errorf("%d descriptions were asked for at once", f.peak)
 	}
 }
+
+// TestLongWalk goes through a large directory for longer than a listing is fresh: what the
+// store has just described needs no other look.
+func TestLongWalk(t *testing.T) {
+	const files = 600
+	r := newRig(t, crypt.CTR)
+	r.mkdir("d")
+	for i := range files {
+		r.save(fmt.Sprintf("d/f%03d", i), []byte("text"))
+	}
+	r.close()
+	f := &far{Store: r.store, asked: make(map[string]int)}
+	r.o.Store, r.o.Fresh = f, 300*time.Millisecond
+	r.open("cold")
+	d := r.node("d")
+	if _, err := d.ReadDir(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	before := f.listings()
+	for i := range files {
+		c, err := d.Lookup(t.Context(), fmt.Sprintf("f%03d", i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a, err := c.Attr(t.Context()); err != nil || a.Size != 4 {
+			t.Errorf("file %d has %d bytes, %v", i, a.Size, err)
+		}
+		time.Sleep(time.Millisecond)
+	}
+	if took := f.listings() - before; took > 12 {
+		t.Errorf("%d files took %d listings more", files, took)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"mcfs/keys"
 	"mcfs/spool"
@@ -197,6 +198,7 @@ func (n *Node) describe(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, waitUnknown)
 	defer cancel()
+	begun := time.Now()
 	ver, err := n.v.loadListed(ctx, n)
 	if errors.Is(err, store.ErrNotExist) {
 		n.v.expireAbove(n)
@@ -210,6 +212,11 @@ func (n *Node) describe(ctx context.Context) error {
 		n.setVersion(ver)
 	}
 	n.unlock()
+	if ver.told {
+		n.v.mu.Lock()
+		n.seen = begun.UnixNano()
+		n.v.mu.Unlock()
+	}
 	if ver.unsure > 0 {
 		n.v.doubt(n, ver.unsure)
 	}

@@ -224,6 +224,13 @@ func (v *Volume) resumeNewer(n *Node, r record, ver *version) {
 	if !r.Newer {
 		n.committed = 1 // only what was written since this mount began is newer
 	}
+	if drawn { // it has nothing but the spool from now on, which promises it anew
+		n.gen = n.drawnGen()
+		n.kept = n.gen
+		if n.state == Queued {
+			n.asked = n.gen
+		}
+	}
 	switch {
 	case drawn && v.local.match(v.path(n), mkstemp):
 		n.state, n.asked = Local, 0

@@ -43,6 +43,7 @@ type version struct {
 	// arrived: until then that one stands in the store.
 	over  *version
 	dated bool // what it is rests on when the object was modified, too
+	told  bool // the store has described it when it was loaded, not what is remembered
 	// unsure, if not 0, is after how long to look again: it was described so soon
 	// after it was modified that a later change may bear the same time.
 	unsure time.Duration
@@ -215,6 +216,7 @@ func (v *Volume) load(ctx context.Context, l listing) (*version, error) {
 	}
 	x, err := v.describeObject(ctx, l)
 	if err == nil {
+		x.told = true
 		v.remember(x)
 	}
 	return x, err
