@@ -855,3 +855,47 @@ func TestRemovedTwiceStaysRemoved(t *testing.T) {
 	r.sync()
 	r.expectObjects()
 }
+
+// TestRenamedOverAndAway: what is replaced under a local-only name stays gone when
+// the file that replaced it goes on, although it is not removed in the store yet.
+func TestRenamedOverAndAway(t *testing.T) {
+	for how, leave := range map[string]func(r *rig){
+		"removed": func(r *rig) {
+			if err := r.v.Root().Remove(r.t.Context(), "a.local"); err != nil {
+				r.t.Fatal(err)
+			}
+		},
+		"renamed": func(r *rig) { r.mustRename("a.local", "c.local", 0) },
+		"exchanged, renamed": func(r *rig) {
+			r.save("c.local", nil)
+			r.mustRename("a.local", "c.local", Exchange)
+			r.mustRename("a.local", "d.local", 0)
+		},
+	} {
+		t.Run(how, func(t *testing.T) {
+			r, f := newFlakyRig(t, crypt.CTR)
+			r.save("a.local", []byte("committed"))
+			r.expectObjects("a.local", "a.local.settings.json")
+			r.close()
+			r.o.Fresh, r.o.LocalOnly = -1, []string{"*.local"} // each lookup lists
+			r.open("spool-flaky")
+			f.set(func(op, _ string) error {
+				if op == "delete" {
+					return errDown
+				}
+				return nil
+			})
+			r.save("b.local", []byte("local"))
+			r.mustRename("b.local", "a.local", 0)
+			leave(r)
+			if _, err := r.v.Root().Lookup(t.Context(), "a.local"); !errors.Is(err, ErrNotExist) {
+				t.Errorf("what was replaced is found: %v", err)
+			}
+			h := r.create("a.local", os.O_EXCL)
+			r.finish(h)
+			f.set(nil)
+			r.sync()
+			r.expectObjects()
+		})
+	}
+}

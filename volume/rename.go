@@ -217,7 +217,7 @@ func (v *Volume) route(m *move, p *passage, over *version) error {
 	case p.fate == carried:
 		m.changes = append(m.changes, p.carry(p.oldPath, p.newPath, over))
 	case over != nil && (p.local || p.n.local):
-		m.changes = append(m.changes, &change{Change: spool.Change{Op: opRemove, Path: p.newPath}, ver: over})
+		m.changes = append(m.changes, &change{Change: spool.Change{Op: opRemove, Path: p.newPath}, ver: over, dir: p.to, name: p.newName})
 	case !p.local:
 		p.replaces = over
 	}
