@@ -179,6 +179,37 @@ func (v *Volume) findMarker(ctx context.Context, places []string) (store.Info, e
 	return store.Info{}, nil
 }
 
+// describeToChange is describeDir for one who is about to state all the attributes
+// anew. What is shown while the marker cannot be read must not take the place of
+// what it says: it is asked for until it answers, for ten seconds, but where it was
+// read before.
+func (n *Node) describeToChange(ctx context.Context) error {
+	v := n.v
+	ctx, cancel := context.WithTimeout(ctx, waitUnknown)
+	defer cancel()
+	for {
+		err := n.describeDir(ctx)
+		v.mu.Lock()
+		known := n.dir.described || n.dir.told
+		n.dir.retry = time.Time{}
+		v.mu.Unlock()
+		if known {
+			return nil
+		}
+		if err != nil && !transient(err) {
+			return errorsIO(err)
+		}
+		select {
+		case <-time.After(askAgain):
+		case <-ctx.Done():
+			return fmt.Errorf("describe %s: %w: %w", n.Path(), ErrIO, store.ErrUnavailable)
+		}
+	}
+}
+
+// askAgain is how long one waits who cannot do without an answer.
+const askAgain = 200 * time.Millisecond
+
 // setDirAttr changes a directory's attributes; its marker is put again, soon.
 func (n *Node) setDirAttr(ctx context.Context, s SetAttr) (Attr, error) {
 	if s.Size != nil {
@@ -196,8 +227,8 @@ func (n *Node) setDirAttr(ctx context.Context, s SetAttr) (Attr, error) {
 
 // changeDir changes what a directory's marker states, and has it put.
 func (n *Node) changeDir(ctx context.Context, change func(*sidecar.Attr) error) error {
-	if err := n.describeDir(ctx); err != nil {
-		return errorsIO(err)
+	if err := n.describeToChange(ctx); err != nil {
+		return err
 	}
 	v := n.v
 	v.mu.Lock()
