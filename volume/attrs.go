@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"mcfs/sidecar"
 	"mcfs/store"
@@ -148,6 +149,12 @@ func (v *Volume) followMove(c *change) {
 // refused says that a condition did not hold: look, and try again.
 func refused(err error) bool {
 	return errors.Is(err, store.ErrPrecondition) || errors.Is(err, store.ErrConflict) || errors.Is(err, store.ErrNotExist)
+}
+
+func (x *version) mtime() time.Time {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.attr.Mtime
 }
 
 func (x *version) attrMode() uint32 {

@@ -379,14 +379,17 @@ func (v *Volume) committed(n *Node, a *attempt) {
 	if !slain {
 		n.slain = 0
 	}
-	restate, attr := n.state == Clean && attrDiffer(n.attr, a.ver), n.attr
-	rejournal := n.kept > a.gen
+	rejournal, attr := n.kept > a.gen, n.attr
+	if n.gen > a.gen {
+		attr.Mtime = a.ver.mtime() // n's is of what has been written since
+	}
+	restate := !rejournal && attrDiffer(attr, a.ver)
 	id, filed := n.entryID()
 	idle := n.opens == 0 && n.state == Clean
 	n.unlock()
 	v.trackLocked(n)
 	v.restateCarriers(a.ver)
-	if restate { // they were set while the file was being committed, and only its entry has them so far
+	if restate { // they were set while the file was being committed, and only its entry has them, which goes
 		if err := v.restate(n, a.ver, attr); err != nil {
 			v.log.Error("attributes not written", "path", v.path(n), "cause", err)
 		}

@@ -533,6 +533,44 @@ func TestAttributesSetWhileACommitEnds(t *testing.T) {
 	}
 }
 
+// TestAttributesSetAndWrittenOverWhileACommitEnds: they are kept with the version
+// that was being committed, although another draft, of which nobody was promised
+// anything, has begun since.
+func TestAttributesSetAndWrittenOverWhileACommitEnds(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	h := r.create("f", 0)
+	r.write(h, []byte("text"), 0)
+	n := r.node("f")
+	late := uint32(0o640)
+	var over *Handle
+	f.set(func(op, key string) error {
+		if op != "put" || key != "f.settings.json" || over != nil {
+			return nil
+		}
+		if _, err := n.SetAttr(t.Context(), nil, SetAttr{Mode: &late}); err != nil {
+			t.Error(err)
+		}
+		over = r.create("f", os.O_TRUNC)
+		r.write(over, []byte("more"), 0)
+		return nil
+	})
+	if err := h.Flush(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	h.Release()
+	if err := r.v.flush(); err != nil { // as an fsync of another file does
+		t.Fatal(err)
+	}
+	r.crash(f, "after")
+	if a, err := r.node("f").Attr(t.Context()); err != nil || a.Mode&0o7777 != late || a.Size != 4 {
+		t.Errorf("after a crash: mode %o, %d bytes, %v", a.Mode, a.Size, err)
+	}
+	if got := r.load("f"); string(got) != "text" {
+		t.Errorf("after a crash: %q", got)
+	}
+	over.Release()
+}
+
 func TestSidecarNames(t *testing.T) {
 	r := newRig(t, crypt.CTR)
 	ctx := t.Context()
