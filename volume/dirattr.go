@@ -168,15 +168,21 @@ func (v *Volume) rememberMarker(key string, m marker, answered time.Time, attr s
 	return sure
 }
 
-// findMarker looks where the directory may be; a zero Info means that it has no marker.
-func (v *Volume) findMarker(ctx context.Context, places []string) (store.Info, error) {
+// findMarker looks where the directory may be; a zero Info means that it has no
+// marker. One that states nothing may be on its way: some stores answer with half of
+// an object that is removed at that moment, and then the next place has it.
+func (v *Volume) findMarker(ctx context.Context, places []string) (silent store.Info, err error) {
 	for _, key := range places {
 		info, err := v.store.Head(ctx, key)
-		if err == nil || !errors.Is(err, store.ErrNotExist) {
+		if errors.Is(err, store.ErrNotExist) {
+			continue
+		}
+		if attr, perr := sidecar.ParseAttr(info.Metadata); err != nil || perr != nil || attr.Mode != 0 {
 			return info, err
 		}
+		silent = info
 	}
-	return store.Info{}, nil
+	return silent, nil
 }
 
 // describeToChange is describeDir for one who is about to state all the attributes

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mcfs/crypt"
+	"mcfs/store"
 )
 
 // TestChangeOfADirectoryNotKnown: what is shown of a directory while its marker
@@ -59,4 +60,51 @@ func TestChangeOfADirectoryNotKnown(t *testing.T) {
 	if note, err := r.node("d").GetXattr(t.Context(), "user.note"); string(note) != "kept" {
 		t.Errorf("its note is %q, %v", note, err)
 	}
+}
+
+// halfGone answers for one key as a store does that removes it at that moment.
+type halfGone struct {
+	store.Store
+	key string
+}
+
+func (s halfGone) Head(ctx context.Context, key string) (store.Info, error) {
+	info, err := s.Store.Head(ctx, key)
+	if key == s.key {
+		info.Metadata = nil
+	}
+	return info, err
+}
+
+// TestMarkerThatIsHalfGone: a directory on its way is described by the marker that has
+// arrived, not by what is left of the one before.
+func TestMarkerThatIsHalfGone(t *testing.T) {
+	undeleted := func(op, _ string) error {
+		if op == "delete" {
+			return errDown
+		}
+		return nil
+	}
+	r, f := newFlakyRig(t, crypt.CTR)
+	r.mkdir("d")
+	r.mkdir("d/sub")
+	r.chmod("d/sub", 0o700)
+	r.sync()
+	r.cold()
+	r.o.Store = halfGone{f, "d/sub/"}
+	f.set(undeleted)
+	r.mustRename("d", "e", 0)
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		if _, err := f.Store.Head(t.Context(), "e/sub/"); err == nil {
+			break
+		} else if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
+	r.crash(f, "after")
+	f.set(undeleted)
+	if mode := r.mode("e/sub") & 0o777; mode != 0o700 {
+		t.Errorf("mode %o", mode)
+	}
+	f.set(nil)
 }
