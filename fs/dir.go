@@ -14,7 +14,6 @@ import (
 var (
 	_ gofs.NodeLookuper       = (*dirNode)(nil)
 	_ gofs.NodeOpendirHandler = (*dirNode)(nil)
-	_ gofs.NodeOnForgetter    = (*dirNode)(nil)
 	_ gofs.FileReaddirenter   = (*dirHandle)(nil)
 	_ gofs.FileSeekdirer      = (*dirHandle)(nil)
 	_ gofs.FileLookuper       = (*dirHandle)(nil)
@@ -33,7 +32,6 @@ func (d *dirNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (
 
 // lookup describes an entry; opens: for a caller that may be about to open it.
 func (d *dirNode) lookup(ctx context.Context, name string, out *fuse.EntryOut, opens bool) (*gofs.Inode, error) {
-	d.remember()
 	v, err := d.v.Lookup(ctx, name)
 	if err != nil {
 		return nil, err
@@ -60,26 +58,9 @@ func (d *dirNode) answer(ctx context.Context, name string, v *volume.Node, out *
 	return inode, nil
 }
 
-// remember makes the directory known to those who bring news of its entries.
-// It is called by what gives the kernel an entry, never by a constructor: of
-// two nodes made for one directory at once, go-fuse keeps one.
-func (d *dirNode) remember() {
-	if !d.known.Swap(true) {
-		d.fs.dirs.Store(d.v, d)
-	}
-}
-
-// OnForget is the end of the kernel's knowledge of the directory.
-func (d *dirNode) OnForget() {
-	if d.known.Swap(false) {
-		d.fs.dirs.CompareAndDelete(d.v, d)
-	}
-}
-
 // OpendirHandle opens a directory. It is listed when it is first read: many are
 // opened for other ends.
 func (d *dirNode) OpendirHandle(context.Context, uint32) (gofs.FileHandle, uint32, syscall.Errno) {
-	d.remember()
 	return &dirHandle{d: d}, 0, 0
 }
 

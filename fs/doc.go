@@ -8,14 +8,16 @@
 //     process is being killed, since most signals are not meant for it;
 //   - caller.go and its _linux and _darwin parts: who is asking, and what is
 //     becoming of that process;
-//   - notify.go: news from elsewhere reach the kernel's memory of names;
 //   - mount.go, preflight.go: mounting, with an error that names the cure, and
 //     unmounting;
 //   - mounted.go: what is mounted where, and by whom.
 //
-// Promises: no handler waits for the network by itself or calls back into the
-// kernel; no log line, not even at debug level, carries content; the daemon
-// never touches its own mount, but for the library's probe that it answers.
+// Promises: no handler waits for the network by itself; no log line, not even at
+// debug level, carries content; the daemon never touches its own mount, but for the
+// library's probe that it answers, and never calls back into the kernel. News from
+// elsewhere are not pushed: for that the kernel takes the lock of the directory, which
+// somebody who waits for an answer may hold, and a daemon killed at that moment would
+// leave both waiting for good. The kernel believes a name for a second, and asks again.
 //
 // It imports volume, go-fuse and golang.org/x/sys.
 package fs

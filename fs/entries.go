@@ -35,7 +35,6 @@ func (d *dirNode) Create(ctx context.Context, name string, flags, mode uint32, o
 }
 
 func (d *dirNode) create(ctx context.Context, op, name string, flags int, mode uint32, out *fuse.EntryOut) (*gofs.Inode, *handle, syscall.Errno) {
-	d.remember()
 	by := opener(ctx, flags)
 	var inode *gofs.Inode
 	var h *handle
@@ -102,7 +101,6 @@ func (d *dirNode) Symlink(ctx context.Context, target, name string, out *fuse.En
 }
 
 func (d *dirNode) enter(ctx context.Context, op, name string, out *fuse.EntryOut, call func(context.Context) (*volume.Node, error)) (*gofs.Inode, syscall.Errno) {
-	d.remember()
 	var inode *gofs.Inode
 	errno := d.fs.doNames(ctx, op, func(ctx context.Context) error {
 		v, err := call(ctx)
@@ -189,7 +187,6 @@ func (d *dirNode) Rename(ctx context.Context, name string, newParent gofs.InodeE
 	if !ok {
 		return syscall.EINVAL
 	}
-	to.remember()
 	return d.fs.doNames(ctx, "rename", func(ctx context.Context) error {
 		return d.v.Rename(ctx, name, to.v, newName, flags)
 	})

@@ -25,8 +25,9 @@ const (
 	// maxBackground is how many background requests may run at once: read-ahead
 	// and releases. The default, 12, lets a dozen slow reads block every close.
 	maxBackground = 64
-	// defaultTimeout is how long the kernel believes names and attributes.
-	defaultTimeout = time.Second
+	// believed is how long the kernel believes names and attributes. That a name
+	// does not exist it never believes.
+	believed = time.Second
 )
 
 // ErrDetached says that programs still had files open: the mountpoint is free,
@@ -39,10 +40,6 @@ type Options struct {
 	FsName     string // the source that mount(8) and df show, as "mcfs#bucket/prefix"; "": mcfs
 	Debug      bool   // log every request, without content
 
-	// How long the kernel believes an entry, attributes, and that there is no
-	// such entry. 0 is the default, 1 s, 1 s and not at all; negative is not at all.
-	EntryTimeout, AttrTimeout, NegativeTimeout time.Duration
-
 	Extra []string // further mount options, as "ro" or "noexec"
 	Log   *slog.Logger
 }
@@ -52,7 +49,6 @@ type Server struct {
 	mountpoint string
 	fuse       *fuse.Server
 	log        *slog.Logger
-	notifier   *notifier
 	ended      chan struct{} // closed when the last request is answered and the connection closed
 
 	mu       sync.Mutex // one unmount at a time
@@ -71,14 +67,10 @@ func Mount(ctx context.Context, mountpoint string, v *volume.Volume, o Options) 
 		return nil, err
 	}
 	f := newFilesystem(v, o)
-	s := &Server{mountpoint: mountpoint, log: o.Log, notifier: f.notifier, ended: make(chan struct{})}
-	if kernelNotifies {
-		v.OnChanged(f.notifier.changed)
-	}
+	s := &Server{mountpoint: mountpoint, log: o.Log, ended: make(chan struct{})}
 	root := &dirNode{node: node{fs: f, v: v.Root()}}
 	raw := platformFS(gofs.NewNodeFS(root, f.nodeOptions(o)))
 	if s.fuse, err = fuse.NewServer(raw, mountpoint, mountOptions(o)); err != nil {
-		s.notifier.close()
 		return nil, fmt.Errorf("mount %s: %s", mountpoint, strings.TrimSpace(err.Error())) // the helper's ends in a newline
 	}
 	go s.serve()
@@ -90,33 +82,17 @@ func Mount(ctx context.Context, mountpoint string, v *volume.Volume, o Options) 
 }
 
 func newFilesystem(v *volume.Volume, o Options) *filesystem {
-	f := &filesystem{
-		volume: v, log: o.Log, trouble: newComplaints(o.Log),
-		entryTimeout: timeout(o.EntryTimeout), attrTimeout: timeout(o.AttrTimeout),
-	}
-	f.notifier = newNotifier(o.Log, f.forgetEntry)
-	return f
-}
-
-func timeout(d time.Duration) time.Duration {
-	if d == 0 {
-		return defaultTimeout
-	}
-	return max(d, 0)
+	return &filesystem{volume: v, log: o.Log, trouble: newComplaints(o.Log)}
 }
 
 // nodeOptions of the tree. Entry and attribute timeouts are set in every answer
 // here, since go-fuse would put its default in place of a wanted zero.
 func (f *filesystem) nodeOptions(o Options) *gofs.Options {
-	opts := &gofs.Options{
+	return &gofs.Options{
 		NullPermissions: true, // a mode of 0 means 0
 		RootStableAttr:  &gofs.StableAttr{Ino: f.volume.Root().Ino()},
 		Logger:          fuseLogger(o.Log),
 	}
-	if o.NegativeTimeout > 0 {
-		opts.NegativeTimeout = &o.NegativeTimeout
-	}
-	return opts
 }
 
 func mountOptions(o Options) *fuse.MountOptions {
@@ -148,7 +124,6 @@ func mountOptions(o Options) *fuse.MountOptions {
 func (s *Server) serve() {
 	defer close(s.ended)
 	s.fuse.Serve()
-	s.notifier.close()
 }
 
 func (s *Server) waitMount(ctx context.Context) error {

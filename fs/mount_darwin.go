@@ -10,8 +10,6 @@ import (
 )
 
 const (
-	// kernelNotifies: macFUSE's notifications are not relied upon; entries time out.
-	kernelNotifies = false
 	// openNoFlush is unknown to macFUSE.
 	openNoFlush = uint32(0)
 

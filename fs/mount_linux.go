@@ -15,8 +15,6 @@ import (
 )
 
 const (
-	// kernelNotifies says that this kernel can be told to forget entries.
-	kernelNotifies = true
 	// openNoFlush spares the flush of a handle that cannot write (Linux 5.16).
 	openNoFlush = uint32(fuse.FOPEN_NOFLUSH)
 

@@ -19,7 +19,6 @@ import (
 
 	"mcfs/crypt"
 	"mcfs/keys"
-	"mcfs/sidecar"
 	"mcfs/spool"
 	"mcfs/store/dir"
 	"mcfs/volume"
@@ -52,9 +51,6 @@ func serveVolume(args []string) {
 	seen := &lines{}
 	if slices.Contains(args, "tell requests") {
 		mo.Debug, mo.Log = true, slog.New(slog.NewTextHandler(seen, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	}
-	if slices.Contains(args, "believe for an hour") {
-		mo.EntryTimeout, mo.AttrTimeout, vo.Fresh = time.Hour, time.Hour, 100*time.Millisecond
 	}
 	v, err := volume.Open(ctx, vo)
 	check(err)
@@ -241,36 +237,4 @@ func TestUnmountWhileBusy(t *testing.T) {
 	}
 	must(t, f.Close())
 	d.await(t, "the end", func(e event) bool { return e.What == "ended" })
-}
-
-// The kernel believes names for an hour here: only a notification explains that
-// it asks again.
-func TestNewsFromElsewhere(t *testing.T) {
-	d, state := startVolume(t, "believe for an hour")
-	inside := filepath.Join(d.mountpoint, "dir")
-	must(t, os.Mkdir(inside, 0o755))
-	for _, name := range []string{"stays", "goes"} {
-		must(t, os.WriteFile(filepath.Join(inside, name), []byte(name), 0o600))
-		_, err := os.Stat(filepath.Join(inside, name))
-		must(t, err)
-	}
-	object := filepath.Join(state, "store", "dir", "goes")
-	must(t, os.Remove(object))
-	must(t, os.Remove(sidecar.Name(object)))
-	time.Sleep(time.Second)
-	if _, err := os.Stat(filepath.Join(inside, "goes")); err != nil {
-		t.Fatalf("the kernel asked without being told: %v", err)
-	}
-	var err error
-	for range 100 {
-		_, listErr := os.ReadDir(inside) // makes the volume look
-		must(t, listErr)
-		if _, err = os.Stat(filepath.Join(inside, "goes")); err != nil {
-			break
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	wantErrno(t, "stat of what another machine removed", err, syscall.ENOENT)
-	_, err = os.Stat(filepath.Join(inside, "stays"))
-	must(t, err)
 }

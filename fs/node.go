@@ -3,7 +3,6 @@ package fs
 import (
 	"context"
 	"log/slog"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -16,16 +15,9 @@ import (
 
 // filesystem is what the nodes of one mount share.
 type filesystem struct {
-	volume   *volume.Volume
-	log      *slog.Logger
-	trouble  *complaints
-	notifier *notifier
-
-	entryTimeout, attrTimeout time.Duration
-
-	// dirs finds the node that the kernel knows of a volume's directory
-	// (*volume.Node to *dirNode), for news about its entries.
-	dirs sync.Map
+	volume  *volume.Volume
+	log     *slog.Logger
+	trouble *complaints
 }
 
 // node is what all kinds have in common: the volume's node, for as long as the
@@ -40,10 +32,7 @@ type node struct {
 	setid atomic.Bool
 }
 
-type dirNode struct {
-	node
-	known atomic.Bool // stands in filesystem.dirs
-}
+type dirNode struct{ node }
 
 type fileNode struct{ node }
 
@@ -129,29 +118,27 @@ func (f *filesystem) errno(op string, err error) syscall.Errno {
 	return errno
 }
 
-// timeouts are how long the kernel may believe a node's name and attributes. A
+// timeout is how long the kernel may believe a node's name and attributes. A
 // sidecar comes and goes with commits, so it is asked for each time (P3).
-func (f *filesystem) timeouts(kind volume.Kind) (entry, attr time.Duration) {
+func timeout(kind volume.Kind) time.Duration {
 	if kind == volume.Sidecar {
-		return 0, 0
+		return 0
 	}
-	return f.entryTimeout, f.attrTimeout
+	return believed
 }
 
 // fillEntry answers what finds or makes an entry.
 func (f *filesystem) fillEntry(v *volume.Node, a volume.Attr, out *fuse.EntryOut) {
 	fillAttr(a, &out.Attr)
-	entry, attr := f.timeouts(v.Kind())
-	out.SetEntryTimeout(entry)
-	out.SetAttrTimeout(attr)
+	out.SetEntryTimeout(timeout(v.Kind()))
+	out.SetAttrTimeout(timeout(v.Kind()))
 }
 
 // fillAttrOut answers what describes a node.
 func (n *node) fillAttrOut(a volume.Attr, out *fuse.AttrOut) {
 	n.seen(a)
 	fillAttr(a, &out.Attr)
-	_, attr := n.fs.timeouts(n.v.Kind())
-	out.SetTimeout(attr)
+	out.SetTimeout(timeout(n.v.Kind()))
 }
 
 func (n *node) seen(a volume.Attr) { n.setid.Store(a.Mode&(syscall.S_ISUID|syscall.S_ISGID) != 0) }

@@ -288,7 +288,7 @@ func testSetid(t *testing.T, dir string) {
 	path := filepath.Join(dir, "tool")
 	mode := func() os.FileMode {
 		t.Helper()
-		time.Sleep(defaultTimeout + 100*time.Millisecond) // the kernel's memory of the mode
+		time.Sleep(believed + 100*time.Millisecond) // the kernel's memory of the mode
 		info, err := os.Stat(path)
 		must(t, err)
 		return info.Mode()

@@ -105,7 +105,6 @@ func (v *Volume) accept(n *Node) {
 	v.discard(n)
 	if d := n.parent; d != nil {
 		v.unlink(d, n)
-		v.tell(d, n.name)
 		for name, old := range d.dir.accepted {
 			if time.Since(old.at) > acceptedFor {
 				delete(d.dir.accepted, name)

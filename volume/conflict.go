@@ -148,14 +148,14 @@ func (v *Volume) conflict(n *Node, a *attempt) {
 
 // retitleConflict gives a node its other name in the tree; v.mu is held.
 func (v *Volume) retitleConflict(n *Node, name string) {
-	d, old := n.parent, n.name
+	d, old, now := n.parent, n.name, time.Now()
 	if d.dir.children[old] == n {
 		delete(d.dir.children, old)
 	}
 	d.dir.expire(old)
-	n.name, n.changed = name, time.Now()
+	n.name, n.changed = name, now
 	d.dir.children[name] = n
-	v.tell(d, old)
+	n.misled = now.Add(believed)
 }
 
 // setAside is the other way round, where blocks of ours were dropped from a full

@@ -68,7 +68,7 @@ func (n *Node) Open(ctx context.Context, flags int, by Process) (*Handle, error)
 	if n.v.isClosing() {
 		return nil, ErrShutdown
 	}
-	if n.isStale() {
+	if n.isStale() || n.mistaken() {
 		return nil, fmt.Errorf("open: %w", ErrStale) // the kernel looks the name up again
 	}
 	h := &Handle{n: n, flags: flags, by: by}
@@ -111,6 +111,20 @@ func (n *Node) isStale() bool {
 	n.v.mu.Lock()
 	defer n.v.mu.Unlock()
 	return n.stale
+}
+
+// believed is for how long a kernel may take a name for that of a file which has got
+// another one: longer than package fs allows it.
+const believed = 2 * time.Second
+
+// mistaken says, once, that whoever opens the file may have come by the name that was
+// its own until a conflict, and mean the other machine's version.
+func (n *Node) mistaken() bool {
+	n.v.mu.Lock()
+	defer n.v.mu.Unlock()
+	until := n.misled
+	n.misled = time.Time{}
+	return time.Now().Before(until)
 }
 
 func (v *Volume) isClosing() bool {

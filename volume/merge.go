@@ -129,7 +129,6 @@ func (v *Volume) detach(d, c *Node) {
 	delete(d.dir.children, name)
 	c.gone, c.stale = true, true
 	v.own.leave(join(v.path(d), name))
-	v.tell(d, name)
 	if c.kind == File {
 		v.background(c.forgetCache)
 	}
@@ -142,13 +141,6 @@ func (v *Volume) forget(d, c *Node) {
 		v.cache.DeleteBelow(path)
 	} else {
 		v.cache.Delete(path)
-	}
-}
-
-// tell lets the kernel forget a name; v.mu may be held.
-func (v *Volume) tell(d *Node, name string) {
-	if f := v.notify; f != nil {
-		v.background(func() { f(d, name) })
 	}
 }
 

@@ -293,6 +293,9 @@ func TestConflict(t *testing.T) {
 			ours = key
 		}
 	}
+	if _, err := r.node(ours).Open(t.Context(), os.O_RDWR, nil); !errors.Is(err, ErrStale) {
+		t.Errorf("who may have come by the name that it had until now is not told: %v", err)
+	}
 	if got := r.load(ours); string(got[:4]) != "ours" {
 		t.Errorf("%q holds %q", ours, got)
 	}

@@ -59,6 +59,7 @@ type Node struct {
 	queued   int           // changes of names that concern this node and are not finished
 	changed  time.Time     // when this machine last changed the name: older listings say nothing about it
 	onIdle   bool          // stands in Volume.idle
+	misled   time.Time     // until when the next opener may mean another file, by the name that this one had
 	unlinked time.Time     // of a Sidecar: when a program last removed it
 	seen     int64         // when the store was asked for the description that it gave, in ns; 0: never
 

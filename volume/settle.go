@@ -284,7 +284,6 @@ func (v *Volume) giveBack(n *Node) {
 	v.unlink(d, n)
 	n.stale = true
 	delete(v.busy, n)
-	v.tell(d, n.name)
 	n.lock()
 	replaced := n.replaces
 	n.unlock()

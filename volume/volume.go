@@ -110,7 +110,6 @@ type Volume struct {
 	asides   []aside      // since then, the oldest first
 	finished int64        // bytes of ciphertext committed
 	steps    atomic.Int64 // changes of names, and objects of moved directories, that are done
-	notify   func(dir *Node, name string)
 }
 
 // Open makes a volume of its parts, takes up what an earlier one left in the
@@ -192,11 +191,6 @@ func (o Options) withDefaults() Options {
 
 // Root is the directory at the top.
 func (v *Volume) Root() *Node { return v.root }
-
-// OnChanged sets the function that is called, on a goroutine of its own and
-// without a lock held, when news from elsewhere changed an entry of a
-// directory: the kernel's memory of it is to be dropped. Call it before serving.
-func (v *Volume) OnChanged(f func(dir *Node, name string)) { v.notify = f }
 
 // Statfs is what df shows: roomy, since editors ask before they save, and from memory.
 func (v *Volume) Statfs() Statfs {
