@@ -91,12 +91,16 @@ func (v *Volume) drawBytes(ctx context.Context, n *Node, ver *version) error {
 	if !v.wantsBytes(n, ver) {
 		return nil
 	}
-	err := n.fetchAll(ctx)
-	if errors.Is(err, fetch.ErrStale) || permanent(err) {
+	switch err := n.fetchAll(ctx); {
+	case err == nil:
+	case !v.wantsBytes(n, ver):
+		return nil // it was removed meanwhile, or written over, and its reader closed
+	case errors.Is(err, fetch.ErrStale) || permanent(err):
 		v.condemnDrawn(n, err)
 		return nil
-	}
-	if err != nil {
+	case errors.Is(err, fetch.ErrClosed):
+		return errors.Join(errEngaged, err)
+	default:
 		return err
 	}
 	if err := v.cutLoose(n, ver); err != nil {
