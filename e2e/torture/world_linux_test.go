@@ -185,5 +185,29 @@ func (w *world) keep() {
 	if err := os.WriteFile(filepath.Join(to, "events"), []byte(w.history("", nil, remembered)), 0o600); err != nil {
 		w.b.Errorf("%v", err)
 	}
-	w.b.Errorf("spool, bucket, logs and events are kept in %s", to)
+	if err := os.WriteFile(filepath.Join(to, "requests"), []byte(w.requests()), 0o600); err != nil {
+		w.b.Errorf("%v", err)
+	}
+	w.b.Errorf("spool, bucket, logs, events and requests are kept in %s", to)
+}
+
+// requests lists what S3 was asked, with the conditions and the answers: the clock of
+// the events, how long it took, and the status, 0 where there was none.
+func (w *world) requests() string {
+	var b strings.Builder
+	for _, q := range w.rig.S3.Proxy.Requests() {
+		fmt.Fprintf(&b, "%10v %8v %3d %s %s", q.Start.Sub(w.begun).Round(time.Millisecond/10), q.Took.Round(time.Millisecond/10), q.Status, q.Op, q.Path)
+		for _, name := range []string{"prefix", "uploadId", "partNumber"} {
+			if value := q.Query.Get(name); value != "" {
+				fmt.Fprintf(&b, " %s=%s", name, value)
+			}
+		}
+		for _, name := range []string{"If-Match", "If-None-Match", "X-Amz-Copy-Source", "X-Amz-Meta-Mcfs-Iv"} {
+			if value := q.Header.Get(name); value != "" {
+				fmt.Fprintf(&b, " %s=%s", name, value)
+			}
+		}
+		b.WriteByte('\n')
+	}
+	return b.String()
 }
