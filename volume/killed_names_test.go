@@ -203,3 +203,58 @@ func TestKillAndReadWhatMovesTwice(t *testing.T) {
 	r.holds("cold", map[string]string{"top": "content", "d/x": "x"})
 	r.truthful()
 }
+
+// TestKillDuringACommitBeforeItsDirectoryMoves: the sidecar of what the commit was to
+// replace is withdrawn. When the next mount moves that, and commits then, the file has
+// the attributes that it had.
+func TestKillDuringACommitBeforeItsDirectoryMoves(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	r.mkdir("d")
+	r.save("d/f", []byte("old"))
+	r.chmod("d/f", 0o600)
+	r.sync()
+	r.close()
+	r.o.SpoolDurable = true
+	r.open("spool-flaky")
+	if got := r.mode("d/f") & 0o777; got != 0o600 {
+		t.Fatalf("before: mode %o", got)
+	}
+	f.set(func(op, key string) error {
+		if op == "put" && key == "d/f" {
+			return errDown
+		}
+		return nil
+	})
+	r.save("d/f", []byte("new"))
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		if _, err := f.Store.Head(t.Context(), "d/f.settings.json"); errors.Is(err, store.ErrNotExist) {
+			break
+		} else if time.Now().After(deadline) {
+			t.Fatal("its sidecar is not withdrawn")
+		}
+	}
+	r.mustRename("d", "e", 0)
+	r.crash(f, "after")
+	f.set(func(op, key string) error {
+		if op == "put" && key == "e/f" || op == "delete" && key == "d/" {
+			return errDown // the commit has to wait, and the move does not end
+		}
+		return nil
+	})
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		if _, err := f.Store.Head(t.Context(), "e/f.settings.json"); err == nil {
+			break
+		} else if time.Now().After(deadline) {
+			t.Fatal(err)
+		}
+	}
+	r.crash(f, "again")
+	r.sync()
+	for range 2 {
+		if got := r.mode("e/f") & 0o777; got != 0o600 {
+			t.Errorf("mode %o", got)
+		}
+		r.holds("in the end", map[string]string{"e/f": "new"})
+		r.cold()
+	}
+}

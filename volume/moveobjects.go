@@ -114,6 +114,9 @@ func (v *Volume) moveObject(ctx context.Context, c *change, o store.Info) error 
 		return err
 	}
 	v.steps.Add(1)
+	if ver.hasSidecar() && ver.sidecar().etag == "" {
+		v.recollect(ver)
+	}
 	one := &change{Change: spool.Change{Op: opRename, Path: o.Key, To: c.To + strings.TrimPrefix(o.Key, c.Path)}, ver: ver}
 	if ver.damage != nil {
 		return v.moveDamaged(ctx, one, o)
@@ -203,6 +206,45 @@ func (v *Volume) moveDone(c *change) {
 			return
 		}
 	}
+}
+
+// recollect has a version state what this machine knows of it, where its sidecar was
+// withdrawn by a commit that was to replace it, and has not: the object alone does not
+// say what its attributes are.
+func (v *Volume) recollect(ver *version) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, c := range v.changes {
+		if ver.statesAs(c.ver) || ver.statesAs(c.replaces) {
+			return
+		}
+	}
+	for n := range v.busy {
+		n.lock()
+		base, replaces := n.ver, n.replaces
+		n.unlock()
+		if ver.statesAs(base) || ver.statesAs(replaces) {
+			return
+		}
+	}
+}
+
+// statesAs takes attributes over from another description of the same version, or of
+// one that is to replace it and may never arrive, and says whether there were any.
+func (x *version) statesAs(other *version) bool {
+	for ; other != nil; other = other.instead() {
+		if len(other.iv) == 0 || !bytes.Equal(other.iv, x.iv) {
+			continue
+		}
+		other.mu.Lock()
+		attr := other.attr
+		other.mu.Unlock()
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		x.attr = attr
+		return true
+	}
+	return false
 }
 
 // settleMoved tells the tree's node, if it still stands where the move put it,
