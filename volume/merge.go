@@ -74,6 +74,14 @@ func (v *Volume) mergeFile(d *Node, name string, c *Node, f *found) {
 		c = nil
 	}
 	if c != nil && !v.sameVersion(c, l) {
+		if len(v.sources(prefixOf(v.path(d)))) > 1 {
+			// It is on its way with a directory: a copy has another ETag, and the listing
+			// may show it before it moved, or after. What it is is told once it has arrived.
+			if !c.isKnown() {
+				c.listed = l
+			}
+			return
+		}
 		v.detach(d, c)
 		c = nil
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -137,7 +138,7 @@ func (v *Volume) moveObject(ctx context.Context, c *change, o store.Info) error 
 		return err
 	}
 	v.steps.Add(1)
-	v.settleMoved(c, strings.TrimPrefix(o.Key, c.Path), one.ver)
+	v.settleMoved(c, l, one.ver)
 	return nil
 }
 
@@ -248,12 +249,14 @@ func (x *version) statesAs(other *version) bool {
 }
 
 // settleMoved tells the tree's node, if it still stands where the move put it,
-// where its version is now. One that was renamed since finds it by itself.
-func (v *Volume) settleMoved(c *change, rest string, made *version) {
+// where its version is now. One that was renamed since finds it by itself. Listings
+// that were begun before say nothing about it any more.
+func (v *Volume) settleMoved(c *change, was listing, made *version) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	v.redirect(was, made)
 	n := c.node
-	for elem := range strings.SplitSeq(rest, "/") {
+	for elem := range strings.SplitSeq(strings.TrimPrefix(was.key, c.Path), "/") {
 		if n == nil || n.dir == nil {
 			return
 		}
@@ -265,11 +268,28 @@ func (v *Volume) settleMoved(c *change, rest string, made *version) {
 	key, etag := made.place()
 	side := made.sidecar()
 	n.listed = listing{key: key, etag: etag, size: made.cipher, modified: made.modified, side: side}
+	n.changed = time.Now()
 	n.lock()
 	defer n.unlock()
 	for _, x := range []*version{n.ver, n.replaces} {
 		if x != nil && bytes.Equal(x.iv, made.iv) && x.foreign() == made.foreign() {
 			x.moved(key, etag, side)
+		}
+	}
+}
+
+// redirect has the changes that are queued of a version which nothing but a listing
+// has named so far, and which has just moved, know the copy; v.mu is held.
+func (v *Volume) redirect(was listing, made *version) {
+	key, etag := made.place()
+	for _, c := range v.changes {
+		for _, x := range []*version{c.ver, c.replaces} {
+			if x == nil || len(x.iv) > 0 {
+				continue
+			}
+			if at, tag := x.place(); at == was.key && tag == was.etag {
+				x.moved(key, etag, made.sidecar())
+			}
 		}
 	}
 }

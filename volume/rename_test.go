@@ -670,3 +670,70 @@ func TestDescribedWhileItsDirectoryArrives(t *testing.T) {
 	r.sync()
 	r.truthful()
 }
+
+// staleListing is a store that answers for one prefix with what it had there at first,
+// once that has moved on.
+type staleListing struct {
+	store.Store
+	prefix string
+	old    store.Page
+}
+
+func (s *staleListing) List(ctx context.Context, prefix, delimiter, token string, most int) (store.Page, error) {
+	if prefix == s.prefix && s.old.Objects != nil {
+		return s.old, nil
+	}
+	return s.Store.List(ctx, prefix, delimiter, token, most)
+}
+
+// TestListingFromBeforeAMove: a directory on its way is listed at its old place first,
+// before a file of it moved, and at its new one then. The file is no other for that: it
+// can be removed, and stays so.
+func TestListingFromBeforeAMove(t *testing.T) {
+	for _, known := range []bool{true, false} {
+		t.Run(fmt.Sprint("known: ", known), func(t *testing.T) {
+			r, f := newFlakyRig(t, crypt.CTR)
+			r.mkdir("d")
+			r.save("d/f", []byte("content"))
+			r.sync()
+			s := &staleListing{Store: f, prefix: "d/"}
+			r.o.Store, r.o.Fresh = s, -1
+			r.cold()
+			old, err := s.List(t.Context(), "d/", "/", "", 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f.set(func(op, key string) error {
+				if op == "delete" && key == "d/" {
+					return errDown // all has moved but the marker
+				}
+				return nil
+			})
+			var before *Node
+			if known {
+				if before = r.node("d/f"); before.describe(t.Context()) != nil {
+					t.Fatal("it cannot be described")
+				}
+			}
+			r.mustRename("d", "e", 0)
+			for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+				if _, err := f.Store.Head(t.Context(), "d/f"); errors.Is(err, store.ErrNotExist) {
+					break
+				} else if time.Now().After(deadline) {
+					t.Fatal("it does not move")
+				}
+			}
+			s.old = old
+			if n := r.node("e/f"); known && n != before {
+				t.Error("the file is another")
+			}
+			if err := r.node("e").Remove(t.Context(), "f"); err != nil {
+				t.Fatal(err)
+			}
+			s.old = store.Page{}
+			f.set(nil)
+			r.sync()
+			r.expectObjects("e/")
+		})
+	}
+}
