@@ -258,3 +258,39 @@ func TestKillDuringACommitBeforeItsDirectoryMoves(t *testing.T) {
 		r.cold()
 	}
 }
+
+// TestKillAndReadWhatWaitsAside: a file that changes places with another waits under a
+// name of its own, in a directory that is to move when it has left that. It can be read
+// all the while.
+func TestKillAndReadWhatWaitsAside(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	r.mkdir("d")
+	r.symlink("d/l", "target")
+	r.save("d/f", []byte("f"))
+	r.save("a", []byte("a"))
+	r.save("b", []byte("b"))
+	r.sync()
+	stuck := func(op, key string) error {
+		if op == "copy" && (key == "a" || key == "b") {
+			return errDown
+		}
+		return nil
+	}
+	f.set(down)
+	r.mustRename("d/f", "a", Exchange)
+	r.mustRename("d/l", "b", Exchange)
+	r.mustRename("d", "e", 0)
+	f.set(stuck)
+	r.await(func(s Status) bool { return len(s.Changes) == 5 }) // two of seven are done
+	r.crash(f, "after")
+	f.set(stuck)
+	r.holds("after the kill", map[string]string{"a": "f", "e/f": "a", "e/l": "b"})
+	if got, err := r.node("b").Readlink(t.Context()); got != "target" {
+		t.Errorf("after the kill b leads to %q, %v", got, err)
+	}
+	f.set(nil)
+	r.sync()
+	r.cold()
+	r.holds("cold", map[string]string{"a": "f", "e/f": "a", "e/l": "b"})
+	r.truthful()
+}

@@ -225,8 +225,11 @@ func (n *Node) places(ver *version) (places []string, moving bool) {
 	defer v.mu.Unlock()
 	path := v.path(n)
 	places = v.trail(key)
-	for _, p := range append([]string{path}, v.stations(n)...) {
+	for _, p := range append(v.stations(n), path) {
 		places = append(places, v.sources(p)...) // in a directory that is on its way itself, perhaps
+		if !slices.Contains(places, p) {
+			places = append(places, p) // one that goes on its way only after the file has left it
+		}
 	}
 	return places, n.queued > 0 || len(v.sources(path)) > 1
 }
