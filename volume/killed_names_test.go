@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -293,4 +294,61 @@ func TestKillAndReadWhatWaitsAside(t *testing.T) {
 	r.cold()
 	r.holds("cold", map[string]string{"a": "f", "e/f": "a", "e/l": "b"})
 	r.truthful()
+}
+
+// TestKillsAfterACommitAndARename: a commit had arrived at the first kill, and newer
+// content was promised under another name since. The next mount takes the version there,
+// and is killed: the one after it finds the version where it is.
+func TestKillsAfterACommitAndARename(t *testing.T) {
+	for what, rename := range map[string]func(r *rig) (name string){
+		"the file":      func(r *rig) string { r.mustRename("d/a", "b", 0); return "b" },
+		"its directory": func(r *rig) string { r.mustRename("d", "e", 0); return "e/a" },
+	} {
+		t.Run(what, func(t *testing.T) {
+			r, f := newFlakyRig(t, crypt.CTR)
+			r.mkdir("d")
+			r.save("d/a", []byte("first"))
+			r.sync()
+			r.close()
+			r.o.SpoolDurable = true
+			r.open("spool-flaky")
+			f.set(func(op, key string) error {
+				if op == "put" && key == "d/a.settings.json" {
+					return errDown
+				}
+				return nil
+			})
+			r.save("d/a", []byte("second"))
+			for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+				if info, err := f.Store.Head(t.Context(), "d/a"); err == nil && info.Size == 6 {
+					break
+				} else if time.Now().After(deadline) {
+					t.Fatal("it does not arrive")
+				}
+			}
+			h := r.create("d/a", os.O_TRUNC)
+			r.write(h, []byte("the third"), 0)
+			if err := h.Fsync(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			name := rename(r)
+			r.crash(f, "after")
+			for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+				if _, err := f.Store.Head(t.Context(), "d/a"); errors.Is(err, store.ErrNotExist) {
+					break
+				} else if time.Now().After(deadline) {
+					t.Fatal("it does not move")
+				}
+			}
+			r.crash(f, "again")
+			r.sync()
+			r.holds("in the end", map[string]string{name: "the third"})
+			for _, key := range r.objects() {
+				if strings.Contains(key, "conflict") {
+					t.Errorf("there is %q", key)
+				}
+			}
+			h.Release()
+		})
+	}
 }

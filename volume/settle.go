@@ -101,7 +101,7 @@ func (v *Volume) awaitMaking(k *kept) (ours, ok bool) {
 	missed := 0
 	for tries := 0; ; tries++ {
 		ctx, cancel := context.WithTimeout(v.ctx, requestTimeout)
-		ours, err := v.isOurs(ctx, k.making, k.At)
+		ours, err := v.isMade(ctx, k)
 		wait := backoff(tries)
 		again := err == nil && !ours && k.mayBeOnItsWay() && missed < len(tardy)
 		switch {
@@ -130,6 +130,22 @@ func (v *Volume) awaitMaking(k *kept) (ours, ok bool) {
 			return false, false
 		}
 	}
+}
+
+// isMade looks whether the object has arrived. An earlier mount may have found that, and
+// have renamed it since with its draft, or have begun to.
+func (v *Volume) isMade(ctx context.Context, k *kept) (ours bool, err error) {
+	places, _ := k.node.places(k.making)
+	for _, place := range append([]string{k.At}, places...) {
+		if ours, err = v.isOurs(ctx, k.making, place); err != nil {
+			return false, err
+		}
+		if ours {
+			k.At = place
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 // mayBeOnItsWay says that the request for the object left so short a time ago that it
