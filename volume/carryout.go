@@ -195,7 +195,8 @@ func (v *Volume) copyObject(ctx context.Context, c *change) error {
 			c.ver.moved(c.To, made.ETag, sideInfo{})
 			return nil
 		}
-		if !errors.Is(err, store.ErrPrecondition) && !errors.Is(err, store.ErrConflict) {
+		// No such upload: it was completed, and the answer to that got lost.
+		if !errors.Is(err, store.ErrPrecondition) && !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrNoUpload) {
 			return fmt.Errorf("copy %s to %s: %w", c.Path, c.To, err)
 		}
 		if done, err := v.judgeCopy(ctx, c, err); done || err != nil {

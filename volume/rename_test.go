@@ -737,3 +737,41 @@ func TestListingFromBeforeAMove(t *testing.T) {
 		})
 	}
 }
+
+// lostCopy is a store whose first copy takes effect, and whose repeated request to
+// complete it then finds no upload any more: the answer to the first got lost.
+type lostCopy struct {
+	store.Store
+	lose atomic.Bool
+}
+
+func (s *lostCopy) Copy(ctx context.Context, c store.Copy) (store.Info, error) {
+	info, err := s.Store.Copy(ctx, c)
+	if err == nil && s.lose.CompareAndSwap(true, false) {
+		return store.Info{}, fmt.Errorf("complete %s: %w", c.Target, store.ErrNoUpload)
+	}
+	return info, err
+}
+
+// TestRenameWhoseAnswerIsLost: the copy that was made is found, and the rename goes on.
+func TestRenameWhoseAnswerIsLost(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	r.mkdir("d")
+	r.save("a", []byte("a"))
+	r.save("d/f", []byte("f"))
+	r.sync()
+	s := &lostCopy{Store: f}
+	r.o.Store = s
+	r.cold()
+	for _, names := range [][2]string{{"a", "b"}, {"d", "e"}} {
+		s.lose.Store(true)
+		r.mustRename(names[0], names[1], 0)
+		r.sync()
+		if s.lose.Load() {
+			t.Errorf("no answer was lost to the rename of %s", names[0])
+		}
+	}
+	r.expectObjects("b", "b.settings.json", "e/", "e/f", "e/f.settings.json")
+	r.truthful()
+	r.holds("in the end", map[string]string{"b": "a", "e/f": "f"})
+}
