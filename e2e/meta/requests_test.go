@@ -80,24 +80,29 @@ func requests(r *rig.Rig) map[string]int {
 	return count
 }
 
+// lateMarkers is how many markers of directories may be looked at where nothing but
+// listings is to be asked for. The gateway changes a directory's time with each entry, as
+// S3 does not: where one came late to a directory of which all was known, the marker is
+// read once more.
+const lateMarkers = 2
+
 // onlyLists fails the test if anything but listings was asked of the store, and shows the count.
 func onlyLists(t *testing.T, r *rig.Rig, what string) {
 	t.Helper()
-	count := requests(r)
-	t.Logf("%s: %v", what, count)
-	for op, n := range count {
-		if op != "ListObjectsV2" {
-			t.Errorf("%s: %d requests %s", what, n, op)
+	t.Logf("%s: %v", what, requests(r))
+	markers := 0
+	var other []string
+	for _, q := range r.S3.Proxy.Requests() {
+		switch {
+		case q.Op == "ListObjectsV2":
+		case q.Op == "HeadObject" && strings.HasSuffix(q.Path, "/") && markers < lateMarkers:
+			markers++
+		default:
+			other = append(other, q.Op+" "+q.Path)
 		}
 	}
-	if t.Failed() {
-		var paths []string
-		for _, q := range r.S3.Proxy.Requests() {
-			if q.Op != "ListObjectsV2" && len(paths) < 20 {
-				paths = append(paths, q.Op+" "+q.Path)
-			}
-		}
-		t.Logf("for example %q", paths)
+	if len(other) > 0 {
+		t.Errorf("%s: %d requests more, for example %q", what, len(other), other[:min(len(other), 20)])
 	}
 }
 
