@@ -94,13 +94,7 @@ func TestMarkerThatIsHalfGone(t *testing.T) {
 	r.o.Store = halfGone{f, "d/sub/"}
 	f.set(undeleted)
 	r.mustRename("d", "e", 0)
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		if _, err := f.Store.Head(t.Context(), "e/sub/"); err == nil {
-			break
-		} else if time.Now().After(deadline) {
-			t.Fatal(err)
-		}
-	}
+	f.await(t, "e/sub/", func(_ store.Info, err error) bool { return err == nil })
 	r.crash(f, "after")
 	f.set(undeleted)
 	if mode := r.mode("e/sub") & 0o777; mode != 0o700 {

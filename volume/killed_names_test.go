@@ -227,13 +227,7 @@ func TestKillDuringACommitBeforeItsDirectoryMoves(t *testing.T) {
 		return nil
 	})
 	r.save("d/f", []byte("new"))
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		if _, err := f.Store.Head(t.Context(), "d/f.settings.json"); errors.Is(err, store.ErrNotExist) {
-			break
-		} else if time.Now().After(deadline) {
-			t.Fatal("its sidecar is not withdrawn")
-		}
-	}
+	f.await(t, "d/f.settings.json", func(_ store.Info, err error) bool { return errors.Is(err, store.ErrNotExist) })
 	r.mustRename("d", "e", 0)
 	r.crash(f, "after")
 	f.set(func(op, key string) error {
@@ -242,13 +236,7 @@ func TestKillDuringACommitBeforeItsDirectoryMoves(t *testing.T) {
 		}
 		return nil
 	})
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		if _, err := f.Store.Head(t.Context(), "e/f.settings.json"); err == nil {
-			break
-		} else if time.Now().After(deadline) {
-			t.Fatal(err)
-		}
-	}
+	f.await(t, "e/f.settings.json", func(_ store.Info, err error) bool { return err == nil })
 	r.crash(f, "again")
 	r.sync()
 	for range 2 {
@@ -319,13 +307,7 @@ func TestKillsAfterACommitAndARename(t *testing.T) {
 				return nil
 			})
 			r.save("d/a", []byte("second"))
-			for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-				if info, err := f.Store.Head(t.Context(), "d/a"); err == nil && info.Size == 6 {
-					break
-				} else if time.Now().After(deadline) {
-					t.Fatal("it does not arrive")
-				}
-			}
+			f.await(t, "d/a", func(info store.Info, err error) bool { return err == nil && info.Size == 6 })
 			h := r.create("d/a", os.O_TRUNC)
 			r.write(h, []byte("the third"), 0)
 			if err := h.Fsync(t.Context()); err != nil {
@@ -333,13 +315,7 @@ func TestKillsAfterACommitAndARename(t *testing.T) {
 			}
 			name := rename(r)
 			r.crash(f, "after")
-			for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-				if _, err := f.Store.Head(t.Context(), "d/a"); errors.Is(err, store.ErrNotExist) {
-					break
-				} else if time.Now().After(deadline) {
-					t.Fatal("it does not move")
-				}
-			}
+			f.await(t, "d/a", func(_ store.Info, err error) bool { return errors.Is(err, store.ErrNotExist) })
 			r.crash(f, "again")
 			r.sync()
 			r.holds("in the end", map[string]string{name: "the third"})

@@ -81,6 +81,20 @@ func (f *flaky) Delete(ctx context.Context, key string, c store.Condition) error
 	return f.Store.Delete(ctx, key, c)
 }
 
+// await waits until an object is as it should be, whatever is switched off.
+func (f *flaky) await(t *testing.T, key string, as func(info store.Info, err error) bool) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		info, err := f.Store.Head(t.Context(), key)
+		if as(info, err) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s stays as it is: %+v, %v", key, info, err)
+		}
+	}
+}
+
 var errDown = fmt.Errorf("switched off by the test: %w", store.ErrUnavailable)
 
 // down fails every change of the store.

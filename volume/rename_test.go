@@ -716,13 +716,7 @@ func TestListingFromBeforeAMove(t *testing.T) {
 				}
 			}
 			r.mustRename("d", "e", 0)
-			for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-				if _, err := f.Store.Head(t.Context(), "d/f"); errors.Is(err, store.ErrNotExist) {
-					break
-				} else if time.Now().After(deadline) {
-					t.Fatal("it does not move")
-				}
-			}
+			f.await(t, "d/f", func(_ store.Info, err error) bool { return errors.Is(err, store.ErrNotExist) })
 			s.old = old
 			if n := r.node("e/f"); known && n != before {
 				t.Error("the file is another")
