@@ -139,7 +139,7 @@ func (v *Volume) followMove(c *change) {
 		return
 	}
 	v.mu.Lock()
-	arrived := len(v.sources(c.Path)) <= 1
+	arrived := v.atRest(c.Path)
 	v.mu.Unlock()
 	if key, etag := c.ver.place(); arrived && key != c.Path {
 		c.ver.moved(c.Path, etag, sideInfo{})

@@ -71,7 +71,7 @@ func (n *Node) loadMarker(ctx context.Context) error {
 	begun := time.Now()
 	v.mu.Lock()
 	key := v.path(n) + "/"
-	moving := len(v.sources(key)) > 1
+	moving := !v.atRest(key)
 	m, listed := n.dir.shown, time.Since(n.dir.listedAt) < v.o.Fresh
 	v.mu.Unlock()
 	if moving {

@@ -102,3 +102,37 @@ func TestMarkerThatIsHalfGone(t *testing.T) {
 	}
 	f.set(nil)
 }
+
+// TestMarkerAtAnotherPlaceAlone: what stands at a directory's name belongs to the one that
+// is still to leave it. Its own marker is at its old place, and nowhere else.
+func TestMarkerAtAnotherPlaceAlone(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	for _, d := range []string{"d", "e", "e/sub"} {
+		r.mkdir(d)
+	}
+	r.save("d/f", []byte("f"))
+	r.chmod("e/sub", 0o700)
+	r.sync()
+	r.cold()
+	stuck := func(op, key string) error {
+		if op == "copy" {
+			return errDown
+		}
+		return nil
+	}
+	f.set(stuck)
+	r.mustRename("d", "x", 0)
+	r.mustRename("e", "d", 0)
+	for _, name := range []string{"after", "again"} {
+		if mode := r.mode("d/sub") & 0o777; mode != 0o700 {
+			t.Errorf("mode %o", mode)
+		}
+		r.crash(f, name)
+		f.set(stuck)
+	}
+	f.set(nil)
+	r.sync()
+	if mode := r.mode("d/sub") & 0o777; mode != 0o700 {
+		t.Errorf("in the end: mode %o", mode)
+	}
+}

@@ -211,6 +211,13 @@ func (v *Volume) sources(prefix string) []string {
 	return slices.DeleteFunc(list, func(p string) bool { return v.destination(p) != prefix })
 }
 
+// atRest says that what the tree shows at prefix stands there in the store, and nowhere
+// else: it is not on its way with a directory. v.mu is held.
+func (v *Volume) atRest(prefix string) bool {
+	places := v.sources(prefix)
+	return len(places) == 1 && places[0] == prefix
+}
+
 // destination is where what the store has at prefix will be when all moves are done; v.mu is held.
 func (v *Volume) destination(prefix string) string {
 	for _, m := range v.moves {

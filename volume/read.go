@@ -231,7 +231,7 @@ func (n *Node) places(ver *version) (places []string, moving bool) {
 			places = append(places, p) // one that goes on its way only after the file has left it
 		}
 	}
-	return places, n.queued > 0 || len(v.sources(path)) > 1
+	return places, n.queued > 0 || !v.atRest(path)
 }
 
 // stations are the places through which the renames that are queued take the file; v.mu is held.

@@ -178,7 +178,7 @@ func (v *Volume) recoverAttr(c *change) {
 	case n == nil && c.ver.attrMode()&modeType == modeSymlink:
 		n = v.newLink(nil, "", c.ver)
 	case n == nil:
-		if key, etag := c.ver.place(); key != c.Path && len(v.sources(c.Path)) == 1 {
+		if key, etag := c.ver.place(); key != c.Path && v.atRest(c.Path) {
 			c.ver.moved(c.Path, etag, sideInfo{}) // with a directory above, before the crash
 		}
 		n = v.newNode(File, nil, "")
