@@ -136,7 +136,10 @@ func (v *Volume) awaitMaking(k *kept) (ours, ok bool) {
 // have renamed it since with its draft, or have begun to.
 func (v *Volume) isMade(ctx context.Context, k *kept) (ours bool, err error) {
 	places, _ := k.node.places(k.making)
-	for _, place := range append([]string{k.At}, places...) {
+	for i, place := range append([]string{k.At}, places...) {
+		if i > 0 && place == k.At {
+			continue
+		}
 		if ours, err = v.isOurs(ctx, k.making, place); err != nil {
 			return false, err
 		}
