@@ -153,7 +153,8 @@ func TestWalkThroughALargeDirectory(t *testing.T) {
 }
 
 // TestLongWalk goes through a large directory for longer than a listing is fresh: what the
-// store has just described needs no other look.
+// store has just described needs no other look. The listing is made old by hand, so that
+// it does not matter how long the walk takes.
 func TestLongWalk(t *testing.T) {
 	const files = 600
 	r := newRig(t, crypt.CTR)
@@ -163,14 +164,14 @@ func TestLongWalk(t *testing.T) {
 	}
 	r.close()
 	f := &far{Store: r.store, asked: make(map[string]int)}
-	r.o.Store, r.o.Fresh = f, 300*time.Millisecond
+	r.o.Store, r.o.Fresh = f, time.Hour
 	r.open("cold")
 	d := r.node("d")
 	if _, err := d.ReadDir(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	before := f.listings()
-	for i := range files {
+	look := func(i int) {
+		t.Helper()
 		c, err := d.Lookup(t.Context(), fmt.Sprintf("f%03d", i))
 		if err != nil {
 			t.Fatal(err)
@@ -178,9 +179,19 @@ func TestLongWalk(t *testing.T) {
 		if a, err := c.Attr(t.Context()); err != nil || a.Size != 4 {
 			t.Errorf("file %d has %d bytes, %v", i, a.Size, err)
 		}
-		time.Sleep(time.Millisecond)
 	}
-	if took := f.listings() - before; took > 12 {
+	for i := range files {
+		look(i)
+	}
+	before := f.listings()
+	for i := range files {
+		r.v.mu.Lock()
+		d.dir.listedAt = d.dir.listedAt.Add(-2 * r.o.Fresh)
+		clear(d.dir.fresh)
+		r.v.mu.Unlock()
+		look(i)
+	}
+	if took := f.listings() - before; took != 0 {
 		t.Errorf("%d files took %d listings more", files, took)
 	}
 }
