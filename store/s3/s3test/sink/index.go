@@ -2,30 +2,22 @@ package sink
 
 import "slices"
 
-// index holds keys in order. It sorts when somebody looks: many are added
-// between two listings.
-type index struct {
-	keys  []string
-	dirty bool
-}
+// index holds keys in order. Who fills a directory adds most of them at the end, and asks
+// for a listing before each: a key finds its place at once, and is not sorted in later.
+type index []string
 
 func (x *index) add(key string) {
-	if n := len(x.keys); n > 0 && key <= x.keys[n-1] {
-		x.dirty = true
+	if n := len(*x); n == 0 || key > (*x)[n-1] {
+		*x = append(*x, key)
+		return
 	}
-	x.keys = append(x.keys, key)
+	if i, found := slices.BinarySearch(*x, key); !found {
+		*x = slices.Insert(*x, i, key)
+	}
 }
 
 func (x *index) remove(key string) {
-	if i, found := slices.BinarySearch(x.sorted(), key); found {
-		x.keys = slices.Delete(x.keys, i, i+1)
+	if i, found := slices.BinarySearch(*x, key); found {
+		*x = slices.Delete(*x, i, i+1)
 	}
-}
-
-func (x *index) sorted() []string {
-	if x.dirty {
-		slices.Sort(x.keys)
-		x.dirty = false
-	}
-	return x.keys
 }

@@ -67,7 +67,7 @@ func (s *Server) list(w http.ResponseWriter, r *http.Request) {
 // page is the part of a listing that begins behind after; s.mu is held.
 func (s *Server) page(prefix, delimiter, after string, most int) page {
 	var p page
-	keys := s.keys.sorted()
+	keys := s.keys
 	from, _ := slices.BinarySearch(keys, prefix)
 	if after != "" {
 		later, found := slices.BinarySearch(keys, after)
