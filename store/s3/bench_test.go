@@ -1,6 +1,7 @@
 package s3_test
 
 import (
+	"fmt"
 	"strconv"
 	"testing"
 
@@ -37,5 +38,21 @@ func BenchmarkPut(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// BenchmarkList looks up one name among many.
+func BenchmarkList(b *testing.B) {
+	s := s3test.Start(b).Open(b, "p/")
+	for i := range 100 {
+		if _, err := s.Put(b.Context(), fmt.Sprintf("d/f%03d", i), storetest.BodyOf(nil), store.Attributes{}, store.Condition{}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if page, err := s.List(b.Context(), "d/f050", "/", "", 0); err != nil || len(page.Objects) != 1 {
+			b.Fatal(page, err)
+		}
 	}
 }

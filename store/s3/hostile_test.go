@@ -285,3 +285,31 @@ func FuzzAnswer(f *testing.F) {
 		}
 	})
 }
+
+// TestForeignListings has a server write its listings in its own way: the SDK reads them,
+// and after the first it is asked at once.
+func TestForeignListings(t *testing.T) {
+	const page = `<?xml version='1.0'?><!-- ours --><l:ListBucketResult xmlns:l="http://s3.amazonaws.com/doc/2006-03-01/">` +
+		`<l:IsTruncated>false</l:IsTruncated><l:Contents><l:Key><![CDATA[p/k]]></l:Key><l:Size>1</l:Size></l:Contents></l:ListBucketResult>`
+	asked := 0
+	s := hostile(t, func(r *http.Request) (int, http.Header, io.Reader) {
+		asked++
+		now := time.Now().UTC().Format(http.TimeFormat)
+		return http.StatusOK, http.Header{"Etag": {`"e"`}, "Date": {now}, "Last-Modified": {now}}, bytes.NewReader([]byte(page))
+	})
+	if body, _, err := s.Get(t.Context(), "k", store.Range{}, ""); err != nil {
+		t.Fatal(err)
+	} else if err := body.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []int{2, 1, 1} {
+		asked = 0
+		got, err := s.List(t.Context(), "", "", "", 0)
+		if err != nil || len(got.Objects) != 1 || got.Objects[0].Key != "k" {
+			t.Fatalf("%+v, %v", got, err)
+		}
+		if asked != want {
+			t.Errorf("listing %d took %d requests, not %d", i, asked, want)
+		}
+	}
+}

@@ -3,6 +3,7 @@ package s3
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -64,8 +65,11 @@ func (s *Store) List(ctx context.Context, prefix, delimiter, token string, limit
 	return page, nil
 }
 
-// list has the SDK ask, and reads the answer itself if it can.
+// list asks without the SDK, or has it ask and reads the answer itself if it can.
 func (s *Store) list(ctx context.Context, in *awss3.ListObjectsV2Input) (listing, error) {
+	if l, err := s.direct.list(ctx, in); !errors.Is(err, errElsewhere) {
+		return l, err
+	}
 	var read *listing
 	out, err := s.client.ListObjectsV2(ctx, in, awss3.WithAPIOptions(func(stack *middleware.Stack) error {
 		return stack.Deserialize.Insert(middleware.DeserializeMiddlewareFunc("ReadListing",
