@@ -70,41 +70,41 @@ credentials expired               | deny1   deny1   deny1    deny1   deny1   den
 `
 
 const storeReads = `
-                                  | Get     GetRange Head    List    Uploads Parts   Check   GetShort HeadShort
-latency                           | ok1     ok1      ok1     ok1     ok1     ok1     ok1     ok1      ok1
-reset in the request's header     | ok2     ok2      ok2     ok2     ok2     ok2     ok2     ok2      ok2
-reset in every request's header   | down3   down3    down3   down3   down3   down3   down3   down5    down5
-reset in the request's body       | ok2     ok2      ok2     ok2     ok2     ok2     ok2     ok2      ok2
-reset in every request's body     | down3   down3    down3   down3   down3   down3   down3   down5    down5
-reset in the answer's header      | ok2     ok2      ok2     ok2     ok2     ok2     ok2     ok2      ok2
-reset in every answer's header    | down3   down3    down3   down3   down3   down3   down3   down4    down4
-reset in the answer's body        | down1   down1    ok1     ok2     ok2     ok2     ok2     down1    ok1
-reset in every answer's body      | down1   down1    ok1     down3   down3   down3   down3   down1    ok1
-request's body garbled            | ok1     ok1      ok1     ok1     ok1     ok1     ok1     ok1      ok1
-answer garbled                    | wrong1  wrong1   ok1     down1   down1   down1   down1   wrong1   ok1
-answer cut short                  | wrong1  down1    ok1     down1   down1   down1   down1   wrong1   ok1
-web page instead of an answer     | ok2     ok2      ok2     ok2     ok2     ok2     ok2     ok2      ok2
-silence before the request        | down1   down1    down1   down1   down1   down1   down1   down1    down1
-silence in the request's body     | down1   down1    down1   down1   down1   down1   down1   down1    down1
-silence instead of an answer      | down1   down1    down1   down1   down1   down1   down1   down1    down1
-silence after the answer's header | down1   down1    ok1     down1   down1   down1   down1   down1    ok1
-name unknown                      | down    down     down    down    down    down    down    down     down
-name server silent                | down    down     down    down    down    down    down    down     down
-connection refused                | down    down     down    down    down    down    down    down     down
-server mute                       | down    down     down    down    down    down    down    down     down
-500                               | ok2     ok2      ok2     ok2     ok2     ok2     ok2     ok2      ok2
-500 always                        | down3   down3    down3   down3   down3   down3   down3   down4    down4
-200 with an error in it           | down1   down1    down1   ok2     ok2     ok2     ok2     ok2      ok2
-503 SlowDown                      | ok2     ok2      ok2     ok2     ok2     ok2     ok2     ok2      ok2
-503 SlowDown always               | down3   down3    down3   down3   down3   down3   down3   down4    down4
-429                               | ok2     ok2      ok2     ok2     ok2     ok2     ok2     ok2      ok2
-429 always                        | down3   down3    down3   down3   down3   down3   down3   down4    down4
-403                               | deny1   deny1    deny1   deny1   deny1   deny1   deny1   ok2      ok2
-credentials expired               | deny1   deny1    deny1   deny1   deny1   deny1   deny1   deny2    deny2
-404 of a proxy                    | ok2     ok2      ok2     ok2     ok2     ok2     ok2     ok2      ok2
-404 of the bucket                 | bucket1 bucket1  ok2     bucket1 bucket1 bucket1 bucket1 ok2      ok2
-409                               | busy1   busy1    busy1   busy1   busy1   busy1   busy1   ok2      ok2
-412                               | cond1   cond1    cond1   cond1   cond1   cond1   cond1   cond1    ok2
+                                  | Get     GetRange Head    List    Uploads Parts   Check   GetShort HeadShort ListShort
+latency                           | ok1     ok1      ok1     ok1     ok1     ok1     ok1     ok1      ok1       ok1
+reset in the request's header     | ok2     ok2      ok2     ok2     ok2     ok2     ok2     ok2      ok2       ok2
+reset in every request's header   | down3   down3    down3   down3   down3   down3   down3   down5    down5     down5
+reset in the request's body       | ok2     ok2      ok2     ok2     ok2     ok2     ok2     ok2      ok2       ok2
+reset in every request's body     | down3   down3    down3   down3   down3   down3   down3   down5    down5     down5
+reset in the answer's header      | ok2     ok2      ok2     ok2     ok2     ok2     ok2     ok2      ok2       ok2
+reset in every answer's header    | down3   down3    down3   down3   down3   down3   down3   down4    down4     down4
+reset in the answer's body        | down1   down1    ok1     ok2     ok2     ok2     ok2     down1    ok1       ok2
+reset in every answer's body      | down1   down1    ok1     down3   down3   down3   down3   down1    ok1       down4
+request's body garbled            | ok1     ok1      ok1     ok1     ok1     ok1     ok1     ok1      ok1       ok1
+answer garbled                    | wrong1  wrong1   ok1     down1   down1   down1   down1   wrong1   ok1       ok2
+answer cut short                  | wrong1  down1    ok1     down1   down1   down1   down1   wrong1   ok1       ok2
+web page instead of an answer     | ok2     ok2      ok2     ok2     ok2     ok2     ok2     ok2      ok2       ok2
+silence before the request        | down1   down1    down1   down1   down1   down1   down1   down1    down1     down1
+silence in the request's body     | down1   down1    down1   down1   down1   down1   down1   down1    down1     down1
+silence instead of an answer      | down1   down1    down1   down1   down1   down1   down1   down1    down1     down1
+silence after the answer's header | down1   down1    ok1     down1   down1   down1   down1   down1    ok1       down1
+name unknown                      | down    down     down    down    down    down    down    down     down      down
+name server silent                | down    down     down    down    down    down    down    down     down      down
+connection refused                | down    down     down    down    down    down    down    down     down      down
+server mute                       | down    down     down    down    down    down    down    down     down      down
+500                               | ok2     ok2      ok2     ok2     ok2     ok2     ok2     ok2      ok2       ok2
+500 always                        | down3   down3    down3   down3   down3   down3   down3   down4    down4     down4
+200 with an error in it           | down1   down1    down1   ok2     ok2     ok2     ok2     ok2      ok2       ok2
+503 SlowDown                      | ok2     ok2      ok2     ok2     ok2     ok2     ok2     ok2      ok2       ok2
+503 SlowDown always               | down3   down3    down3   down3   down3   down3   down3   down4    down4     down4
+429                               | ok2     ok2      ok2     ok2     ok2     ok2     ok2     ok2      ok2       ok2
+429 always                        | down3   down3    down3   down3   down3   down3   down3   down4    down4     down4
+403                               | deny1   deny1    deny1   deny1   deny1   deny1   deny1   ok2      ok2       ok2
+credentials expired               | deny1   deny1    deny1   deny1   deny1   deny1   deny1   deny2    deny2     deny2
+404 of a proxy                    | ok2     ok2      ok2     ok2     ok2     ok2     ok2     ok2      ok2       ok2
+404 of the bucket                 | bucket1 bucket1  ok2     bucket1 bucket1 bucket1 bucket1 ok2      ok2       ok2
+409                               | busy1   busy1    busy1   busy1   busy1   busy1   busy1   ok2      ok2       ok2
+412                               | cond1   cond1    cond1   cond1   cond1   cond1   cond1   cond1    ok2       ok2
 `
 
 const storeCopies = `

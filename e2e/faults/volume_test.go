@@ -219,6 +219,7 @@ func (s scenario) told(at strike, f fault, inStore map[string]outcome) string {
 	_, sidecar := strings.CutSuffix(at.key, sidecarSuffix)
 	commits := s.prior == nil || s.name == "overwrite" || s.name == "patch"
 	get := inStore["GetShort"].word // something was answered before
+	list := inStore["ListShort"].word
 	change := inStore["PutShort"].word
 	switch {
 	case at.op == "DeleteObject":
@@ -231,7 +232,7 @@ func (s scenario) told(at strike, f fault, inStore map[string]outcome) string {
 		return "EIO"
 	case at.kms:
 		return "0" // the pool asks for another
-	case at.op == "ListObjectsV2" && (s.cold || s.before == nil) && inStore["List"].word != "ok":
+	case at.op == "ListObjectsV2" && (s.cold || s.before == nil) && list != "ok":
 		return "EIO" // nothing is known of before
 	case at.op == "GetObject" && (get == "deny" || get == "bucket" || sidecar && f.silent):
 		return "EIO"
