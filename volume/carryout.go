@@ -12,6 +12,9 @@ import (
 	"mcfs/store"
 )
 
+// errUnknownChange: another release of mcfs has journaled it.
+var errUnknownChange = errors.New("change is not known")
+
 func (v *Volume) carryOut(ctx context.Context, c *change) error {
 	if err := v.awaitArrival(ctx, c); err != nil {
 		return err
@@ -41,7 +44,7 @@ func (v *Volume) carryOut(ctx context.Context, c *change) error {
 	case opAttr:
 		return v.rewriteSidecar(ctx, c)
 	}
-	return fmt.Errorf("change %q is not known", c.Op)
+	return fmt.Errorf("%w: %q", errUnknownChange, c.Op)
 }
 
 // awaitArrival waits, for as long as settling does, for the object of a commit that was

@@ -194,7 +194,7 @@ func (v *Volume) perform(c *change) {
 			return
 		}
 	}
-	if err != nil && (errors.Is(err, errEngaged) || transient(err) && !errors.Is(err, store.ErrNotExist)) {
+	if c.worthAnother(err) {
 		v.performLater(c, err)
 		return
 	}
@@ -205,6 +205,25 @@ func (v *Volume) perform(c *change) {
 		v.log.Error("a change of names could not be finished and is dropped", "what", c.Op, "path", c.Path, "to", c.To, "cause", err)
 	}
 	v.finishChange(c)
+}
+
+// unexplained is how long a change of names is tried that fails for a reason of which
+// nobody knows whether it will pass: an answer of the store's that is in no table, a full
+// disk below the journal. So long it keeps others from its names.
+const unexplained = 24 * time.Hour
+
+// worthAnother says whether a try that ended so is to be followed by another. Volume.mu
+// need not be held: nobody else tries.
+func (c *change) worthAnother(err error) bool {
+	switch {
+	case err == nil, errors.Is(err, store.ErrNotExist):
+		return errors.Is(err, errEngaged)
+	case errors.Is(err, errEngaged), transient(err):
+		return true
+	case permanent(err), errors.Is(err, store.ErrPrecondition), errors.Is(err, errUnknownChange):
+		return false
+	}
+	return c.failing.IsZero() || time.Since(c.failing) < unexplained
 }
 
 // unarrived says of a rename whose object is not there that the commit under way

@@ -11,10 +11,12 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"mcfs/crypt"
+	"mcfs/spool"
 	"mcfs/store"
 )
 
@@ -768,4 +770,69 @@ func TestRenameWhoseAnswerIsLost(t *testing.T) {
 	r.expectObjects("b", "b.settings.json", "e/", "e/f", "e/f.settings.json")
 	r.truthful()
 	r.holds("in the end", map[string]string{"b": "a", "e/f": "f"})
+}
+
+// TestChangesThatFailForAnUnknownReason: whatever the store answers, a change of names is
+// not given up because nobody knows what the answer means.
+func TestChangesThatFailForAnUnknownReason(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	r.mkdir("d")
+	r.save("a", []byte("a"))
+	r.save("d/f", []byte("f"))
+	r.save("gone", []byte("g"))
+	r.sync()
+	refused := map[string]bool{"copy a": false, "copy d/f": false, "delete gone": false}
+	f.set(func(op, key string) error {
+		if once, ok := refused[op+" "+key]; !ok || once {
+			return nil
+		}
+		refused[op+" "+key] = true
+		return errors.New("what a proxy makes up")
+	})
+	r.mustRename("a", "b", 0)
+	r.mustRename("d", "e", 0)
+	r.remove("gone")
+	r.sync()
+	f.set(nil)
+	for what, once := range refused {
+		if !once {
+			t.Errorf("%s was not refused", what)
+		}
+	}
+	r.expectObjects("b", "b.settings.json", "e/", "e/f", "e/f.settings.json")
+	r.truthful()
+	r.holds("in the end", map[string]string{"b": "a", "e/f": "f"})
+}
+
+// TestWorthAnother: which failures of a change of names are followed by another try.
+func TestWorthAnother(t *testing.T) {
+	since := func(d time.Duration) *change { return &change{retry: retry{failing: time.Now().Add(-d)}} }
+	young, old := since(time.Hour), since(unexplained+time.Hour)
+	for _, c := range []struct {
+		err        error
+		young, old bool
+	}{
+		{nil, false, false},
+		{store.ErrUnavailable, true, true},
+		{store.ErrDenied, true, true},
+		{store.ErrConflict, true, true},
+		{store.ErrNotExist, false, false},
+		{errors.Join(errEngaged, store.ErrNotExist), true, true},
+		{store.ErrPrecondition, false, false},
+		{spool.ErrCorrupt, false, false},
+		{errUnknownChange, false, false},
+		{syscall.ENOSPC, true, false},
+		{errors.New("anything else"), true, false},
+	} {
+		err := c.err
+		if err != nil {
+			err = fmt.Errorf("rename: %w", err)
+		}
+		if young.worthAnother(err) != c.young || old.worthAnother(err) != c.old {
+			t.Errorf("%v: not %t after an hour, %t after more than a day", err, c.young, c.old)
+		}
+	}
+	if !(&change{}).worthAnother(syscall.EIO) {
+		t.Error("the first failure is the last")
+	}
 }
