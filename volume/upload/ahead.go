@@ -13,7 +13,8 @@ import (
 // goroutine that follows the writer: to read them back from the draft costs more than
 // to encrypt them. That is a shortcut and no more. Where memory is short, where
 // something is written twice or out of order, and where a part has to be sent again,
-// its ciphertext is made from a view.
+// its ciphertext is made from a view. In CBC, where a part chains from the one before,
+// the bytes are kept as they are until their part leaves.
 
 // ahead is what an upload makes of parts before they leave.
 type ahead struct {
@@ -26,7 +27,7 @@ type ahead struct {
 	high    int64
 }
 
-// made is a part's ciphertext, from its start on, before it leaves.
+// made is a part's ciphertext, from its start on, before it leaves; in CBC its plaintext.
 type made struct {
 	part    int
 	off     int64 // of the part in the file
@@ -44,9 +45,6 @@ const aheadStep = 256 << 10
 // Wrote tells what has just been written to the draft, under the lock that Touches
 // and Advance are called under. p stays the caller's.
 func (u *Upload) Wrote(p []byte, off int64) {
-	if u.mode == crypt.CBC {
-		return // it chains through all that was before
-	}
 	a := &u.ahead
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -118,7 +116,7 @@ func (u *Upload) startMaking(off int64) *made {
 // follow has a goroutine encrypt what is there to be encrypted. ahead.mu is held.
 func (u *Upload) follow() {
 	a := &u.ahead
-	if a.working || a.next() == nil {
+	if a.working || u.nextAhead() == nil {
 		return
 	}
 	if a.rested == nil {
@@ -134,15 +132,25 @@ func (u *Upload) follow() {
 	a.making = nil
 }
 
-// next is the part with a step to encrypt, or one to be let go of; nil: there is
-// nothing to do. When nothing more is written, less than a step is one. a.mu is held.
-func (a *ahead) next() *made {
-	for _, m := range a.making {
-		if left := m.n - m.hashed; m.dropped || m.hashed == m.size || left >= aheadStep || left > 0 && (m.n == m.size || a.ended) {
+// nextAhead is the part with a step to encrypt, or one to be let go of; nil: there is
+// nothing to do. When nothing more is written, less than a step is one. ahead.mu is held.
+func (u *Upload) nextAhead() *made {
+	for _, m := range u.ahead.making {
+		left := m.n - m.hashed
+		switch {
+		case u.over(m):
+			return m
+		case u.mode == crypt.CBC:
+		case left >= aheadStep || left > 0 && (m.n == m.size || u.ahead.ended):
 			return m
 		}
 	}
 	return nil
+}
+
+// over says that nothing is to be made of the part any more. ahead.mu is held.
+func (u *Upload) over(m *made) bool {
+	return m.dropped || m.hashed == m.size || u.mode == crypt.CBC && m.n == m.size
 }
 
 // encryptAhead goes on until it has caught up with the writer.
@@ -150,8 +158,8 @@ func (u *Upload) encryptAhead() {
 	a := &u.ahead
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	for m := a.next(); m != nil; m = a.next() {
-		if m.dropped || m.hashed == m.size {
+	for m := u.nextAhead(); m != nil; m = u.nextAhead() {
+		if u.over(m) {
 			a.making = slices.DeleteFunc(a.making, func(x *made) bool { return x == m })
 			u.handOver(m)
 			continue

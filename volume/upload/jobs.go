@@ -174,7 +174,11 @@ func (u *Upload) runPart(j *job) {
 	}
 	ack, err := u.sendPart(j.part, buf)
 	u.e.mu.Lock()
-	u.parts[j.part].made = nil
+	p := u.parts[j.part]
+	if p.made != nil && !p.known {
+		clear(buf) // CBC: plaintext, some of it, which was not encrypted any more
+	}
+	p.made = nil
 	u.e.mu.Unlock()
 	u.e.pool.put(buf)
 	if err != nil {

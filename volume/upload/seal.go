@@ -44,14 +44,14 @@ type work struct {
 	start     [16]byte      // CBC: the block before
 	last      bool          // the tail goes with this part
 	before    crypt.Partial // GCM, last: of all the parts before
-	made      *made         // what was made before; nil: nothing
+	made      *made         // what was made before, in CBC the plaintext; nil: nothing
 
 	tag [16]byte // GCM, last: set by pass
 }
 
 // make is pass, unless the part has been made already, in buf.
 func (w *work) make(ctx context.Context, buf []byte, whole bool) (sums, error) {
-	if w.made != nil {
+	if w.made != nil && w.cipher.Mode() != crypt.CBC {
 		return w.made.sums, nil
 	}
 	return w.pass(ctx, buf, whole)
@@ -119,13 +119,16 @@ func (w *work) again(ctx context.Context, dst []byte, at int64, chain *[16]byte)
 	return text, err
 }
 
-// encrypt reads the chunk at offset at of the part into dst and encrypts it
-// there. CBC's padding is appended, GCM's tag is not; dst has room for it.
+// encrypt reads the chunk at offset at of the part into dst, unless it is there
+// already, and encrypts it there. CBC's padding is appended, GCM's tag is not; dst has
+// room for it.
 func (w *work) encrypt(dst []byte, at int64, chain *[16]byte) ([]byte, error) {
 	text := dst[:min(chunkSize, w.n-at)]
-	if err := readFull(w.view, text, w.off+at); err != nil {
-		clear(text)
-		return nil, &localError{err}
+	if w.made == nil {
+		if err := readFull(w.view, text, w.off+at); err != nil {
+			clear(text)
+			return nil, &localError{err}
+		}
 	}
 	if w.cipher.Mode() != crypt.CBC {
 		w.cipher.XORAt(text, text, w.off+at)

@@ -73,7 +73,7 @@ type part struct {
 	last  bool // the tail goes with it
 	n     int64
 	view  View         // its own, if it was frozen eagerly; nil once acknowledged
-	made  *made        // its ciphertext, from before it leaves until a job has sent it; nil: to be made from a view
+	made  *made        // its ciphertext, in CBC plaintext, from before it leaves until a job has sent it; nil: to be made from a view
 	known bool         // sums is set: the ciphertext has been made once
 	far   atomic.Int64 // bytes of it that the store has read at least once
 	sums  sums
