@@ -91,7 +91,7 @@ func (v *Volume) known(d *Node, name string) (c *Node, certain bool) {
 	}
 	// A description that has just come from the store says that the file is there: a
 	// program that goes through a large directory needs no other listing of it.
-	return c, c != nil && c.seen != 0 && time.Since(time.Unix(0, c.seen)) < v.o.Fresh
+	return c, c != nil && c.seen.within(v.o.Fresh)
 }
 
 // localLocked says that this machine knows better than a listing what the name is; v.mu is held.

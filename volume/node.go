@@ -61,7 +61,7 @@ type Node struct {
 	onIdle   bool          // stands in Volume.idle
 	misled   time.Time     // until when the next opener may mean another file, by the name that this one had
 	unlinked time.Time     // of a Sidecar: when a program last removed it
-	seen     int64         // when the store was asked for the description that it gave, in ns; 0: never
+	seen     instant       // when the store was asked for the description that it gave
 
 	// listed is what the last listing said of a clean file; guarded by Volume.mu.
 	listed listing

@@ -214,7 +214,7 @@ func (n *Node) describe(ctx context.Context) error {
 	n.unlock()
 	if ver.told {
 		n.v.mu.Lock()
-		n.seen = begun.UnixNano()
+		n.seen = instantOf(begun)
 		n.v.mu.Unlock()
 	}
 	if ver.unsure > 0 {

@@ -69,7 +69,7 @@ const provenFor = time.Second
 // the object or its bucket: a GET tells, now and then.
 func (s *Store) Head(ctx context.Context, key string) (store.Info, error) {
 	info, err := s.head(ctx, key)
-	if !errors.Is(err, store.ErrNotExist) || time.Since(time.Unix(0, s.proven.Load())) < provenFor {
+	if at := s.proven.Load(); !errors.Is(err, store.ErrNotExist) || at != nil && time.Since(*at) < provenFor {
 		return info, err
 	}
 	out, look := s.client.GetObject(ctx, &awss3.GetObjectInput{
@@ -83,7 +83,8 @@ func (s *Store) Head(ctx context.Context, key string) (store.Info, error) {
 	}
 	err = s.failure(ctx, "head", key, look)
 	if errors.Is(err, store.ErrNotExist) {
-		s.proven.Store(time.Now().UnixNano())
+		now := time.Now()
+		s.proven.Store(&now)
 	}
 	return store.Info{}, err
 }

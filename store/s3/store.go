@@ -69,7 +69,7 @@ type Store struct {
 	// For the two operations that carry content; see payload.
 	content func(*awss3.Options)
 	// When the bucket was last found to be there without an object; see Head.
-	proven atomic.Int64
+	proven atomic.Pointer[time.Time]
 	// The least that one UploadPartCopy moves, in bytes.
 	copySize int64
 }
