@@ -44,7 +44,7 @@ type Change struct {
 type Upload struct {
 	ID  string `json:"id"` // the store's
 	Key string `json:"key"`
-	// Since and Until bound when it was begun, as long as the store has not told an
+	// Since and Until bound, by the store's clock, when it was begun, as long as the store has not told an
 	// ID: ID is made up then. Zero: it has.
 	Since time.Time `json:"since,omitzero"`
 	Until time.Time `json:"until,omitzero"`

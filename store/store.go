@@ -167,6 +167,9 @@ type Store interface {
 	// write, may remove the newer one). IfNone makes no sense here and is refused.
 	Delete(ctx context.Context, key string, cond Condition) error
 
+	// Now is what the clock shows by which the store tells times, as far as its answers
+	// let that be known; before the first it is this machine's.
+	Now() Span
 	// Address is the URL under which others know the key ("s3://bucket/prefix/key"; empty if none).
 	Address(key string) string
 	// Check proves at start that the place exists and can be listed; its

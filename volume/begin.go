@@ -14,11 +14,12 @@ import (
 // between the request and the note of that name in the journal would leave an
 // upload that nobody knows and everybody pays for (P5). So the journal has the key
 // and the time before the request leaves, and what then stands unfinished under
-// the key, begun at that time, is looked for.
+// the key, begun at that time, is looked for. The time is by the store's clock, from
+// which this machine's may be hours away.
 
 const (
 	// beginning is how long the store may take to begin an upload, apart how far its
-	// clock may be from this machine's. Another machine's upload to the same key,
+	// clock may be from what its answers told of it. Another machine's upload to the same key,
 	// begun within that time, is taken for ours: it begins its upload again.
 	beginning = time.Minute
 	apart     = 10 * time.Second
@@ -124,8 +125,8 @@ func (b *begun) ended(u spool.Upload) bool {
 
 // announce has the journal know that an upload to key is about to begin.
 func (v *Volume) announce(key string) (spool.Upload, error) {
-	now := time.Now()
-	u := spool.Upload{ID: "begins-" + spool.NewID().String(), Key: key, Since: now, Until: now.Add(beginning)}
+	now := v.store.Now()
+	u := spool.Upload{ID: "begins-" + spool.NewID().String(), Key: key, Since: now.From, Until: now.To.Add(beginning)}
 	err := v.spool.Journal().Update(func(tx *spool.Tx) error { return tx.PutUpload(u) })
 	if err == nil {
 		v.begins.leave()

@@ -30,6 +30,25 @@ func (s *speechless) Begin(ctx context.Context, key string, a store.Attributes) 
 	return up, err
 }
 
+// askew is a store whose clock is not this machine's.
+type askew struct {
+	store.Store
+	by time.Duration
+}
+
+func (a askew) Now() store.Span {
+	now := time.Now().Add(a.by)
+	return store.Span{From: now, To: now}
+}
+
+func (a askew) Uploads(ctx context.Context, prefix string) ([]store.Upload, error) {
+	list, err := a.Store.Uploads(ctx, prefix)
+	for i := range list {
+		list[i].Initiated = list[i].Initiated.Add(a.by)
+	}
+	return list, err
+}
+
 // eventually waits until the store has so many unfinished uploads.
 func (r *rig) eventually(want int) {
 	r.t.Helper()
@@ -48,13 +67,27 @@ func (r *rig) eventually(want int) {
 }
 
 // TestUploadWhoseBeginningWasNotAnswered: it is found and aborted, by the mount that
-// began it or by the next one; what began later stays.
+// began it or by the next one, however far the store's clock is from this machine's;
+// what began later stays.
 func TestUploadWhoseBeginningWasNotAnswered(t *testing.T) {
-	for _, killed := range []bool{false, true} {
-		t.Run(map[bool]string{false: "live", true: "killed"}[killed], func(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		killed bool
+		askew  time.Duration
+	}{
+		{"live", false, 0},
+		{"killed", true, 0},
+		{"live, the store an hour ahead", false, time.Hour},
+		{"killed, the store an hour ahead", true, time.Hour},
+		{"live, the store an hour behind", false, -time.Hour},
+		{"killed, the store an hour behind", true, -time.Hour},
+	} {
+		killed := c.killed
+		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			r, f := newFlakyRig(t, crypt.CTR)
 			r.close()
+			f.Store = askew{f.Store, c.askew}
 			s := &speechless{Store: f}
 			r.o.Store, r.o.CloseTimeout = s, time.Minute
 			r.open("spool-flaky")

@@ -83,6 +83,12 @@ func (s *Store) hidden(elements ...string) string {
 	return filepath.Join(append([]string{s.root, hiddenDir}, elements...)...)
 }
 
+// Now is this machine's clock.
+func (s *Store) Now() store.Span {
+	now := time.Now()
+	return store.Span{From: now, To: now}
+}
+
 // Address is the address in the later home, or "" if none is configured.
 func (s *Store) Address(key string) string {
 	if s.o.Bucket == "" {

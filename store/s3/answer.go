@@ -24,6 +24,22 @@ func wantsContent(ctx context.Context) context.Context {
 	return context.WithValue(ctx, contentKey{}, true)
 }
 
+// dated has a clock follow the server's. What a cache on the way answers is as old as it says.
+type dated struct {
+	next  http.RoundTripper
+	clock *store.Clock
+}
+
+func (d *dated) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := d.next.RoundTrip(r)
+	if err == nil && resp.Header.Get("Age") == "" {
+		if date := timeIn(resp.Header, "Date"); date != nil {
+			d.clock.Told(*date)
+		}
+	}
+	return resp, err
+}
+
 // bounded cuts answers off that would fill the memory: the SDK reads errors
 // whole, and what it parses has no limit of its own.
 type bounded struct {

@@ -70,6 +70,8 @@ type Store struct {
 	content func(*awss3.Options)
 	// When the bucket was last found to be there without an object; see Head.
 	proven atomic.Pointer[time.Time]
+	// The server's, by the dates of its answers.
+	clock store.Clock
 	// The least that one UploadPartCopy moves, in bytes.
 	copySize int64
 }
@@ -92,7 +94,7 @@ func New(o Options) (*Store, error) {
 		transport: transport, o: o, copySize: copyPart,
 		credentials: &credentialsSource{o.AWS.Credentials, o.Timeout},
 	}
-	s.answers = &bounded{&watchdog{next: transport, timeout: o.Timeout}, maxAnswer}
+	s.answers = &bounded{&watchdog{next: &dated{transport, &s.clock}, timeout: o.Timeout}, maxAnswer}
 	s.client = awss3.NewFromConfig(o.AWS, func(c *awss3.Options) {
 		c.Region = o.Region
 		c.UsePathStyle = o.PathStyle
@@ -242,6 +244,9 @@ func (s *Store) relative(name string) (string, error) {
 func (s *Store) payer() types.RequestPayer { return types.RequestPayer(s.o.RequestPayer) }
 
 func (s *Store) checksums() bool { return s.o.Checksum == ChecksumCRC32C }
+
+// Now is the server's clock.
+func (s *Store) Now() store.Span { return s.clock.Now() }
 
 // Address is the key's s3:// URL.
 func (s *Store) Address(key string) string { return "s3://" + s.o.Bucket + "/" + s.o.Prefix + key }

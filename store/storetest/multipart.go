@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -246,5 +247,23 @@ func testUploads(t *testing.T, s store.Store) {
 				t.Errorf("listed, but %v", err)
 			}
 		}
+	}
+}
+
+// testNow: an upload is begun at a time that the store's clock has told just before.
+func testNow(t *testing.T, s store.Store) {
+	const apart = 3 * time.Second // dates are told to the second, and so are times of lists
+	if _, err := s.Uploads(t.Context(), ""); err != nil {
+		t.Fatal(err)
+	}
+	before := s.Now()
+	begin(t, s, "a")
+	after := s.Now()
+	ups, err := s.Uploads(t.Context(), "a")
+	if err != nil || len(ups) != 1 {
+		t.Fatalf("%v, %v", ups, err)
+	}
+	if at := ups[0].Initiated; at.Before(before.From.Add(-apart)) || at.After(after.To.Add(apart)) {
+		t.Errorf("begun at %v, which is not between %v and %v", at, before.From, after.To)
 	}
 }

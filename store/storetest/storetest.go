@@ -45,6 +45,7 @@ func Run(t *testing.T, newStore func(t *testing.T) store.Store) {
 		{"CompleteRefusals", testCompleteRefusals},
 		{"Abort", testAbort},
 		{"Uploads", testUploads},
+		{"Now", testNow},
 		{"Names", testNames},
 		{"Order", testOrder},
 		{"ListPages", testListPages},
