@@ -5,7 +5,7 @@
 // filled in, and unknown keys are errors. Each error is one line that names
 // file, line, key, value and cure. Whether a bucket or a key exists is not
 // asked: this package reads one file and the environment, and touches no
-// network. It imports nothing of ours.
+// network. It imports sidecar, for what its documents can say.
 package config
 
 import (

@@ -101,6 +101,8 @@ func TestErrorsOfValues(t *testing.T) {
 		{"keys.key_id = 'alias/aws/s3'", `config.toml:4: keys.key_id: "alias/aws/s3": AWS's own keys`},
 		{"keys.key_id = 'arn:aws:kms:us-west-2:111122223333:alias/aws/s3'", `AWS's own keys`},
 		{"keys.bits = 512", `config.toml:4: keys.bits: 512: give 128, 192 or 256`},
+		{"keys.region = 'us-isob-east-1'", `config.toml:4: keys.region: "us-isob-east-1": its region "us-isob-east-1" is no region that MediaConvert knows`},
+		{"keys.key_id = 'arn:aws:kms:us-east-10:111122223333:key/x'", `config.toml:4: keys.key_id: "arn:aws:kms:us-east-10:111122223333:key/x": its region "us-east-10" is no region that MediaConvert knows`},
 		{"keys.region = 'west'", `config.toml:4: keys.region: "west": give a region like us-west-2`},
 		{"crypt.iv_bytes = 8", `config.toml:4: crypt.iv_bytes: 8: give 16 or 12`},
 		{"crypt.iv_bytes = 0", `config.toml:4: crypt.iv_bytes: 0: give 16 or 12`},

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"mcfs/sidecar"
 )
 
 // finish fills in what depends on other values and checks everything that the
@@ -65,10 +67,25 @@ func (f *file) keys(k *Keys) {
 	if r := regionOf(k.KeyID); r != "" && k.Region != "" && k.Region != r {
 		f.reject("keys.region", k.Region, fmt.Errorf("the ARN in keys.key_id says %s; remove one of them", r))
 	}
+	if k.Kind == KeysKMS {
+		f.keyRegion(k)
+	}
 	switch k.Bits {
 	case 128, 192, 256:
 	default:
 		f.reject("keys.bits", k.Bits, errors.New("give 128, 192 or 256"))
+	}
+}
+
+// keyRegion refuses a region that the settings documents could not name: every commit
+// would fail.
+func (f *file) keyRegion(k *Keys) {
+	key, value, region := "keys.key_id", k.KeyID, regionOf(k.KeyID)
+	if region == "" {
+		key, value, region = "keys.region", k.Region, k.Region
+	}
+	if err := sidecar.CheckRegion(region); err != nil {
+		f.reject(key, value, fmt.Errorf("its region %w", err))
 	}
 }
 

@@ -107,10 +107,19 @@ func (s Settings) Validate() error {
 	if err := validCrypt(s.Mode, s.Key, s.IV); err != nil {
 		return fmt.Errorf("DecryptionSettings.%w", err)
 	}
-	if r := s.Region; r != "" && (len(r) < minRegion || len(r) > maxRegion || !regionPattern.MatchString(r)) {
-		return fmt.Errorf("DecryptionSettings.KmsKeyRegion: %q is no region that MediaConvert knows; give one like us-west-2, or leave the field out", clip(r))
+	if err := CheckRegion(s.Region); err != nil {
+		return fmt.Errorf("DecryptionSettings.KmsKeyRegion: %w, or leave the field out", err)
 	}
 	return nil
+}
+
+// CheckRegion refuses a KMS key's region that no settings document can name. An empty one
+// is left out of it.
+func CheckRegion(r string) error {
+	if r == "" || len(r) >= minRegion && len(r) <= maxRegion && regionPattern.MatchString(r) {
+		return nil
+	}
+	return fmt.Errorf("%q is no region that MediaConvert knows; give one like us-west-2", clip(r))
 }
 
 func validInput(addr string) error {

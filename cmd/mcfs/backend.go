@@ -114,7 +114,19 @@ func openKeeper(ctx context.Context, a aws.Config, c config.Config, st store.Sto
 	if err != nil {
 		return nil, err
 	}
-	return k, checkBoth(ctx, st, k)
+	if err := checkBoth(ctx, st, k); err != nil {
+		return nil, err
+	}
+	return k, checkRegion(k)
+}
+
+// checkRegion refuses a key whose region no settings document could name. Where the
+// configuration does not, the environment names the region.
+func checkRegion(k keys.Keeper) error {
+	if err := sidecar.CheckRegion(k.Region()); err != nil {
+		return fmt.Errorf("key %s: its region %w (keys.region, AWS_REGION)", k.KeyID(), err)
+	}
+	return nil
 }
 
 // checkBoth asks store and keeper at once whether they can be used. The
