@@ -44,7 +44,8 @@ func Find() (path string, found bool, err error) {
 	}
 }
 
-// Load reads and validates the file at path. An empty path means the one that
+// Load reads and validates the file at path, and refuses one that another user could
+// have written, or that names places where another user could put something. An empty path means the one that
 // Find finds, else the built-in default.
 func Load(path string) (Config, error) {
 	if path == "" {
@@ -57,15 +58,37 @@ func Load(path string) (Config, error) {
 		}
 		path = found
 	}
-	data, err := os.ReadFile(path)
+	data, err := readTrusted(path)
 	if err != nil {
 		return Config{}, fmt.Errorf("read the configuration: %w", err)
 	}
-	return Parse(data, path)
+	return parseTrusted(data, path)
+}
+
+// readTrusted reads a file that nobody but root and this user could have written.
+func readTrusted(path string) ([]byte, error) {
+	full, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	data, err := os.ReadFile(full)
+	if err != nil {
+		return nil, err
+	}
+	return data, trusted(full, os.Geteuid()) // whoever could have changed it meanwhile, could before
+}
+
+// parseTrusted also looks at the places that the text names.
+func parseTrusted(data []byte, source string) (Config, error) {
+	c, err := Parse(data, source)
+	if err != nil {
+		return c, err
+	}
+	return c, c.CheckPlaces()
 }
 
 // Default is the embedded configuration: a dir store and a local keyring. It
 // fails only where neither $HOME nor the XDG variables say where they go.
 func Default() (Config, error) {
-	return Parse(defaultFile, "built-in default")
+	return parseTrusted(defaultFile, "built-in default")
 }

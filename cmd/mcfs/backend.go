@@ -57,7 +57,14 @@ func loadAWS(ctx context.Context, c config.Config) (aws.Config, error) {
 
 func openStore(a aws.Config, c config.Config, log *slog.Logger) (store.Store, error) {
 	if c.Store.Kind == config.StoreDir {
-		return dir.New(dir.Options{Path: c.Store.Path, Bucket: c.Store.Bucket, Prefix: c.Store.Prefix})
+		st, err := dir.New(dir.Options{Path: c.Store.Path, Bucket: c.Store.Bucket, Prefix: c.Store.Prefix})
+		if err != nil {
+			return nil, err
+		}
+		if err := c.CheckPlaces(); err != nil { // somebody may have been faster to make it
+			return nil, errors.Join(err, st.Close())
+		}
+		return st, nil
 	}
 	return s3.New(s3.Options{
 		AWS: a, Bucket: c.Store.Bucket, Prefix: c.Store.Prefix, Region: c.Store.Region,

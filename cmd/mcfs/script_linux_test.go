@@ -24,6 +24,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	syscall.Umask(0o022) // configurations that others may write are refused
 	testscript.Main(m, map[string]func(){"mcfs": main, "mount.fuse.mcfs": main})
 }
 
@@ -75,7 +76,8 @@ func setEnvironment(e *testscript.Env, s3 *s3test.Server, kms *kmstest.Server) {
 }
 
 // writeConfig makes aws.toml, a volume in the S3 server below a prefix of the
-// script's own; scripts spoil copies of it with edit.
+// script's own, of which scripts spoil copies with edit, and dir.toml, one below the
+// folder shared.
 func writeConfig(e *testscript.Env) error {
 	text := fmt.Sprintf(`[store]
 kind = "s3"
@@ -91,7 +93,11 @@ endpoint = %q
 [upload]
 timeout = "5s"
 `, e.Getenv("BUCKET"), filepath.Base(e.WorkDir)+"/", e.Getenv("S3_ENDPOINT"), e.Getenv("KEY_ARN"), e.Getenv("KMS_ENDPOINT"))
-	return os.WriteFile(filepath.Join(e.WorkDir, "aws.toml"), []byte(text), 0o600)
+	local := fmt.Sprintf("store.kind = \"dir\"\nstore.path = %q\nkeys.kind = \"local\"\n", filepath.Join(e.WorkDir, "shared", "store"))
+	return errors.Join(
+		os.WriteFile(filepath.Join(e.WorkDir, "aws.toml"), []byte(text), 0o600),
+		os.WriteFile(filepath.Join(e.WorkDir, "dir.toml"), []byte(local), 0o600),
+	)
 }
 
 // mountsBelow are the mounts in a folder whose path needs no escapes in mountinfo.

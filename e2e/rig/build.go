@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 )
 
@@ -19,6 +20,7 @@ var builds struct {
 
 // Main runs a package's tests; call it from TestMain and exit with its result.
 func Main(m *testing.M) int {
+	syscall.Umask(0o022) // configurations that others may write are refused
 	dir, err := os.MkdirTemp("", "mcfs-e2e-bin-")
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
