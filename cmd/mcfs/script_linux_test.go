@@ -217,7 +217,24 @@ func cmdSignal(ts *testscript.TestScript, neg bool, args []string) {
 	if len(locks) != 1 {
 		ts.Fatalf("%d spools", len(locks))
 	}
-	ts.Check(ts.Exec("kill", "-"+args[0], strings.TrimSpace(ts.ReadFile(locks[0]))))
+	pid := strings.TrimSpace(ts.ReadFile(locks[0]))
+	ts.Check(ts.Exec("kill", "-"+args[0], pid))
+	for args[0] == "STOP" && !standsStill(ts, pid) { // it is delivered when the kernel comes to it
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// standsStill reports whether every thread of a process is stopped.
+func standsStill(ts *testscript.TestScript, pid string) bool {
+	threads, err := filepath.Glob(filepath.Join("/proc", pid, "task", "*", "stat"))
+	ts.Check(err)
+	for _, thread := range threads {
+		stat, err := os.ReadFile(thread)
+		if err == nil && !strings.HasPrefix(string(stat[strings.LastIndexByte(string(stat), ')')+1:]), " T") {
+			return false
+		}
+	}
+	return true
 }
 
 // cmdMode demands the permissions of a file: mode MODE FILE.
