@@ -229,8 +229,8 @@ func (s *Store) appendPart(ctx context.Context, w *os.File, id string, want stor
 	if part.ETag != want.ETag {
 		return fmt.Errorf("part %d is another than the one to be completed", want.Number)
 	}
-	if !last && part.Size < store.MinPart {
-		return fmt.Errorf("part %d has %d bytes, each but the last needs %d", want.Number, part.Size, store.MinPart)
+	if !last && part.Size < s.o.MinPart {
+		return fmt.Errorf("part %d has %d bytes, each but the last needs %d", want.Number, part.Size, s.o.MinPart)
 	}
 	return copyFile(ctx, w, f, part.Size)
 }

@@ -20,6 +20,9 @@ type Options struct {
 	Path   string // made if it is missing, with mode 0700
 	Bucket string // of the objects' later home in S3; empty if none
 	Prefix string // of the keys there; not part of the file names here
+
+	// MinPart is the least of every part but the last, in bytes; 0 for S3's 5 MiB.
+	MinPart int64
 }
 
 // Store is a directory. It implements store.Store.
@@ -50,6 +53,9 @@ func New(o Options) (*Store, error) {
 	root, err := filepath.Abs(o.Path)
 	if err != nil {
 		return nil, fmt.Errorf("dir store %s: %w", o.Path, err)
+	}
+	if o.MinPart == 0 {
+		o.MinPart = store.MinPart
 	}
 	s := &Store{o: o, root: root}
 	for _, d := range []string{s.hidden("meta"), s.hidden("uploads"), s.hidden("tmp")} {

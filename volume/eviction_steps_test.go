@@ -1,0 +1,310 @@
+package volume
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// step does one step of the script, if it fits the state.
+func (e *evictions) step(i int, o evictionStep) {
+	e.now = i
+	e.t.Logf("step %d: "+evictionStepForm, i, o.verb, o.a, o.b, o.off, o.len)
+	do := map[string]func(*evictions, evictionStep){
+		"open": (*evictions).openFor, "empty": (*evictions).openFor, "rename": (*evictions).renameOne, "swap": (*evictions).swap,
+		"movedir": (*evictions).moveDir, "unlink": (*evictions).unlink, "weather": (*evictions).change,
+		"crash": (*evictions).kill, "restart": (*evictions).restart, "sync": (*evictions).syncAll,
+		"look": func(e *evictions, _ evictionStep) { e.look() },
+	}[o.verb]
+	if do != nil {
+		do(e, o)
+		e.rest()
+		return
+	}
+	h := e.slots[o.a%len(e.slots)]
+	if h == nil {
+		return
+	}
+	switch o.verb {
+	case "write":
+		e.write(h, o.off, min(o.len, 4*e.s.part))
+	case "fill":
+		e.fill(h, o)
+	case "read":
+		e.readThrough(h.Handle, h.b, o.off, o.len)
+	case "cut":
+		e.cut(h, o.off)
+	case "punch":
+		e.punch(h, o.off, o.len)
+	case "fsync":
+		e.fsync(h)
+	case "close", "slay":
+		e.slots[o.a%len(e.slots)] = nil
+		e.close(h, o.verb == "slay")
+	default:
+		e.fail("no verb %q", o.verb)
+	}
+	e.rest()
+}
+
+// openFor opens a name, or makes it, and empties it if the verb says so.
+func (e *evictions) openFor(o evictionStep) {
+	slot := &e.slots[o.a%len(e.slots)]
+	if *slot != nil {
+		return
+	}
+	p, flags := e.path(o.b), os.O_RDWR
+	if o.verb == "empty" {
+		flags |= os.O_TRUNC
+	}
+	b := e.names[p]
+	var h *Handle
+	var err error
+	if b == nil {
+		d, name := filepath.Split(p)
+		_, h, err = e.node(d).Create(e.t.Context(), name, flags|os.O_CREATE, 0o644, 1, 2, nil)
+	} else {
+		h, err = e.openPath(p, flags)
+	}
+	if err != nil {
+		if b == nil || !e.may(b, err, false) {
+			e.fail("open %s: %v", p, err)
+		}
+		return
+	}
+	if b == nil {
+		e.all++
+		b = &body{id: e.all, named: true, dirty: true, cur: []byte{}}
+		b.states = []uint64{hashOf(b.cur)}
+		e.names[p] = b
+	} else if o.verb == "empty" {
+		b.stale += int64(len(b.cur))
+		b.cur, b.high, b.risky, b.marred = []byte{}, 0, false, false
+		e.changed(b, 0)
+	}
+	*slot = &hand{Handle: h, b: b}
+}
+
+// write writes one piece.
+func (e *evictions) write(h *hand, off, n int64) bool {
+	h.written = true
+	p := piece(e.now, off, n)
+	k, err := h.WriteAt(e.t.Context(), p, off)
+	if err != nil {
+		h.b.marred = true
+		if !e.may(h.b, err, true) {
+			e.fail("write %d+%d to body %d (risky %v, weather %q): %v", off, n, h.b.id, h.b.risky, e.w.kind, err)
+		}
+		if k == 0 {
+			return false
+		}
+	}
+	h.b.resize(max(int64(len(h.b.cur)), off+int64(k)))
+	copy(h.b.cur[off:], p[:k])
+	e.changed(h.b, off+int64(k))
+	return int64(k) == n
+}
+
+// fill writes a long piece as cp does, from the start or the end of the file.
+func (e *evictions) fill(h *hand, o evictionStep) {
+	at := int64(0)
+	if o.b%2 == 0 {
+		at = int64(len(h.b.cur))
+	}
+	for end := at + 2*o.len; at < end && at < 4<<20; at += 128 << 10 {
+		if !e.write(h, at, min(128<<10, end-at)) {
+			return
+		}
+	}
+}
+
+func (e *evictions) cut(h *hand, size int64) {
+	if err := e.resizeTo(h, size); err != nil {
+		if !e.may(h.b, err, true) {
+			e.fail("truncate body %d to %d: %v", h.b.id, size, err)
+		}
+		return
+	}
+	h.written = true
+	if size == int64(len(h.b.cur)) {
+		return
+	}
+	if size == 0 {
+		h.b.high, h.b.risky, h.b.marred = 0, false, false
+	}
+	h.b.stale += max(0, int64(len(h.b.cur))-size)
+	h.b.resize(size)
+	e.changed(h.b, size)
+}
+
+func (e *evictions) resizeTo(h *hand, size int64) error {
+	_, err := h.Node().SetAttr(e.t.Context(), h.Handle, SetAttr{Size: &size})
+	return err
+}
+
+func (e *evictions) punch(h *hand, off, n int64) {
+	if err := h.Allocate(e.t.Context(), off, n, punchHole|keepSize); err != nil {
+		if !e.may(h.b, err, true) {
+			e.fail("punch %d+%d of body %d: %v", off, n, h.b.id, err)
+		}
+		return
+	}
+	h.written = true
+	size := int64(len(h.b.cur))
+	h.b.resize(size)
+	clear(h.b.cur[min(off, size):min(off+n, size)])
+	e.changed(h.b, 0)
+}
+
+func (e *evictions) fsync(h *hand) {
+	err := h.Fsync(e.t.Context())
+	switch {
+	case err == nil:
+		h.b.promised()
+		h.b.risky = false
+	case !errors.Is(err, ErrFull) || !h.b.risky:
+		e.fail("fsync of body %d (risky %v): %v", h.b.id, h.b.risky, err)
+	}
+}
+
+// close closes; slain: its writer is killed meanwhile.
+func (e *evictions) close(h *hand, slain bool) {
+	b, ctx := h.b, e.t.Context()
+	if slain {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Second)
+		defer cancel()
+	}
+	e.closed[hashOf(b.cur)] = true
+	e.probe(h)
+	err := h.Flush(ctx, nil)
+	switch {
+	case !h.written && err != nil:
+		e.fail("close of body %d, which was not written: %v", b.id, err)
+	case !h.written || !b.named:
+	case err == nil:
+		e.kept(b)
+	case slain:
+	case !e.closeMay(b, err):
+		e.fail("close of body %d (risky %v, rough %v): %v", b.id, b.risky, e.rough, err)
+	case errors.Is(err, ErrIO) && !b.risky && !b.marred: // it is safe in the spool
+		b.promised()
+	}
+	h.Release()
+}
+
+// probe reads all of a file that may have lost parts to its upload: if it has not, it is
+// all in the spool, and what gives the upload up keeps it there.
+func (e *evictions) probe(h *hand) {
+	if h.b.risky && e.readThrough(h.Handle, h.b, 0, int64(len(h.b.cur))) {
+		h.b.risky = false
+	}
+}
+
+// closeMay says whether a close may fail so.
+func (e *evictions) closeMay(b *body, err error) bool {
+	return b.marred || e.rough && errors.Is(err, ErrIO) || e.s.durable && b.risky && errors.Is(err, ErrFull)
+}
+
+// kept is what a close that returned 0 means.
+func (e *evictions) kept(b *body) {
+	b.promised()
+	b.risky, b.marred = false, false
+	if e.s.durable {
+		return
+	}
+	b.dirty, b.high = false, 0
+	if len(e.v.Status().Changes) > 0 {
+		return // the object is somewhere on its way
+	}
+	for p, x := range e.names {
+		if x == b {
+			e.stored("after its close", p, b)
+		}
+	}
+}
+
+func (e *evictions) change(o evictionStep) {
+	e.w.turn(weathers[o.a%len(weathers)])
+	e.rough = e.rough || e.w.kind != ""
+}
+
+func (e *evictions) kill(evictionStep) {
+	e.crashes++
+	e.crash(e.w.flaky, fmt.Sprintf("spool-%d", e.crashes))
+	e.w.turn("")
+	e.rest()
+	e.adopt()
+}
+
+func (e *evictions) restart(evictionStep) {
+	for _, b := range e.names {
+		e.closed[hashOf(b.cur)] = true
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+	_ = e.v.Close(ctx)
+	cancel()
+	e.check(e.spool.Close())
+	e.w.turn("")
+	e.rig.open(filepath.Base(e.spoolDir()))
+	e.rest()
+	e.adopt()
+}
+
+// syncAll has all committed that nobody has open, and compares the store.
+func (e *evictions) syncAll(evictionStep) {
+	e.w.turn("")
+	ctx, cancel := context.WithTimeout(e.t.Context(), time.Hour)
+	defer cancel()
+	for _, b := range e.names {
+		e.closed[hashOf(b.cur)] = true
+	}
+	if err := e.v.Sync(ctx, ""); err != nil {
+		e.fail("sync: %v; pending: %+v", err, e.v.Pending())
+	}
+	for _, p := range slices.Sorted(maps.Keys(e.names)) {
+		b := e.names[p]
+		if e.writers(b) == 0 {
+			if err := e.v.Sync(ctx, p); err != nil {
+				e.fail("sync of %s (body %d): %v; pending: %+v", p, b.id, err, e.v.Pending())
+			}
+			b.promised()
+			b.dirty, b.risky, b.marred, b.high, b.stale = false, false, false, 0, 0
+		}
+		if !b.dirty {
+			e.stored("after a sync", p, b)
+		} else if got, there := e.inStore(p); there && !e.closed[hashOf(got)] {
+			e.fail("the store's %s (body %d) holds what nobody had closed: %s", p, b.id, explain(got, b.cur))
+		}
+	}
+	e.rough = false
+}
+
+// end closes all, and looks from elsewhere.
+func (e *evictions) end() {
+	e.now = len(e.s.steps)
+	for i, h := range e.slots {
+		if h != nil {
+			e.slots[i] = nil
+			e.close(h, false)
+		}
+	}
+	e.syncAll(evictionStep{})
+	e.look()
+	e.truthful()
+	want := []string{e.dir + "/"}
+	for p := range e.names {
+		want = append(want, p, p+".settings.json")
+	}
+	slices.Sort(want)
+	e.expectObjects(want...)
+	e.max = 1 << 30
+	e.cold()
+	e.look()
+	e.rig.close()
+}
