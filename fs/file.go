@@ -107,7 +107,9 @@ func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadRes
 func (h *handle) Write(ctx context.Context, data []byte, off int64) (uint32, syscall.Errno) {
 	var written int
 	errno := h.n.fs.do(ctx, "write", func(ctx context.Context) (err error) {
-		written, err = h.v.WriteAt(ctx, data, off)
+		if written, err = h.v.WriteAt(ctx, data, off); written > 0 {
+			return nil // what was stored counts, as on a full disk: the next write tells why there was no more
+		}
 		return err
 	})
 	return uint32(written), errno

@@ -213,40 +213,48 @@ func (n *Node) attemptLocked(ctx context.Context, try func() (obstacle, error)) 
 	}
 }
 
-// write stores p at off. The file becomes a draft if it is none.
+// write stores p at off, and says how much of it: less than all only with an error,
+// where the spool has no room for the rest. The file becomes a draft if it is none.
 func (n *Node) write(ctx context.Context, p []byte, off int64) (int, error) {
 	end := off + int64(len(p))
 	if off < 0 || end > n.v.o.Mode.MaxPlain() {
 		return 0, fmt.Errorf("%s takes at most %d bytes: %w", n.v.o.Mode, n.v.o.Mode.MaxPlain(), ErrTooBig)
 	}
-	wasClean := false
+	done, wasClean := 0, false
 	err := n.attemptLocked(ctx, func() (obstacle, error) {
 		if o, err := n.preserve(); o != nil || err != nil {
 			return o, err
 		}
-		if o := n.obstacleTo(off, end); o != nil {
+		at := off + int64(done)
+		if o := n.obstacleTo(at, end); o != nil {
 			return o, nil
 		}
-		if _, err := n.file.WriteAt(p, off); err != nil {
+		k, err := n.file.WriteAt(p[done:], at)
+		if err == nil || k > 0 {
+			wasClean = wasClean || n.state == Clean
+			n.wrote(p[done:done+k], at)
+			done += k
+		}
+		if err != nil {
 			return n.overcome(err)
 		}
-		wasClean = n.state == Clean
-		n.blank = false
-		n.high = max(n.high, end)
-		n.changedContent(time.Now())
-		if n.up != nil {
-			n.up.Wrote(p, off)
-		}
-		n.advance()
 		return nil, nil
 	})
 	if wasClean {
 		n.v.track(n)
 	}
-	if err != nil {
-		return 0, err
+	return done, err
+}
+
+// wrote notes what the spool has taken; n is locked.
+func (n *Node) wrote(p []byte, off int64) {
+	n.blank = false
+	n.high = max(n.high, off+int64(len(p)))
+	n.changedContent(time.Now())
+	if n.up != nil {
+		n.up.Wrote(p, off)
 	}
-	return len(p), nil
+	n.advance()
 }
 
 // obstacleTo says what stands between now and changing [off, end); a negative

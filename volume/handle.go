@@ -173,7 +173,7 @@ func (h *Handle) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	return h.n.read(ctx, h, p, off)
 }
 
-// WriteAt stores p at off.
+// WriteAt stores p at off, as io.WriterAt: what a full spool has taken of it is stored.
 func (h *Handle) WriteAt(ctx context.Context, p []byte, off int64) (int, error) {
 	if !h.writable() {
 		return 0, ErrReadOnly
