@@ -309,6 +309,9 @@ func (v *Volume) draftOf(e spool.Entry, r record) (*Node, error) {
 	if err != nil {
 		return nil, err
 	}
+	if r.Blank || r.Bare {
+		v.clearPlace(e.ID)
+	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	ver, replaces = v.oneOf(ver), v.oneOf(replaces)
@@ -326,6 +329,18 @@ func (v *Volume) draftOf(e spool.Entry, r record) (*Node, error) {
 		n.lose(e, errors.Join(ErrIO, errors.New(e.Reason)))
 	}
 	return n, nil
+}
+
+// clearPlace removes the sealed file that a draft got after its entry had said that it
+// has none: nobody was promised what is in it, and the next one will bear its id. A
+// journal that has lost something may have lost the promise, too: then it stays.
+func (v *Volume) clearPlace(id spool.ID) {
+	if v.spool.Rebuilt() {
+		return
+	}
+	if err := v.spool.Remove(id); err != nil {
+		v.log.Warn("remove what was written just before the end of the last mount", "id", id, "cause", err)
+	}
 }
 
 // comesBackAs is the state of a draft after a restart.
