@@ -83,6 +83,8 @@ type Mount struct {
 	LocalOnly  []string      `toml:"local_only"` // patterns of path.Match, added to the defaults; "!" before one removes it
 	Fresh      time.Duration `toml:"fresh"`      // how old a listing or attribute may be; 0 or more
 	AllowOther bool          `toml:"allow_other"`
+
+	UncheckedSymlinks bool `toml:"unchecked_symlinks"` // follow those that an older mcfs made, without a check of their own
 }
 
 // Log says what is logged.

@@ -280,6 +280,7 @@ durability = "spool"
 local_only = ["*.part", "!*~"]
 fresh = "0s"
 allow_other = true
+unchecked_symlinks = true
 [log]
 level = "debug"
 format = "json"
@@ -293,10 +294,11 @@ listen = "127.0.0.1:9464"
 			SSE: SSEKMS, SSEKMSKeyID: "alias/aws/s3", RequestPayer: PayerRequester},
 		Keys: Keys{Kind: KeysLocal, Path: "/k", KeyID: "1234abcd-12ab-34cd-56ef-1234567890ab", Region: "eu-central-1",
 			Endpoint: "https://kms.example.com", DataKey: DataKeyEncrypt, Bits: 192},
-		Crypt:   Crypt{Mode: GCM, IVBytes: 16, GCMReads: ReadsStreaming},
-		Spool:   Spool{Dir: "/s", MaxSize: 1e9},
-		Upload:  Upload{PartSize: 5 << 20, Concurrency: 64, Timeout: 90 * time.Second, Checksum: ChecksumNone},
-		Mount:   Mount{Sidecars: SidecarsHidden, Durability: DurabilitySpool, LocalOnly: []string{"*.part", "!*~"}, AllowOther: true},
+		Crypt:  Crypt{Mode: GCM, IVBytes: 16, GCMReads: ReadsStreaming},
+		Spool:  Spool{Dir: "/s", MaxSize: 1e9},
+		Upload: Upload{PartSize: 5 << 20, Concurrency: 64, Timeout: 90 * time.Second, Checksum: ChecksumNone},
+		Mount: Mount{Sidecars: SidecarsHidden, Durability: DurabilitySpool, LocalOnly: []string{"*.part", "!*~"}, AllowOther: true,
+			UncheckedSymlinks: true},
 		Log:     Log{Level: LevelDebug, Format: FormatJSON},
 		Metrics: Metrics{Listen: "127.0.0.1:9464"},
 	}

@@ -16,18 +16,20 @@ import (
 // Wipe, after which none may be called.
 //
 // The subkeys (RFC 5869; the salt is the IV, 32 bytes each) have the info
-// "mcfs 1 MODE check hmac", "mcfs 1 MODE mac gmac" and "mcfs 1 MODE mac hmac",
-// MODE being CTR, CBC or GCM. IV and mode are in there so that a data key used
-// twice by mistake still gives no GMAC key twice: with its constant nonce,
-// two tags under one key would give H away.
+// "mcfs 1 MODE check hmac", "mcfs 1 MODE link hmac", "mcfs 1 MODE mac gmac" and
+// "mcfs 1 MODE mac hmac", MODE being CTR, CBC or GCM. IV and mode are in there so
+// that a data key used twice by mistake still gives no GMAC key twice: with its
+// constant nonce, two tags under one key would give H away.
 //
 //	claim       = MODE ‖ 0x00 ‖ length of IV, 1 byte ‖ IV
-//	mcfs-check  = base64(HMAC-SHA256(check hmac, claim))
+//	mcfs-check  = base64(HMAC-SHA256(check hmac, claim))                   of a file
+//	mcfs-check  = base64(HMAC-SHA256(link hmac, claim ‖ the object's body)) of a symlink
 //	mcfs-mac    = base64(gmac ‖ HMAC-SHA256(mac hmac, claim ‖ plain size, 8 bytes ‖ gmac))
 //	gmac        = AES-256-GCM(mac gmac).tag(nonce: 12 zero bytes, additional data: the object's body)
 type Integrity struct {
 	claim  []byte
-	check  []byte // HMAC key of mcfs-check
+	check  []byte // HMAC key of a file's mcfs-check
+	link   []byte // HMAC key of a symlink's mcfs-check
 	seal   []byte // HMAC key of mcfs-mac
 	hasher *Hasher
 }
@@ -53,7 +55,7 @@ func NewIntegrity(m Mode, key, iv []byte) (*Integrity, error) {
 	for _, sub := range []struct {
 		key  *[]byte
 		name string
-	}{{&g.check, "check hmac"}, {&gmac, "mac gmac"}, {&g.seal, "mac hmac"}} {
+	}{{&g.check, "check hmac"}, {&g.link, "link hmac"}, {&gmac, "mac gmac"}, {&g.seal, "mac hmac"}} {
 		*sub.key, err = hkdf.Expand(sha256.New, root, "mcfs 1 "+m.String()+" "+sub.name, 32)
 		if err != nil {
 			return nil, fmt.Errorf("derive %s key: %w", sub.name, err)
@@ -69,14 +71,25 @@ func NewIntegrity(m Mode, key, iv []byte) (*Integrity, error) {
 	return g, nil
 }
 
-// Check is the value of mcfs-check: base64 of an HMAC of mode and IV (44 characters).
+// Check is a file's value of mcfs-check: base64 of an HMAC of mode and IV (44 characters).
 func (g *Integrity) Check() string {
 	return base64.StdEncoding.EncodeToString(g.hmac(g.check))
 }
 
-// VerifyCheck: ErrTampered if it differs.
+// VerifyCheck gives ErrTampered if check is not that of a file.
 func (g *Integrity) VerifyCheck(check string) error {
 	return same("mcfs-check", check, g.Check())
+}
+
+// LinkCheck is a symlink's value of mcfs-check, as long as a file's. It covers the
+// whole body too, and has a subkey of its own, so that neither passes for the other.
+func (g *Integrity) LinkCheck(body []byte) string {
+	return base64.StdEncoding.EncodeToString(g.hmac(g.link, body))
+}
+
+// VerifyLinkCheck gives ErrTampered if check is not that of a symlink with this body.
+func (g *Integrity) VerifyLinkCheck(check string, body []byte) error {
+	return same("mcfs-check", check, g.LinkCheck(body))
 }
 
 // Hasher is the GMAC of the ciphertext (whole object body, GCM's tag and CBC's padding included).
@@ -116,6 +129,7 @@ func SameMAC(stored, computed string) error { return same("mcfs-mac", stored, co
 // Wipe zeroes what can be zeroed.
 func (g *Integrity) Wipe() {
 	clear(g.check)
+	clear(g.link)
 	clear(g.seal)
 	g.hasher.wipe()
 }

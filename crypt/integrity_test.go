@@ -34,6 +34,10 @@ func TestIntegrityFormat(t *testing.T) {
 		if got := g.Check(); got != check || len(got) != 44 {
 			t.Errorf("%v: check %s, want %s", f, got, check)
 		}
+		link := base64.StdEncoding.EncodeToString(sum(subkey("link hmac"), claim, string(body)))
+		if got := g.LinkCheck(body); got != link || len(got) != 44 {
+			t.Errorf("%v: check of a symlink %s, want %s", f, got, link)
+		}
 
 		block, err := aes.NewCipher(subkey("mac gmac"))
 		if err != nil {
@@ -59,6 +63,7 @@ func TestIntegrityGolden(t *testing.T) {
 	const (
 		check = "yhLibyiRs+bQwKNLiugGRfkeT8lKUvISCMdAB7xm1Rw="
 		mac   = "EicKjmljuJBiwIl/pzo8HHqNnL5wD2OqcriEz4iUcR9da+kaoMLoM7R+UdS38eXT"
+		link  = "7/beoAZf8P/262jo5O2ytOEd2aq4bJyruvy+Jlth2HM="
 	)
 	p := g.Hasher().Sum([]byte("ciphertext"))
 	if got := g.Check(); got != check {
@@ -66,6 +71,41 @@ func TestIntegrityGolden(t *testing.T) {
 	}
 	if got := g.MAC(p, 10); got != mac {
 		t.Errorf("MAC %s, want %s", got, mac)
+	}
+	if got := g.LinkCheck([]byte("ciphertext")); got != link {
+		t.Errorf("check of a symlink %s, want %s", got, link)
+	}
+}
+
+// What is a file's check is no symlink's, nor the other way round, nor that of a
+// symlink with another body, mode, IV or key.
+func TestLinkCheckFindsTampering(t *testing.T) {
+	key, iv, body := noise(54, 32), noise(55, 16), noise(56, 40)
+	g := mustIntegrity(t, CTR, key, iv)
+	check := g.LinkCheck(body)
+	if err := g.VerifyLinkCheck(check, body); err != nil {
+		t.Fatal(err)
+	}
+	found := func(what string, err error) {
+		t.Helper()
+		if !errors.Is(err, ErrTampered) {
+			t.Errorf("%s went unnoticed: %v", what, err)
+		}
+	}
+	found("a symlink as a file", g.VerifyCheck(check))
+	found("a file as a symlink", g.VerifyLinkCheck(g.Check(), body))
+	found("an empty body", g.VerifyLinkCheck(check, nil))
+	found("a longer body", g.VerifyLinkCheck(check, append(bytes.Clone(body), 0)))
+	for i := range body {
+		body[i] ^= 1
+		found("another body", g.VerifyLinkCheck(check, body))
+		body[i] ^= 1
+	}
+	found("another IV", mustIntegrity(t, CTR, key, noise(57, 16)).VerifyLinkCheck(check, body))
+	found("another mode", mustIntegrity(t, CBC, key, iv).VerifyLinkCheck(check, body))
+	found("another key", mustIntegrity(t, CTR, noise(58, 32), iv).VerifyLinkCheck(check, body))
+	for _, wrong := range misspelled(check) {
+		found("check "+wrong, g.VerifyLinkCheck(wrong, body))
 	}
 }
 
@@ -149,7 +189,7 @@ func TestSubkeysDiffer(t *testing.T) {
 	key, iv := noise(60, 32), noise(61, 16)
 	g := mustIntegrity(t, GCM, key, iv)
 	c := mustCipher(t, GCM, key, iv)
-	if bytes.Equal(g.check, g.seal) || g.hasher.key == c.hasher.key || bytes.Equal(g.check, key) || bytes.Equal(g.seal, key) {
+	if bytes.Equal(g.check, g.seal) || bytes.Equal(g.check, g.link) || bytes.Equal(g.link, g.seal) || bytes.Equal(g.link, key) || g.hasher.key == c.hasher.key || bytes.Equal(g.check, key) || bytes.Equal(g.seal, key) {
 		t.Error("two subkeys are the same")
 	}
 	seen := map[element]Mode{}

@@ -12,7 +12,7 @@ type Object struct {
 	Key   []byte // wrapped, 16 to 384 bytes
 	KeyID string // may be empty: KMS finds the key from the wrapped one
 	IV    []byte // 16 bytes, or 12 for CTR and GCM
-	Check string // see crypt.Integrity.Check
+	Check string // see crypt.Integrity: Check of a file, LinkCheck of a symlink
 }
 
 // objectRoom is the most that Object's metadata takes, as S3 counts.

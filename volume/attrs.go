@@ -101,7 +101,7 @@ func (v *Volume) rewriteSidecar(ctx context.Context, c *change) error {
 		}
 		c.attr = attr
 	}
-	if ver.attrMode()&modeType == modeSymlink {
+	if ver.isLink() {
 		return v.restateLink(ctx, c)
 	}
 	key, _ := ver.place()

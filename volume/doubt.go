@@ -104,7 +104,7 @@ func (n *Node) lookAtObject(ctx context.Context) error {
 	defer v.mu.Unlock()
 	n.lock()
 	defer n.unlock()
-	if n.ver != ver || n.state != Clean || n.localLocked() || n.changed.After(begun) || x.etag != etag || !bytes.Equal(x.iv, ver.iv) {
+	if n.ver != ver || n.state != Clean || n.localLocked() || n.changed.After(begun) || x.etag != etag || !bytes.Equal(x.iv, ver.iv) || x.isLink() != ver.isLink() {
 		return nil
 	}
 	ver.mu.Lock()

@@ -83,7 +83,7 @@ func (v *Volume) recoverKept(e spool.Entry, r record) error {
 	if err != nil || ver == nil {
 		return fmt.Errorf("symlink %s: no version in its entry: %w", e.Path, err)
 	}
-	ver.body = r.Body
+	ver.body, ver.journal = r.Body, true
 	l := v.newLink(nil, "", ver)
 	l.attr, l.local, l.keptID = e.Attr, true, e.ID
 	v.plant(l, e.Path)

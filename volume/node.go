@@ -33,6 +33,18 @@ const (
 	modeType    = 0o170000
 )
 
+// typeBits are those of st_mode: what a node is, its kind tells, and not what the
+// store says of its mode.
+func (k Kind) typeBits() uint32 {
+	switch k {
+	case Dir:
+		return modeDir
+	case Symlink:
+		return modeSymlink
+	}
+	return modeFile
+}
+
 // Node is a directory, file, symlink or sidecar. One Node stands for one file
 // as long as its name does; a version that another machine wrote is another
 // Node, with another inode number (P8).
@@ -208,7 +220,7 @@ func (n *Node) dirAttr(ctx context.Context) Attr {
 func (n *Node) fileAttr() Attr {
 	size := n.size()
 	a := Attr{
-		Ino: n.ino, Size: size, Mode: n.attr.Mode, UID: n.attr.UID, GID: n.attr.GID,
+		Ino: n.ino, Size: size, Mode: n.kind.typeBits() | n.attr.Mode&^modeType, UID: n.attr.UID, GID: n.attr.GID,
 		Mtime: n.attr.Mtime, Atime: n.atime, Ctime: n.ctime, Blocks: (size + 511) / 512,
 	}
 	if a.Atime.IsZero() {

@@ -140,6 +140,9 @@ func (n *Node) install(ver *version, key []byte, file *spool.File) error {
 	if err != nil {
 		n.v.log.Error("file cannot be read", "path", n.Path(), "cause", err)
 	}
+	if err == nil && !ver.foreign() {
+		ver.proven(reader.Check())
+	}
 	n.lock()
 	defer n.unlock()
 	mine := n.file == nil && file != nil

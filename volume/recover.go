@@ -131,7 +131,7 @@ func (v *Volume) recoverChange(sc spool.Change) {
 		if n != nil && n.another(c.ver) {
 			n.gone, n = true, nil // an older version, of which only attributes were to be written
 		}
-		if n == nil && c.ver.attr.Mode&modeType == modeSymlink {
+		if n == nil && c.ver.isLink() {
 			n = v.newLink(nil, "", c.ver)
 		} else if n == nil {
 			n = v.newNode(File, nil, "")
@@ -144,7 +144,7 @@ func (v *Volume) recoverChange(sc spool.Change) {
 	case opMove:
 		v.recoverMove(c)
 	case opLink:
-		c.ver.body = c.body
+		c.ver.body, c.ver.journal = c.body, true
 		l := v.newLink(nil, "", c.ver)
 		v.plant(l, c.Path)
 		c.node = l
@@ -175,7 +175,7 @@ func (v *Volume) recoverAttr(c *change) {
 	switch { // without a node it comes to nothing
 	case n == nil && d.dir.tombs[name] != nil:
 		return
-	case n == nil && c.ver.attrMode()&modeType == modeSymlink:
+	case n == nil && c.ver.isLink():
 		n = v.newLink(nil, "", c.ver)
 	case n == nil:
 		if key, etag := c.ver.place(); key != c.Path && v.atRest(c.Path) {

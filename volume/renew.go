@@ -110,6 +110,10 @@ func (n *Node) takeAnew(x *version) {
 		}
 		return
 	}
+	if x.isLink() != old.isLink() {
+		n.v.log.Warn("the store calls a symlink what was a file, or a file what was a symlink: that is not believed", "inode", n.ino)
+		return
+	}
 	old.mu.Lock()
 	defer old.mu.Unlock()
 	n.attr = mergeAttrs(old.attr, n.attr, x.attr)

@@ -3,7 +3,6 @@ package volume
 import (
 	"bytes"
 	"context"
-	"crypto/aes"
 	"errors"
 	"fmt"
 	"maps"
@@ -103,25 +102,24 @@ func (v *Volume) sealTarget(ctx context.Context, target string) (*version, []byt
 	}
 	defer g.Wipe()
 	return &version{
-		body: body.Bytes(), mode: v.o.Mode, iv: iv, check: g.Check(), plain: int64(len(target)), cipher: int64(body.Len()),
+		body: body.Bytes(), mode: v.o.Mode, iv: iv, check: g.LinkCheck(body.Bytes()), plain: int64(len(target)), cipher: int64(body.Len()),
 		wrapped: key.Wrapped, keyID: key.KeyID, modified: time.Now(),
 	}, body.Bytes(), nil
 }
 
 // putLink is the change's work in the store.
 func (v *Volume) putLink(ctx context.Context, c *change) error {
-	meta, err := sidecar.EncodeAttr(c.attr)
-	if err != nil {
-		return err
+	if err := v.renewCheck(ctx, c.ver); err != nil {
+		return fmt.Errorf("put symlink: %w", err)
 	}
-	maps.Copy(meta, c.ver.object().Encode())
-	attr := store.Attributes{ContentType: "application/octet-stream", Metadata: meta}
-	info, err := v.store.Put(ctx, c.Path, bodyOf(c.body), attr, store.Condition{IfNone: true})
+	info, err := v.putTarget(ctx, c, store.Condition{IfNone: true})
 	if errors.Is(err, store.ErrPrecondition) {
 		there, ours, lookErr := v.find(ctx, c.ver, c.Path)
 		switch {
 		case lookErr != nil:
 			return lookErr
+		case ours && !c.ver.bearer(there.Metadata): // an older program's try had arrived, with the check that is not enough
+			info, err = v.putTarget(ctx, c, store.Condition{IfMatch: there.ETag})
 		case ours: // an earlier try had arrived
 			c.ver.moved(c.Path, there.ETag, sideInfo{})
 			return nil
@@ -134,6 +132,17 @@ func (v *Volume) putLink(ctx context.Context, c *change) error {
 	}
 	v.linkPut(c, c.Path, info)
 	return nil
+}
+
+// putTarget puts a symlink's object, which states its attributes itself.
+func (v *Volume) putTarget(ctx context.Context, c *change, cond store.Condition) (store.Info, error) {
+	meta, err := sidecar.EncodeAttr(c.attr)
+	if err != nil {
+		return store.Info{}, err
+	}
+	maps.Copy(meta, c.ver.object().Encode())
+	attr := store.Attributes{ContentType: "application/octet-stream", Metadata: meta}
+	return v.store.Put(ctx, c.Path, bodyOf(c.body), attr, cond)
 }
 
 // linkPut notes what stands in the store now.
@@ -181,94 +190,19 @@ func (v *Volume) restateLink(ctx context.Context, c *change) error {
 	return nil
 }
 
-// Readlink reads a symlink's target.
-func (n *Node) Readlink(ctx context.Context) (string, error) {
-	if n.kind != Symlink {
-		return "", ErrInvalid
-	}
+// isCalledLink reports whether the version is known to be called a symlink: what stands
+// beside it under its sidecar's name is another file then.
+func (n *Node) isCalledLink() bool {
 	n.lock()
-	target, ver := n.target, n.ver
-	n.unlock()
-	if target != "" {
-		return target, nil
-	}
-	target, err := n.v.openTarget(ctx, ver)
-	for range maxLooks { // it may be on its way
-		if !errors.Is(err, ErrStale) && !errors.Is(err, store.ErrNotExist) || !n.relocate(ctx) {
-			break
-		}
-		target, err = n.v.openTarget(ctx, ver)
-	}
-	if err != nil {
-		return "", fmt.Errorf("read symlink %s: %w", n.Path(), errorsIO(fromFetch(err)))
-	}
-	n.lock()
-	n.target = target
-	n.unlock()
-	return target, nil
-}
-
-// openTarget decrypts the target, which it fetches if need be.
-func (v *Volume) openTarget(ctx context.Context, ver *version) (string, error) {
-	if ver.damage != nil {
-		return "", ver.damage
-	}
-	if ver.fetchable().Plain > maxTarget {
-		return "", fmt.Errorf("its target has %d bytes: %w", ver.plain, ErrIO)
-	}
-	ver.mu.Lock()
-	body := ver.body
-	ver.mu.Unlock()
-	if body == nil {
-		var err error
-		if body, err = v.fetchTarget(ctx, ver); err != nil {
-			return "", err
-		}
-	}
-	wrapped, keyID := ver.dataKey()
-	key, err := v.keeper.Unwrap(ctx, wrapped, keyID)
-	if err != nil {
-		return "", err
-	}
-	defer clear(key)
-	g, err := crypt.NewIntegrity(ver.mode, key, ver.iv)
-	if err != nil {
-		return "", err
-	}
-	defer g.Wipe()
-	if err := g.VerifyCheck(ver.check); err != nil {
-		return "", err
-	}
-	var target bytes.Buffer
-	if _, _, err := crypt.DecryptStream(&target, bytes.NewReader(body), ver.mode, key, ver.iv, int64(len(body))); err != nil {
-		return "", err
-	}
-	return target.String(), nil
-}
-
-// fetchTarget gets a symlink's object, which is small, and remembers it with the description.
-func (v *Volume) fetchTarget(ctx context.Context, ver *version) ([]byte, error) {
-	key, _ := ver.place()
-	body, info, err := v.readSmall(ctx, key, maxTarget+2*aes.BlockSize)
-	if err != nil {
-		return nil, err
-	}
-	obj, ours, err := sidecar.ParseObject(info.Metadata)
-	if err != nil || !ours || !bytes.Equal(obj.IV, ver.iv) {
-		return nil, errors.Join(ErrStale, err)
-	}
-	ver.mu.Lock()
-	ver.body = body
-	ver.mu.Unlock()
-	v.remember(ver)
-	return body, nil
+	defer n.unlock()
+	return n.ver != nil && n.ver.isLink()
 }
 
 // reveal finds out whether an object without a sidecar is a symlink, which only
 // its metadata tells, and then gives the name a node of that kind.
 func (v *Volume) reveal(ctx context.Context, d, c *Node) (*Node, error) {
 	v.mu.Lock()
-	doubtful := c.kind == File && !c.localLocked() && c.listed.key != "" && c.listed.side.etag == ""
+	doubtful := c.kind == File && !c.localLocked() && c.listed.key != "" && (c.listed.side.etag == "" || c.isCalledLink())
 	v.mu.Unlock()
 	if !doubtful {
 		return c, nil
@@ -281,7 +215,7 @@ func (v *Volume) reveal(ctx context.Context, d, c *Node) (*Node, error) {
 	c.lock()
 	ver := c.ver
 	c.unlock()
-	if ver == nil || ver.attr.Mode&modeType != modeSymlink {
+	if ver == nil || !ver.isLink() {
 		return c, nil
 	}
 	if now := d.dir.children[c.name]; now != c {

@@ -39,6 +39,8 @@ type version struct {
 	side     sideInfo
 	damage   error  // why it cannot be read: a malformed sidecar, say
 	body     []byte // ciphertext of a symlink's target, if it is known
+	journal  bool   // body is from this machine's journal, where an older program may have put it
+	refused  error  // why a symlink is not followed; nil: nothing is known against it
 	// over is what a commit is to replace by it, as long as it is not known to have
 	// arrived: until then that one stands in the store.
 	over  *version
@@ -68,11 +70,11 @@ type listing struct {
 func (x *version) foreign() bool { return x.mode == 0 }
 
 // hasSidecar says whether a sidecar belongs to it: not to a foreign object nor to a symlink.
-func (x *version) hasSidecar() bool {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return !x.foreign() && x.attr.Mode&modeType != modeSymlink
-}
+func (x *version) hasSidecar() bool { return !x.foreign() && !x.isLink() }
+
+// isLink reports whether it is called a symlink. The store's word for that is not
+// checked before the target is read: see proveLink.
+func (x *version) isLink() bool { return x.attrMode()&modeType == modeSymlink }
 
 // place is where the version is now.
 func (x *version) place() (key, etag string) {
@@ -170,10 +172,26 @@ func (x *version) fetchable() fetch.Version {
 }
 
 // bearer says whether an object with that metadata can be x. The IV names the
-// version; where the object states none there is nothing to compare.
+// version, and the check its type; where the object states none there is nothing
+// to compare.
 func (x *version) bearer(metadata map[string]string) bool {
 	obj, ours, err := sidecar.ParseObject(metadata)
-	return err == nil && (!ours || x.foreign() || bytes.Equal(obj.IV, x.iv))
+	if err != nil || !ours || x.foreign() {
+		return err == nil
+	}
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return bytes.Equal(obj.IV, x.iv) && (x.check == "" || obj.Check == x.check)
+}
+
+// proven notes the check that a version opened as a file must have: a sidecar alone
+// does not state it.
+func (x *version) proven(check string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.check == "" {
+		x.check = check
+	}
 }
 
 // object is the metadata that stands with the object.

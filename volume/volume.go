@@ -62,6 +62,9 @@ type Options struct {
 	LocalOnly []string      // added to the defaults, "!pattern" removes one
 	Fresh     time.Duration // how old a listing or an attribute may be; 0: 5 s, negative: always asked anew
 
+	// UncheckedLinks has symlinks followed that have no check of their own, as older programs made them.
+	UncheckedLinks bool
+
 	UID, GID uint32 // owner shown for what has none recorded
 }
 

@@ -150,7 +150,7 @@ func (d *daemon) openVolume(ctx context.Context, b backend) error {
 		PartSize: int64(c.Upload.PartSize), Concurrency: c.Upload.Concurrency, UploadMemory: uploadMemory, FetchMemory: fetchMemory,
 		CloseTimeout: c.Upload.Timeout, SpoolDurable: c.Mount.Durability == config.DurabilitySpool,
 		Hidden: c.Mount.Sidecars == config.SidecarsHidden, LocalOnly: c.Mount.LocalOnly, Fresh: freshness(c.Mount.Fresh),
-		UID: d.o.uid, GID: d.o.gid,
+		UncheckedLinks: c.Mount.UncheckedSymlinks, UID: d.o.uid, GID: d.o.gid,
 	})
 	if err != nil {
 		return err

@@ -87,6 +87,14 @@ func (r *Reader) newLedger() *ledger {
 	return nil
 }
 
+// Check is the mcfs-check of a file with this version's mode, IV and key; empty for a foreign object.
+func (r *Reader) Check() string {
+	if r.keys == nil {
+		return ""
+	}
+	return r.keys.Check()
+}
+
 // Verified says that the content is known to be what was committed: a whole
 // pass has been checked, or MarkVerified was called. A caller that keeps the
 // cache beyond this Reader notes it down, so that the next one can be told.
