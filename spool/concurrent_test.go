@@ -11,6 +11,7 @@ import (
 func TestConcurrent(t *testing.T) {
 	s := newSpool(t, 32<<20)
 	s.dirty.max = 3
+	s.descriptors.max = 2
 	var all sync.WaitGroup
 	for k := range 3 {
 		f := create(t, s)

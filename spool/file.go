@@ -22,7 +22,7 @@ type File struct {
 	id      ID
 	header  diskHeader
 	sealer  *crypt.Sealer
-	data    *os.File
+	data    *descriptor
 	lastUse atomic.Int64 // Spool.clock at the last read or write
 
 	mu        sync.RWMutex
@@ -42,9 +42,9 @@ type File struct {
 	syncing sync.Mutex // held by Sync and evict, who write the map
 	maplog  mapLog     // without a file before the first Sync: see beginMap
 	fast    bool       // the last record is not a full one
-	redo    bool       // an fsync of the data failed: what it should have written is in doubt
 	settled bool       // a full Sync has put the file into the folder on disk
 	moved   bool       // to quarantine
+	removed bool       // while frozen views could still read it: the last of them takes it off the disk
 }
 
 func (f *File) ID() ID       { return f.id }
@@ -108,7 +108,7 @@ func (s *Spool) create(h Header, dataKey []byte) (f *File, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if f.data, err = s.newDiskFile("data", s.path(h.ID.String()), os.O_EXCL, head); err != nil {
+	if f.data, err = s.descriptors.create("data", s.path(h.ID.String()), os.O_EXCL, head); err != nil {
 		return nil, err
 	}
 	// The directory entry is not on the disk yet: the first full Sync syncs the folder.
@@ -121,18 +121,6 @@ func (s *Spool) create(h Header, dataKey []byte) (f *File, err error) {
 func (f *File) sealHeader() ([]byte, error) {
 	f.header.sealedPath = f.sealer.SealRecord(nil, []byte(f.header.Path), f.header.label())
 	return f.header.marshal()
-}
-
-func (s *Spool) newDiskFile(what, path string, flag int, content []byte) (*os.File, error) {
-	file, err := s.sys.open(what+".create", path, os.O_RDWR|os.O_CREATE|flag)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := s.sys.pwrite(what+".write", file, content, 0); err != nil {
-		file.Close()
-		return nil, errors.Join(err, os.Remove(path))
-	}
-	return file, nil
 }
 
 // countMap tells the quota the map file's length now.
@@ -158,7 +146,10 @@ func (f *File) Close() error {
 	}
 	var err error
 	if f.maplog.file != nil {
-		err = f.maplog.file.Close()
+		err = f.maplog.file.close()
+	}
+	if f.pins > 0 {
+		f.s.linger(f)
 	}
 	f.s.unclaim(f.id)
 	if f.moved {
@@ -202,7 +193,7 @@ func (f *File) fetch(buf *sealedBuf, e entry) ([]byte, error) {
 	end := nonceSize + int(e.n)
 	copy(buf[:], e.nonce[:])
 	copy(buf[end:], e.tag[:])
-	err := f.s.readFull("data.read", f.data, buf[nonceSize:end], f.slotOffset(e.slot))
+	err := f.data.readFull("data.read", buf[nonceSize:end], f.slotOffset(e.slot))
 	return buf[:end+tagSize], err
 }
 

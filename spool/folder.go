@@ -22,6 +22,7 @@ const (
 	quarantineName = "quarantine"
 	mapSuffix      = ".map"
 	tmpSuffix      = ".tmp"
+	goneSuffix     = ".gone"
 	noteSuffix     = ".txt"
 )
 
@@ -93,8 +94,8 @@ func writeAll(f *os.File, s string) error {
 }
 
 // scan checks the mode of every file, counts the disk space of the sealed ones,
-// and removes halves of compactions (their originals are still there) and maps whose
-// blocks are gone: a kill in the middle of a removal leaves such.
+// and removes halves of compactions (their originals are still there), maps whose
+// blocks are gone, and what was removed while it was still read: a kill leaves such.
 func (s *Spool) scan() error {
 	list, err := os.ReadDir(s.dir)
 	if err != nil {
@@ -111,7 +112,7 @@ func (s *Spool) scan() error {
 		}
 		name, isMap := strings.CutSuffix(e.Name(), mapSuffix)
 		id, err := ParseID(name)
-		if strings.HasSuffix(e.Name(), mapSuffix+tmpSuffix) || isMap && err == nil && !there[name] {
+		if strings.HasSuffix(e.Name(), mapSuffix+tmpSuffix) || strings.HasSuffix(e.Name(), goneSuffix) || isMap && err == nil && !there[name] {
 			if err := os.Remove(path); err != nil {
 				return err
 			}
@@ -170,41 +171,19 @@ func (s *Spool) Headers() ([]Header, error) {
 }
 
 func (s *Spool) readHeader(id ID) (Header, error) {
-	f, err := s.sys.open("data.open", s.path(id.String()), os.O_RDONLY)
+	f, err := s.descriptors.openAt("data", s.path(id.String()), false)
 	if err != nil {
 		return Header{}, err
 	}
-	defer f.Close()
-	h, err := s.loadHeader(f, id)
+	defer f.close()
+	h, err := loadHeader(f, id)
 	h.sealedPath = nil
 	return h.Header, err
 }
 
-// Quarantine moves a sealed file (closed or not) to the quarantine folder, with
-// a note of why. An open one can still be read, and no longer synced.
-func (s *Spool) Quarantine(id ID, why string) error {
-	s.mu.Lock()
-	f := s.open[id]
-	s.mu.Unlock()
-	if f != nil {
-		f.syncing.Lock()
-		defer f.syncing.Unlock()
-		f.moved = true
-	}
-	name := id.String()
-	if err := s.moveToQuarantine([]string{name, name + mapSuffix}, why); err != nil {
-		return fmt.Errorf("quarantine %s: %w", id, err)
-	}
-	if f == nil {
-		s.quota.set(id, 0)
-	}
-	s.log.Error("a sealed file was moved to quarantine", "id", id.String(), "why", why)
-	return nil
-}
-
 // moveToQuarantine moves those of the names that exist, under one new prefix,
-// so that nothing already there is replaced.
-func (s *Spool) moveToQuarantine(names []string, why string) error {
+// so that nothing already there is replaced. moved is told where each is then.
+func (s *Spool) moveToQuarantine(names []string, why string, moved func(from, to string)) error {
 	dir := s.path(quarantineName)
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
@@ -216,28 +195,15 @@ func (s *Spool) moveToQuarantine(names []string, why string) error {
 		return err
 	}
 	for _, name := range names {
-		err := s.sys.rename("quarantine.rename", s.path(name), filepath.Join(dir, stamp+name))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		from, to := s.path(name), filepath.Join(dir, stamp+name)
+		err := s.sys.rename("quarantine.rename", from, to)
+		if err == nil {
+			moved(from, to)
+		} else if !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
 	}
 	return errors.Join(s.sys.syncDir("quarantine.sync", dir), s.sys.syncDir("dir.sync", s.dir))
-}
-
-// Remove deletes a sealed file that nobody has open. One that is not there is no error.
-func (s *Spool) Remove(id ID) error {
-	if err := s.claim(id); err != nil {
-		return fmt.Errorf("remove %s: %w", id, err)
-	}
-	defer s.unclaim(id)
-	name := s.path(id.String())
-	for _, path := range []string{name, name + mapSuffix} {
-		if err := s.sys.remove("data.remove", path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("remove %s: %w", id, err)
-		}
-	}
-	s.quota.set(id, 0)
-	return nil
 }
 
 // claim reserves an id for a file that is being opened or removed.

@@ -3,11 +3,8 @@ package spool
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"hash/crc32"
-	"io"
-	"os"
 )
 
 // Header is what a sealed file begins with, so that a lost journal can be
@@ -134,9 +131,9 @@ func parseHeader(b []byte) (h diskHeader, err error) {
 }
 
 // loadHeader reads the header of an open data file, and checks that it is the one that its name says.
-func (s *Spool) loadHeader(f *os.File, id ID) (diskHeader, error) {
+func loadHeader(f *descriptor, id ID) (diskHeader, error) {
 	b := make([]byte, headerUnit)
-	if err := s.readFull("data.read", f, b, 0); err != nil {
+	if err := f.readFull("data.read", b, 0); err != nil {
 		return diskHeader{}, err
 	}
 	n, err := headerLength(b)
@@ -144,7 +141,7 @@ func (s *Spool) loadHeader(f *os.File, id ID) (diskHeader, error) {
 		return diskHeader{}, err
 	}
 	b = append(b, make([]byte, n-headerUnit)...)
-	if err := s.readFull("data.read", f, b[headerUnit:], headerUnit); err != nil {
+	if err := f.readFull("data.read", b[headerUnit:], headerUnit); err != nil {
 		return diskHeader{}, err
 	}
 	h, err := parseHeader(b)
@@ -152,18 +149,6 @@ func (s *Spool) loadHeader(f *os.File, id ID) (diskHeader, error) {
 		return diskHeader{}, fmt.Errorf("header belongs to %s: %w", h.ID, ErrCorrupt)
 	}
 	return h, err
-}
-
-// readFull is pread of all of p; a file that ends before is corrupt, not at its end.
-func (s *Spool) readFull(tag string, f *os.File, p []byte, off int64) error {
-	n, err := s.sys.pread(tag, f, p, off)
-	switch {
-	case n == len(p):
-		return nil
-	case err == nil || errors.Is(err, io.EOF):
-		return fmt.Errorf("%s ends at %d of %d bytes: %w", f.Name(), off+int64(n), off+int64(len(p)), ErrCorrupt)
-	}
-	return err
 }
 
 func roundUp(n, unit int) int { return (n + unit - 1) / unit * unit }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 )
 
 // Load opens a sealed file as its last Sync left it. ErrCorrupt: the file has been quarantined.
@@ -38,10 +37,10 @@ func (s *Spool) load(id ID, dataKey []byte) (_ *File, err error) {
 		}
 	}()
 	path := s.path(id.String())
-	if f.data, err = s.sys.open("data.open", path, os.O_RDWR); err != nil {
+	if f.data, err = s.descriptors.openAt("data", path, true); err != nil {
 		return nil, err
 	}
-	if f.header, err = s.loadHeader(f.data, id); err != nil {
+	if f.header, err = loadHeader(f.data, id); err != nil {
 		return nil, err
 	}
 	name, err := f.sealer.OpenRecord(nil, f.header.sealedPath, f.header.label())
@@ -61,7 +60,7 @@ func (s *Spool) load(id ID, dataKey []byte) (_ *File, err error) {
 		}
 		return f, f.adoptSlots()
 	}
-	if f.maplog.file, err = s.sys.open("map.open", path+mapSuffix, os.O_RDWR); err != nil {
+	if f.maplog.file, err = s.descriptors.openAt("map", path+mapSuffix, true); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			err = fmt.Errorf("the map is missing: %w", ErrCorrupt)
 		}
@@ -78,21 +77,21 @@ func (s *Spool) load(id ID, dataKey []byte) (_ *File, err error) {
 }
 
 func (f *File) closeFiles() {
-	for _, file := range []*os.File{f.data, f.maplog.file} {
-		if file != nil {
-			file.Close()
+	for _, d := range []*descriptor{f.data, f.maplog.file} {
+		if d != nil {
+			d.close()
 		}
 	}
 	f.sealer.Wipe()
 }
 
 func (f *File) readMap() (parsedMap, error) {
-	fi, err := f.maplog.file.Stat()
+	size, err := f.maplog.file.size()
 	if err != nil {
 		return parsedMap{}, err
 	}
-	b := make([]byte, fi.Size())
-	if err := f.s.readFull("map.read", f.maplog.file, b, 0); err != nil {
+	b := make([]byte, size)
+	if err := f.maplog.file.readFull("map.read", b, 0); err != nil {
 		return parsedMap{}, err
 	}
 	m, err := parseMap(b, f.sealer)
@@ -134,6 +133,8 @@ func (f *File) replay(m parsedMap) error {
 	}
 	if f.fast {
 		f.unsynced.add(0, endOfBlocks)
+		f.data.suspect()
+		f.maplog.file.suspect()
 	}
 	if !doubt {
 		return nil
@@ -215,12 +216,12 @@ func (f *File) adoptSlots() (err error) {
 		}
 	}
 	f.punchIdle(0)
-	fi, err := f.data.Stat()
+	size, err := f.data.size()
 	if err != nil {
 		return err
 	}
-	if end := f.slotOffset(uint32(len(f.slots.all))); fi.Size() > end {
-		return f.s.sys.truncate("data.truncate", f.data, end)
+	if end := f.slotOffset(uint32(len(f.slots.all))); size > end {
+		return f.data.truncate("data.truncate", end)
 	}
 	return nil
 }

@@ -17,7 +17,7 @@ import (
 // (4 bytes), a CRC-32C of that length and the sequence number (4), and the
 // sealed record, whose label binds the sequence number again.
 type mapLog struct {
-	file *os.File
+	file *descriptor
 	end  int64  // where the next frame goes
 	seq  uint64 // the next record's
 	// doubtful: what the disk holds after end, or whether all before it got
@@ -177,12 +177,12 @@ func (f *File) beginMap() error {
 	if err != nil {
 		return err
 	}
-	file, err := f.s.newDiskFile("map", f.s.path(f.id.String()+mapSuffix), os.O_TRUNC, first)
+	file, err := f.s.descriptors.create("map", f.s.path(f.id.String()+mapSuffix), os.O_TRUNC, first)
 	if err != nil {
 		return fmt.Errorf("create map: %w", diskError(err))
 	}
 	if err := f.markMapped(); err != nil {
-		return errors.Join(err, file.Close())
+		return errors.Join(err, file.close())
 	}
 	f.maplog = mapLog{file: file, seq: 1, end: int64(len(first)), counted: f.maplog.counted}
 	f.countMap()
@@ -193,7 +193,7 @@ func (f *File) markMapped() error {
 	f.header.mapless = false
 	head, err := f.sealHeader()
 	if err == nil {
-		_, err = f.s.sys.pwrite("data.write", f.data, head, 0)
+		err = f.data.pwrite("data.write", head, 0)
 	}
 	if err != nil {
 		f.header.mapless = true
@@ -211,18 +211,49 @@ func (f *File) appendRecord(r record, durable bool) error {
 		return err
 	}
 	l.doubtful = true
-	if _, err := f.s.sys.pwrite("map.write", l.file, b, l.end); err != nil {
+	if err := l.file.hold(); err != nil {
+		return fmt.Errorf("open map: %w", err)
+	}
+	defer l.file.release()
+	if durable && l.file.doubtful() {
+		if err := f.writeMapAgain(); err != nil {
+			return err
+		}
+	}
+	if err := l.file.pwrite("map.write", b, l.end); err != nil {
 		return fmt.Errorf("write map: %w", diskError(err))
 	}
 	if durable {
-		if err := f.s.sys.sync("map.sync", l.file); err != nil {
+		if err := l.file.sync("map.sync"); err != nil {
 			return fmt.Errorf("sync map: %w", diskError(err))
 		}
+		l.file.settle()
 	}
 	l.doubtful = false
 	l.seq++
 	l.end += int64(len(b))
 	f.countMap()
+	return nil
+}
+
+// writeMapAgain puts the same records into the map file once more, if all of them are
+// still there: the next sync then tells whether they got to the disk.
+func (f *File) writeMapAgain() error {
+	l := &f.maplog
+	b := make([]byte, l.end)
+	if err := l.file.readFull("map.read", b, 0); err != nil {
+		return fmt.Errorf("read map: %w", err)
+	}
+	m, err := parseMap(b, f.sealer)
+	if err == nil && (m.seq != l.seq || m.end != l.end) {
+		err = fmt.Errorf("map lacks records that were written: %w", ErrCorrupt)
+	}
+	if err != nil {
+		return err
+	}
+	if err := l.file.pwrite("map.write", b, 0); err != nil {
+		return fmt.Errorf("write map again: %w", diskError(err))
+	}
 	return nil
 }
 
@@ -236,7 +267,7 @@ func (f *File) replaceMap(r record) error {
 	}
 	path := f.s.path(f.id.String() + mapSuffix)
 	tmp := path + tmpSuffix
-	file, err := sys.open("map.create", tmp, os.O_RDWR|os.O_CREATE|os.O_TRUNC)
+	file, err := f.s.descriptors.openFile("map.create", tmp, os.O_RDWR|os.O_CREATE|os.O_TRUNC)
 	if err != nil {
 		return fmt.Errorf("create map: %w", diskError(err))
 	}
@@ -252,8 +283,8 @@ func (f *File) replaceMap(r record) error {
 		os.Remove(tmp) // if it cannot be removed now, the next Open does it
 		return fmt.Errorf("replace map: %w", diskError(err))
 	}
-	l.file.Close()
-	*l = mapLog{file: file, end: int64(len(b)), seq: l.seq + 1, doubtful: true, counted: l.counted}
+	l.file.close()
+	*l = mapLog{file: f.s.descriptors.adopt("map", path, file), end: int64(len(b)), seq: l.seq + 1, doubtful: true, counted: l.counted}
 	f.countMap()
 	if err := sys.syncDir("dir.sync", f.s.dir); err != nil {
 		return fmt.Errorf("sync %s: %w", f.s.dir, err)

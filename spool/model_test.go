@@ -373,6 +373,9 @@ func TestModel(t *testing.T) {
 		}
 		s := openSpool(t, dir+"/spool", 64<<20, unsynced{})
 		s.dirty.max = 4
+		if rapid.Bool().Draw(rt, "few descriptors") {
+			s.descriptors.max = 1
+		}
 		f := create(t, s)
 		m := &machine{t: t, s: s, f: f, now: model{absent: map[int64]int{}}, seed: rand.Uint64()}
 		m.synced = m.now.clone()

@@ -238,6 +238,9 @@ func cutAnywhere(t *testing.T, seed uint64) (cuts int) {
 	check(t, err)
 	defer closeAll(s)
 	s.dirty.max = 2
+	if seed%2 == 0 {
+		s.descriptors.max = 1
+	}
 	f := create(t, s)
 	var want []byte
 	var allowed [][]byte // nil: nothing was promised

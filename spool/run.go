@@ -36,7 +36,7 @@ func (f *File) sealRun(list []entry, plain []byte, i int64, n uint32) ([]entry, 
 		copy(buf[at:], before[:])
 		list = append(list, e)
 	}
-	if _, err := f.s.sys.pwrite("data.write", f.data, buf[nonceSize:nonceSize+len(plain)], f.slotOffset(n)); err != nil {
+	if err := f.data.pwrite("data.write", buf[nonceSize:nonceSize+len(plain)], f.slotOffset(n)); err != nil {
 		return list[:first], fmt.Errorf("write block %d of %s: %w", i, f.id, diskError(err))
 	}
 	return list, nil
@@ -82,7 +82,7 @@ func (f *File) unsealRun(out []byte, i int64, list []entry) (err error) {
 			err = fmt.Errorf("read block %d of %s: %w", i, f.id, err)
 		}
 	}()
-	if err := f.s.readFull("data.read", f.data, buf[nonceSize:nonceSize+len(out)], f.slotOffset(list[0].slot)); err != nil {
+	if err := f.data.readFull("data.read", buf[nonceSize:nonceSize+len(out)], f.slotOffset(list[0].slot)); err != nil {
 		return err
 	}
 	for k, e := range list {

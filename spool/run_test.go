@@ -50,9 +50,9 @@ func TestRunWithDamage(t *testing.T) {
 		e, _ := f.table.get(int64(k))
 		off := f.slotOffset(e.slot) + 100
 		b := make([]byte, 1)
-		_, err := f.data.ReadAt(b, off)
+		err := f.data.readFull("", b, off)
 		check(t, err)
-		_, err = f.data.WriteAt([]byte{b[0] ^ 1}, off)
+		err = f.data.pwrite("", []byte{b[0] ^ 1}, off)
 		check(t, err)
 		p := make([]byte, maxRun*bs)
 		if n, err := f.ReadAt(p, 0); !errors.Is(err, ErrCorrupt) || n != 0 {
@@ -64,7 +64,7 @@ func TestRunWithDamage(t *testing.T) {
 			}
 		}
 		same(t, readAt(t, f, maxRun*bs, maxRun*bs), want[maxRun*bs:])
-		_, err = f.data.WriteAt(b, off)
+		err = f.data.pwrite("", b, off)
 		check(t, err)
 	}
 	same(t, readAt(t, f, 0, maxRun*crypt.BlockSize), want[:maxRun*bs])

@@ -108,7 +108,7 @@ func units(bytes int) uint8 { return uint8((bytes + diskUnit - 1) / diskUnit) }
 func (f *File) punchIdle(keep int) (freed int64) {
 	for _, span := range f.slots.surplus(keep) {
 		off, n := f.slotOffset(uint32(span.lo)), (span.hi-span.lo)*slotSize
-		if err := f.s.sys.punch("data.punch", f.data, off, n); err != nil {
+		if err := f.data.punch("data.punch", off, n); err != nil {
 			f.s.log.Debug("punch", "id", f.id.String(), "err", err)
 			for k := span.lo; k < span.hi; k++ {
 				f.slots.idle = append(f.slots.idle, uint32(k))

@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"cmp"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -71,7 +72,9 @@ func NewID() (id ID) {
 type Options struct {
 	Dir     string // created 0700 if missing; refused if looser
 	MaxSize int64  // bytes on disk, a hard bound; at least MinSize
-	Log     *slog.Logger
+	// Descriptors bounds how many sealed files are open at once; 0: half of what the process may have open.
+	Descriptors int
+	Log         *slog.Logger
 }
 
 // MinSize is the smallest quota, in bytes, with which a spool can work.
@@ -87,13 +90,15 @@ type Spool struct {
 	journal *Journal
 	rebuilt bool
 
-	quota      quota
-	reclaiming sync.Mutex // one goroutine at a time looks for space
-	dirty      dirtyList
-	clock      atomic.Int64 // ticks at each use of a file
+	quota       quota
+	reclaiming  sync.Mutex // one goroutine at a time looks for space
+	dirty       dirtyList
+	descriptors descriptors
+	clock       atomic.Int64 // ticks at each use of a file
 
-	mu   sync.Mutex
-	open map[ID]*File // nil while one is being opened
+	mu        sync.Mutex
+	open      map[ID]*File   // nil while one is being opened
+	lingering map[ID][]*File // closed, and still read by frozen views
 }
 
 // Open locks the folder and opens its journal. A corrupt journal is moved to
@@ -109,7 +114,8 @@ func openWith(o Options, sys system) (*Spool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open spool %s: %w", o.Dir, err)
 	}
-	s := &Spool{dir: dir, log: o.Log, sys: sys, boot: bootID(), open: map[ID]*File{}}
+	s := &Spool{dir: dir, log: o.Log, sys: sys, boot: bootID(), open: map[ID]*File{}, lingering: map[ID][]*File{}}
+	s.descriptors = descriptors{sys: sys, max: cmp.Or(o.Descriptors, defaultDescriptors())}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
 	}
@@ -134,7 +140,7 @@ func (s *Spool) openJournal() error {
 	j, err := openJournal(path, s.log)
 	if errors.Is(err, ErrCorrupt) {
 		s.log.Error("the journal is corrupt: moved to quarantine, a new one is begun", "path", path, "err", err)
-		if err := s.moveToQuarantine([]string{journalName}, err.Error()); err != nil {
+		if err := s.moveToQuarantine([]string{journalName}, err.Error(), func(string, string) {}); err != nil {
 			return err
 		}
 		s.rebuilt = true

@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -16,6 +17,11 @@ func (f *File) Sync(fast bool) error {
 	if f.moved {
 		return fmt.Errorf("sync %s: it is in quarantine: %w", f.id, ErrCorrupt)
 	}
+	// Whether it is in doubt must not change before all that is in doubt was written again.
+	if err := f.data.hold(); err != nil {
+		return fmt.Errorf("sync %s: %w", f.id, err)
+	}
+	defer f.data.release()
 	c, err := f.capture(fast)
 	if err == nil && c != nil {
 		err = f.storeCapture(c)
@@ -70,7 +76,7 @@ func (f *File) capture(fast bool) (*captured, error) {
 	if full {
 		f.markDurable(f.unsynced, full)
 	}
-	if full && f.redo {
+	if full && f.data.doubtful() {
 		c.redo = f.inDoubt(c.in)
 	}
 	return c, nil
@@ -124,18 +130,18 @@ func (f *File) storeCapture(c *captured) error {
 
 // syncData is the fdatasync of the slots. When one fails, the kernel may take
 // the pages for clean, and the next would succeed without writing them: so all
-// that it should have covered is written once more before.
+// that it should have covered is written once more before. The same holds when the
+// file was closed meanwhile, for then nobody is told of a failure.
 func (f *File) syncData(redo []victim) error {
-	if f.redo {
+	if f.data.doubtful() {
 		if err := f.writeAgain(redo); err != nil {
 			return err
 		}
 	}
-	if err := f.s.sys.sync("data.sync", f.data); err != nil {
-		f.redo = true
+	if err := f.data.sync("data.sync"); err != nil {
 		return fmt.Errorf("sync data: %w", diskError(err))
 	}
-	f.redo = false
+	f.data.settle()
 	return nil
 }
 
@@ -146,7 +152,7 @@ func (f *File) writeAgain(list []victim) error {
 	if err != nil {
 		return err
 	}
-	if _, err := f.s.sys.pwrite("data.write", f.data, head, 0); err != nil {
+	if err := f.data.pwrite("data.write", head, 0); err != nil {
 		return fmt.Errorf("write header again: %w", diskError(err))
 	}
 	plain := blockPool.Get().(*block)
@@ -162,7 +168,7 @@ func (f *File) writeAgain(list []victim) error {
 			return err
 		}
 		body := sealed[nonceSize : nonceSize+int(v.e.n)]
-		if _, err := f.s.sys.pwrite("data.write", f.data, body, f.slotOffset(v.e.slot)); err != nil {
+		if err := f.data.pwrite("data.write", body, f.slotOffset(v.e.slot)); err != nil {
 			return fmt.Errorf("write block %d again: %w", v.i, diskError(err))
 		}
 	}
@@ -216,5 +222,5 @@ func (f *File) unpin() error {
 		return nil
 	}
 	f.sealer.Wipe()
-	return f.data.Close()
+	return errors.Join(f.data.close(), f.s.unlinger(f))
 }

@@ -1,0 +1,133 @@
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+)
+
+// A sealed file that was closed can still be read by frozen views, and for that it may
+// have to be opened again: so its name must lead to it for as long.
+
+// linger remembers a file that was closed and is read on; f.mu is held.
+func (s *Spool) linger(f *File) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lingering[f.id] = append(s.lingering[f.id], f)
+}
+
+// unlinger forgets it, and takes it off the disk if it was removed meanwhile and
+// nobody else reads it; f.mu is held.
+func (s *Spool) unlinger(f *File) error {
+	s.mu.Lock()
+	left := slices.DeleteFunc(s.lingering[f.id], func(g *File) bool { return g == f })
+	s.lingering[f.id] = left
+	if len(left) == 0 {
+		delete(s.lingering, f.id)
+	}
+	s.mu.Unlock()
+	if !f.removed || len(left) > 0 {
+		return nil
+	}
+	if err := s.sys.remove("data.remove", s.path(f.id.String()+goneSuffix)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove %s: %w", f.id, err) // the next Open does it
+	}
+	return nil
+}
+
+func (s *Spool) lingerers(id ID) []*File {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.lingering[id])
+}
+
+// Remove deletes a sealed file that nobody has open. One that is not there is no error.
+// Frozen views of it can be read until they are released.
+func (s *Spool) Remove(id ID) error {
+	if err := s.claim(id); err != nil {
+		return fmt.Errorf("remove %s: %w", id, err)
+	}
+	defer s.unclaim(id)
+	name := s.path(id.String())
+	for _, f := range s.lingerers(id) {
+		if err := f.setAside(name, name+goneSuffix); err != nil {
+			return fmt.Errorf("remove %s: %w", id, err)
+		}
+	}
+	for _, path := range []string{name, name + mapSuffix} {
+		if err := s.sys.remove("data.remove", path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("remove %s: %w", id, err)
+		}
+	}
+	s.quota.set(id, 0)
+	return nil
+}
+
+// setAside gives a file that is still read a name under which no mount finds it.
+func (f *File) setAside(from, to string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.pins == 0 {
+		return nil // nobody reads it any more
+	}
+	f.removed = true
+	f.data.opening.Lock()
+	defer f.data.opening.Unlock()
+	if f.data.path != from { // in quarantine
+		return nil
+	}
+	err := f.s.sys.rename("data.aside", from, to)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // of two that share it, the other has done it
+		return err
+	}
+	f.data.path = to
+	return nil
+}
+
+// Quarantine moves a sealed file (closed or not) to the quarantine folder, with
+// a note of why. An open one can still be read, and no longer synced.
+func (s *Spool) Quarantine(id ID, why string) error {
+	s.mu.Lock()
+	f := s.open[id]
+	s.mu.Unlock()
+	var read []*descriptor // by views and by f, which find the file where it is then
+	if f != nil {
+		f.syncing.Lock()
+		defer f.syncing.Unlock()
+		f.moved = true
+		read = append(read, f.data)
+		if f.maplog.file != nil {
+			read = append(read, f.maplog.file)
+		}
+	}
+	for _, g := range s.lingerers(id) {
+		if g != f {
+			read = append(read, g.data)
+		}
+	}
+	name := id.String()
+	if err := s.moveRead(read, []string{name, name + mapSuffix}, why); err != nil {
+		return fmt.Errorf("quarantine %s: %w", id, err)
+	}
+	if f == nil {
+		s.quota.set(id, 0)
+	}
+	s.log.Error("a sealed file was moved to quarantine", "id", id.String(), "why", why)
+	return nil
+}
+
+// moveRead is moveToQuarantine of files that are read meanwhile, and afterwards.
+func (s *Spool) moveRead(read []*descriptor, names []string, why string) error {
+	for _, d := range read {
+		d.opening.Lock()
+		defer d.opening.Unlock()
+	}
+	return s.moveToQuarantine(names, why, func(from, to string) {
+		for _, d := range read {
+			if d.path == from {
+				d.path = to
+			}
+		}
+	})
+}
