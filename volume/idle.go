@@ -17,8 +17,8 @@ func (v *Volume) unidle(n *Node) {
 	}
 }
 
-// toIdle keeps a file that nobody has open any more, with its descriptor, key
-// and cached blocks, and lets the oldest such go, and those without a name.
+// toIdle keeps a file that nobody has open any more, with its key and
+// cached blocks, and lets the oldest such go, and those without a name.
 func (v *Volume) toIdle(n *Node) {
 	v.mu.Lock()
 	if n.isOpen() { // again, by now

@@ -30,7 +30,7 @@ const (
 	// maxWorkers is how many commits and changes of names run at once. Their
 	// parts share the upload engine's narrower limit.
 	maxWorkers = 32
-	// maxIdle is how many files nobody has open keep their descriptor, key and cached blocks.
+	// maxIdle is how many files nobody has open keep their key and cached blocks.
 	maxIdle = 256
 	// attrDelay is how long changes of attributes are gathered before the sidecar is put again.
 	attrDelay = 2 * time.Second
