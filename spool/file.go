@@ -27,6 +27,7 @@ type File struct {
 
 	mu        sync.RWMutex
 	size      int64
+	written   int64 // end of the farthest write that is still within the size
 	table     table
 	dirty     map[int64]*dirtyBlock
 	evictable ranges
@@ -55,6 +56,14 @@ func (f *File) Size() int64 {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	return f.size
+}
+
+// Written is how far the writers have got, in bytes: the end of the farthest write,
+// or the size where that is less since.
+func (f *File) Written() int64 {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.written
 }
 
 // Kept is the size that the last Sync has made safe, in bytes.

@@ -23,8 +23,12 @@ type Frozen struct {
 
 var errOutside = errors.New("outside of the frozen range")
 
+// ErrShort: the file ends within or before the range that a view is to have.
+var ErrShort = errors.New("file is shorter")
+
 // Freeze gives an immutable view of [off, off+n) as of now, at a cost in
-// proportion to n; n of -1: to the end. Later writes take other slots.
+// proportion to n; n of -1: to the end. ErrShort if the file has not all of it.
+// Later writes take other slots.
 func (f *File) Freeze(off, n int64) (*Frozen, error) {
 	if off < 0 || n < -1 {
 		return nil, fmt.Errorf("freeze %s at %d+%d: %w", f.id, off, n, errNegative)
@@ -35,10 +39,12 @@ func (f *File) Freeze(off, n int64) (*Frozen, error) {
 		return nil, f.closedError()
 	}
 	end := f.size
-	if n >= 0 && n < f.size-off {
+	if off > end || n > end-off {
+		return nil, fmt.Errorf("freeze %s at %d+%d of %d bytes: %w", f.id, off, n, end, ErrShort)
+	}
+	if n >= 0 {
 		end = off + n
 	}
-	off = min(off, end)
 	lo, hi := off/crypt.BlockSize, (end+crypt.BlockSize-1)/crypt.BlockSize
 	if err := f.sealAll(lo, hi); err != nil {
 		return nil, fmt.Errorf("freeze %s: %w", f.id, err)

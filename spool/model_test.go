@@ -16,10 +16,12 @@ import (
 type model struct {
 	data   []byte
 	absent map[int64]int // block: how many of its bytes the base has
+
+	written int64 // end of the farthest write, cut with the file
 }
 
 func (m *model) clone() model {
-	c := model{data: bytes.Clone(m.data), absent: map[int64]int{}}
+	c := model{data: bytes.Clone(m.data), absent: map[int64]int{}, written: m.written}
 	for k, v := range m.absent {
 		c.absent[k] = v
 	}
@@ -49,7 +51,7 @@ func (m *model) refuses(lo, hi int64) bool {
 
 func (m *model) resize(size int64) {
 	if size < int64(len(m.data)) {
-		m.data = m.data[:size:size]
+		m.data, m.written = m.data[:size:size], min(m.written, size)
 	} else {
 		m.data = append(m.data, make([]byte, size-int64(len(m.data)))...)
 	}
@@ -66,6 +68,7 @@ func (m *model) resize(size int64) {
 func (m *model) change(p []byte, off int64) {
 	m.resize(max(int64(len(m.data)), off+int64(len(p))))
 	copy(m.data[off:], p)
+	m.written = max(m.written, off+int64(len(p)))
 	for b := off / bs; b*bs < off+int64(len(p)); b++ {
 		delete(m.absent, b)
 	}
@@ -271,6 +274,20 @@ func (m *machine) Freeze(t *rapid.T) {
 	m.frozen, m.frozenAt = append(m.frozen, z), append(m.frozenAt, m.now.clone())
 }
 
+// FreezePart freezes a range, which the file must have whole.
+func (m *machine) FreezePart(t *rapid.T) {
+	off, n := m.offset(t), m.length(t)
+	z, err := m.f.Freeze(off, n)
+	if short := off+n > int64(len(m.now.data)); short != errors.Is(err, ErrShort) || !short && err != nil {
+		t.Fatalf("freeze %d+%d of %d bytes: %v", off, n, len(m.now.data), err)
+	}
+	if err != nil {
+		return
+	}
+	m.checkRead(t, z, m.now, off, n)
+	z.Release()
+}
+
 func (m *machine) ReadFrozen(t *rapid.T) {
 	for k, z := range m.frozen {
 		m.checkRead(t, z, m.frozenAt[k], m.offset(t), m.length(t))
@@ -308,6 +325,7 @@ func (m *machine) Kill(t *rapid.T) {
 		t.Fatalf("load: %v", err)
 	}
 	m.f, m.now = f, m.synced.clone()
+	m.now.written = 0 // nobody has written to it since
 	for b, v := range m.now.absent {
 		if v >= 0 {
 			continue
@@ -351,6 +369,9 @@ func (m *machine) Check(t *rapid.T) {
 	if m.f.Size() != int64(len(m.now.data)) {
 		t.Fatalf("size %d, want %d", m.f.Size(), len(m.now.data))
 	}
+	if m.f.Written() != m.now.written {
+		t.Fatalf("written up to %d, want %d", m.f.Written(), m.now.written)
+	}
 	for b := int64(0); b*bs < m.f.Size(); b++ {
 		m.checkRead(t, m.f, m.now, b*bs, bs)
 	}
@@ -392,7 +413,7 @@ func TestModel(t *testing.T) {
 		}()
 		rt.Repeat(map[string]func(*rapid.T){
 			"write": m.Write, "write2": m.Write, "read": m.Read, "truncate": m.Truncate, "punch": m.Punch,
-			"fill": m.Fill, "base": m.SetBase, "evict": m.Evict, "freeze": m.Freeze, "readFrozen": m.ReadFrozen,
+			"fill": m.Fill, "base": m.SetBase, "evict": m.Evict, "freeze": m.Freeze, "freezePart": m.FreezePart, "readFrozen": m.ReadFrozen,
 			"release": m.Release, "sync": m.Sync, "kill": m.Kill, "seek": m.Seek, "": m.Check,
 		})
 	})

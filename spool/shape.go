@@ -20,7 +20,7 @@ func (f *File) Truncate(size int64) error {
 		f.size = size // what lies behind the old end is zeros already: see below, and table.cut
 		return nil
 	}
-	f.size = size
+	f.size, f.written = size, min(f.written, size)
 	i, n := size/crypt.BlockSize, int(size%crypt.BlockSize)
 	if n > 0 {
 		f.cutBlock(i, n)

@@ -176,11 +176,11 @@ func (w *writer) commitLocked() error {
 		f.occupy(e)
 		f.install(w.lo+int64(k), e)
 	}
-	f.size = max(f.size, w.off+int64(len(w.p)))
+	end := w.off + int64(len(w.p))
+	f.size, f.written = max(f.size, end), max(f.written, end)
 	for k, part := range parts {
 		f.modify(blocks[k], part)
 	}
-	end := w.off + int64(len(w.p))
 	f.evictable.remove(w.off/crypt.BlockSize, (end-1)/crypt.BlockSize+1)
 	f.punchIdle(maxIdle)
 	return nil

@@ -319,8 +319,10 @@ func (v *Volume) retryLater(n *Node, a *attempt, err error) {
 	n.failure = err
 	n.turn()
 	n.unlock()
+	if a.tries%remind == 0 {
+		v.log.Warn("commit failed; it will be tried again", "path", a.path, "tries", a.tries+1, "cause", err)
+	}
 	if a.tries == 0 {
-		v.log.Warn("commit failed; it will be tried again", "path", a.path, "cause", err)
 		if err := v.keep(n, behind); err != nil {
 			v.log.Error("a draft that could not be committed is not safe in the spool either", "path", a.path, "cause", err)
 		}
@@ -332,6 +334,10 @@ func (v *Volume) retryLater(n *Node, a *attempt, err error) {
 	}
 	a.timer = time.AfterFunc(a.failed(), func() { v.work.add(func() { v.run(n, a) }) })
 }
+
+// remind is after how many more tries the log says again that a commit fails: about
+// an hour's, so that none fails for days with one line at its start.
+const remind = 60
 
 // backoff doubles from half a second to a minute, with jitter so that many drafts do not return at once.
 func backoff(tries int) time.Duration {

@@ -64,7 +64,6 @@ type draftState struct {
 	up        *upload.Upload // parts leaving while the file is still being written
 	eager     bool           // such an upload is allowed
 	starting  bool
-	high      int64    // end of the farthest write since the file was empty
 	promised  bool     // an fsync returned: its bytes may not be dropped from the spool
 	kept      uint64   // gen of the last journal entry that promises content
 	uploads   []string // ids of multipart uploads begun for this draft
@@ -111,7 +110,7 @@ var drafts = sync.Pool{New: func() any { return new(draftState) }}
 func (d *draftState) empty() bool {
 	return d.atime.IsZero() && d.ctime.IsZero() && d.expected == 0 && d.failure == nil && d.turned == nil &&
 		d.stored == nil && !d.blank && d.file == nil && d.blankID == spool.ID{} && d.wrapped == nil && d.keyID == "" && d.fresh.Plain == nil && d.fresh.Wrapped == nil && d.fresh.KeyID == "" &&
-		d.due == nil && d.keeping == 0 && d.taken == 0 && d.slain == 0 && d.up == nil && !d.eager && !d.starting && d.high == 0 && !d.promised && d.kept == 0 && d.uploads == nil &&
+		d.due == nil && d.keeping == 0 && d.taken == 0 && d.slain == 0 && d.up == nil && !d.eager && !d.starting && !d.promised && d.kept == 0 && d.uploads == nil &&
 		d.displaced == 0 && !d.estranged && !d.ordinary &&
 		d.reader == nil && d.miss == nil && d.opens == 0 && d.writers == 0 && d.quiet.IsZero() && d.opening == nil && d.lostSize == 0 && !d.resized
 }
@@ -249,7 +248,6 @@ func (n *Node) write(ctx context.Context, p []byte, off int64) (int, error) {
 // wrote notes what the spool has taken; n is locked.
 func (n *Node) wrote(p []byte, off int64) {
 	n.blank = false
-	n.high = max(n.high, off+int64(len(p)))
 	n.changedContent(time.Now())
 	if n.up != nil {
 		n.up.Wrote(p, off)
@@ -329,7 +327,7 @@ func (n *Node) makeFile(ctx context.Context) error {
 	}
 	n.adopt(f, key.Wrapped, key.KeyID)
 	n.fresh = key
-	n.blank, n.eager, n.high = false, true, 0
+	n.blank, n.eager = false, true
 	return nil
 }
 

@@ -18,10 +18,10 @@ const eagerAfter = 4
 // that has grown long; n is locked.
 func (n *Node) advance() {
 	if n.up != nil {
-		n.up.Advance(n.high)
+		n.up.Advance(n.file.Written())
 		return
 	}
-	if !n.eager || n.starting || n.state != Writing || n.high < eagerAfter*n.v.o.PartSize {
+	if !n.eager || n.starting || n.state != Writing || n.file.Written() < eagerAfter*n.v.o.PartSize {
 		return
 	}
 	n.starting = true
@@ -30,15 +30,15 @@ func (n *Node) advance() {
 
 // startEager begins the upload of a draft that is still being written.
 func (n *Node) startEager() {
-	up, path := n.newEager()
+	up, file, path := n.newEager()
 	v := n.v
 	v.mu.Lock()
 	n.lock()
 	n.starting = false
-	fits := up != nil && n.eager && n.up == nil && n.state == Writing && n.attempt == nil && !n.gone && v.path(n) == path
+	fits := up != nil && n.eager && n.file == file && n.up == nil && n.state == Writing && n.attempt == nil && !n.gone && v.path(n) == path
 	if fits {
 		n.up = up
-		up.Advance(n.high)
+		up.Advance(file.Written())
 	}
 	n.unlock()
 	v.mu.Unlock()
@@ -47,28 +47,28 @@ func (n *Node) startEager() {
 	}
 }
 
-// newEager makes the upload; nil where none is wanted now.
-func (n *Node) newEager() (up *upload.Upload, path string) {
+// newEager makes the upload of the file as it is under the path; nil where none is wanted now.
+func (n *Node) newEager() (up *upload.Upload, file *spool.File, path string) {
 	v := n.v
 	v.mu.Lock()
 	path = v.path(n)
 	unwanted := n.gone || n.attempt != nil || n.reserved()
 	v.mu.Unlock()
 	if unwanted {
-		return nil, path
+		return nil, nil, path
 	}
 	n.lock()
-	file := n.file
+	file = n.file
 	n.unlock()
 	if file == nil {
-		return nil, path
+		return nil, nil, path
 	}
 	up, err := n.startUpload(v.ctx, path, &source{file: file})
 	if err != nil {
 		v.log.Warn("parts cannot leave before close", "path", path, "cause", err)
-		return nil, path
+		return nil, nil, path
 	}
-	return up, path
+	return up, file, path
 }
 
 // startUpload makes an upload to path under a data key and an IV of its own.

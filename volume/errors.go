@@ -6,6 +6,7 @@ import (
 	"mcfs/keys"
 	"mcfs/spool"
 	"mcfs/volume/fetch"
+	"mcfs/volume/upload"
 )
 
 // One typed error per decision of a caller; fs has the errno of each in one
@@ -63,5 +64,5 @@ func fromFetch(err error) error {
 // permanent says that trying the same again cannot help.
 func permanent(err error) bool {
 	return errors.Is(err, keys.ErrMalformed) || errors.Is(err, fetch.ErrTampered) ||
-		errors.Is(err, spool.ErrCorrupt)
+		errors.Is(err, spool.ErrCorrupt) || errors.Is(err, upload.ErrShort)
 }

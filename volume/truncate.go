@@ -99,7 +99,7 @@ func (n *Node) empty() (obstacle, error) {
 			n.reader = nil
 			n.v.background(r.Close)
 		}
-		n.eager, n.high = true, 0
+		n.eager = true
 	} else {
 		n.blank = true
 	}

@@ -144,6 +144,38 @@ func TestUnreadableDraft(t *testing.T) {
 	x.check(t, r)
 }
 
+// stub is a draft whose views hold a byte less than they should.
+type stub struct{ *draft }
+
+func (s stub) Freeze(off, n int64) (View, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.view(off, n-1), nil
+}
+
+// What a view does not hold is not asked for again and again: a part with a view of
+// its own loses the upload, and the Finish of a short draft says what is wrong.
+func TestShortViews(t *testing.T) {
+	for _, m := range []crypt.Mode{crypt.CTR, crypt.CBC, crypt.GCM} {
+		x := newTrial(t, m, 8*testPart)
+		x.u.src = stub{x.d}
+		x.u.Advance(8 * testPart)
+		if _, err := x.finish(t.Context(), Last{}); !errors.Is(err, ErrLost) || !errors.Is(err, ErrShort) {
+			t.Errorf("%v: a part is short: %v", m, err)
+		}
+		x.u.Abort()
+		for _, size := range []int{100, 4 * testPart} {
+			x := newTrial(t, m, size)
+			view := x.d.view(0, int64(size-1))
+			if _, err := x.u.Finish(t.Context(), view, int64(size), Last{}); !errors.Is(err, ErrShort) || errors.Is(err, ErrLost) {
+				t.Errorf("%v: a draft of %d bytes is short: %v", m, size, err)
+			}
+			view.Release()
+		}
+		noUploads(t, x.s)
+	}
+}
+
 // A second Finish with another content must not put it under the same key.
 func TestChangedViewNeverLeaves(t *testing.T) {
 	for _, size := range []int{100, 4 * testPart} {

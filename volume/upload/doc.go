@@ -32,6 +32,8 @@ var (
 	ErrConflict = errors.New("another version was stored meanwhile")
 	// ErrTooLarge: the file is longer than the mode, or 10,000 parts, allow.
 	ErrTooLarge = errors.New("file too large to upload")
+	// ErrShort: the draft, or a view of it, ends before it should. Nothing helps but another view.
+	ErrShort = errors.New("draft is shorter than it was said to be")
 	// ErrAborted: Abort was called.
 	ErrAborted = errors.New("upload aborted")
 	// ErrClosed: the Engine was closed. The upload may go on in another process (see State).
@@ -45,7 +47,7 @@ type View interface {
 	Release()
 }
 
-// Source gives views of a draft that is still being written.
+// Source gives views of a draft that is still being written: of the whole range, or an error.
 type Source interface {
 	Freeze(off, n int64) (View, error)
 }

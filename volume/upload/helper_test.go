@@ -21,6 +21,7 @@ import (
 type draft struct {
 	mu      sync.Mutex
 	data    []byte
+	written int64 // as spool.File has it
 	failing error // of the next Freezes
 	views   atomic.Int64
 	reads   atomic.Int64  // bytes
@@ -43,7 +44,7 @@ func (d *draft) Freeze(off, n int64) (View, error) {
 		return nil, d.failing
 	}
 	if off+n > int64(len(d.data)) {
-		return nil, fmt.Errorf("freeze %d+%d of %d bytes", off, n, len(d.data))
+		return nil, fmt.Errorf("freeze %d+%d of %d bytes: %w", off, n, len(d.data), ErrShort)
 	}
 	return d.view(off, n), nil
 }
@@ -90,6 +91,17 @@ func (d *draft) write(p []byte, off int) {
 		d.data = append(d.data, make([]byte, grow)...)
 	}
 	copy(d.data[off:], p)
+	d.written = max(d.written, int64(off+len(p)))
+}
+
+// truncate changes its size as Truncate would.
+func (d *draft) truncate(size int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if size > len(d.data) {
+		d.data = append(d.data, make([]byte, size-len(d.data))...)
+	}
+	d.data, d.written = d.data[:size:size], min(d.written, int64(size))
 }
 
 func randomBytes(n int) []byte {
@@ -186,8 +198,15 @@ func eventually(t testing.TB, what string, ok func() bool) {
 
 func noUploads(t testing.TB, s store.Store) {
 	t.Helper()
+	var ups []store.Upload
+	var err error
+	defer func() {
+		if t.Failed() {
+			t.Logf("uploads in the store: %v, %v", ups, err)
+		}
+	}()
 	eventually(t, "no upload left in the store", func() bool {
-		ups, err := s.Uploads(context.Background(), "")
+		ups, err = s.Uploads(context.Background(), "")
 		return err == nil && len(ups) == 0
 	})
 }

@@ -370,6 +370,10 @@ func (u *Upload) failed(j *job, err error) {
 		u.parts[j.part].state = idle // the next Finish sends it
 		return
 	}
+	if errors.Is(err, ErrShort) && !borrowed && j.kind == jobPart {
+		u.lose(fmt.Errorf("%w: %w", ErrLost, err)) // its own view stays as it is; another upload takes another
+		return
+	}
 	if _, ok := errors.AsType[*localError](err); ok {
 		u.local = err
 	}

@@ -24,7 +24,6 @@ type writer struct {
 	form int
 	d    *draft
 	name string
-	high int64 // written up to here, without a gap
 
 	key      keys.DataKey
 	u        *Upload
@@ -60,20 +59,35 @@ func (w *writer) write(off, n int) {
 	w.d.write(p, off)
 	w.u.Wrote(p, int64(off))
 	clear(p) // it is the writer's
-	if int64(off) <= w.high {
-		w.high = max(w.high, int64(off+n))
-	}
-	w.u.Advance(w.high)
+	w.u.Advance(w.d.written)
 }
 
+// truncate cuts the file or extends it.
 func (w *writer) truncate(size int) {
 	if w.u.Touches(int64(size), int64(len(w.d.data)-size)) {
 		w.restart()
 	}
-	w.d.mu.Lock()
-	w.d.data = w.d.data[:size]
-	w.d.mu.Unlock()
-	w.high = min(w.high, int64(size))
+	w.d.truncate(size)
+}
+
+// rest gives the parts that are leaving the time to.
+func (w *writer) rest() {
+	for end := time.Now().Add(time.Second); time.Now().Before(end); time.Sleep(100 * time.Microsecond) {
+		w.e.mu.Lock()
+		left := w.u.frozenParts
+		w.e.mu.Unlock()
+		if left == 0 {
+			return
+		}
+	}
+}
+
+// eager says that parts leave while the file is being written, as they shall until
+// one of them is written again.
+func (w *writer) eager() bool {
+	w.e.mu.Lock()
+	defer w.e.mu.Unlock()
+	return w.restarts > 0 || !w.u.lazy && w.u.phase != lost
 }
 
 // A writer that goes on from the end, and now and then patches what it wrote
@@ -85,17 +99,22 @@ func TestRandomWriters(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		s := newSpy(t, real)
 		memory := rapid.SampledFrom([]int64{1, 4 * bufferSize(minPartSize), 1 << 20}).Draw(rt, "memory")
-		e := testEngine(t, s, func(c *Config) { c.PartSize, c.Memory = minPartSize, memory })
+		e := testEngine(t, s, func(c *Config) { c.PartSize, c.Concurrency, c.Memory = minPartSize, 2, memory })
 		defer e.Close()
 		w := &writer{t: rt, e: e, s: s, d: &draft{}, name: fmt.Sprintf("file-%d", file.Add(1))}
 		w.form = rapid.IntRange(0, len(forms)-1).Draw(rt, "form")
-		s.hooks(failAtRandom(rapid.Uint64().Draw(rt, "seed"), rapid.IntRange(0, 3).Draw(rt, "rate")))
+		slow := &valve{}
+		s.hooks(slow.before(failAtRandom(rapid.Uint64().Draw(rt, "seed"), rapid.IntRange(0, 3).Draw(rt, "rate"))))
 		w.restart()
-		for range rapid.IntRange(0, 40).Draw(rt, "writes") {
+		doings := []string{"go on", "go on", "go on", "go on", "cut", "cut a little", "cut close", "extend", "slow", "fast"}
+		if rapid.Bool().Draw(rt, "patches") {
+			doings = append(doings, "go on", "patch header", "patch", "gap")
+		}
+		for range 10 + rapid.IntRange(0, 40).Draw(rt, "writes") {
 			size := len(w.d.data)
-			switch rapid.SampledFrom([]string{"go on", "go on", "go on", "go on", "patch header", "patch", "gap", "cut"}).Draw(rt, "what") {
+			switch rapid.SampledFrom(doings).Draw(rt, "what") {
 			case "go on":
-				w.write(size, rapid.IntRange(1, 2*minPartSize).Draw(rt, "n"))
+				w.write(size, rapid.IntRange(0, 4).Draw(rt, "parts")*minPartSize+rapid.IntRange(1, minPartSize).Draw(rt, "n"))
 			case "patch header":
 				w.write(0, rapid.IntRange(1, 1000).Draw(rt, "n"))
 			case "patch":
@@ -103,14 +122,30 @@ func TestRandomWriters(t *testing.T) {
 			case "gap":
 				w.write(size+rapid.IntRange(1, minPartSize).Draw(rt, "gap"), 10)
 			case "cut":
-				w.truncate(rapid.IntRange(max(0, size-minPartSize), size).Draw(rt, "size"))
+				w.truncate(size / 8 * rapid.IntRange(0, 8).Draw(rt, "eighths"))
+			case "cut close": // behind what has left
+				w.truncate(min(size, int(w.u.reach.Load())+rapid.IntRange(0, minPartSize).Draw(rt, "more")))
+			case "cut a little":
+				w.truncate(rapid.IntRange(max(0, size-3*minPartSize), size).Draw(rt, "size"))
+			case "extend":
+				w.truncate(size + rapid.IntRange(1, 6*minPartSize).Draw(rt, "more"))
+			case "slow":
+				slow.shut()
+			case "fast":
+				slow.open()
+				w.rest()
 			}
+		}
+		slow.open()
+		if !w.eager() {
+			rt.Fatalf("parts do not leave early any more")
 		}
 		w.commit()
 		s.checkP2(rt, e.layout)
 		if n := w.d.views.Load(); n != 0 {
 			rt.Fatalf("%d views left", n)
 		}
+		e.Settle(context.Background())
 		noUploads(t, real)
 		e.mu.Lock()
 		defer e.mu.Unlock()
@@ -141,6 +176,45 @@ func (w *writer) commit() {
 			w.t.Fatalf("no end: %v", err)
 		}
 	}
+}
+
+// valve holds parts back while it is shut.
+type valve struct {
+	mu   sync.Mutex
+	wait chan struct{} // nil: it is open
+}
+
+func (v *valve) shut() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.wait == nil {
+		v.wait = make(chan struct{})
+	}
+}
+
+func (v *valve) open() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.wait != nil {
+		close(v.wait)
+		v.wait = nil
+	}
+}
+
+// before has parts wait, and then do what next does.
+func (v *valve) before(next func(context.Context, string, int) error, after func(string, int) error) (func(context.Context, string, int) error, func(string, int) error) {
+	return func(ctx context.Context, call string, n int) error {
+		v.mu.Lock()
+		wait := v.wait
+		v.mu.Unlock()
+		if call == "PutPart" && wait != nil {
+			select {
+			case <-wait:
+			case <-ctx.Done():
+			}
+		}
+		return next(ctx, call, n)
+	}, after
 }
 
 // failAtRandom fails rate calls of ten, half of them after they were carried

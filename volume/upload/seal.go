@@ -2,7 +2,6 @@ package upload
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"hash/crc32"
 	"io"
@@ -164,8 +163,8 @@ func readFull(v View, p []byte, off int64) error {
 	if n == len(p) {
 		return nil
 	}
-	if err == nil || errors.Is(err, io.EOF) {
-		err = io.ErrUnexpectedEOF
+	if err == nil || err == io.EOF {
+		err = ErrShort
 	}
 	return fmt.Errorf("read draft at %d+%d: %w", off, len(p), err)
 }
