@@ -19,8 +19,11 @@ var contextPairs = map[string]string{"service": "mediaconvert.amazonaws.com"}
 
 // What a caller can decide upon; test with errors.Is.
 var (
-	// ErrMalformed: the wrapped key is not one, or belongs to another key or context. Permanent for this file.
+	// ErrMalformed: this keeper cannot unwrap the wrapped key: it is damaged, or another key's
+	// or context's. Not every keeper can tell, so nobody gives up for it what the key opens.
 	ErrMalformed = errors.New("wrapped key cannot be unwrapped")
+	// ErrOtherKeeper is an ErrMalformed of which that is known: another keeper can unwrap it.
+	ErrOtherKeeper = fmt.Errorf("%w: it belongs to another keeper", ErrMalformed)
 	// ErrDenied: credentials missing, expired or not allowed.
 	ErrDenied = errors.New("access to the key denied")
 	// ErrKeyState: the KMS key is disabled, pending deletion or does not exist.

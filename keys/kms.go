@@ -272,7 +272,7 @@ func (k *KMS) toRegionOf(keyID string) func(*kms.Options) {
 func checkWrapped(wrapped []byte, keyID string) error {
 	switch {
 	case strings.HasPrefix(keyID, localPrefix):
-		return fmt.Errorf("kms Decrypt: %w: it was wrapped by the keyring %s, not by KMS", ErrMalformed, keyID)
+		return fmt.Errorf("kms Decrypt: %w: it was wrapped by the keyring %s, not by KMS", ErrOtherKeeper, keyID)
 	case len(wrapped) == 0:
 		return fmt.Errorf("kms Decrypt: %w: it is empty", ErrMalformed)
 	case len(wrapped) > maxWrapped:

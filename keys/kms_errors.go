@@ -16,7 +16,7 @@ import (
 // https://docs.aws.amazon.com/kms/latest/APIReference/CommonErrors.html
 var codeKinds = map[string]error{
 	"InvalidCiphertextException": ErrMalformed,
-	"IncorrectKeyException":      ErrMalformed,
+	"IncorrectKeyException":      ErrOtherKeeper,
 
 	"DisabledException":             ErrKeyState,
 	"KMSInvalidStateException":      ErrKeyState,

@@ -46,10 +46,10 @@ func kmsErrorKinds(t *testing.T, srv *kmstest.Server, make func(*testing.T, KMSO
 	o := kmsOptions(srv)
 	o.MaxAttempts = 1
 	k := make(t, o)
-	kinds := []error{ErrMalformed, ErrDenied, ErrKeyState, ErrUnavailable}
+	kinds := []error{ErrMalformed, ErrOtherKeeper, ErrDenied, ErrKeyState, ErrUnavailable}
 	for code, want := range map[string]error{
 		"InvalidCiphertextException":  ErrMalformed,
-		"IncorrectKeyException":       ErrMalformed,
+		"IncorrectKeyException":       ErrOtherKeeper,
 		"AccessDeniedException":       ErrDenied,
 		"ExpiredTokenException":       ErrDenied,
 		"UnrecognizedClientException": ErrDenied,
@@ -69,7 +69,7 @@ func kmsErrorKinds(t *testing.T, srv *kmstest.Server, make func(*testing.T, KMSO
 		srv.FailNext(1, code)
 		_, err := k.New(t.Context(), 256)
 		for _, kind := range kinds {
-			if errors.Is(err, kind) != (kind == want) {
+			if errors.Is(err, kind) != errors.Is(want, kind) {
 				t.Errorf("%s: %v", code, err)
 			}
 		}

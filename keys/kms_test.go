@@ -237,7 +237,7 @@ func TestKMSRefusesLocalBlobs(t *testing.T) {
 		}
 	}
 	mine := fresh(t, k, 256)
-	if _, err := l.Unwrap(t.Context(), mine.Wrapped, mine.KeyID); !errors.Is(err, ErrMalformed) || !strings.Contains(err.Error(), srv.ARN(0)) {
+	if _, err := l.Unwrap(t.Context(), mine.Wrapped, mine.KeyID); !errors.Is(err, ErrOtherKeeper) || !strings.Contains(err.Error(), srv.ARN(0)) {
 		t.Errorf("the keyring on a key of KMS: %v", err)
 	}
 	// Promotion: out of the keyring, into KMS.

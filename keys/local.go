@@ -113,14 +113,14 @@ func (l *Local) Unwrap(ctx context.Context, wrapped []byte, keyID string) ([]byt
 		return nil, fmt.Errorf("unwrap a data key: %w", err)
 	}
 	if arnRegion(keyID) != "" {
-		return nil, fmt.Errorf("keyring %s: %w: it was wrapped by the KMS key %s", l.path, ErrMalformed, keyID)
+		return nil, fmt.Errorf("keyring %s: %w: it was wrapped by the KMS key %s", l.path, ErrOtherKeeper, keyID)
 	}
 	fp, sealed, err := parseWrapped(wrapped)
 	if err != nil {
 		return nil, fmt.Errorf("keyring %s: %w: %w", l.path, ErrMalformed, err)
 	}
 	if fp != l.fp {
-		return nil, fmt.Errorf("keyring %s: %w: it wants the keyring %s%s, this is %s", l.path, ErrMalformed, localPrefix, fp, l.KeyID())
+		return nil, fmt.Errorf("keyring %s: %w: it wants the keyring %s%s, this is %s", l.path, ErrOtherKeeper, localPrefix, fp, l.KeyID())
 	}
 	plain, err := l.aead.Open(nil, nil, sealed, l.additional())
 	if err != nil {

@@ -184,7 +184,7 @@ func TestLocalForeignNamesTheKeyring(t *testing.T) {
 	r := localRig(t)
 	key := fresh(t, r.keeper, 256)
 	_, err := r.foreign.Unwrap(t.Context(), key.Wrapped, key.KeyID)
-	if !errors.Is(err, ErrMalformed) || !strings.Contains(err.Error(), r.keeper.KeyID()) {
+	if !errors.Is(err, ErrOtherKeeper) || !strings.Contains(err.Error(), r.keeper.KeyID()) {
 		t.Errorf("%v does not say that %s is wanted", err, r.keeper.KeyID())
 	}
 }

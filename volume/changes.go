@@ -220,6 +220,8 @@ func (c *change) worthAnother(err error) bool {
 		return errors.Is(err, errEngaged)
 	case errors.Is(err, errEngaged), transient(err):
 		return true
+	case c.Op != opRename && errors.Is(err, errLocked):
+		return true // dropped, it would take with it what only the journal has
 	case permanent(err), errors.Is(err, store.ErrPrecondition), errors.Is(err, errUnknownChange):
 		return false
 	}

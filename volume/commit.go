@@ -327,10 +327,14 @@ func (v *Volume) retryLater(n *Node, a *attempt, err error) {
 			v.log.Error("a draft that could not be committed is not safe in the spool either", "path", a.path, "cause", err)
 		}
 	}
+	v.tellLocked(a.path, err)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if a.stage == ended {
 		return
+	}
+	if errors.Is(err, errLocked) {
+		v.signal() // who waits for it need not
 	}
 	a.timer = time.AfterFunc(a.failed(), func() { v.work.add(func() { v.run(n, a) }) })
 }

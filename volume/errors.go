@@ -3,7 +3,6 @@ package volume
 import (
 	"errors"
 
-	"mcfs/keys"
 	"mcfs/spool"
 	"mcfs/volume/fetch"
 	"mcfs/volume/upload"
@@ -61,8 +60,8 @@ func fromFetch(err error) error {
 	return err
 }
 
-// permanent says that trying the same again cannot help.
+// permanent says that trying the same again cannot help. Want of a key is not: another
+// mount may have the keeper.
 func permanent(err error) bool {
-	return errors.Is(err, keys.ErrMalformed) || errors.Is(err, fetch.ErrTampered) ||
-		errors.Is(err, spool.ErrCorrupt) || errors.Is(err, upload.ErrShort)
+	return errors.Is(err, fetch.ErrTampered) || errors.Is(err, spool.ErrCorrupt) || errors.Is(err, upload.ErrShort)
 }

@@ -98,6 +98,8 @@ func (n *Node) Open(ctx context.Context, flags int, by Process) (*Handle, error)
 			// cut the content short, or give zeros behind its end.
 			err = fmt.Errorf("open %s: its size has only just become known: %w", n.Path(), ErrStale)
 		}
+	default:
+		err = n.revive(ctx) // else only the first write would tell that it cannot be written
 	}
 	if err != nil {
 		n.unhold(h)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"mcfs/keys"
 	"mcfs/spool"
 	"mcfs/store"
 	"mcfs/volume/fetch"
@@ -92,9 +91,9 @@ func (n *Node) prepare(ctx context.Context) error {
 		n.relocate(ctx) // it arrived after a rename of it was journaled, which is all that is left of it
 	}
 	wrapped, keyID := ver.dataKey()
-	key, err := n.v.keeper.Unwrap(ctx, wrapped, keyID)
+	key, err := n.v.unwrap(ctx, wrapped, keyID)
 	if err != nil {
-		if errors.Is(err, keys.ErrMalformed) {
+		if errors.Is(err, errLocked) {
 			n.v.log.Error("file cannot be read", "path", path, "cause", err)
 		}
 		return fmt.Errorf("key of %s: %w", path, errorsIO(err))

@@ -71,7 +71,7 @@ func (v *Volume) openTarget(ctx context.Context, ver *version) (string, error) {
 		}
 	}
 	wrapped, keyID := ver.dataKey()
-	key, err := v.keeper.Unwrap(ctx, wrapped, keyID)
+	key, err := v.unwrap(ctx, wrapped, keyID)
 	if err != nil {
 		return "", err
 	}
@@ -121,12 +121,9 @@ func (v *Volume) renewCheck(ctx context.Context, ver *version) error {
 		return nil
 	}
 	wrapped, keyID := ver.dataKey()
-	key, err := v.keeper.Unwrap(ctx, wrapped, keyID)
-	if permanent(err) {
-		return nil // it is put as it is: what cannot be unwrapped cannot be followed either
-	}
+	key, err := v.unwrap(ctx, wrapped, keyID)
 	if err != nil {
-		return err
+		return err // another keeper's waits for that: put as it is it could not be followed any more
 	}
 	defer clear(key)
 	if err := v.proveLink(ver, key, body); err != nil {

@@ -18,6 +18,12 @@ import (
 
 // revive opens a recovered draft's sealed file, which needs the keeper.
 func (n *Node) revive(ctx context.Context) error {
+	n.lock()
+	opened := n.stored == nil
+	n.unlock()
+	if opened {
+		return nil
+	}
 	if err := n.lockOpening(ctx); err != nil {
 		return err
 	}
@@ -28,7 +34,7 @@ func (n *Node) revive(ctx context.Context) error {
 	if e == nil {
 		return nil
 	}
-	key, err := n.v.keeper.Unwrap(ctx, e.Wrapped, e.KeyID)
+	key, err := n.v.unwrap(ctx, e.Wrapped, e.KeyID)
 	if err != nil {
 		return fmt.Errorf("key of the draft of %s: %w", e.Path, errorsIO(err))
 	}
@@ -68,6 +74,9 @@ func (n *Node) takeStored(e *spool.Entry, f *spool.File, err error) error {
 		return n.failure
 	}
 	n.adopt(f, e.Wrapped, e.KeyID)
+	if errors.Is(n.failure, errLocked) {
+		n.failure = nil
+	}
 	return nil
 }
 
@@ -213,9 +222,12 @@ func (noLock) Unlock() {}
 // lock; later says that its key cannot be had now.
 func (v *Volume) rebuild(ctx context.Context, h spool.Header, names sync.Locker) (later bool) {
 	f, err := v.unsealLost(ctx, h)
-	if transient(err) {
+	if later = transient(err) || errors.Is(err, errLocked); later {
+		v.noteUnopened(h.ID, err)
+		v.tellLocked(h.ID.String(), err)
 		return true
 	}
+	v.noteUnopened(h.ID, nil)
 	if err == nil && f != nil {
 		names.Lock()
 		err = v.bringBack(f, h)
@@ -232,7 +244,7 @@ func (v *Volume) rebuild(ctx context.Context, h spool.Header, names sync.Locker)
 
 // unsealLost opens the file; nil if it is a cache, or a draft of which the rest is not here.
 func (v *Volume) unsealLost(ctx context.Context, h spool.Header) (*spool.File, error) {
-	key, err := v.keeper.Unwrap(ctx, h.Wrapped, h.KeyID)
+	key, err := v.unwrap(ctx, h.Wrapped, h.KeyID)
 	if err != nil {
 		return nil, err
 	}

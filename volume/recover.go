@@ -53,6 +53,7 @@ func (v *Volume) recover(ctx context.Context) error {
 	v.versions = nil
 	v.work.release() // before that, what is described here could be changed by what is carried out
 	close(v.recovered)
+	v.background(func() { v.findLocked(drafts) })
 	return v.sweep(ctx, known)
 }
 

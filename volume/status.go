@@ -18,6 +18,7 @@ type Status struct {
 	Changes    []ChangeStatus   `json:"changes"`    // of names and attributes, in their order
 	Conflicts  []ConflictStatus `json:"conflicts"`  // since the mount began, the oldest first
 	Quarantine []Quarantined    `json:"quarantine"` // the oldest first
+	Unopened   []Unopened       `json:"unopened"`   // sealed files that wait for their keys, beside the drafts
 	Cache      CacheStatus      `json:"cache"`
 	Committed  int64            `json:"committed_bytes"` // of ciphertext, since the mount began
 }
@@ -127,6 +128,7 @@ func (v *Volume) look(s *Status) []draft {
 	for i := range v.asides {
 		s.Conflicts = append(s.Conflicts, v.conflictStatus(&v.asides[i]))
 	}
+	s.Unopened = v.unopenedStatus()
 	s.Committed = v.finished
 	return list
 }
@@ -135,6 +137,9 @@ func (v *Volume) look(s *Status) []draft {
 func (s *Status) sort() {
 	slices.SortFunc(s.Drafts, func(a, b DraftStatus) int { return strings.Compare(a.Path, b.Path) })
 	slices.SortFunc(s.Changes, func(a, b ChangeStatus) int { return cmp.Compare(a.seq, b.seq) })
+	if s.Unopened == nil {
+		s.Unopened = []Unopened{}
+	}
 	if s.Quarantine == nil {
 		s.Quarantine = []Quarantined{} // JSON's [] and not null
 	}

@@ -415,7 +415,7 @@ func (v *Volume) deriveSize(ctx context.Context, x *version) error {
 	if exact {
 		return nil
 	}
-	key, err := v.keeper.Unwrap(ctx, x.wrapped, x.keyID)
+	key, err := v.unwrap(ctx, x.wrapped, x.keyID)
 	if err != nil {
 		return err
 	}

@@ -107,6 +107,8 @@ type Volume struct {
 	settled  chan struct{}       // closed and renewed when a draft or change ends
 	doubts   map[*Node]time.Time // descriptions to be compared with the store, and when
 	doubted  chan struct{}       // one waiting token: there are some
+	lockedBy map[string]bool     // key ids of keepers for which files wait, as the log has said
+	unopened map[spool.ID]string // sealed files that the journal does not know, and why they wait
 	begins   begun
 	own      own
 	started  time.Time
@@ -132,16 +134,18 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 		fetches: fetch.NewEngine(fetch.Config{
 			Store: o.Store, Concurrency: o.Concurrency, Memory: o.FetchMemory, Streaming: o.Streaming, Log: o.Log,
 		}),
-		work:    newWorkers(maxWorkers),
-		seq:     newSequencer(),
-		busy:    make(map[*Node]struct{}),
-		changes: make(map[uint64]*change),
-		attrs:   make(map[*Node]*change),
-		opened:  make(map[*Node]struct{}),
-		settled: make(chan struct{}),
-		doubts:  make(map[*Node]time.Time),
-		doubted: make(chan struct{}, 1),
-		started: time.Now(),
+		work:     newWorkers(maxWorkers),
+		seq:      newSequencer(),
+		busy:     make(map[*Node]struct{}),
+		changes:  make(map[uint64]*change),
+		attrs:    make(map[*Node]*change),
+		opened:   make(map[*Node]struct{}),
+		settled:  make(chan struct{}),
+		doubts:   make(map[*Node]time.Time),
+		doubted:  make(chan struct{}, 1),
+		lockedBy: make(map[string]bool),
+		unopened: make(map[spool.ID]string),
+		started:  time.Now(),
 
 		recovered: make(chan struct{}),
 	}
@@ -205,17 +209,18 @@ func (v *Volume) Statfs() Statfs {
 type Statfs struct{ Total, Free, Files int64 }
 
 // Sync waits until everything at and under path ("" for all) is committed and
-// finished. What was interrupted is committed too, if path names it.
+// finished. What was interrupted is committed too, if path names it. What waits for another
+// keeper is not waited for, and then named by the error.
 func (v *Volume) Sync(ctx context.Context, path string) error {
 	path = strings.Trim(path, "/")
 	for {
 		v.mu.Lock()
 		v.hurry()
-		waiting := v.pendingUnder(path)
+		waiting, locked := v.pendingUnder(path)
 		settled := v.settled
 		v.mu.Unlock()
 		if len(waiting) == 0 {
-			return nil
+			return v.lockedLeft(locked)
 		}
 		for _, n := range waiting {
 			if n != nil && n.openWriters() == 0 { // else what its next close is to finish
@@ -233,9 +238,9 @@ func (v *Volume) Sync(ctx context.Context, path string) error {
 	}
 }
 
-// pendingUnder lists what Sync waits for; v.mu is held. A nil node stands for a change of names.
-func (v *Volume) pendingUnder(path string) []*Node {
-	var list []*Node
+// pendingUnder lists what Sync waits for, and what it would but for its key; v.mu is held.
+// A nil node stands for a change of names.
+func (v *Volume) pendingUnder(path string) (list, locked []*Node) {
 	for n := range v.busy {
 		if n.gone || !within(v.path(n), path) {
 			continue
@@ -244,6 +249,8 @@ func (v *Volume) pendingUnder(path string) []*Node {
 		case state == Clean, state == Local, state == Lost:
 		case state == Interrupted && path == "":
 		case state == Writing && n.openWriters() > 0:
+		case n.isLocked():
+			locked = append(locked, n)
 		default:
 			list = append(list, n)
 		}
@@ -253,7 +260,7 @@ func (v *Volume) pendingUnder(path string) []*Node {
 			list = append(list, nil)
 		}
 	}
-	return list
+	return list, locked
 }
 
 // failedUnder reports a draft that cannot be committed any more.

@@ -25,6 +25,7 @@ the store does not.
   interrupted  its writer was killed: write and close it again, or mcfs sync PATH
   local-only   under a name that programs use in passing; warned of after an hour
   lost         cannot be committed; its bytes are in quarantine
+  unopened     a draft that only its sealed file knows of, and whose key cannot be had
   conflict     set aside, since another machine had saved the name
   quarantine   kept, and why
   cache        what the spool takes on the disk, and its limit
@@ -44,10 +45,14 @@ terminal, and else a line for each change.
     "changes": [{"what", "path", "to", "failure"}],
     "conflicts": [{"path", "aside", "at", "there"}],
     "quarantine": [{"file", "bytes", "at", "why"}],
+    "unopened": [{"id", "cause"}],
     "cache": {"used", "drafts", "limit"}, "committed_bytes"}]}
 Sizes are bytes, "left" is seconds, "rate" bytes per second, times RFC 3339.
 "failure" is {"cause", "tries", "since", "next"}; without "next" it is being
 tried. What does not apply is left out. Names may be added, and none changes.
+
+A draft that was sealed under another keyring or KMS key than the mount's waits for
+a mount with that one, and says so; nothing is lost by it.
 
 The exit status is 1 if a daemon does not answer.`
 

@@ -83,6 +83,9 @@ func (r report) items(now time.Time) []item {
 	var list []item
 	list = append(list, draftItems(r.Drafts, now)...)
 	list = append(list, clip(r.Changes, "change", func(c volume.ChangeStatus) item { return changeItem(c, now) })...)
+	list = append(list, clip(r.Unopened, "unopened", func(u volume.Unopened) item {
+		return item{key: "unopened " + u.ID.String(), kind: "unopened", name: u.ID.String(), rest: plain(u.Cause)}
+	})...)
 	for _, c := range r.Conflicts {
 		if c.There {
 			list = append(list, item{
@@ -97,7 +100,7 @@ func (r report) items(now time.Time) []item {
 			rest: fmt.Sprintf("%s, since %s: %s", sizeText(q.Bytes), clock(q.At, now), plain(q.Why)),
 		}
 	})...)
-	if len(r.Drafts)+len(r.Changes) == 0 {
+	if len(r.Drafts)+len(r.Changes)+len(r.Unopened) == 0 {
 		list = append(list, item{key: "nothing", name: "nothing is pending", extra: true})
 	}
 	return append(list, r.cacheItem())
