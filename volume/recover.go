@@ -258,6 +258,9 @@ func (v *Volume) recoverEntry(k *kept) {
 		v.removeEntry(e.ID)
 		return
 	}
+	if r.Blank || r.Bare {
+		v.clearPlace(e.ID)
+	}
 	n, err := v.draftOf(e, r)
 	making, err2 := r.Making.version()
 	if err = errors.Join(err, err2); err != nil {
@@ -309,9 +312,6 @@ func (v *Volume) draftOf(e spool.Entry, r record) (*Node, error) {
 	replaces, err := r.Replaces.version()
 	if err != nil {
 		return nil, err
-	}
-	if r.Blank || r.Bare {
-		v.clearPlace(e.ID)
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
