@@ -18,7 +18,7 @@ func TestConcurrent(t *testing.T) {
 		cache := create(t, s) // fills, and gets evicted meanwhile
 		base := text(uint64(k), 6<<20)
 		check(t, cache.SetBase(int64(len(base))))
-		cache.SetEvictable(0, -1)
+		cache.SetClean(0, -1)
 		for g := range 2 {
 			all.Go(func() { scribble(t, f, k, g) })
 			all.Go(func() { readThrough(t, cache, base) })

@@ -82,7 +82,7 @@ func TestEvictionIsOnDiskFirst(t *testing.T) {
 	a := text(1, 8*bs)
 	write(t, f, a, 0)
 	check(t, f.Sync(false))
-	f.SetEvictable(2*bs, 3*bs)
+	f.SetClean(2*bs, 3*bs)
 	if freed := s.reclaim(3 * bs); freed != 3*bs {
 		t.Fatalf("freed %d bytes, want %d", freed, 3*bs)
 	}

@@ -16,8 +16,8 @@
 //
 // HEXID.map is the map, which a file has from its first Sync on (before it is
 // empty on disk, and its header says so): a log of sealed records (record.go), each a change of
-// the table that says for every block whether it is a hole, absent, or in which
-// slot (table.go). The log is compacted by writing a new one beside it.
+// the table that says for every block whether it is a hole, in which slot it is, in the
+// base, or in which upload alone (table.go, sent.go). The log is compacted by writing a new one beside it.
 //
 // # What may be overwritten when
 //
@@ -29,6 +29,14 @@
 // After a reboot, the blocks named by fast records that no full one followed are
 // read and checked when the file is loaded; if one is missing, the file goes
 // back to its last full Sync (load.go).
+//
+// # What may be dropped
+//
+// Under the quota's pressure blocks are dropped that are marked as being elsewhere:
+// first those that the base has (SetClean), then those that an upload has which is not
+// finished (LeaveTo, Sent). What such an upload alone has is never taken for the base's:
+// a read says SentError, GiveUp refuses to end the upload, and Hold, which every promise
+// asks first, refuses the promise. Landed makes it the base's, once the object is there.
 //
 // # Locks
 //

@@ -1,57 +1,65 @@
 package spool
 
-import (
-	"mcfs/crypt"
+// SetClean marks a range of whole blocks whose bytes the base has too: under the
+// quota's pressure the spool drops them, files least recently used first. Writing
+// into the range clears the mark there. n is in bytes; -1: to the end, whatever its
+// size. A block of which a part lies outside the range is not marked, unless that
+// part lies behind the file's end.
+func (f *File) SetClean(off, n int64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.clean.add(f.wholeBlocks(off, n))
+}
+
+// ClearClean takes all these marks away.
+func (f *File) ClearClean() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.clean = nil
+}
+
+// where is who has the bytes of a dropped block.
+type where uint8
+
+const (
+	inBase   where = iota
+	inUpload       // alone
 )
 
-// SetEvictable marks a range of whole blocks whose bytes are elsewhere too (a
-// clean cache, sent parts): under the quota's pressure the spool makes them
-// absent, files least recently used first. Writing into the range clears the mark there.
-// n of -1: to the end, whatever its size. A block of which a part lies outside
-// the range is not marked, unless that part lies behind the file's end.
-func (f *File) SetEvictable(off, n int64) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	lo, hi := (max(off, 0)+crypt.BlockSize-1)/crypt.BlockSize, int64(endOfBlocks)
-	if n >= 0 {
-		end := max(off, 0) + min(n, maxFile)
-		hi = end / crypt.BlockSize
-		if end >= f.size {
-			hi = max(hi, blocksOf(f.size))
-		}
+// marked is what may be dropped so, and to which upload; f.mu is held.
+func (f *File) marked(w where) (marks ranges, to *upload) {
+	switch {
+	case w == inBase:
+		return f.clean, nil
+	case f.holds > 0 || f.leaving == nil:
+		return nil, nil
 	}
-	f.evictable.add(lo, hi)
+	return f.left, f.leaving
 }
 
-// ClearEvictable takes all marks away.
-func (f *File) ClearEvictable() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.evictable = nil
-}
-
-// evict makes evictable blocks absent until about want bytes of disk are free.
+// evict drops marked blocks until about want bytes of disk are free.
 //
 // A block that the map on disk refers to needs care: were its slot punched
 // first, a crash would leave a map that names a block of zeros, which cannot be
 // told from a damaged one. So the map learns it before, and is synced: one
 // fdatasync of a small record for the whole batch. The caller holds f.syncing.
-func (f *File) evict(want int64) (freed int64) {
+func (f *File) evict(w where, want int64) (freed int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.closed || len(f.evictable) == 0 {
+	marks, to := f.marked(w)
+	if f.closed || len(marks) == 0 {
 		return 0
 	}
-	now, later := f.victims(want)
+	now, later := f.victims(marks, want)
 	for _, v := range now {
-		f.makeAbsent(v)
+		f.makeAbsent(v, to)
 		f.touched.add(v.i, v.i+1)
 	}
 	freed = f.punchIdle(0)
 	if len(later) == 0 || freed >= want || f.maplog.doubtful || f.moved {
 		return freed
 	}
-	r := f.evictionRecord(later)
+	r := f.evictionRecord(later, to)
 	f.mu.Unlock() // readers and writers go on while the disk works; nobody else writes the map
 	err := f.appendRecord(r, true)
 	f.mu.Lock()
@@ -59,13 +67,14 @@ func (f *File) evict(want int64) (freed int64) {
 		f.s.log.Warn("blocks could not be evicted", "id", f.id.String(), "err", err)
 		return freed
 	}
+	marks, still := f.marked(w)
 	for _, v := range later {
 		f.slots.all[v.e.slot].durable = notOnDisk
 		e, ok := f.table.get(v.i)
 		switch {
 		case !ok || e.slot != v.e.slot: // rewritten meanwhile: the slot is in f.stale
-		case f.evictable.has(v.i):
-			f.makeAbsent(v)
+		case still == to && marks.has(v.i):
+			f.makeAbsent(v, to)
 		default: // unmarked meanwhile: the map on disk has to learn it again
 			f.touched.add(v.i, v.i+1)
 		}
@@ -81,9 +90,9 @@ type victim struct {
 
 // victims chooses from the file's start: first those that the map on disk does
 // not refer to, then those about which it agrees with the table.
-func (f *File) victims(want int64) (now, later []victim) {
+func (f *File) victims(marks ranges, want int64) (now, later []victim) {
 	var found int64
-	for _, s := range f.evictable {
+	for _, s := range marks {
 		f.table.each(s.lo, s.hi, func(i int64, e entry) bool {
 			slot := f.slots.all[e.slot]
 			if f.dirty[i] != nil || slot.refs > 1 {
@@ -108,13 +117,13 @@ func (f *File) victims(want int64) (now, later []victim) {
 }
 
 // makeAbsent drops a stored block. The caller holds f.mu.
-func (f *File) makeAbsent(v victim) {
-	f.table.evict(v.i)
+func (f *File) makeAbsent(v victim, to *upload) {
+	f.table.evict(v.i, to)
 	f.drop(v.e.slot)
 }
 
 // evictionRecord says of runs of neighbours in which slots they were.
-func (f *File) evictionRecord(list []victim) record {
+func (f *File) evictionRecord(list []victim, to *upload) record {
 	r := f.record(recordEvicted, false)
 	r.size = f.logged
 	for len(list) > 0 {
@@ -126,7 +135,7 @@ func (f *File) evictionRecord(list []victim) record {
 		for k := range slots {
 			slots[k] = list[k].e.slot
 		}
-		r.runs = appendEvicted(r.runs, list[0].i, slots)
+		r.runs = appendEvicted(r.runs, list[0].i, slots, to)
 		list = list[n:]
 	}
 	return r

@@ -25,20 +25,24 @@ type File struct {
 	data    *descriptor
 	lastUse atomic.Int64 // Spool.clock at the last read or write
 
-	mu        sync.RWMutex
-	size      int64
-	written   int64 // end of the farthest write that is still within the size
-	table     table
-	dirty     map[int64]*dirtyBlock
-	evictable ranges
-	slots     slots
-	logged    int64    // the size that the map on disk says
-	touched   ranges   // changed since the last record
-	unsynced  ranges   // changed since the last full record, and not in touched
-	stale     []uint32 // slots that the map on disk refers to, and the table no longer
-	held      []uint32 // the same, as of the last full record only
-	pins      int      // frozen views and writers at work: descriptor and key must stay
-	closed    bool
+	mu       sync.RWMutex
+	size     int64
+	written  int64 // end of the farthest write that is still within the size
+	table    table
+	dirty    map[int64]*dirtyBlock
+	clean    ranges  // the base has them too
+	leaving  *upload // to which blocks may be left; nil: to none
+	left     ranges  // those
+	holds    int     // while there are any, no block is left to an upload
+	views    map[*Frozen]struct{}
+	slots    slots
+	logged   int64    // the size that the map on disk says
+	touched  ranges   // changed since the last record
+	unsynced ranges   // changed since the last full record, and not in touched
+	stale    []uint32 // slots that the map on disk refers to, and the table no longer
+	held     []uint32 // the same, as of the last full record only
+	pins     int      // frozen views and writers at work: descriptor and key must stay
+	closed   bool
 
 	syncing sync.Mutex // held by Sync and evict, who write the map
 	maplog  mapLog     // without a file before the first Sync: see beginMap
@@ -82,7 +86,7 @@ func (s *Spool) newFile(id ID, dataKey []byte) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &File{s: s, id: id, sealer: sealer, table: newTable(), dirty: map[int64]*dirtyBlock{}}
+	f := &File{s: s, id: id, sealer: sealer, table: newTable(), dirty: map[int64]*dirtyBlock{}, views: map[*Frozen]struct{}{}}
 	f.use()
 	return f, nil
 }

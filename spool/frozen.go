@@ -55,6 +55,7 @@ func (f *File) Freeze(off, n int64) (*Frozen, error) {
 		return true
 	})
 	f.pin()
+	f.views[z] = struct{}{}
 	return z, nil
 }
 
@@ -73,6 +74,7 @@ func (z *Frozen) Again() *Frozen {
 	})
 	if !y.done {
 		f.pin()
+		f.views[y] = struct{}{}
 	}
 	return y
 }
@@ -120,6 +122,7 @@ func (z *Frozen) Release() {
 		return true
 	})
 	z.table = table{}
+	delete(f.views, z)
 	if !f.closed {
 		f.punchIdle(maxIdle)
 	}

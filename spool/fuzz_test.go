@@ -52,6 +52,7 @@ func someTable() table {
 	for i := int64(0); i < 600; i += 1 + i%3 {
 		t.put(i, entry{slot: uint32(i*7) % 1000, n: uint32(1+i*100) % bs, nonce: [12]byte{1}, tag: [16]byte{2}})
 	}
+	t.sent.add(&upload{id: ID{9}}, 880, 890)
 	t.cut(899, 10)
 	t.cut(300, 5)
 	return t
@@ -61,8 +62,9 @@ func FuzzRecord(f *testing.F) {
 	t1 := someTable()
 	snapshot := record{kind: recordSnapshot, full: true, size: 1000 * bs, runs: appendRuns(nil, &t1, ranges{{0, endOfBlocks}})}
 	delta := record{kind: recordDelta, size: 5, runs: appendRuns(nil, &t1, ranges{{2, 9}, {298, 302}})}
-	evicted := record{kind: recordEvicted, runs: appendEvicted(nil, 4, []uint32{1, 28, 3})}
-	seeds(f, snapshot.marshal(), delta.marshal(), evicted.marshal())
+	evicted := record{kind: recordEvicted, runs: appendEvicted(nil, 4, []uint32{1, 28, 3}, nil)}
+	left := record{kind: recordEvicted, runs: appendEvicted(nil, 4, []uint32{1, 28, 3}, &upload{id: ID{8}})}
+	seeds(f, snapshot.marshal(), delta.marshal(), evicted.marshal(), left.marshal())
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r, err := parseRecord(b)
 		if err != nil {
@@ -87,7 +89,7 @@ func FuzzRecord(f *testing.F) {
 
 func equalTables(t fatal, a, b *table) {
 	t.Helper()
-	if a.stored != b.stored || len(a.absent) != len(b.absent) || len(a.cuts) != len(b.cuts) {
+	if a.stored != b.stored || len(a.absent) != len(b.absent) || len(a.cuts) != len(b.cuts) || len(a.sent) != len(b.sent) {
 		t.Fatalf("%d stored, %v, %v; %d stored, %v, %v", a.stored, a.absent, a.cuts, b.stored, b.absent, b.cuts)
 	}
 	a.each(0, endOfBlocks, func(i int64, e entry) bool {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"slices"
@@ -15,38 +16,65 @@ import (
 // model is what a file must look like: plain bytes, and per block whether they are absent.
 type model struct {
 	data   []byte
-	absent map[int64]int // block: how many of its bytes the base has
+	absent map[int64]int // block: how many of its bytes the base, or an upload alone, has
+	alone  map[int64]ID  // of them, what an upload alone has
 
 	written int64 // end of the farthest write, cut with the file
 }
 
 func (m *model) clone() model {
-	c := model{data: bytes.Clone(m.data), absent: map[int64]int{}, written: m.written}
-	for k, v := range m.absent {
-		c.absent[k] = v
-	}
-	return c
+	return model{data: bytes.Clone(m.data), absent: maps.Clone(m.absent), alone: maps.Clone(m.alone), written: m.written}
 }
 
-// missing says whether [off, off+n) touches bytes that are absent.
-func (m *model) missing(off, n int64) bool {
-	for b, v := range m.absent {
-		if off < b*bs+int64(v) && off+n > b*bs {
-			return true
+// here forgets that a block was not.
+func (m *model) here(b int64) {
+	delete(m.absent, b)
+	delete(m.alone, b)
+}
+
+// fits reports whether err is what a call says that meets the absent bytes of block b first.
+func (m *model) fits(err error, b int64) bool {
+	var absent *AbsentError
+	var sent *SentError
+	if id, ok := m.alone[b]; ok {
+		return errors.As(err, &sent) && sent.Upload == id && sent.Offset == b*bs
+	}
+	return errors.As(err, &absent) && absent.Offset == b*bs
+}
+
+// whole reports whether no upload alone has anything, or not the one of that id.
+func (m *model) whole(id ID) bool {
+	for _, in := range m.alone {
+		if id == (ID{}) || in == id {
+			return false
 		}
 	}
-	return false
+	return true
 }
 
-// refuses says whether a change of [lo, hi) would overwrite an absent block in part.
-func (m *model) refuses(lo, hi int64) bool {
+func (m *model) landed(id ID) {
+	maps.DeleteFunc(m.alone, func(_ int64, in ID) bool { return in == id })
+}
+
+// missing is the first block of which [off, off+n) touches absent bytes.
+func (m *model) missing(off, n int64) (first int64, some bool) {
+	for b, v := range m.absent {
+		if off < b*bs+int64(v) && off+n > b*bs && (!some || b < first) {
+			first, some = b, true
+		}
+	}
+	return first, some
+}
+
+// refuses is the first absent block that a change of [lo, hi) would overwrite in part.
+func (m *model) refuses(lo, hi int64) (first int64, some bool) {
 	for b, v := range m.absent {
 		start := b * bs
-		if lo < start+bs && hi > start && !(lo <= start && hi >= start+int64(v)) {
-			return true
+		if lo < start+bs && hi > start && !(lo <= start && hi >= start+int64(v)) && (!some || b < first) {
+			first, some = b, true
 		}
 	}
-	return false
+	return first, some
 }
 
 func (m *model) resize(size int64) {
@@ -57,7 +85,7 @@ func (m *model) resize(size int64) {
 	}
 	for b, v := range m.absent {
 		if b*bs >= size {
-			delete(m.absent, b)
+			m.here(b)
 		} else {
 			m.absent[b] = int(min(int64(v), size-b*bs))
 		}
@@ -70,7 +98,7 @@ func (m *model) change(p []byte, off int64) {
 	copy(m.data[off:], p)
 	m.written = max(m.written, off+int64(len(p)))
 	for b := off / bs; b*bs < off+int64(len(p)); b++ {
-		delete(m.absent, b)
+		m.here(b)
 	}
 }
 
@@ -106,10 +134,10 @@ func (m *machine) Write(t *rapid.T) {
 	off, n := m.offset(t), m.length(t)
 	p := m.text(int(n))
 	got, err := m.f.WriteAt(p, off)
-	var absent *AbsentError
-	if refused := m.now.refuses(off, off+n); refused != errors.As(err, &absent) {
-		t.Fatalf("WriteAt(%d, %d): %v, absent %v", off, n, err, m.now.absent)
-	} else if refused {
+	if b, refused := m.now.refuses(off, off+n); refused {
+		if !m.now.fits(err, b) {
+			t.Fatalf("WriteAt(%d, %d): %v, absent %v, alone %v", off, n, err, m.now.absent, m.now.alone)
+		}
 		return
 	}
 	if err != nil || got != len(p) {
@@ -134,10 +162,10 @@ func (m *machine) checkRead(t *rapid.T, r io.ReaderAt, want model, off, n int64)
 		}
 		return
 	}
-	var absent *AbsentError
-	if missing := want.missing(off, end-off); missing != errors.As(err, &absent) {
-		t.Fatalf("read %d+%d of %d: %v; absent %v", off, n, size, err, want.absent)
-	} else if missing {
+	if b, missing := want.missing(off, end-off); missing {
+		if !want.fits(err, b) {
+			t.Fatalf("read %d+%d of %d: %v; absent %v, alone %v", off, n, size, err, want.absent, want.alone)
+		}
 		return
 	}
 	if int64(got) != end-off || (err == io.EOF) != (got < len(p)) || err != nil && err != io.EOF {
@@ -160,14 +188,15 @@ func (m *machine) Punch(t *rapid.T) {
 	end := min(off+n, size)
 	err := m.f.PunchHole(off, n)
 	// Bytes after a cut are zeros already: punching only those touches nothing.
-	refused := false
+	refused, first := false, int64(0)
 	for b, v := range m.now.absent {
 		lo, hi := max(off, b*bs), min(end, b*bs+int64(v))
-		refused = refused || lo < hi && hi-lo < int64(v)
+		if lo < hi && hi-lo < int64(v) && (!refused || b < first) {
+			refused, first = true, b
+		}
 	}
-	var absent *AbsentError
-	if refused != errors.As(err, &absent) || !refused && err != nil {
-		t.Fatalf("punch %d+%d of %d: %v; absent %v", off, n, size, err, m.now.absent)
+	if refused && !m.now.fits(err, first) || !refused && err != nil {
+		t.Fatalf("punch %d+%d of %d: %v; absent %v, alone %v", off, n, size, err, m.now.absent, m.now.alone)
 	}
 	if refused || off >= end {
 		return
@@ -175,7 +204,7 @@ func (m *machine) Punch(t *rapid.T) {
 	clear(m.now.data[off:end])
 	for b, v := range m.now.absent {
 		if off <= b*bs && end >= b*bs+int64(v) {
-			delete(m.now.absent, b)
+			m.now.here(b)
 		}
 	}
 }
@@ -191,6 +220,9 @@ func (m *machine) Fill(t *rapid.T) {
 		t.Fatalf("fill %d+%d: %v", start, n, err)
 	}
 	for b := start / bs; b*bs < start+n; b++ {
+		if _, alone := m.now.alone[b]; alone {
+			t.Fatalf("block %d is in an upload alone, and was called the base's", b)
+		}
 		delete(m.now.absent, b)
 	}
 }
@@ -202,7 +234,7 @@ func (m *machine) SetBase(t *rapid.T) {
 	if err := m.f.SetBase(size); err != nil {
 		t.Fatalf("set base: %v", err)
 	}
-	m.now = model{data: m.text(int(size)), absent: map[int64]int{}}
+	m.now = model{data: m.text(int(size)), absent: map[int64]int{}, alone: map[int64]ID{}}
 	for b := int64(0); b*bs < size; b++ {
 		m.now.absent[b] = int(min(size-b*bs, bs))
 	}
@@ -218,39 +250,115 @@ func (m *machine) Truncate0(t *rapid.T) {
 func (m *machine) Evict(t *rapid.T) {
 	lo := rapid.Int64Range(0, modelBlocks).Draw(t, "lo")
 	n := rapid.Int64Range(0, 4).Draw(t, "n")
-	m.f.SetEvictable(lo*bs, n*bs)
+	m.f.SetClean(lo*bs, n*bs)
 	m.s.reclaim(rapid.Int64Range(1, 4*bs).Draw(t, "want"))
-	m.f.ClearEvictable()
-	m.learnEvicted(t, lo, lo+n)
+	m.f.ClearClean()
+	m.learnEvicted(t, lo, lo+n, ID{})
 }
 
-// learnEvicted finds what became absent: only stored blocks of the range may.
-func (m *machine) learnEvicted(t *rapid.T, lo, hi int64) {
-	for off := int64(0); ; {
-		start, n, ok := m.f.Absent(off)
-		if !ok {
-			return
+// Leave has the spool drop what an upload is said to have.
+func (m *machine) Leave(t *rapid.T) {
+	id := ID{1 + byte(rapid.IntRange(0, 2).Draw(t, "upload"))}
+	lo := rapid.Int64Range(0, modelBlocks).Draw(t, "lo")
+	n := rapid.Int64Range(0, 4).Draw(t, "n")
+	want := rapid.Int64Range(1, 4*bs).Draw(t, "want")
+	m.f.LeaveTo(id)
+	held := rapid.IntRange(0, 3).Draw(t, "held") == 0
+	if held {
+		if err := m.f.Hold(); (err == nil) != m.now.whole(ID{}) {
+			t.Fatalf("hold: %v; alone %v", err, m.now.alone)
+		} else if held = err == nil; held {
+			defer m.f.Unhold()
 		}
-		for b := start / bs; b*bs < start+n; b++ {
-			v := int(min(start+n-b*bs, bs))
-			if old, ok := m.now.absent[b]; ok {
-				if old != v {
-					t.Fatalf("block %d: %d bytes absent, want %d", b, v, old)
-				}
-				continue
-			}
-			if b < lo || b >= hi {
-				t.Fatalf("block %d is absent and was not evictable", b)
-			}
-			m.now.absent[b] = v
-			if tail := m.now.data[b*bs+int64(v) : min(int64(len(m.now.data)), (b+1)*bs)]; len(bytes.Trim(tail, "\x00")) > 0 {
-				t.Fatalf("block %d: the evicted range ends before its data", b)
-			}
-			// A map on disk that named the block knows that it is gone.
-			m.markSyncedEvicted(b)
-		}
-		off = start + n
 	}
+	m.f.Sent(ID{99}, 0, -1) // another's, which counts for nothing
+	m.f.Sent(id, lo*bs, n*bs)
+	m.s.reclaim(want)
+	if held {
+		m.learnEvicted(t, 0, 0, id)
+		return
+	}
+	m.learnEvicted(t, lo, lo+n, id)
+	m.f.Keep(id)
+	m.s.reclaim(want)
+	m.learnEvicted(t, 0, 0, id)
+}
+
+// GiveUp is refused as long as anything is only there, in the file or in a view.
+func (m *machine) GiveUp(t *rapid.T) {
+	id := ID{1 + byte(rapid.IntRange(0, 2).Draw(t, "upload"))}
+	var dropping *Frozen
+	if len(m.frozen) > 0 && rapid.Bool().Draw(t, "dropping") {
+		dropping = m.frozen[0]
+	}
+	whole, everywhere := m.now.whole(id), m.now.whole(ID{})
+	for k := range m.frozen {
+		whole = whole && (m.frozen[k] == dropping || m.frozenAt[k].whole(id))
+		everywhere = everywhere && m.frozenAt[k].whole(ID{})
+	}
+	if err := m.f.GiveUp(id, dropping); (err == nil) != whole {
+		t.Fatalf("give up %v: %v; alone %v", id, err, m.now.alone)
+	}
+	if err := m.f.Whole(); (err == nil) != m.now.whole(ID{}) {
+		t.Fatalf("whole: %v; alone %v", err, m.now.alone)
+	}
+	if err := m.f.WholeEverywhere(); (err == nil) != everywhere {
+		t.Fatalf("whole everywhere: %v; alone %v", err, m.now.alone)
+	}
+}
+
+// Landed makes an upload's object the base.
+func (m *machine) Landed(t *rapid.T) {
+	id := ID{1 + byte(rapid.IntRange(0, 2).Draw(t, "upload"))}
+	m.f.Landed(id)
+	m.now.landed(id)
+	for k := range m.frozenAt {
+		m.frozenAt[k].landed(id)
+	}
+}
+
+// learnEvicted finds what became absent: only stored blocks of the range may. id is
+// the upload that alone has them; zero: the base does.
+func (m *machine) learnEvicted(t *rapid.T, lo, hi int64, id ID) {
+	for b := int64(0); b*bs < m.f.Size(); b++ {
+		where, v := m.blockOf(m.f, b)
+		old, known := m.now.absent[b]
+		switch {
+		case where == blockHere && !known:
+			continue
+		case known && (where == blockHere || old != v || where != m.now.alone[b]):
+			t.Fatalf("block %d: %d bytes of it are in %v, want %d in %v", b, v, where, old, m.now.alone[b])
+		case known:
+			continue
+		case b < lo || b >= hi || where != id:
+			t.Fatalf("block %d is in %v, and was not to go there", b, where)
+		}
+		m.now.absent[b] = v
+		if id != (ID{}) {
+			m.now.alone[b] = id
+		}
+		if tail := m.now.data[b*bs+int64(v) : min(int64(len(m.now.data)), (b+1)*bs)]; len(bytes.Trim(tail, "\x00")) > 0 {
+			t.Fatalf("block %d: the evicted range ends before its data", b)
+		}
+		// A map on disk that named the block knows that it is gone.
+		m.markSyncedEvicted(b)
+	}
+}
+
+// blockHere stands for the spool, beside the ids of uploads and the zero id of the base.
+var blockHere = ID{0xff}
+
+// blockOf is where block b is, and how many of its bytes count if it is not here.
+func (m *machine) blockOf(f *File, b int64) (where ID, bytes int) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if !f.table.absent.has(b) {
+		return blockHere, 0
+	}
+	if s, up, ok := f.table.sent.next(b, ID{}); ok && s.lo == b {
+		where = up.id
+	}
+	return where, int(min(int64(f.table.valid(b)), f.size-b*bs))
 }
 
 // markSyncedEvicted: the synced state may have lost the block too, which Load tells.
@@ -330,9 +438,12 @@ func (m *machine) Kill(t *rapid.T) {
 		if v >= 0 {
 			continue
 		}
-		delete(m.now.absent, b)
-		if start, n, ok := f.Absent(b * bs); ok && start == b*bs {
-			m.now.absent[b] = int(min(n, bs))
+		m.now.here(b)
+		if where, n := m.blockOf(f, b); where != blockHere {
+			m.now.absent[b] = n
+			if where != (ID{}) {
+				m.now.alone[b] = where
+			}
 		}
 	}
 	m.synced = m.now.clone()
@@ -359,7 +470,7 @@ func (m *machine) checkZero(t *rapid.T, lo, hi int64) {
 	if lo >= hi {
 		return
 	}
-	if m.now.missing(lo, hi-lo) || len(bytes.Trim(m.now.data[lo:hi], "\x00")) > 0 {
+	if _, some := m.now.missing(lo, hi-lo); some || len(bytes.Trim(m.now.data[lo:hi], "\x00")) > 0 {
 		t.Fatalf("[%d, %d) was called a hole and is none", lo, hi)
 	}
 }
@@ -398,7 +509,7 @@ func TestModel(t *testing.T) {
 			s.descriptors.max = 1
 		}
 		f := create(t, s)
-		m := &machine{t: t, s: s, f: f, now: model{absent: map[int64]int{}}, seed: rand.Uint64()}
+		m := &machine{t: t, s: s, f: f, now: model{absent: map[int64]int{}, alone: map[int64]ID{}}, seed: rand.Uint64()}
 		m.synced = m.now.clone()
 		defer func() {
 			for _, z := range m.frozen {
@@ -413,7 +524,7 @@ func TestModel(t *testing.T) {
 		}()
 		rt.Repeat(map[string]func(*rapid.T){
 			"write": m.Write, "write2": m.Write, "read": m.Read, "truncate": m.Truncate, "punch": m.Punch,
-			"fill": m.Fill, "base": m.SetBase, "evict": m.Evict, "freeze": m.Freeze, "freezePart": m.FreezePart, "readFrozen": m.ReadFrozen,
+			"fill": m.Fill, "base": m.SetBase, "evict": m.Evict, "leave": m.Leave, "giveUp": m.GiveUp, "landed": m.Landed, "freeze": m.Freeze, "freezePart": m.FreezePart, "readFrozen": m.ReadFrozen,
 			"release": m.Release, "sync": m.Sync, "kill": m.Kill, "seek": m.Seek, "": m.Check,
 		})
 	})

@@ -140,7 +140,9 @@ func (s *Spool) batch() int64 {
 	return min(max(size/64, 1<<20), 256<<20)
 }
 
-// reclaim frees about want bytes of disk, or what it can; the caller holds s.reclaiming.
+// reclaim frees about want bytes of disk, or what it can; the caller holds
+// s.reclaiming. What the base has too goes first, of all files: what only an
+// upload would have is not safe until that has ended.
 func (s *Spool) reclaim(want int64) (freed int64) {
 	files := s.files()
 	for _, f := range files {
@@ -150,7 +152,15 @@ func (s *Spool) reclaim(want int64) (freed int64) {
 		}
 		f.mu.Unlock()
 	}
-	// Files in the middle of a Sync come last: waiting for the disk is waiting.
+	for _, w := range []where{inBase, inUpload} {
+		freed += evictFrom(files, w, want-freed)
+	}
+	return freed
+}
+
+// evictFrom drops blocks of the files. Those in the middle of a Sync come last:
+// waiting for them is waiting for the disk.
+func evictFrom(files []*File, w where, want int64) (freed int64) {
 	var busy []*File
 	for _, f := range files {
 		if freed >= want {
@@ -160,7 +170,7 @@ func (s *Spool) reclaim(want int64) (freed int64) {
 			busy = append(busy, f)
 			continue
 		}
-		freed += f.evict(want - freed)
+		freed += f.evict(w, want-freed)
 		f.syncing.Unlock()
 	}
 	for _, f := range busy {
@@ -168,7 +178,7 @@ func (s *Spool) reclaim(want int64) (freed int64) {
 			return freed
 		}
 		f.syncing.Lock()
-		freed += f.evict(want - freed)
+		freed += f.evict(w, want-freed)
 		f.syncing.Unlock()
 	}
 	return freed

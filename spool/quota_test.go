@@ -45,7 +45,7 @@ func TestEvictionOrder(t *testing.T) {
 		write(t, f, text(k, 4<<20), 0)
 		check(t, f.Sync(k == 1))
 		if k < 2 {
-			f.SetEvictable(0, -1)
+			f.SetClean(0, -1)
 		}
 		files = append(files, f)
 	}
@@ -79,7 +79,7 @@ func TestFrozenIsNotEvicted(t *testing.T) {
 	write(t, f, a, 0)
 	z, err := f.Freeze(0, 1<<20)
 	check(t, err)
-	f.SetEvictable(0, -1)
+	f.SetClean(0, -1)
 	s.reclaim(8 << 20)
 	p := make([]byte, 1<<20)
 	if _, err := z.ReadAt(p, 0); err != nil {
@@ -122,7 +122,7 @@ func TestStream(t *testing.T) {
 		if k%5 == 0 {
 			check(t, f.Sync(k%2 == 0))
 		}
-		f.SetEvictable(off, 1<<20)
+		f.SetClean(off, 1<<20)
 		if used, max := s.Usage(); used > max {
 			t.Fatalf("%d bytes of %d", used, max)
 		}
@@ -227,7 +227,7 @@ func TestEvictionMeetsWriters(t *testing.T) {
 	want := text(1, 6*bs)
 	write(t, f, want, 0)
 	check(t, f.Sync(false))
-	f.SetEvictable(0, 5*bs)
+	f.SetClean(0, 5*bs)
 	var z *Frozen
 	sys.before = func(tag string) {
 		sys.before = nil
@@ -241,7 +241,7 @@ func TestEvictionMeetsWriters(t *testing.T) {
 		check(t, f.Truncate(6*bs-100))
 		want = want[:6*bs-100]
 		f.mu.Lock()
-		f.evictable.remove(2, 3) // unmarked
+		f.unmark(2, 3) // unmarked
 		f.mu.Unlock()
 		var err error
 		z, err = f.Freeze(3*bs, bs) // being read

@@ -11,7 +11,8 @@ import (
 var errNegative = errors.New("negative offset or length")
 
 // ReadAt fills p from off; io.EOF at the end as io.ReaderAt; *AbsentError if
-// any byte wanted is absent (the bytes before it are not promised).
+// any byte wanted is the base's, *SentError if an upload alone has it (the bytes before
+// it are not promised).
 func (f *File) ReadAt(p []byte, off int64) (int, error) {
 	f.use()
 	f.mu.RLock()
@@ -68,8 +69,7 @@ func (f *File) readBlock(t *table, i int64, from int, out []byte, limit int64) e
 	}
 	e, ok := t.get(i)
 	if !ok {
-		start, n, _ := t.absentRange(i*crypt.BlockSize, limit)
-		return &AbsentError{start, n}
+		return t.missingUntil(i, limit)
 	}
 	if from == 0 && len(out) >= int(e.n) { // straight into the caller's buffer
 		if err := f.unseal(out, i, e); err != nil {
@@ -92,7 +92,7 @@ func (f *File) readBlock(t *table, i int64, from int, out []byte, limit int64) e
 	return nil
 }
 
-// Absent finds the first absent range at or after off; ok is false if none.
+// Absent finds the first range at or after off that the base has; ok is false if none.
 // start is a block's, so it may lie up to a block before off; the range ends
 // with a block, or where the base's bytes end. So it can be fetched and filled as it is.
 func (f *File) Absent(off int64) (start, n int64, ok bool) {

@@ -19,7 +19,8 @@ import (
 // A run is its kind, the first block and the number of blocks (uvarints), and
 // for runStored per block: slot (zigzag, from the one after the last), 32 KiB
 // minus its length, nonce, tag; for runEvicted the slots. For runCut the second
-// number is not of blocks but of bytes that count.
+// number is not of blocks but of bytes that count. runSent and runLeft are
+// runAbsent and runEvicted of what an upload alone has: its 16 bytes come first.
 type record struct {
 	kind byte
 	full bool
@@ -38,6 +39,8 @@ const (
 	runStored  = 3
 	runCut     = 4
 	runEvicted = 5
+	runSent    = 6
+	runLeft    = 7
 )
 
 func (r record) marshal() []byte {
@@ -89,6 +92,11 @@ func appendSpan(b []byte, t *table, s span) []byte {
 	for _, a := range t.absent.clip(s.lo, s.hi) {
 		b = appendRun(b, runAbsent, a.lo, a.hi-a.lo)
 	}
+	for _, in := range t.sent.clip(s.lo, s.hi) {
+		for _, a := range in.blocks {
+			b = append(appendRun(b, runSent, a.lo, a.hi-a.lo), in.up.id[:]...)
+		}
+	}
 	var first int64
 	var run []entry
 	flush := func() {
@@ -124,8 +132,12 @@ func appendStored(b []byte, first int64, run []entry) []byte {
 }
 
 // appendEvicted writes one run per block: evictions are few and long ago compacted.
-func appendEvicted(b []byte, i int64, slots []uint32) []byte {
-	b = appendRun(b, runEvicted, i, int64(len(slots)))
+func appendEvicted(b []byte, i int64, slots []uint32, to *upload) []byte {
+	if to == nil {
+		b = appendRun(b, runEvicted, i, int64(len(slots)))
+	} else {
+		b = append(appendRun(b, runLeft, i, int64(len(slots))), to.id[:]...)
+	}
 	next := int64(0)
 	for _, slot := range slots {
 		b = binary.AppendVarint(b, int64(slot)-next)
@@ -191,7 +203,7 @@ func (r record) apply(t *table) error {
 		kind := d.b[0]
 		d.b = d.b[1:]
 		lo, n := d.uvarint(), d.uvarint()
-		if d.bad || lo >= endOfBlocks || (kind == runEvicted) != (r.kind == recordEvicted) {
+		if d.bad || lo >= endOfBlocks || (kind == runEvicted || kind == runLeft) != (r.kind == recordEvicted) {
 			return errRecord
 		}
 		if kind != runCut && (n < 1 || n > endOfBlocks-lo) {
@@ -210,7 +222,11 @@ func (r record) apply(t *table) error {
 		case runStored:
 			d.stored(t, lo, n)
 		case runEvicted:
-			d.evicted(t, lo, n)
+			d.evicted(t, lo, n, nil)
+		case runSent:
+			d.sent(t, lo, n)
+		case runLeft:
+			d.evicted(t, lo, n, d.upload(t))
 		default:
 			return errRecord
 		}
@@ -239,7 +255,23 @@ func (d *decoder) stored(t *table, lo, n int64) {
 	}
 }
 
-func (d *decoder) evicted(t *table, lo, n int64) {
+// upload reads the id of one, and finds what the table calls it.
+func (d *decoder) upload(t *table) *upload {
+	var id ID
+	d.bytes(id[:])
+	return t.sent.find(id)
+}
+
+func (d *decoder) sent(t *table, lo, n int64) {
+	up := d.upload(t)
+	if d.bad {
+		return
+	}
+	t.setAbsent(lo, lo+n, func(int64, entry) {})
+	t.sent.add(up, lo, lo+n)
+}
+
+func (d *decoder) evicted(t *table, lo, n int64, to *upload) {
 	next := int64(0)
 	for i := lo; i < lo+n; i++ {
 		slot := d.slot(next)
@@ -248,7 +280,7 @@ func (d *decoder) evicted(t *table, lo, n int64) {
 		}
 		next = int64(slot) + 1
 		if e, ok := t.get(i); ok && e.slot == slot {
-			t.evict(i)
+			t.evict(i, to)
 		}
 	}
 }

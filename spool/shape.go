@@ -49,7 +49,7 @@ func (f *File) cutBlock(i int64, n int) {
 	}
 	f.table.cut(i, n)
 	f.touched.add(i, i+1)
-	f.evictable.remove(i, i+1)
+	f.unmark(i, i+1)
 }
 
 // clearBlocks makes whole blocks holes. The caller holds f.mu.
@@ -67,9 +67,11 @@ func (f *File) clearBlocks(lo, hi int64) {
 func (f *File) clearTable(lo, hi int64) {
 	f.table.clear(lo, hi, func(_ int64, e entry) { f.drop(e.slot) })
 	f.touched.add(lo, hi)
+	f.unmark(lo, hi)
 }
 
-// PunchHole makes a range read as zeros; the size stays. A partial absent block: *AbsentError.
+// PunchHole makes a range read as zeros; the size stays. A partial absent block:
+// *AbsentError, or *SentError.
 func (f *File) PunchHole(off, n int64) error {
 	if off < 0 || n < 0 {
 		return fmt.Errorf("punch %s at %d+%d: %w", f.id, off, n, errNegative)
@@ -102,10 +104,9 @@ func (f *File) punchWith(t *tickets, off, n int64) (need int64, err error) {
 	}
 	for k, c := range parts {
 		f.modify(blocks[k], c)
-		f.evictable.remove(c.i, c.i+1)
+		f.unmark(c.i, c.i+1)
 	}
 	f.clearBlocks(lo, hi)
-	f.evictable.remove(lo, hi)
 	f.punchIdle(maxIdle)
 	return 0, nil
 }
@@ -162,7 +163,7 @@ func (f *File) SetBase(size int64) error {
 	return nil
 }
 
-// Fill stores fetched bytes of the base into blocks that are still absent and
+// Fill stores fetched bytes of the base into blocks that are still the base's and
 // leaves all others alone. off is a block boundary; the end of p is one too, or
 // the end of an absent range (Absent), or lies at or behind the file's.
 func (f *File) Fill(p []byte, off int64) error {
@@ -180,14 +181,14 @@ func (f *File) Fill(p []byte, off int64) error {
 	return nil
 }
 
-// wanted is how many bytes of the base block i lacks; 0 if it is not absent.
+// wanted is how many bytes of the base block i lacks; 0 if it is not the base's.
 func (f *File) wanted(i int64) (n int, err error) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	if f.closed {
 		return 0, f.closedError()
 	}
-	if !f.table.absent.has(i) || f.dirty[i] != nil {
+	if !f.table.isBase(i) || f.dirty[i] != nil {
 		return 0, nil
 	}
 	return f.table.valid(i), nil
@@ -218,7 +219,7 @@ func (f *File) fillBlock(part []byte, i int64) error {
 	f.use()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.closed || !f.table.absent.has(i) || f.dirty[i] != nil {
+	if f.closed || !f.table.isBase(i) || f.dirty[i] != nil {
 		f.spoil(e.slot) // somebody else was faster
 		return f.unpin()
 	}

@@ -49,7 +49,7 @@ func TestHugeSparse(t *testing.T) {
 		check(t, f.Fill(text(1, bs), k<<30))
 	}
 	check(t, f.PunchHole(5<<30, 20<<30))
-	f.SetEvictable(0, -1)
+	f.SetClean(0, -1)
 	check(t, f.Sync(true))
 	check(t, g.Sync(true))
 	if after := heap(); after > before+2<<20 {

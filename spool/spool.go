@@ -26,8 +26,7 @@ var (
 )
 
 // AbsentError says that a read or a partial write met blocks whose bytes are
-// not in the spool: they are the base version's (fetch, then Fill), or were
-// dropped. Offset is a block boundary, and so is the end unless the base ends there.
+// not in the spool: they are the base version's (fetch, then Fill). Offset is a block boundary, and so is the end unless the base ends there.
 type AbsentError struct{ Offset, Length int64 }
 
 func (e *AbsentError) Error() string {

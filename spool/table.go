@@ -33,8 +33,9 @@ type page struct {
 // Only what is stored costs memory, about 36 bytes a block.
 type table struct {
 	pages  map[int64]*page
-	stored int64 // how many blocks are
-	absent ranges
+	stored int64   // how many blocks are
+	absent ranges  // the base's bytes, or those of an upload
+	sent   sentSet // which of them an upload alone has
 	// cuts are the blocks, absent or stored, of which only the first bytes
 	// count: a truncation, or the base's end, left zeros after them.
 	cuts map[int64]int
@@ -54,6 +55,7 @@ func (t *table) get(i int64) (entry, bool) {
 // put makes block i stored, whatever it was, and whole.
 func (t *table) put(i int64, e entry) {
 	t.absent.remove(i, i+1)
+	t.sent.remove(i, i+1)
 	delete(t.cuts, i)
 	p := t.pages[i/pageBlocks]
 	if p == nil {
@@ -74,6 +76,7 @@ func (t *table) put(i int64, e entry) {
 // clear makes the blocks holes and tells drop of those that were stored.
 func (t *table) clear(lo, hi int64, drop func(i int64, e entry)) {
 	t.absent.remove(lo, hi)
+	t.sent.remove(lo, hi)
 	maps.DeleteFunc(t.cuts, func(i int64, _ int) bool { return lo <= i && i < hi })
 	for _, key := range t.keys(lo, hi) {
 		p := t.pages[key]
@@ -93,17 +96,38 @@ func (t *table) clear(lo, hi int64, drop func(i int64, e entry)) {
 	}
 }
 
-// setAbsent makes the blocks absent, with all their bytes.
+// setAbsent makes the blocks absent, with all their bytes: they are the base's.
 func (t *table) setAbsent(lo, hi int64, drop func(i int64, e entry)) {
 	t.clear(lo, hi, drop)
 	t.absent.add(lo, hi)
 }
 
 // evict makes one stored block absent and remembers how many of its bytes count.
-func (t *table) evict(i int64) {
+// They are in the upload alone or, where that is nil, the base's.
+func (t *table) evict(i int64, to *upload) {
 	n := t.valid(i)
 	t.setAbsent(i, i+1, func(int64, entry) {})
 	t.cut(i, n)
+	if to != nil {
+		t.sent.add(to, i, i+1)
+	}
+}
+
+// inBase is the first span at or after block i whose bytes the base has.
+func (t *table) inBase(i int64) (s span, ok bool) {
+	for {
+		if s, ok = t.absent.next(i); !ok {
+			return s, false
+		}
+		alone, _, some := t.sent.next(s.lo, ID{})
+		switch {
+		case !some || alone.lo >= s.hi:
+			return s, true
+		case alone.lo > s.lo:
+			return span{s.lo, alone.lo}, true
+		}
+		i = alone.hi
+	}
 }
 
 // valid is how many bytes of a block count: all of a hole's are zeros, 0 count.
@@ -184,6 +208,7 @@ func (t *table) copyRange(lo, hi int64) table {
 		}
 	}
 	out.absent = t.absent.clip(lo, hi)
+	out.sent = t.sent.clip(lo, hi)
 	for i, n := range t.cuts {
 		if lo <= i && i < hi {
 			out.cuts[i] = n
@@ -192,8 +217,8 @@ func (t *table) copyRange(lo, hi int64) table {
 	return out
 }
 
-// absentRange finds the first bytes at or after off, and before limit, that are
-// absent. It begins at a block's start, at most a block before off, and ends
+// absentRange finds the first bytes at or after off, and before limit, that the
+// base has. It begins at a block's start, at most a block before off, and ends
 // where the absent blocks do, or at the first cut.
 func (t *table) absentRange(off, limit int64) (start, n int64, ok bool) {
 	if off < 0 || off >= limit {
@@ -203,7 +228,7 @@ func (t *table) absentRange(off, limit int64) (start, n int64, ok bool) {
 	if t.absent.has(i) && off-i*crypt.BlockSize >= int64(t.valid(i)) {
 		i++ // off lies in the zeros after a cut
 	}
-	s, ok := t.absent.next(i)
+	s, ok := t.inBase(i)
 	if !ok || s.lo*crypt.BlockSize >= limit {
 		return 0, 0, false
 	}
@@ -217,4 +242,27 @@ func (t *table) absentRange(off, limit int64) (start, n int64, ok bool) {
 		}
 	}
 	return s.lo * crypt.BlockSize, end - s.lo*crypt.BlockSize, true
+}
+
+// isBase reports whether the base has block i's bytes.
+func (t *table) isBase(i int64) bool {
+	s, ok := t.inBase(i)
+	return ok && s.lo == i
+}
+
+// missing is the error for an absent block i of which n bytes are wanted.
+func (t *table) missing(i, n int64) error {
+	if b, up, ok := t.sent.next(i, ID{}); ok && b.lo == i {
+		return sentError(span{i, i + 1}, up)
+	}
+	return &AbsentError{i * crypt.BlockSize, n}
+}
+
+// missingUntil is the error for an absent block i where all bytes before limit are wanted.
+func (t *table) missingUntil(i, limit int64) error {
+	if b, up, ok := t.sent.next(i, ID{}); ok && b.lo == i {
+		return sentError(b, up)
+	}
+	start, n, _ := t.absentRange(i*crypt.BlockSize, limit)
+	return &AbsentError{start, n}
 }

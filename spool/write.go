@@ -13,7 +13,7 @@ var ErrTooBig = errors.New("file too large")
 
 // WriteAt stores p at off, growing the file (a hole between). *AbsentError if
 // only part of an absent block would be written: Fill that block first, then
-// write again. All or nothing, but for ErrFull, where n says how much.
+// write again; *SentError where an upload alone has the rest of it. All or nothing, but for ErrFull, where n says how much.
 func (f *File) WriteAt(p []byte, off int64) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
@@ -181,7 +181,7 @@ func (w *writer) commitLocked() error {
 	for k, part := range parts {
 		f.modify(blocks[k], part)
 	}
-	f.evictable.remove(w.off/crypt.BlockSize, (end-1)/crypt.BlockSize+1)
+	f.unmark(w.off/crypt.BlockSize, (end-1)/crypt.BlockSize+1)
 	f.punchIdle(maxIdle)
 	return nil
 }
@@ -260,7 +260,7 @@ func (f *File) check(parts []change) (need int64, err error) {
 		}
 		need++
 		if n := f.table.valid(c.i); f.table.absent.has(c.i) && !(c.from == 0 && c.n >= n) {
-			return 0, &AbsentError{c.i * crypt.BlockSize, int64(n)}
+			return 0, f.table.missing(c.i, int64(n))
 		}
 	}
 	return need, nil

@@ -112,12 +112,18 @@ func (v *Volume) whileMoving(a *attempt) (ctx context.Context, stop func()) {
 func (v *Volume) freeze(n *Node, a *attempt) error {
 	n.lock()
 	defer n.unlock()
+	if err := context.Cause(a.ctx); err != nil {
+		return err // called off under the same lock
+	}
 	if n.state != Queued && n.state != Uploading {
 		return errNothing
 	}
+	if n.due != nil && n.due.gen != n.asked {
+		n.supersede()
+	}
 	d := n.due
-	if d == nil || d.gen != n.asked {
-		n.supersedeLocked()
+	if d == nil {
+		n.retire(n.up)
 		view, err := n.freezeView()
 		if err != nil {
 			return fmt.Errorf("commit %s: %w", a.path, err)

@@ -3,6 +3,7 @@ package volume
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"sync/atomic"
 	"time"
@@ -45,7 +46,6 @@ type attempt struct {
 	replaces *version
 	withdrew bool // the sidecar of what it replaces was deleted
 	storedAt time.Time
-	losses   int
 }
 
 // retry is what is known of the tries that failed. Volume.mu guards it; who tries may read tries.
@@ -101,7 +101,7 @@ func (v *Volume) ask(n *Node, byHand bool) {
 	}
 	if byHand || n.slain != n.gen {
 		if n.due != nil && n.due.gen < n.gen {
-			n.supersedeLocked()
+			n.supersede()
 		}
 		n.asked, n.slain = n.gen, 0
 	}
@@ -134,22 +134,47 @@ func (v *Volume) startAttempt(n *Node) {
 	a.ticket = v.seq.claim(func() { v.work.add(func() { v.run(n, a) }) }, a.path)
 }
 
-// callOff ends an attempt that can still be ended, and says whether it could; v.mu is held.
+// callOff ends an attempt that can still be ended, and says whether it could: not
+// if its upload alone has some of the file, unless nobody wants that any more
+// (errGone, errDoomed). v.mu is held.
 func (v *Volume) callOff(n *Node, why error) bool {
 	a := n.attempt
 	if a == nil {
 		return true
 	}
-	if a.stage != waiting {
+	if a.stage != waiting || !n.cancelAttempt(a, why) {
 		return false
 	}
-	a.cancel(why)
 	if !a.running {
 		if a.timer != nil {
 			a.timer.Stop()
 		}
 		v.endAttempt(n, a)
 	}
+	return true
+}
+
+// pauseDoomed is pause for a file that is about to be removed or replaced, or to stay
+// if the journal cannot be written; what its upload alone has goes in both cases.
+func (v *Volume) pauseDoomed(n *Node) {
+	n.paused = true
+	v.callOff(n, errDoomed)
+}
+
+// cancelAttempt is the part of callOff under the file's lock, under which the attempt
+// takes over content and upload.
+func (n *Node) cancelAttempt(a *attempt, why error) bool {
+	n.lock()
+	defer n.unlock()
+	up := a.up.Load()
+	switch {
+	case up == nil, n.file == nil:
+	case errors.Is(why, errGone), errors.Is(why, errDoomed):
+		n.retire(up)
+	case n.file.GiveUp(uploadID(up.Object().IV), frozenOf(a.view)) != nil:
+		return false
+	}
+	a.cancel(why)
 	return true
 }
 
@@ -187,38 +212,36 @@ func (v *Volume) endAttempt(n *Node, a *attempt) {
 	if n.attempt == a {
 		n.attempt = nil
 	}
-	if !done {
-		n.holdBlocks()
-	}
 	n.lock()
 	n.taken = 0
-	if !done {
+	if done {
+		n.endUpload(nil, a.view)
+	} else {
 		n.returnDue(a)
+		v.endUnfinished(n, a)
 	}
 	n.unlock()
-	release := func() {}
-	if a.view != nil {
-		release = a.view.Release
-	}
-	if up := a.up.Load(); up != nil && !done {
-		v.abandon(up, release)
-	} else {
-		v.background(release)
-	}
 	if n.gone {
 		v.background(n.forgetCache) // which the attempt may have opened after the file was removed
 	}
 	v.signal()
 }
 
-// holdBlocks lets the spool drop nothing of a draft any more, since what was sent
-// of it has to be sent again.
-func (n *Node) holdBlocks() {
-	n.lock()
-	defer n.unlock()
-	if n.file != nil && n.state != Clean {
-		n.file.ClearEvictable()
+// endUnfinished gives up the upload of an attempt that has made no object. Whoever
+// ends the attempt has seen that nothing wanted is in that alone; should something be,
+// the draft is lost and not queued for ever. v.mu is held and n locked.
+func (v *Volume) endUnfinished(n *Node, a *attempt) {
+	up := a.up.Load()
+	err := n.giveUp(up, a.view)
+	if err == nil {
+		return
 	}
+	n.forsake(up, a.view)
+	if n.gone || n.state == Lost || v.ctx.Err() != nil {
+		return
+	}
+	n.condemned(err)
+	v.background(func() { v.quarantineDraft(n, a.path, err) })
 }
 
 // run is one try of an attempt, on a worker.
@@ -255,7 +278,7 @@ func (v *Volume) conclude(n *Node, a *attempt, err error) {
 	case a.stage == waiting && called != nil:
 		v.mu.Lock()
 		v.endAttempt(n, a)
-		if errors.Is(called, errMoved) {
+		if errors.Is(called, errMoved) || errors.Is(called, errDoomed) {
 			v.startAttempt(n)
 		}
 		v.mu.Unlock()
@@ -272,21 +295,58 @@ func (v *Volume) conclude(n *Node, a *attempt, err error) {
 }
 
 // startOver sends everything again under a fresh key: the store forgot the upload.
+// What that alone had is lost.
 func (v *Volume) startOver(n *Node, a *attempt, err error) {
 	up := a.up.Swap(nil)
 	v.mu.Lock()
 	a.ver, a.stage = nil, waiting
 	v.mu.Unlock()
-	if up != nil {
-		up.Abort()
+	n.lock()
+	alone := n.giveUp(up, nil)
+	if alone != nil {
+		n.forsake(up, nil)
 	}
-	n.holdBlocks()
-	if v.overtaken(n, a) {
+	n.unlock()
+	switch {
+	case alone != nil:
+		v.loseSent(n, a, fmt.Errorf("commit %s: %w: %w", a.path, err, alone))
+	case v.overtaken(n, a):
+	default:
+		v.log.Warn("the store lost an upload; it starts over under a fresh key", "path", a.path, "cause", err)
+		v.retryLater(n, a, err)
+	}
+}
+
+// loseSent ends an attempt whose content is nowhere any more: the store has lost the
+// upload that alone had some of it. If the file has been emptied and written anew
+// since, that content is whole, and its own close commits it.
+func (v *Volume) loseSent(n *Node, a *attempt, err error) {
+	n.lock()
+	replaced := n.file != nil && n.file.Whole() == nil && n.gen > a.gen
+	n.unlock()
+	if !replaced {
+		v.condemn(n, a, err)
 		return
 	}
-	a.losses++
-	v.log.Warn("the store lost an upload; it starts over under a fresh key", "path", a.path, "cause", err)
-	v.retryLater(n, a, err)
+	v.log.Error("what an earlier close was to commit is lost; the file has been written anew since", "path", a.path, "cause", err)
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.endAttempt(n, a)
+	n.lock()
+	n.failure = err
+	n.turn()
+	again := n.asked > a.gen
+	if !again {
+		n.asked = n.committed
+		n.step(evAbandon)
+		n.step(evWrite)
+	} else if n.state != Queued {
+		n.step(evFail)
+	}
+	n.unlock()
+	if again {
+		v.startAttempt(n)
+	}
 }
 
 // overtaken ends an attempt that starts over although the file was removed, or
@@ -368,6 +428,9 @@ func (v *Volume) committed(n *Node, a *attempt) {
 	if n.ver = a.ver; !drawn {
 		n.replaces = a.ver
 	}
+	if n.file != nil {
+		n.file.Landed(uploadID(a.ver.iv))
+	}
 	n.committed, n.failure = a.gen, nil
 	n.uploads = nil
 	n.step(evDone)
@@ -383,8 +446,8 @@ func (v *Volume) committed(n *Node, a *attempt) {
 			n.step(evKill)
 		}
 	} else if n.file != nil {
-		n.promised = false
-		n.file.SetEvictable(0, -1)
+		n.unholdBytes()
+		n.file.SetClean(0, -1)
 	}
 	if !slain {
 		n.slain = 0
@@ -429,22 +492,40 @@ func (v *Volume) condemn(n *Node, a *attempt, err error) {
 		return
 	}
 	v.log.Error("file cannot be committed; its draft is in quarantine", "path", a.path, "cause", err)
+	v.setApart(n, err)
 	n.lock()
-	id, filed := n.entryID()
-	n.unlock()
-	if filed { // before those who wait in close are told
-		if err := v.spool.Quarantine(id, err.Error()); err != nil {
-			v.log.Error("quarantine", "id", id, "cause", err)
-		}
-		v.dropEntry(id)
-	}
-	n.lock()
-	n.step(evCondemn)
-	n.failure = err
-	n.turn()
+	n.condemned(err)
 	n.unlock()
 	v.mu.Lock()
 	v.endAttempt(n, a)
 	v.mu.Unlock()
 	v.rejournal(n) // the next mount shows it, too
+}
+
+// condemned makes the draft a lost one; n is locked.
+func (n *Node) condemned(err error) {
+	n.step(evCondemn)
+	n.failure = err
+	n.turn()
+}
+
+// setApart moves the draft's sealed file to quarantine, and its entry goes.
+func (v *Volume) setApart(n *Node, err error) {
+	n.lock()
+	id, filed := n.entryID()
+	n.unlock()
+	if !filed {
+		return
+	}
+	if err := v.spool.Quarantine(id, err.Error()); err != nil {
+		v.log.Error("quarantine", "id", id, "cause", err)
+	}
+	v.dropEntry(id)
+}
+
+// quarantineDraft is what condemn does besides for a draft that is lost already.
+func (v *Volume) quarantineDraft(n *Node, path string, err error) {
+	v.log.Error("file cannot be committed; its draft is in quarantine", "path", path, "cause", err)
+	v.setApart(n, err)
+	v.rejournal(n)
 }

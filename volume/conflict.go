@@ -107,7 +107,12 @@ func (a *attempt) stepBack(info store.Info) bool {
 func (n *Node) complete(a *attempt) bool {
 	n.lock()
 	defer n.unlock()
-	if n.file == nil || n.ver != nil && n.ver != a.replaces {
+	switch {
+	case n.file == nil:
+		return true
+	case n.file.WholeEverywhere() != nil:
+		return false
+	case n.ver != nil && n.ver != a.replaces:
 		return true
 	}
 	_, _, absent := n.file.Absent(0)

@@ -64,8 +64,9 @@ type draftState struct {
 	up        *upload.Upload // parts leaving while the file is still being written
 	eager     bool           // such an upload is allowed
 	starting  bool
-	promised  bool     // an fsync returned: its bytes may not be dropped from the spool
+	promised  bool     // the spool holds all its bytes until the commit
 	kept      uint64   // gen of the last journal entry that promises content
+	unsafe    uint64   // gen of the last content that could not be promised: an upload alone has some of it
 	uploads   []string // ids of multipart uploads begun for this draft
 	displaced uint64   // gen that gave way to another machine's version
 	estranged bool     // it became a draft after that: the next close tells
@@ -110,7 +111,7 @@ var drafts = sync.Pool{New: func() any { return new(draftState) }}
 func (d *draftState) empty() bool {
 	return d.atime.IsZero() && d.ctime.IsZero() && d.expected == 0 && d.failure == nil && d.turned == nil &&
 		d.stored == nil && !d.blank && d.file == nil && d.blankID == spool.ID{} && d.wrapped == nil && d.keyID == "" && d.fresh.Plain == nil && d.fresh.Wrapped == nil && d.fresh.KeyID == "" &&
-		d.due == nil && d.keeping == 0 && d.taken == 0 && d.slain == 0 && d.up == nil && !d.eager && !d.starting && !d.promised && d.kept == 0 && d.uploads == nil &&
+		d.due == nil && d.keeping == 0 && d.taken == 0 && d.slain == 0 && d.up == nil && !d.eager && !d.starting && !d.promised && d.kept == 0 && d.unsafe == 0 && d.uploads == nil &&
 		d.displaced == 0 && !d.estranged && !d.ordinary &&
 		d.reader == nil && d.miss == nil && d.opens == 0 && d.writers == 0 && d.quiet.IsZero() && d.opening == nil && d.lostSize == 0 && !d.resized
 }
@@ -355,43 +356,32 @@ func (v *Volume) discardFile(f *spool.File) error {
 	return v.spool.Remove(f.ID())
 }
 
-// recall aborts the eager upload because a part that has left is to change:
-// its keystream must never cover two plaintexts (P2). The commit starts over
-// under a fresh key, if all the bytes are still here.
+// recall gives the eager upload up because a part that has left is to change: its
+// keystream must never cover two plaintexts (P2). The commit starts over under a
+// fresh key, if all the bytes are still here. n is locked.
 func (n *Node) recall() obstacle {
-	up, at, length := n.retract()
-	if up == nil {
-		return func(context.Context) error {
-			n.v.log.Error("cannot change a part that was sent and dropped from the full spool; raise spool.max_size",
-				"path", n.Path(), "offset", at, "length", length)
-			return ErrFull
-		}
+	if err := n.giveUpEager(); err != nil {
+		return func(context.Context) error { return n.outOfReach("cannot change a part of a file that was sent", err) }
 	}
 	return func(context.Context) error {
 		n.v.log.Info("a part that was already sent is written again: its upload starts over at close", "path", n.Path())
-		up.Abort()
 		return nil
 	}
 }
 
-// retract takes the eager upload away, for the caller to abort without the lock.
-// nil: a range of the bytes is nowhere else any more; then it stays.
-func (n *Node) retract() (up *upload.Upload, at, length int64) {
-	n.file.ClearEvictable()
-	if at, length, ok := n.file.Absent(0); ok && n.ver == nil {
-		n.file.SetEvictable(at, length)
-		return nil, at, length
-	}
-	up = n.up
-	n.up, n.eager = nil, false
-	n.fresh.Wipe()
-	return up, 0, 0
+// outOfReach logs why bytes that an upload alone has are not to be had before the commit.
+func (n *Node) outOfReach(what string, err error) error {
+	n.v.log.Error(what+" and dropped from the full spool before its commit; raise spool.max_size", "path", n.Path(), "cause", err)
+	return fromSpool(err)
 }
 
 // overcome turns what the spool says into an obstacle, if it can be removed.
 func (n *Node) overcome(err error) (obstacle, error) {
 	if absent, ok := absentRange(err); ok {
 		return func(ctx context.Context) error { return n.fill(ctx, absent.Offset, absent.Length) }, nil
+	}
+	if isSent(err) {
+		return func(context.Context) error { return n.outOfReach("cannot change a part of a file that was sent", err) }, nil
 	}
 	if isFull(err) {
 		return n.v.waitForRoom(err), nil

@@ -27,7 +27,7 @@ func (v *Volume) drawable(n *Node, ver *version) bool {
 		return false
 	}
 	if n.file != nil {
-		if _, _, absent := n.file.Absent(0); !absent {
+		if _, _, absent := n.file.Absent(0); !absent && n.file.Whole() == nil {
 			return true
 		}
 	}
@@ -142,7 +142,7 @@ func (n *Node) fetchAll(ctx context.Context) error {
 			}
 			return fmt.Errorf("no room in the spool for %s: %w", n.Path(), errEngaged)
 		}
-		file.ClearEvictable()
+		file.ClearClean()
 		at, length, absent := file.Absent(0)
 		if !absent {
 			return nil

@@ -40,8 +40,13 @@ func (n *Node) preserve() (obstacle, error) {
 	if n.gen != n.asked || n.asked <= max(n.taken, n.committed) || n.stored != nil {
 		return nil, nil
 	}
-	if n.kept < n.asked { // what is written from now on is not synced before the next close
-		return func(context.Context) error { return n.v.keep(n, closed) }, nil
+	if max(n.kept, n.unsafe) < n.asked { // what is written from now on is not synced before the next close
+		return func(context.Context) error {
+			if err := n.v.keep(n, closed); !isSent(err) {
+				return err
+			}
+			return nil
+		}, nil
 	}
 	if n.keeping > 0 { // nor by who has begun to before
 		return n.awaitKeeping, nil
@@ -50,6 +55,7 @@ func (n *Node) preserve() (obstacle, error) {
 	if err != nil {
 		return nil, err
 	}
+	n.retire(n.up)
 	n.due = &due{view: view, size: n.size(), gen: n.gen, up: n.up}
 	n.up, n.eager = nil, false
 	return nil, nil
@@ -104,27 +110,46 @@ func (n *Node) promisable() uint64 {
 	return n.gen
 }
 
-// supersedeLocked drops what an earlier close asked for: the content as it is now is
-// wanted in its place, or none. n is locked.
-func (n *Node) supersedeLocked() {
+// supersede drops what an earlier close asked for: the content as it is now is wanted
+// in its place, or none. It stays, to be committed first, where its upload alone has
+// some bytes. n is locked.
+func (n *Node) supersede() {
 	d := n.due
 	if d == nil {
 		return
 	}
-	n.due = nil
-	if d.up != nil {
-		n.v.abandon(d.up, d.view.Release)
+	if err := n.giveUp(d.up, d.view); err != nil {
+		n.v.log.Debug("an earlier close is committed first", "cause", err)
 		return
 	}
-	n.v.background(d.view.Release)
+	n.due = nil
 }
 
-// stopDue takes back what has left of what is due, since its name changes; n is locked.
+// forsakeDue drops it in any case, as forsake does; n is locked.
+func (n *Node) forsakeDue() {
+	if d := n.due; d != nil {
+		n.due = nil
+		n.forsake(d.up, d.view)
+	}
+}
+
+// isDueAlone reports whether the upload of what an earlier close asked for cannot be
+// given up; n is locked.
+func (n *Node) isDueAlone() bool {
+	d := n.due
+	return d != nil && d.up != nil && n.file != nil && n.file.GiveUp(uploadID(d.up.Object().IV), frozenOf(d.view)) != nil
+}
+
+// stopDue takes back what has left of what is due, since its name changes:
+// holdForRename has seen that it is all here. n is locked.
 func (n *Node) stopDue() {
 	if n.due == nil || n.due.up == nil {
 		return
 	}
-	n.v.abandon(n.due.up, func() {})
+	if err := n.giveUp(n.due.up, nil); err != nil {
+		n.v.log.Error("an upload goes on under the name that its file had", "inode", n.ino, "cause", err)
+		return
+	}
 	n.due.up = nil
 }
 

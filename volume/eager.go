@@ -35,9 +35,10 @@ func (n *Node) startEager() {
 	v.mu.Lock()
 	n.lock()
 	n.starting = false
-	fits := up != nil && n.eager && n.file == file && n.up == nil && n.state == Writing && n.attempt == nil && !n.gone && v.path(n) == path
+	fits := up != nil && n.eager && file != nil && n.file == file && n.up == nil && n.state == Writing && n.attempt == nil && !n.gone && v.path(n) == path
 	if fits {
 		n.up = up
+		file.LeaveTo(uploadID(up.Object().IV))
 		up.Advance(file.Written())
 	}
 	n.unlock()
@@ -82,7 +83,10 @@ func (n *Node) startUpload(ctx context.Context, path string, src upload.Source) 
 	if err != nil {
 		return nil, err
 	}
-	t := upload.Target{Key: path, Begun: n.begun, Acked: n.acked}
+	t := upload.Target{Key: path, Begun: n.begun}
+	if s, ok := src.(*source); ok {
+		t.Acked = func(off, length int64) { s.file.Sent(uploadID(iv), off, length) }
+	}
 	return n.v.uploads.Start(t, key, n.v.o.Mode, iv, src)
 }
 
@@ -112,16 +116,6 @@ func (n *Node) begun(_ context.Context, uploadID string) error {
 	}
 	n.v.forgetUpload(store.Upload{ID: uploadID}) // the draft's entry has it
 	return nil
-}
-
-// acked lets the spool drop what the store has, should it run out of room.
-// What an fsync has promised stays.
-func (n *Node) acked(off, length int64) {
-	n.lock()
-	defer n.unlock()
-	if n.file != nil && !n.promised && n.up != nil {
-		n.file.SetEvictable(off, length)
-	}
 }
 
 // source gives the upload views of a draft that is still being written.

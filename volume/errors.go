@@ -39,14 +39,18 @@ var (
 var (
 	errMoved    = errors.New("the file was renamed")
 	errGone     = errors.New("the file was removed")
+	errDoomed   = errors.New("the file is about to be removed")
 	errKilled   = errors.New("its writer was killed")
 	errNothing  = errors.New("there is nothing to commit any more")
 	errStopping = errors.New("the volume is stopping")
+	errLost     = errors.New("the draft is lost")
+	// errPartial is why a draft is lost of which an upload alone had some bytes.
+	errPartial = errors.New("parts of it were in an unfinished upload alone, since the spool is too small for it, and mcfs ended before that was complete")
 )
 
 // fromSpool gives the spool's errors the words of this package.
 func fromSpool(err error) error {
-	if errors.Is(err, spool.ErrFull) {
+	if errors.Is(err, spool.ErrFull) || isSent(err) {
 		return errors.Join(ErrFull, err)
 	}
 	return err
@@ -63,5 +67,5 @@ func fromFetch(err error) error {
 // permanent says that trying the same again cannot help. Want of a key is not: another
 // mount may have the keeper.
 func permanent(err error) bool {
-	return errors.Is(err, fetch.ErrTampered) || errors.Is(err, spool.ErrCorrupt) || errors.Is(err, upload.ErrShort)
+	return errors.Is(err, fetch.ErrTampered) || errors.Is(err, spool.ErrCorrupt) || errors.Is(err, upload.ErrShort) || isSent(err)
 }

@@ -86,7 +86,14 @@ func (v *Volume) planExchange(a, b *Node) (*move, error) {
 	if a.kind == Dir && inside(b, a) || b.kind == Dir && inside(a, b) {
 		return m, fmt.Errorf("a directory cannot change places with what is in it: %w", ErrInvalid)
 	}
-	one, two := v.half(a, b), v.half(b, a)
+	one, err := v.half(a, b)
+	if err != nil {
+		return m, err
+	}
+	two, err := v.half(b, a)
+	if err != nil {
+		return m, err
+	}
 	// What a draft was to replace under the name that it leaves is now to be
 	// replaced by the other, which comes there.
 	leftByOne, leftByTwo := one.left(), two.left() // before they are routed
@@ -117,11 +124,12 @@ type half struct {
 	newPath string
 }
 
-func (v *Volume) half(n, other *Node) half {
+func (v *Volume) half(n, other *Node) (half, error) {
 	if n.kind == Dir {
-		return half{dir: n, newPath: v.path(other)}
+		return half{dir: n, newPath: v.path(other)}, nil
 	}
-	return half{passage: v.passageOf(n, other.parent, other.name)}
+	p, err := v.passageOf(n, other.parent, other.name)
+	return half{passage: p}, err
 }
 
 // moves says whether objects are renamed in the store.

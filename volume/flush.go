@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"mcfs/store"
-	"mcfs/volume/upload"
 )
 
 // commitNow is what the close of a writer does: it asks for the commit, also of
@@ -26,7 +25,7 @@ func (n *Node) commitNow(ctx context.Context) error {
 		n.displaced = gen
 	}
 	if n.due != nil && n.due.gen < gen {
-		n.supersedeLocked() // from here on this close's content is to be safe
+		n.supersede() // from here on this close's content is to be safe
 	}
 	n.unlock()
 	switch {
@@ -44,14 +43,26 @@ func (n *Node) commitNow(ctx context.Context) error {
 		return v.keepFast(n)
 	case v.o.SpoolDurable:
 		n.want(gen) // which the journal is to know
-		err := v.keep(n, closed)
-		v.ask(n, true)
-		return err
+		if err := v.keep(n, closed); !isSent(err) {
+			v.ask(n, true)
+			return err
+		} // else the spool is too small for it, and it is safe once it is in the store
 	}
+	n.tryToHold()
 	v.ask(n, true)
 	n.expect(1)
 	defer n.expect(-1)
 	return n.await(ctx, gen)
+}
+
+// tryToHold keeps from now on in the spool what a close waits for, so that it is
+// safe there if the close fails; unless some of it is in the upload alone already.
+func (n *Node) tryToHold() {
+	n.lock()
+	defer n.unlock()
+	if err := n.holdBytes(); err != nil {
+		n.v.log.Debug("a file larger than the spool is not safe before its commit", "inode", n.ino, "cause", err)
+	}
 }
 
 // want notes that the content as of gen is to be committed; ask begins it.
@@ -115,7 +126,13 @@ func (n *Node) giveUpWaiting(cause error) error {
 	if cause == nil {
 		cause = store.ErrUnavailable
 	}
-	if err := n.v.keep(n, behind); err != nil {
+	err := n.v.keep(n, behind)
+	if isSent(err) {
+		n.v.log.Error("close gave up waiting: the file is larger than the spool, and lost if mcfs ends before its upload, which goes on",
+			"path", n.Path(), "cause", cause)
+		return errorsIO(cause)
+	}
+	if err != nil {
 		return err
 	}
 	n.v.log.Error("close gave up waiting: the file is safe in the spool and its upload goes on", "path", n.Path(), "cause", cause)
@@ -165,27 +182,26 @@ func (n *Node) interrupt() {
 		n.slain = n.gen
 	}
 	stays := n.state == Interrupted
-	var up *upload.Upload
 	if stays && n.up != nil {
-		up, _, _ = n.retract()
+		if err := n.giveUpEager(); err != nil { // it stays, for what it alone has
+			v.log.Warn("the upload of a killed writer's file is kept: some of the file is nowhere else", "inode", n.ino, "cause", err)
+		}
 	}
 	n.unlock()
-	if up != nil {
-		v.abandon(up, func() {})
-	}
 	if stays {
 		v.keepInterrupted(n)
 	}
 }
 
 // abandon calls off the commit for which a killed writer waited, unless somebody
-// else waits for it too, or the request that makes the object visible may have
-// left: that one goes through, and makes the whole file, once.
+// else waits for it too, or its upload alone has some of the file, or the request that
+// makes the object visible may have left: that one goes through, and makes the whole
+// file, once.
 func (n *Node) abandon() {
 	v := n.v
 	v.mu.Lock()
 	n.lock()
-	wanted := n.expected > 0 || n.state != Queued && n.state != Uploading
+	wanted := n.expected > 0 || n.state != Queued && n.state != Uploading || n.isDueAlone()
 	n.unlock()
 	if wanted || !v.callOff(n, errKilled) {
 		v.mu.Unlock()
@@ -194,7 +210,7 @@ func (n *Node) abandon() {
 	n.lock()
 	n.step(evAbandon)
 	n.asked = n.committed
-	n.supersedeLocked()
+	n.supersede()
 	n.unlock()
 	v.mu.Unlock()
 	v.keepInterrupted(n)

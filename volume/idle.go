@@ -68,7 +68,7 @@ func (n *Node) letGo() {
 		n.file = nil
 		n.v.dropFile(f)
 	}
-	n.supersedeLocked()
+	n.forsakeDue()
 	n.fresh.Wipe()
 }
 
@@ -89,7 +89,7 @@ func (v *Volume) releaseAll() {
 	v.mu.Unlock()
 	for _, n := range all {
 		n.lock()
-		n.supersedeLocked()
+		n.forsakeDue()
 		if n.reader != nil {
 			n.reader.Close()
 			n.reader = nil

@@ -2,6 +2,7 @@ package volume
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -22,6 +23,7 @@ type record struct {
 	Making   *versionRecord `json:"making,omitempty"`  // a version whose object may have been made
 	Newer    bool           `json:"newer,omitempty"`   // what is promised was written after Making was frozen
 	Older    bool           `json:"older,omitempty"`   // what is promised, and in the spool, was written over before Making was frozen
+	Partial  bool           `json:"partial,omitempty"` // it was to be kept, and could not: an upload alone has some of it
 	Loose    bool           `json:"loose,omitempty"`   // Making ends under its name, from which a rename to a local-only name draws the file
 	Uploads  []string       `json:"uploads,omitempty"` // multipart uploads to abort after a crash
 	At       string         `json:"at,omitempty"`      // the key of Making and Uploads
@@ -127,7 +129,7 @@ func (v *Volume) entryAs(n *Node, t title) (spool.Entry, error) {
 	whole := n.ver != nil && !n.blank // there are bytes to be had from the base
 	r := record{
 		Promised: t.kept > n.committed, Asked: t.asked > n.committed && t.kept <= t.asked, Blank: !filed && !whole, Bare: !filed && whole,
-		Uploads: n.uploads, Base: n.ver.record(), Replaces: t.replaces.record(), At: v.path(n),
+		Partial: n.unsafe > max(t.kept, n.committed), Uploads: n.uploads, Base: n.ver.record(), Replaces: t.replaces.record(), At: v.path(n),
 	}
 	if a := n.attempt; a != nil && a.ver != nil && t.state != Lost {
 		r.Making, r.At = a.ver.record(), a.path
@@ -208,18 +210,22 @@ type promise uint8
 const (
 	behind  promise = iota // nobody's of the content as it is: what a close asked for stays instead, if it is safe
 	closed                 // a close's
-	fsynced                // an fsync's, which also keeps blocks from being dropped once they were sent
+	fsynced                // an fsync's
 )
 
-// keep makes the draft's bytes, map and journal entry durable in the spool.
+// keep makes the draft's bytes, map and journal entry durable in the spool. Of a file
+// of which an upload alone has some bytes only the entry, so that the next mount can
+// name it; that is an error, with a *spool.SentError.
 func (v *Volume) keep(n *Node, p promise) error {
-	if err := v.keepBytes(n, p); err != nil {
+	err := v.keepBytes(n, p)
+	if err != nil && !isSent(err) {
 		return err
 	}
-	return v.journalEntry(n)
+	return errors.Join(err, v.journalEntry(n))
 }
 
-// keepBytes makes the bytes and the map durable; the journal entry is to follow.
+// keepBytes makes the bytes and the map durable, and has the spool hold them until the
+// commit; the journal entry is to follow.
 func (v *Volume) keepBytes(n *Node, p promise) error {
 	n.lock()
 	file, gen := n.file, n.gen
@@ -231,9 +237,10 @@ func (v *Volume) keepBytes(n *Node, p promise) error {
 		n.unlock()
 		return nil
 	}
-	if p == fsynced && file != nil {
-		n.promised = true
-		file.ClearEvictable()
+	if err := n.holdBytes(); err != nil {
+		n.unsafe = gen
+		n.unlock()
+		return n.outOfReach("cannot make a file safe of which parts were sent", err)
 	}
 	n.keeping++
 	n.unlock()
@@ -259,7 +266,11 @@ func (v *Volume) keepBytes(n *Node, p promise) error {
 func (v *Volume) keepFast(n *Node) error {
 	n.lock()
 	file, gen := n.file, n.gen
+	held := n.holdBytes()
 	n.unlock()
+	if held != nil {
+		return nil // the last close commits it; before that nobody is promised what does not fit into the spool
+	}
 	if file != nil {
 		if err := file.Sync(true); err != nil {
 			return fromSpool(fmt.Errorf("keep %s: %w", n.Path(), err))

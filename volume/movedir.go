@@ -64,13 +64,14 @@ func (v *Volume) draftsBelow(d *Node) error {
 	v.mu.Unlock()
 	for _, n := range drafts {
 		n.lock()
-		file, up, base, safe := n.file, n.up, n.ver, n.rewritten()
+		file, safe := n.file, n.rewritten()
+		err := n.holdForRename()
 		n.unlock()
+		if err != nil {
+			return fmt.Errorf("move %s: %w", n.Path(), err)
+		}
 		if file == nil || safe {
 			continue
-		}
-		if _, _, dropped := file.Absent(0); dropped && up != nil && base == nil {
-			return fmt.Errorf("parts of %s were sent and dropped from the full spool: %w", n.Path(), ErrBusy)
 		}
 		if err := file.Sync(false); err != nil {
 			return fromSpool(err)
@@ -141,6 +142,9 @@ func (v *Volume) routeBelow(m *move, c *Node, oldPath, newPath string) error {
 			return
 		}
 		p := &passage{n: n, from: n.parent, to: n.parent, oldName: n.name, newName: n.name, newPath: path, fate: carried}
+		if failed = v.checkHeld(n); failed != nil {
+			return
+		}
 		through := !v.pause(n)
 		n.lock()
 		p.replaces = n.replaces

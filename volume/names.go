@@ -307,7 +307,7 @@ func (n *Node) Remove(ctx context.Context, name string) error {
 		v.mu.Unlock()
 		return ErrNotExist
 	}
-	v.pause(c)
+	v.pauseDoomed(c)
 	path, doomed := v.path(c), v.standing(c)
 	m := &move{target: c}
 	m.drop(c)
@@ -366,16 +366,13 @@ func (v *Volume) standing(n *Node) *version {
 func (v *Volume) discard(n *Node) {
 	v.callOff(n, errGone)
 	n.lock()
-	up := n.up
+	n.forsake(n.up, nil)
 	n.up, n.eager = nil, false
-	n.supersedeLocked()
+	n.forsakeDue()
 	n.step(evRemove)
 	n.turn() // whose close still waits for the commit waits for nothing now
 	closed := n.opens == 0
 	n.unlock()
-	if up != nil {
-		v.abandon(up, func() {})
-	}
 	if closed {
 		v.background(func() {
 			v.mu.Lock()

@@ -1,6 +1,7 @@
 package volume
 
 import (
+	"fmt"
 	"time"
 
 	"mcfs/spool"
@@ -30,8 +31,22 @@ type passage struct {
 	attempt          *attempt // that was under way when entry was written
 }
 
+// checkHeld is holdForRename once more: what has been written since the first time
+// may have begun another upload. v.mu is held.
+func (v *Volume) checkHeld(n *Node) error {
+	n.lock()
+	defer n.unlock()
+	if err := n.holdForRename(); err != nil {
+		return fmt.Errorf("rename %s: %w", v.path(n), err)
+	}
+	return nil
+}
+
 // passageOf says what a rename of n means; v.mu is held.
-func (v *Volume) passageOf(n, to *Node, newName string) *passage {
+func (v *Volume) passageOf(n, to *Node, newName string) (*passage, error) {
+	if err := v.checkHeld(n); err != nil {
+		return nil, err
+	}
 	p := &passage{
 		n: n, from: n.parent, to: to, oldName: n.name, newName: newName,
 		oldPath: v.path(n), newPath: join(v.path(to), newName),
@@ -51,7 +66,7 @@ func (v *Volume) passageOf(n, to *Node, newName string) *passage {
 	default:
 		p.fate, p.replaces = carried, n.replaces
 	}
-	return p
+	return p, nil
 }
 
 // madeAs is how a file's new name counts as made: some names are local-only for
@@ -147,8 +162,9 @@ func (v *Volume) retitle(p *passage) {
 	}
 	overtaken := false
 	n.lock()
-	up := n.up
-	n.up, n.eager = nil, false
+	if err := n.giveUpEager(); err != nil { // holdForRename has seen that it can be
+		v.log.Error("an upload goes on under the name that its file had", "path", v.path(n), "cause", err)
+	}
 	if p.fate != carried { // else it replaces what goes along, which may just have been committed
 		n.replaces = p.replaces
 	}
@@ -157,7 +173,7 @@ func (v *Volume) retitle(p *passage) {
 	}
 	n.stopDue()
 	if p.local {
-		n.supersedeLocked()
+		n.supersede()
 	}
 	if p.entry != nil {
 		n.kept = max(n.kept, n.promisable())
@@ -173,9 +189,6 @@ func (v *Volume) retitle(p *passage) {
 		}
 	}
 	n.unlock()
-	if up != nil {
-		v.abandon(up, func() {})
-	}
 	v.trackLocked(n)
 	if overtaken { // its commit has ended since its entry was written
 		v.settleEntry(n, p.entry.ID, true, n.peekState() != Clean)

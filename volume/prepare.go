@@ -118,7 +118,7 @@ func (n *Node) cacheFile(ver *version, key []byte, path string) *spool.File {
 		n.v.dropFile(f)
 		return nil
 	}
-	f.SetEvictable(0, -1)
+	f.SetClean(0, -1)
 	return f
 }
 

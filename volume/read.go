@@ -121,6 +121,9 @@ func (n *Node) fromFile(file *spool.File, err error) error {
 	if err == nil {
 		return nil
 	}
+	if isSent(err) {
+		return n.outOfReach("cannot read a part of a file that was sent", err)
+	}
 	if errors.Is(err, spool.ErrCorrupt) {
 		n.condemnCache(err)
 	}
@@ -267,10 +270,7 @@ func (n *Node) streamFor(ctx context.Context, h *Handle) (*fetch.Stream, *fetch.
 	reader := n.reader
 	n.unlock()
 	if reader == nil {
-		// Blocks of a draft that were sent and dropped: there is no version to read them from yet.
-		n.v.log.Error("cannot read a part that was sent and dropped from the full spool before its commit; raise spool.max_size",
-			"path", n.Path())
-		return nil, nil, ErrFull
+		return nil, nil, fmt.Errorf("read %s: the version that has its unchanged bytes is gone: %w", n.Path(), ErrStale)
 	}
 	if h == nil {
 		return reader.NewStream(), reader, nil

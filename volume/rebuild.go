@@ -61,11 +61,20 @@ func (n *Node) turnedOut() bool {
 	return resized
 }
 
-// takeStored makes the sealed file the draft's, if it could be loaded.
+// takeStored makes the sealed file the draft's, if it could be loaded and has, with the
+// base, all its bytes.
 func (n *Node) takeStored(e *spool.Entry, f *spool.File, err error) error {
+	n.v.mu.Lock()
+	settling := n.settling // whether the last mount's upload has become the base
+	n.v.mu.Unlock()
 	n.lock()
 	defer n.unlock()
 	n.stored = nil
+	if err == nil && !settling {
+		if err = n.nowhere(f); err != nil {
+			err = errors.Join(err, f.Close(), n.v.spool.Quarantine(e.ID, err.Error()))
+		}
+	}
 	if err != nil {
 		n.lose(*e, errors.Join(ErrIO, spool.ErrCorrupt, err))
 		n.step(evCondemn)
@@ -76,6 +85,21 @@ func (n *Node) takeStored(e *spool.Entry, f *spool.File, err error) error {
 	n.adopt(f, e.Wrapped, e.KeyID)
 	if errors.Is(n.failure, errLocked) {
 		n.failure = nil
+	}
+	return nil
+}
+
+// nowhere is an error where bytes of a recovered draft's sealed file are neither in it
+// nor in the base: an upload had them that has ended with its mount. n is locked.
+func (n *Node) nowhere(f *spool.File) error {
+	if n.ver != nil {
+		f.Landed(uploadID(n.ver.iv))
+	}
+	if err := f.Whole(); err != nil {
+		return err
+	}
+	if at, length, absent := f.Absent(0); absent && n.ver == nil {
+		return fmt.Errorf("bytes %d+%d were sent and dropped from the full spool, and their upload has ended", at, length)
 	}
 	return nil
 }
@@ -252,6 +276,9 @@ func (v *Volume) unsealLost(ctx context.Context, h spool.Header) (*spool.File, e
 	f, err := v.spool.Load(h.ID, key)
 	if err != nil {
 		return nil, err
+	}
+	if err := f.Whole(); err != nil {
+		return nil, errors.Join(err, f.Close())
 	}
 	if _, _, absent := f.Absent(0); absent || f.Path() == "" {
 		return nil, v.discardFile(f)

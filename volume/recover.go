@@ -253,6 +253,10 @@ func (v *Volume) recoverEntry(k *kept) {
 		}
 		return
 	}
+	if r.partial() && e.State != Lost.String() {
+		v.losePartial(&k.Entry)
+		e = k.Entry
+	}
 	if r.Making == nil && !r.Promised && e.State != Lost.String() {
 		v.log.Info("an unfinished draft that was never closed nor synced is gone", "path", e.Path)
 		v.removeEntry(e.ID)
@@ -284,6 +288,21 @@ func (v *Volume) recoverEntry(k *kept) {
 		v.mu.Unlock()
 	}
 }
+
+// losePartial makes an entry one of a lost draft: its close was told that it is not safe,
+// and now the mount has ended whose upload alone had some of it.
+func (v *Volume) losePartial(e *spool.Entry) {
+	e.State, e.Reason = Lost.String(), errPartial.Error()
+	v.log.Error("a file larger than the spool is lost: mcfs ended before its upload", "path", e.Path)
+	if err := v.spool.Quarantine(e.ID, errPartial.Error()); err != nil {
+		v.log.Error("quarantine", "id", e.ID, "cause", err)
+	}
+	lost := *e
+	v.spool.Journal().Later(func(tx *spool.Tx) error { return tx.PutEntry(lost) })
+}
+
+// partial reports whether the draft has bytes that only the upload of an earlier mount had.
+func (r record) partial() bool { return r.Partial && !r.Promised && r.Making == nil }
 
 // plantDraft gives a draft its place. What is queued about the version by its
 // name concerns it from now on; v.mu is held.
@@ -347,7 +366,7 @@ func (v *Volume) clearPlace(id spool.ID) {
 // comesBackAs is the state of a draft after a restart.
 func (r record) comesBackAs(e spool.Entry) State {
 	switch {
-	case e.State == Lost.String():
+	case e.State == Lost.String(), r.partial():
 		return Lost
 	case e.State == Local.String():
 		return Local

@@ -98,13 +98,10 @@ func (v *Volume) settleForRename(ctx context.Context, c *Node) error {
 	}
 	c.lock()
 	file, draft := c.file, c.state != Clean && !c.rewritten()
-	dropped := false
-	if draft && file != nil && c.ver == nil && c.up != nil {
-		_, _, dropped = file.Absent(0)
-	}
+	err := c.holdForRename()
 	c.unlock()
-	if dropped {
-		return fmt.Errorf("parts of it were sent and dropped from the full spool: %w", ErrBusy)
+	if err != nil {
+		return fmt.Errorf("rename %s: %w", c.Path(), err)
 	}
 	if draft && file != nil {
 		if err := file.Sync(false); err != nil {
@@ -162,11 +159,14 @@ func (v *Volume) planRename(from, c, to *Node, newName string) (*move, error) {
 			return m, err
 		}
 	}
-	p := v.passageOf(c, to, newName)
+	p, err := v.passageOf(c, to, newName)
+	if err != nil {
+		return m, err
+	}
 	m.passages = []*passage{p}
 	var over *version
 	if t := m.target; t != nil {
-		v.pause(t)
+		v.pauseDoomed(t)
 		over = v.standing(t)
 		m.drop(t)
 	}

@@ -64,6 +64,12 @@ func (v *Volume) settleMaking(k *kept) {
 		v.resumeNewer(n, k.record, k.making)
 	case ours && follows:
 		v.takeArrived(k)
+	case !ours && !n.gone && !written && k.Partial && !k.Promised:
+		n.lock()
+		n.lose(k.Entry, errPartial)
+		n.condemned(errorsIO(errPartial))
+		n.unlock()
+		v.background(func() { v.quarantineDraft(n, k.Path, errPartial) })
 	case !ours && !n.gone && v.path(n) == k.Path && !written && !k.Promised:
 		v.giveBack(n)
 		v.background(func() { v.removeEntry(k.ID) })
@@ -225,7 +231,8 @@ func (v *Volume) takeArrived(k *kept) {
 	n.changed = time.Now() // a listing that was begun before may lack its sidecar
 	v.log.Info("an upload that had arrived before the last mount ended is finished", "path", k.Path)
 	if n.file != nil {
-		n.file.SetEvictable(0, -1) // somebody reads it: what the draft had is a cache now
+		n.file.Landed(uploadID(k.making.iv))
+		n.file.SetClean(0, -1) // somebody reads it: what the draft had is a cache now
 		v.dropEntry(k.ID)
 		return
 	}
@@ -239,6 +246,9 @@ func (v *Volume) resumeNewer(n *Node, r record, ver *version) {
 	n.lock()
 	if n.ver = ver; !drawn {
 		n.replaces = ver
+	}
+	if n.file != nil {
+		n.file.Landed(uploadID(ver.iv))
 	}
 	if !r.Newer {
 		n.committed = 1 // only what was written since this mount began is newer

@@ -168,7 +168,7 @@ func (d draft) status() (s DraftStatus, ok bool) {
 	if up == nil {
 		up = n.up
 	}
-	s = DraftStatus{Path: d.path, State: n.state.String(), Size: n.size(), Dropped: n.dropped(up)}
+	s = DraftStatus{Path: d.path, State: n.state.String(), Size: n.size(), Dropped: n.file != nil && n.file.WholeEverywhere() != nil}
 	s.Safe = n.kept >= n.gen && !s.Dropped
 	if n.writers == 0 {
 		s.Closed = n.quiet
@@ -185,16 +185,6 @@ func (d draft) status() (s DraftStatus, ok bool) {
 		s.Left = left/s.Rate + 1
 	}
 	return s, true
-}
-
-// dropped says whether bytes are in the upload alone, since the spool is too
-// small for them; n is locked.
-func (n *Node) dropped(up *upload.Upload) bool {
-	if up == nil || n.file == nil || n.ver != nil {
-		return false // what is absent is the base's
-	}
-	_, _, absent := n.file.Absent(0)
-	return absent
 }
 
 // allocated is what the node's sealed file takes on the disk.

@@ -77,37 +77,39 @@ func (n *Node) fillNewCut(size int64) obstacle {
 
 // empty makes the file empty: nothing needs fetching, and uploads may be eager again.
 func (n *Node) empty() (obstacle, error) {
-	if n.up != nil {
-		up := n.up
-		n.up = nil
-		n.fresh.Wipe()
-		return func(context.Context) error { up.Abort(); return nil }, nil
-	}
-	if n.known() && n.size() == 0 && n.state != Clean {
-		n.changedContent(time.Now())
-		return nil, nil
-	}
-	if n.stored != nil {
+	switch {
+	case n.stored != nil:
 		return n.revive, nil
-	}
-	if n.file != nil {
-		n.file.ClearEvictable()
-		if err := n.file.Truncate(0); err != nil {
-			return nil, fromSpool(err)
-		}
-		if r := n.reader; r != nil { // no byte of the version is left to be read, nor to be checked
-			n.reader = nil
-			n.v.background(r.Close)
+	case n.file == nil:
+		n.blank = true
+	default:
+		if err := n.emptyFile(); err != nil {
+			return nil, err
 		}
 		n.eager = true
-	} else {
-		n.blank = true
 	}
 	if n.attr.Mode == 0 {
 		n.attr = sidecar.Attr{Mode: modeFile | 0o644, UID: n.v.o.UID, GID: n.v.o.GID}
 	}
 	n.changedContent(time.Now())
 	return nil, nil
+}
+
+// emptyFile drops all that the sealed file has, what its upload alone has, too. What
+// was promised of it before stays on the disk, as the map there has it.
+func (n *Node) emptyFile() error {
+	if err := n.file.Truncate(0); err != nil {
+		return fromSpool(err)
+	}
+	if err := n.giveUpEager(); err != nil {
+		return fromSpool(err)
+	}
+	n.unholdBytes()
+	if r := n.reader; r != nil { // no byte of the version is left to be read, nor to be checked
+		n.reader = nil
+		n.v.background(r.Close)
+	}
+	return nil
 }
 
 // punch makes a range read as zeros.

@@ -2,6 +2,7 @@ package volume
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -210,7 +211,7 @@ type Statfs struct{ Total, Free, Files int64 }
 
 // Sync waits until everything at and under path ("" for all) is committed and
 // finished. What was interrupted is committed too, if path names it. What waits for another
-// keeper is not waited for, and then named by the error.
+// keeper, and a draft that is lost, are not waited for, and then named by the error.
 func (v *Volume) Sync(ctx context.Context, path string) error {
 	path = strings.Trim(path, "/")
 	for {
@@ -220,15 +221,15 @@ func (v *Volume) Sync(ctx context.Context, path string) error {
 		settled := v.settled
 		v.mu.Unlock()
 		if len(waiting) == 0 {
-			return v.lockedLeft(locked)
+			if err := v.lockedLeft(locked); err != nil {
+				return err
+			}
+			return v.failedUnder(path)
 		}
 		for _, n := range waiting {
 			if n != nil && n.openWriters() == 0 { // else what its next close is to finish
 				v.ask(n, path != "")
 			}
-		}
-		if err := v.failedUnder(path); err != nil {
-			return err
 		}
 		select {
 		case <-settled:
@@ -269,7 +270,7 @@ func (v *Volume) failedUnder(path string) error {
 	defer v.mu.Unlock()
 	for n := range v.busy {
 		if p := v.path(n); !n.gone && within(p, path) && n.peekState() == Lost {
-			return fmt.Errorf("%s cannot be committed (its bytes are in quarantine): %w", p, ErrIO)
+			return fmt.Errorf("%s cannot be committed (what is left of it is in quarantine): %w: %w", p, errLost, ErrIO)
 		}
 	}
 	return nil
@@ -343,6 +344,9 @@ func (v *Volume) Close(ctx context.Context) error {
 		v.askAtShutdown(n)
 	}
 	err := v.Sync(ctx, "")
+	if errors.Is(err, errLost) { // status has said so, and nothing is left to be done about it here
+		err = nil
+	}
 	settle, cancel := context.WithTimeout(ctx, waitUnknown)
 	v.uploads.Settle(settle)
 	cancel()

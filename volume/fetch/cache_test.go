@@ -45,7 +45,7 @@ func newCacheIn(t testing.TB, size int, quota int64) (dir string, f *spool.File)
 	if err := f.SetBase(int64(size)); err != nil {
 		t.Fatal(err)
 	}
-	f.SetEvictable(0, -1)
+	f.SetClean(0, -1)
 	return dir, f
 }
 
@@ -101,7 +101,7 @@ func TestReadAheadSkipsWhatTheCacheHas(t *testing.T) {
 func TestFullCache(t *testing.T) {
 	o := newObject(t, kindNamed(t, "GCM"), 5<<20)
 	cache := newCache(t, len(o.plain), spool.MinSize)
-	cache.ClearEvictable()
+	cache.ClearClean()
 	s := o.reader(t, Config{Memory: 1 << 20}, cache).NewStream()
 	for range 2 {
 		got, err := readAll(t.Context(), s, 128<<10)
@@ -358,6 +358,6 @@ func newCacheFor(t *testing.T, rt *rapid.T, size int) *spool.File {
 	if err := f.SetBase(int64(size)); err != nil {
 		rt.Fatal(err)
 	}
-	f.SetEvictable(0, -1)
+	f.SetClean(0, -1)
 	return f
 }
