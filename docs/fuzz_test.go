@@ -24,7 +24,6 @@ var parsers = map[string][]string{
 	"store/s3":         {"FuzzAnswer", "FuzzListing", "FuzzContentRange", "FuzzListedName"},
 	"volume":           {"FuzzEntryRecord", "FuzzChangeRecord", "FuzzRemembered", "FuzzListed", "FuzzPatterns"},
 	"volume/metacache": {"FuzzValue"},
-	"volume/upload":    {"FuzzState"},
 }
 
 var fuzzTarget = regexp.MustCompile(`(?m)^func (Fuzz\w+)\(`)

@@ -78,9 +78,6 @@ func (u *Upload) frozen(k int, view View, err error) {
 
 // setDue computes where Advance has something to do. e.mu is held.
 func (u *Upload) setDue() {
-	for u.next < len(u.parts) && u.parts[u.next].state == acked {
-		u.next++ // of a resumed upload
-	}
 	due := int64(math.MaxInt64)
 	if u.src != nil && !u.lazy && u.plan == nil && !u.phase.ended() && u.next+2 < maxParts && u.frozenParts < u.e.c.Concurrency {
 		due = u.layout.end(u.next+1) + 1

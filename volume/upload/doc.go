@@ -36,7 +36,7 @@ var (
 	ErrShort = errors.New("draft is shorter than it was said to be")
 	// ErrAborted: Abort was called.
 	ErrAborted = errors.New("upload aborted")
-	// ErrClosed: the Engine was closed. The upload may go on in another process (see State).
+	// ErrClosed: the Engine was closed. What it has sent is worth nothing to another process.
 	ErrClosed = errors.New("upload engine closed")
 )
 
@@ -62,9 +62,8 @@ type Target struct {
 	// Begun is called once, before the first byte leaves, with the upload id ("" for a
 	// single put): the volume makes it durable. An error ends the upload. May be nil.
 	Begun func(ctx context.Context, uploadID string) error
-	// Acked, if not nil, is called after parts are acknowledged (plaintext range): their
-	// blocks may be dropped once the upload's State is durable, which by then includes
-	// them. Calls may overlap. CBC reports parts in their order only, since a part can be
+	// Acked, if not nil, is called after parts are acknowledged (plaintext range): as long
+	// as this upload is not given up, their blocks may be dropped. Calls may overlap. CBC reports parts in their order only, since a part can be
 	// encrypted again only if those before it can.
 	Acked func(off, n int64)
 }

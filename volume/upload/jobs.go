@@ -331,7 +331,7 @@ func (u *Upload) acknowledged(i int, ack store.Part) {
 	}
 	var n int64
 	for k := from; k < to; k++ {
-		if u.resumable(k) {
+		if u.isFull(k) {
 			n += u.parts[k].n
 		}
 	}
@@ -348,6 +348,13 @@ func (u *Upload) acknowledged(i int, ack store.Part) {
 	if u.t.Acked != nil && n > 0 {
 		u.t.Acked(off, n)
 	}
+}
+
+// isFull reports whether part i is one that the file goes on after: Acked tells of no
+// other, since the file's end may still change. e.mu is held.
+func (u *Upload) isFull(i int) bool {
+	p := u.parts[i]
+	return p.n == u.layout.size(i) && p.sums.size == p.n
 }
 
 // failed puts a job back, to be tried again after a pause; or ends the upload.
