@@ -26,7 +26,8 @@ export PATH := $(PATH):/usr/local/go/bin:/usr/sbin:/sbin
 CACHE       := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/mcfs-test
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # The S3 server of the tests; s3test takes it from here.
-export VERSITYGW ?= $(CACHE)/versitygw
+SERVER := $(CACHE)/versitygw-parts
+export VERSITYGW ?= $(SERVER)
 
 .PHONY: all build demo test soak faults torture large growth bench install lint fuzz clean packages fuse-packages bench-packages versitygw
 all: build
@@ -73,11 +74,11 @@ bench-packages: WANTED := $(BENCH_PACKAGES)
 packages fuse-packages bench-packages:
 	@.ci/packages $(WANTED)
 
-versitygw: $(CACHE)/versitygw
-$(CACHE)/versitygw: tools/versitygw/go.mod tools/versitygw/go.sum
+versitygw: $(SERVER)
+$(SERVER): tools/versitygw/go.mod tools/versitygw/go.sum tools/versitygw/build
 	@mkdir -p $(@D)
 	@echo "building the S3 server of the tests, once (about 90 s)"
-	go build -C tools/versitygw -o $@ github.com/versity/versitygw/cmd/versitygw
+	tools/versitygw/build $@
 	@touch $@
 
 large: packages versitygw
@@ -107,4 +108,4 @@ fuzz:
 	    echo "$$package $$target"; go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x $$package; done; done
 
 clean:
-	rm -rf bin $(CACHE)/versitygw
+	rm -rf bin $(SERVER)

@@ -70,7 +70,7 @@ type Spool struct {
 
 // Upload says how content travels to the store.
 type Upload struct {
-	PartSize    ByteSize      `toml:"part_size"`   // 5 MiB to 5 GiB; grows with the file
+	PartSize    ByteSize      `toml:"part_size"`   // 5 MiB to 5 GiB, from 32 KiB for what is not Amazon's S3; grows with the file
 	Concurrency int           `toml:"concurrency"` // parts under way at once, 1 to 64
 	Timeout     time.Duration `toml:"timeout"`     // without progress; above 0
 	Checksum    Checksum      `toml:"checksum"`

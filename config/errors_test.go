@@ -110,6 +110,9 @@ func TestErrorsOfValues(t *testing.T) {
 		{"spool.max_size = '31MiB'", `config.toml:4: spool.max_size: 31MiB: give at least 32MiB, four times upload.part_size`},
 		{"upload.part_size = '5MB'", `config.toml:4: upload.part_size: 5MB: S3 takes parts of "5MiB" to "5GiB"`},
 		{"upload.part_size = '6GiB'", `config.toml:4: upload.part_size: 6GiB: S3 takes parts`},
+		{"upload.part_size = '31KiB'\nstore.endpoint = 'https://h'", `config.toml:4: upload.part_size: 31KiB: give "32KiB" to "5GiB"`},
+		{"upload.part_size = '6GiB'\nstore.endpoint = 'https://h'", `config.toml:4: upload.part_size: 6GiB: give "32KiB" to "5GiB"`},
+		{"spool.max_size = '1023KiB'\nupload.part_size = '32KiB'\nstore.endpoint = 'https://h'", `config.toml:4: spool.max_size: 1023KiB: give at least "1MiB"`},
 		{"upload.concurrency = 0", `config.toml:4: upload.concurrency: 0: give 1 to 64`},
 		{"upload.concurrency = 65", `config.toml:4: upload.concurrency: 65: give 1 to 64`},
 		{"upload.timeout = '0s'", `config.toml:4: upload.timeout: 0s: give a time above 0`},
@@ -180,6 +183,8 @@ func TestAccepted(t *testing.T) {
 		"crypt.mode = 'GCM'\ncrypt.iv_bytes = 16",
 		"crypt.mode = 'CBC'\ncrypt.iv_bytes = 16",
 		"upload.part_size = '5MiB'\nspool.max_size = '20MiB'",
+		"upload.part_size = '32KiB'\nspool.max_size = '1MiB'\nstore.endpoint = 'https://h'",
+		"upload.part_size = '32KiB'\nspool.max_size = '1MiB'\nstore.kind = 'dir'",
 		"mount.local_only = ['[!a]*', '\\*', '!.git/*.lock']",
 		"metrics.listen = ':9464'",
 		"metrics.listen = '[::1]:9464'",
@@ -255,7 +260,7 @@ func FuzzParse(f *testing.F) {
 		if c.Spool.Dir == "" || c.Store.Kind == StoreDir && c.Store.Path == "" || c.Store.Kind == StoreS3 && c.Store.Bucket == "" {
 			t.Fatalf("no place: %+v", c)
 		}
-		if c.Upload.PartSize < minPart || c.Upload.Timeout <= 0 || c.Mount.Fresh < 0 || c.Crypt.IVBytes != 12 && c.Crypt.IVBytes != 16 {
+		if c.Upload.PartSize < minPartElsewhere || c.Upload.Timeout <= 0 || c.Mount.Fresh < 0 || c.Crypt.IVBytes != 12 && c.Crypt.IVBytes != 16 {
 			t.Fatalf("out of range: %+v", c)
 		}
 		if len(c.VolumeID()) != 32 {

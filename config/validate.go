@@ -21,7 +21,7 @@ func (f *file) finish(c *Config) {
 	f.store(&c.Store)
 	f.keys(&c.Keys)
 	f.crypt(&c.Crypt)
-	f.upload(&c.Upload)
+	f.upload(&c.Upload, &c.Store)
 	f.mount(&c.Mount)
 	f.listen(c.Metrics.Listen)
 	if len(f.faults) == 0 { // the VolumeID needs a valid store
@@ -109,10 +109,20 @@ func (f *file) crypt(c *Crypt) {
 const (
 	minPart = 5 << 20
 	maxPart = 5 << 30
+	// Other stores may take any; less than a block of the spool makes no room there when it has left.
+	minPartElsewhere = 32 << 10
 )
 
-func (f *file) upload(u *Upload) {
-	if u.PartSize < minPart || u.PartSize > maxPart {
+// minSpool is the least that a spool works with, in bytes.
+const minSpool = 1 << 20
+
+func (f *file) upload(u *Upload, s *Store) {
+	elsewhere := s.Kind == StoreDir || s.Endpoint != ""
+	switch {
+	case u.PartSize >= minPart && u.PartSize <= maxPart, elsewhere && u.PartSize >= minPartElsewhere && u.PartSize <= maxPart:
+	case elsewhere:
+		f.reject("upload.part_size", u.PartSize, errors.New(`give "32KiB" to "5GiB"`))
+	default:
 		f.reject("upload.part_size", u.PartSize, errors.New(`S3 takes parts of "5MiB" to "5GiB"`))
 	}
 	if u.Concurrency < 1 || u.Concurrency > 64 {
@@ -135,8 +145,11 @@ func (f *file) mount(m *Mount) {
 // spool comes last: its folder is named after the volume, its size follows the parts'.
 func (f *file) spool(c *Config) {
 	// An upload holds back the first part and the last two, and a further one is being filled.
-	if least := 4 * c.Upload.PartSize; c.Spool.MaxSize < least {
+	switch least := 4 * c.Upload.PartSize; {
+	case c.Spool.MaxSize < least:
 		f.reject("spool.max_size", c.Spool.MaxSize, fmt.Errorf("give at least %v, four times upload.part_size", least))
+	case c.Spool.MaxSize < minSpool:
+		f.reject("spool.max_size", c.Spool.MaxSize, errors.New(`give at least "1MiB"`))
 	}
 	if c.Spool.Dir != "" {
 		f.path("spool.dir", &c.Spool.Dir, false, "")

@@ -57,7 +57,7 @@ func loadAWS(ctx context.Context, c config.Config) (aws.Config, error) {
 
 func openStore(a aws.Config, c config.Config, log *slog.Logger) (store.Store, error) {
 	if c.Store.Kind == config.StoreDir {
-		st, err := dir.New(dir.Options{Path: c.Store.Path, Bucket: c.Store.Bucket, Prefix: c.Store.Prefix})
+		st, err := dir.New(dir.Options{Path: c.Store.Path, Bucket: c.Store.Bucket, Prefix: c.Store.Prefix, MinPart: 1})
 		if err != nil {
 			return nil, err
 		}

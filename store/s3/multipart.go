@@ -100,7 +100,11 @@ func (s *Store) complete(ctx context.Context, up store.Upload, parts []store.Par
 		err = errNonsense
 	}
 	if err != nil {
-		return store.Info{}, s.failure(ctx, "complete", up.Key, writeError(err, cond))
+		failed := s.failure(ctx, "complete", up.Key, writeError(err, cond))
+		if code(err) == "EntityTooSmall" {
+			failed = fmt.Errorf("%w; the server takes no parts as small as upload.part_size: raise it", failed)
+		}
+		return store.Info{}, failed
 	}
 	info := store.Info{Key: up.Key, ETag: quoted(out.ETag), Modified: answered(out.ResultMetadata)}
 	for _, p := range parts {

@@ -12,24 +12,11 @@ import (
 	"syscall"
 )
 
-// The package that is built from the nested module tools/versitygw, which
-// pins its version.
-const versitygwPackage = "github.com/versity/versitygw/cmd/versitygw"
-
-// findBinary looks once per process for a versitygw: $VERSITYGW, PATH,
-// GOPATH/bin, the cache, and then builds one (90 s, once per machine).
+// findBinary looks once per process for what tools/versitygw/build makes, $VERSITYGW or
+// one in the cache, and builds it if there is none (90 s, once per machine). Any other
+// versitygw does not do: it takes no small parts.
 var findBinary = sync.OnceValues(func() (string, error) {
 	if path := os.Getenv("VERSITYGW"); path != "" {
-		return path, nil
-	}
-	if path, err := exec.LookPath("versitygw"); err == nil {
-		return path, nil
-	}
-	gopath, err := goCommand("env", "GOPATH")
-	if err != nil {
-		return "", err
-	}
-	if path, err := exec.LookPath(filepath.Join(gopath, "bin", "versitygw")); err == nil {
 		return path, nil
 	}
 	module, err := goCommand("list", "-m", "-f", "{{.Dir}}", "mcfs")
@@ -47,12 +34,16 @@ var findBinary = sync.OnceValues(func() (string, error) {
 func Binary() (string, error) { return findBinary() }
 
 // buildBinary builds the server of the nested module in dir, unless cache
-// holds it already. The name carries a hash of go.sum, so that a new version is
-// a new file; a lock makes test processes that run at once build it only once.
+// holds it already. The name carries a hash of what it is built by, so that another
+// version is another file; a lock makes test processes that run at once build it only once.
 func buildBinary(dir, cache string) (string, error) {
-	sum, err := os.ReadFile(filepath.Join(dir, "go.sum"))
-	if err != nil {
-		return "", err
+	sum := sha256.New()
+	for _, name := range []string{"go.sum", "build"} {
+		text, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			return "", err
+		}
+		sum.Write(text)
 	}
 	if err := os.MkdirAll(cache, 0o700); err != nil {
 		return "", err
@@ -65,12 +56,12 @@ func buildBinary(dir, cache string) (string, error) {
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
 		return "", fmt.Errorf("lock %s: %w", lock.Name(), err)
 	}
-	path := filepath.Join(cache, fmt.Sprintf("versitygw-%x", sha256.Sum256(sum))[:26])
+	path := filepath.Join(cache, fmt.Sprintf("versitygw-%x", sum.Sum(nil))[:26])
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
 	}
-	if _, err := goCommand("-C", dir, "build", "-o", path+".new", versitygwPackage); err != nil {
-		return "", err
+	if out, err := exec.Command(filepath.Join(dir, "build"), path+".new").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build versitygw: %w\n%s", err, out)
 	}
 	return path, os.Rename(path+".new", path)
 }

@@ -40,13 +40,14 @@ type Server struct {
 	Dir       string // the posix backend's root; objects are files below Dir/Bucket
 	Proxy     *Proxy // nil without WithProxy
 
-	tb     testing.TB
-	binary string
-	addr   string
-	mu     sync.Mutex // guards cmd
-	cmd    *exec.Cmd
-	done   chan struct{} // closed when cmd has been waited for
-	output tail
+	tb      testing.TB
+	binary  string
+	minPart int64 // 0: S3's
+	addr    string
+	mu      sync.Mutex // guards cmd
+	cmd     *exec.Cmd
+	done    chan struct{} // closed when cmd has been waited for
+	output  tail
 }
 
 // Option of Start.
@@ -54,6 +55,9 @@ type Option func(*Server)
 
 // WithProxy puts a counting, delaying, failing proxy in front.
 func WithProxy() Option { return func(s *Server) { s.Proxy = &Proxy{} } }
+
+// WithMinPart lets parts but the last have so many bytes; else it is S3's 5 MiB.
+func WithMinPart(bytes int64) Option { return func(s *Server) { s.minPart = bytes } }
 
 // WithBucket names the bucket; "mcfs-test" else.
 func WithBucket(name string) Option { return func(s *Server) { s.Bucket = name } }
@@ -118,6 +122,9 @@ func (s *Server) run() error {
 	cmd := exec.Command(s.binary, "--quiet", "--keep-alive", "--port", s.addr, "--region", s.Region, "posix", s.Dir)
 	cmd.Dir = s.Dir
 	cmd.Env = append(os.Environ(), "ROOT_ACCESS_KEY="+s.AccessKey, "ROOT_SECRET_KEY="+s.SecretKey)
+	if s.minPart > 0 {
+		cmd.Env = append(cmd.Env, fmt.Sprintf("MIN_PART_SIZE=%d", s.minPart))
+	}
 	cmd.Stdout, cmd.Stderr = &s.output, &s.output
 	cmd.SysProcAttr = processAttributes()
 	if err := cmd.Start(); err != nil {
