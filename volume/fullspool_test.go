@@ -272,11 +272,13 @@ func TestNoRenameOfDroppedParts(t *testing.T) {
 	}
 }
 
-// closing begins the close of a file of which parts were dropped; it waits for the store's last answer.
+// closing begins the close of a file of which parts were dropped; it waits for the
+// store's last answer. Its end was cut, so that the spool has room for a little more.
 func (r *tight) closing(ctx context.Context, name string, p []byte) (h *Handle, closed chan error) {
 	r.t.Helper()
-	h = r.begin(name, p)
+	h = r.begin(name, append(bytes.Clone(p), make([]byte, 2*tightPart)...))
 	r.mustRefuse(h)
+	r.truncate(h, int64(len(p)))
 	r.f.set(completeFails)
 	closed = make(chan error, 1)
 	go func() { closed <- h.Flush(ctx, nil) }()
