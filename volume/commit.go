@@ -446,8 +446,10 @@ func (v *Volume) committed(n *Node, a *attempt) {
 			n.step(evKill)
 		}
 	} else if n.file != nil {
-		n.unholdBytes()
 		n.file.SetClean(0, -1)
+	}
+	if max(n.kept, n.asked) <= a.gen { // nobody was promised, or waits for, what is newer
+		n.unholdBytes()
 	}
 	if !slain {
 		n.slain = 0
