@@ -2,6 +2,7 @@ package volume
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -273,7 +274,7 @@ func (n *Node) obstacleTo(off, end int64) obstacle {
 		return n.recall()
 	}
 	if n.file == nil {
-		if n.ver == nil || n.blank {
+		if n.ver == nil || n.blank || n.reader != nil {
 			return n.makeFile
 		}
 		return n.prepare
@@ -298,14 +299,15 @@ func (n *Node) fillCut(size int64) obstacle {
 	return func(ctx context.Context) error { return n.fill(ctx, start, size-start) }
 }
 
-// makeFile gives an empty file its data key and its place in the spool.
+// makeFile gives a file its data key and its place in the spool: an empty one, or one
+// whose version is read without a sealed file, as where there was no room for one.
 func (n *Node) makeFile(ctx context.Context) error {
 	if err := n.lockOpening(ctx); err != nil {
 		return err
 	}
 	defer n.unlockOpening()
 	n.lock()
-	made := n.file != nil
+	made, base := n.file != nil, n.based()
 	n.unlock()
 	if made {
 		return nil
@@ -320,16 +322,27 @@ func (n *Node) makeFile(ctx context.Context) error {
 		key.Wipe()
 		return fromSpool(fmt.Errorf("draft of %s: %w", path, err))
 	}
+	if base != nil {
+		err = f.SetBase(base.fetchable().Plain)
+	}
 	n.lock()
 	defer n.unlock()
-	if n.file != nil || n.stored != nil || (n.ver != nil && !n.blank) {
+	if err != nil || n.file != nil || n.stored != nil || n.based() != base {
 		key.Wipe()
-		return n.v.discardFile(f)
+		return errors.Join(err, n.v.discardFile(f))
 	}
 	n.adopt(f, key.Wrapped, key.KeyID)
 	n.fresh = key
-	n.blank, n.eager = false, true
+	n.blank, n.eager = false, base == nil
 	return nil
+}
+
+// based is the version that an unwritten file's bytes are those of; nil: it has none. n is locked.
+func (n *Node) based() *version {
+	if n.blank {
+		return nil
+	}
+	return n.ver
 }
 
 // fileID is the id for a sealed file that is to be made: the one under which the

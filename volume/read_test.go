@@ -1,6 +1,7 @@
 package volume
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -57,5 +58,28 @@ func TestReadingStraightOnIsSeen(t *testing.T) {
 			r.open(fmt.Sprint("elsewhere-", pause))
 		}
 		r.close()
+	}
+}
+
+// TestPatchOfAForeignObject: somebody else's object, of which a part is written, becomes
+// a version of ours; its other bytes stay.
+func TestPatchOfAForeignObject(t *testing.T) {
+	for _, mode := range modes {
+		r := newRig(t, mode)
+		p := random(200_000)
+		r.plant("a", p, nil)
+		h := r.openFile("a", os.O_RDWR)
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		if _, err := h.WriteAt(ctx, []byte("ours"), 100_000); err != nil {
+			t.Fatal(err)
+		}
+		cancel()
+		r.finish(h)
+		copy(p[100_000:], "ours")
+		r.cold()
+		if !bytes.Equal(r.load("a"), p) {
+			t.Errorf("%v: other bytes than were there and written", mode)
+		}
+		r.truthful()
 	}
 }
