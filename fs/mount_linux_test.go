@@ -155,6 +155,7 @@ func TestMount(t *testing.T) {
 	t.Run("holes", func(t *testing.T) { testHoles(t, scratch(t)) })
 	t.Run("names", func(t *testing.T) { testNames(t, scratch(t)) })
 	t.Run("what there is not", func(t *testing.T) { testRefused(t, scratch(t)) })
+	t.Run("too long", func(t *testing.T) { testTooLong(t, scratch(t)) })
 	t.Run("attributes", func(t *testing.T) { testAttributes(t, scratch(t)) })
 	t.Run("extended attributes", func(t *testing.T) { testXattrs(t, scratch(t)) })
 	t.Run("setuid", func(t *testing.T) { testSetid(t, scratch(t)) })

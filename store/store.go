@@ -170,6 +170,9 @@ type Store interface {
 	// Now is what the clock shows by which the store tells times, as far as its answers
 	// let that be known; before the first it is this machine's.
 	Now() Span
+	// CheckKey says why no object can ever have this key, as each call with it would:
+	// it is too long with the store's prefix, or none; nil: it can.
+	CheckKey(key string) error
 	// Address is the URL under which others know the key ("s3://bucket/prefix/key"; empty if none).
 	Address(key string) string
 	// Check proves at start that the place exists and can be listed; its

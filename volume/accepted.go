@@ -47,7 +47,7 @@ func (v *Volume) judgeDraft(n *Node, a *attempt) error {
 	if !v.ordain(n, base) {
 		return fmt.Errorf("%s is reserved for the settings of %s: %w", a.path, base, ErrPermission)
 	}
-	return nil
+	return v.fitsFile(a.path) // as a settings document it would have none of its own
 }
 
 // ordain makes a draft under a sidecar's name an ordinary file, unless a file

@@ -286,7 +286,7 @@ func (v *Volume) conclude(n *Node, a *attempt, err error) {
 		v.giveWay(n, a, err)
 	case errors.Is(err, upload.ErrLost):
 		v.startOver(n, a, err)
-	case permanent(err) || errors.Is(err, ErrPermission) || errors.Is(err, ErrStale):
+	case permanent(err) || errors.Is(err, ErrPermission) || errors.Is(err, ErrNameTooLong) || errors.Is(err, ErrStale):
 		v.putBack(a)
 		v.condemn(n, a, err)
 	default:

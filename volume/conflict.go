@@ -125,7 +125,7 @@ func (v *Volume) conflict(n *Node, a *attempt) {
 	v.names.Lock()
 	defer v.names.Unlock()
 	v.mu.Lock()
-	name := conflictName(n.name, hostname(), time.Now())
+	name := path.Base(v.conflictPath(v.path(n)))
 	v.log.Error("another machine saved the file meanwhile; ours is kept beside it", "path", a.path, "kept as", name)
 	v.endAttempt(n, a)
 	if !n.gone && n.parent != nil && n.parent.dir.children[name] == nil {
@@ -177,7 +177,7 @@ func (v *Volume) setAside(ctx context.Context, n *Node, a *attempt, info store.I
 		v.retryLater(n, a, errors.Join(cause, err))
 		return
 	}
-	to := conflictPath(a.path)
+	to := v.conflictPath(a.path)
 	c := &change{Change: spool.Change{Op: opRename, Path: a.path, To: to}, ver: theirs}
 	if err = v.copyObject(ctx, c); err == nil && c.ver.hasSidecar() {
 		err = v.putMovedSidecar(ctx, c)
@@ -204,7 +204,7 @@ func (v *Volume) divert(c *change) error {
 	v.names.Lock()
 	defer v.names.Unlock()
 	taken := c.target()
-	to := conflictPath(*taken)
+	to := v.conflictPath(*taken)
 	v.log.Error("another machine saved the name meanwhile; ours is kept beside it", "path", *taken, "kept as", to)
 	v.mu.Lock()
 	if n := c.node; n != nil && !n.gone && n.parent != nil && v.path(n) == *taken {
@@ -239,7 +239,7 @@ func (v *Volume) displace(n *Node) {
 	for d.gone && d.parent != nil {
 		d = d.parent
 	}
-	name := conflictName(n.name, hostname(), time.Now())
+	name := path.Base(v.conflictPath(join(v.path(d), n.name)))
 	v.log.Error("another machine saved the file since it was opened here; what is written is kept beside it",
 		"path", v.path(n), "kept as", join(v.path(d), name))
 	v.noteConflict(v.path(n), join(v.path(d), name), n)
@@ -263,26 +263,5 @@ func hostname() string {
 	}, host)
 }
 
-func conflictPath(p string) string {
-	return join(strings.TrimSuffix(p[:len(p)-len(path.Base(p))], "/"), conflictName(path.Base(p), hostname(), time.Now()))
-}
-
-// conflictName is NAME (conflict HOST TIME).EXT; the longest names are cut, so
-// that it has room for a sidecar.
-func conflictName(name, host string, t time.Time) string {
-	ext := path.Ext(name)
-	stem := strings.TrimSuffix(name, ext)
-	if stem == "" {
-		stem, ext = name, ""
-	}
-	note := fmt.Sprintf(" (conflict %s %s)", host, t.UTC().Format("2006-01-02 150405.000"))
-	room := maxName - len(sidecar.Suffix) - len(note)
-	if len(ext) > room/2 {
-		stem, ext = name, ""
-	}
-	for len(stem)+len(ext) > room {
-		_, size := utf8.DecodeLastRuneInString(stem)
-		stem = stem[:len(stem)-size]
-	}
-	return stem + note + ext
-}
+// conflictPath is where the version is kept that has to give way at p.
+func (v *Volume) conflictPath(p string) string { return v.besidePath(p, hostname()) }

@@ -218,11 +218,17 @@ func (n *Node) attemptLocked(ctx context.Context, try func() (obstacle, error)) 
 // where the spool has no room for the rest. The file becomes a draft if it is none.
 func (n *Node) write(ctx context.Context, p []byte, off int64) (int, error) {
 	end := off + int64(len(p))
-	if off < 0 || end > n.v.o.Mode.MaxPlain() {
-		return 0, fmt.Errorf("%s takes at most %d bytes: %w", n.v.o.Mode, n.v.o.Mode.MaxPlain(), ErrTooBig)
+	if off < 0 || end < 0 {
+		return 0, ErrTooBig
+	}
+	if err := n.v.checkSize(end); err != nil {
+		return 0, err
 	}
 	done, wasClean := 0, false
 	err := n.attemptLocked(ctx, func() (obstacle, error) {
+		if err := n.v.checkSize(n.size()); err != nil {
+			return nil, err // it was made elsewhere, and could not be committed from here
+		}
 		if o, err := n.preserve(); o != nil || err != nil {
 			return o, err
 		}

@@ -21,7 +21,7 @@ var (
 	ErrInvalid      = errors.New("invalid argument")
 	ErrStale        = errors.New("version is gone")
 	ErrFull         = errors.New("spool is full")
-	ErrTooBig       = errors.New("too big for the encryption mode")
+	ErrTooBig       = errors.New("file too large")
 	ErrPermission   = errors.New("not permitted")
 	ErrReadOnly     = errors.New("handle not open for it")
 	ErrBusy         = errors.New("busy")

@@ -3,6 +3,7 @@ package volume
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"path"
 	"strings"
@@ -26,20 +27,8 @@ func (v *Volume) exchange(ctx context.Context, from *Node, name string, to *Node
 	if a == b {
 		return nil
 	}
-	for _, n := range []*Node{a, b} {
-		switch n.kind {
-		case Sidecar:
-			return ErrPermission
-		case Dir:
-			if err = v.awaitClearBelow(ctx, n); err == nil {
-				err = v.readyDir(n)
-			}
-		default:
-			err = v.settleForRename(ctx, n)
-		}
-		if err != nil {
-			return err
-		}
+	if err := errors.Join(v.readyHalf(ctx, a, b), v.readyHalf(ctx, b, a)); err != nil {
+		return err
 	}
 	releaseA, err := v.fixFile(ctx, a, to, newName)
 	if err != nil {
@@ -68,6 +57,23 @@ func (v *Volume) exchange(ctx context.Context, from *Node, name string, to *Node
 	return nil
 }
 
+// readyHalf makes sure, before any lock is held, that a node can take the other's name.
+func (v *Volume) readyHalf(ctx context.Context, n, other *Node) error {
+	switch n.kind {
+	case Sidecar:
+		return ErrPermission
+	case Dir:
+		if err := v.awaitClearBelow(ctx, n); err != nil {
+			return err
+		}
+		if err := v.lengthsBelow(ctx, n, other.Path()); err != nil {
+			return err
+		}
+		return v.readyDir(n)
+	}
+	return v.settleForRename(ctx, n)
+}
+
 // readyDir makes what is below a directory durable.
 func (v *Volume) readyDir(n *Node) error {
 	v.names.RLock()
@@ -94,6 +100,9 @@ func (v *Volume) planExchange(a, b *Node) (*move, error) {
 	if err != nil {
 		return m, err
 	}
+	if err := v.fitsExchange(a, b, one.moves() && two.moves()); err != nil {
+		return m, err
+	}
 	// What a draft was to replace under the name that it leaves is now to be
 	// replaced by the other, which comes there.
 	leftByOne, leftByTwo := one.left(), two.left() // before they are routed
@@ -115,6 +124,14 @@ func (v *Volume) planExchange(a, b *Node) (*move, error) {
 		m.changes = append(arrivals, departures...)
 	}
 	return m, nil
+}
+
+// fitsExchange refuses names that would be too long, for the place between them, too; v.mu is held.
+func (v *Volume) fitsExchange(a, b *Node, detour bool) error {
+	if err := errors.Join(v.fitsBelow(a, v.path(b)), v.fitsBelow(b, v.path(a))); err != nil || !detour {
+		return err
+	}
+	return v.fitsBelow(a, asideName(v.path(a)))
 }
 
 // half is one of the two that change places: a file's passage, or a directory.

@@ -81,6 +81,11 @@ func (n *Node) Open(ctx context.Context, flags int, by Process) (*Handle, error)
 	if n.peekState() == Lost {
 		return nil, fmt.Errorf("open %s: its draft is in quarantine: %w", n.Path(), ErrIO)
 	}
+	if h.writable() {
+		if err := n.checkOwnName(); err != nil {
+			return nil, err
+		}
+	}
 	trunc := flags&os.O_TRUNC != 0 && h.writable()
 	if !trunc {
 		if err := n.describe(ctx); err != nil {
@@ -351,8 +356,12 @@ func (h *Handle) Allocate(ctx context.Context, off, length int64, mode uint32) e
 	if off < 0 || length <= 0 {
 		return ErrInvalid
 	}
-	if end := off + length; end < 0 || end > h.n.v.o.Mode.MaxPlain() {
+	end := off + length
+	if end < 0 {
 		return ErrTooBig
+	}
+	if err := h.n.v.checkSize(end); err != nil {
+		return err
 	}
 	if mode&(punchHole|zeroRange) != 0 {
 		if err := h.n.punch(ctx, off, length); err != nil {
@@ -366,8 +375,8 @@ func (h *Handle) Allocate(ctx context.Context, off, length int64, mode uint32) e
 	h.n.lock()
 	size := h.n.size()
 	h.n.unlock()
-	if off+length > size {
-		if err := h.n.truncate(ctx, h, off+length); err != nil {
+	if end > size {
+		if err := h.n.truncate(ctx, h, end); err != nil {
 			return err
 		}
 	}

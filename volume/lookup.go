@@ -21,6 +21,21 @@ func (n *Node) Lookup(ctx context.Context, name string) (*Node, error) {
 	if err := n.v.checkName(n, name, false); err != nil {
 		return nil, err
 	}
+	key := join(n.Path(), name)
+	if err := n.v.takes(key); err != nil {
+		return nil, err
+	}
+	c, err := n.find(ctx, name)
+	if errors.Is(err, ErrNotExist) {
+		if long := n.v.fits(key); long != nil { // as on a disk, where nothing can have such a name
+			return nil, long
+		}
+	}
+	return c, err
+}
+
+// find is Lookup of what could be a name.
+func (n *Node) find(ctx context.Context, name string) (*Node, error) {
 	if base, ok := sidecar.Base(name); ok {
 		// A sidecar that was listed with its file is found by its file's name.
 		if side, err := n.sidecarOf(ctx, base, name); side != nil || err != nil {

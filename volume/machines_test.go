@@ -466,7 +466,7 @@ func TestConflictName(t *testing.T) {
 		strings.Repeat("n", 230) + ".x": strings.Repeat("n", 201) + note + ".x",
 		"n." + strings.Repeat("x", 230): "n." + strings.Repeat("x", 201) + note,
 	} {
-		got := conflictName(name, "host", at)
+		got := conflictName(name, "host", at, maxName-len(sidecar.Suffix))
 		if got != want {
 			t.Errorf("%q becomes %q", name, got)
 		}

@@ -25,6 +25,9 @@ func (v *Volume) renameDir(ctx context.Context, from, c, to *Node, name string, 
 			return err
 		}
 	}
+	if err := v.lengthsBelow(ctx, c, join(to.Path(), name)); err != nil {
+		return err
+	}
 	defer v.keepDir(from)
 	v.names.Lock()
 	defer v.names.Unlock()
@@ -91,6 +94,10 @@ func (v *Volume) planDir(from, c, to *Node, name string) (*move, error) {
 	if inside(to, c) {
 		return m, fmt.Errorf("a directory cannot move into itself: %w", ErrInvalid)
 	}
+	newPath := join(v.path(to), name)
+	if err := v.fitsBelow(c, newPath); err != nil {
+		return m, err
+	}
 	if t := m.target; t != nil {
 		if t.kind != Dir || len(t.dir.children) > 0 {
 			return m, ErrNotEmpty
@@ -98,7 +105,7 @@ func (v *Volume) planDir(from, c, to *Node, name string) (*move, error) {
 		m.drop(t)
 		m.changes = append(m.changes, &change{Change: spool.Change{Op: opRmdir, Path: v.path(t) + "/"}})
 	}
-	return m, v.routeDir(m, c, join(v.path(to), name))
+	return m, v.routeDir(m, c, newPath)
 }
 
 // inside says whether n is d or below it; v.mu is held.

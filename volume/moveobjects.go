@@ -58,7 +58,9 @@ func (v *Volume) moveObjects(ctx context.Context, c *change) error {
 		for _, o := range page.Objects {
 			switch {
 			case strings.HasSuffix(o.Key, "/"):
-				markers = append(markers, o.Key)
+				if !v.staysBehind(c, o.Key, false) {
+					markers = append(markers, o.Key)
+				}
 			case isSidecarOf(o.Key, page.Objects):
 			default:
 				g.Go(func() error { return v.moveObject(gctx, c, o) })
@@ -105,6 +107,9 @@ func (v *Volume) moveObject(ctx context.Context, c *change, o store.Info) error 
 		if _, err := v.store.Head(ctx, base); err == nil {
 			return nil // its file takes it along
 		}
+	}
+	if v.staysBehind(c, o.Key, l.side.etag != "") {
+		return nil
 	}
 	v.steps.Add(1) // who waits in close sees that something moves, though many objects are at their first requests
 	ver, err := v.load(ctx, l)

@@ -13,10 +13,8 @@ import (
 	"mcfs/spool"
 )
 
-const (
-	maxName = 255
-	maxKey  = 1024
-)
+// maxName is NAME_MAX, in bytes.
+const maxName = 255
 
 // RenameFlags are those of renameat2(2).
 type RenameFlags uint32
@@ -44,20 +42,10 @@ func (v *Volume) checkName(d *Node, name string, making bool) error {
 	case !making:
 		return nil
 	}
-	side := name
-	if !sidecar.Is(name) {
-		side = sidecar.Name(name)
-	}
-	if len(side) > maxName {
-		return fmt.Errorf("with its sidecar's suffix the name has %d bytes: %w", len(side), ErrNameTooLong)
-	}
 	v.mu.Lock()
-	key := join(v.path(d), side)
+	key := join(v.path(d), name)
 	v.mu.Unlock()
-	if len(v.store.Address(key)) > maxKey+len("s3://")+64 || len(key) > maxKey {
-		return fmt.Errorf("its key has %d bytes: %w", len(key), ErrNameTooLong)
-	}
-	return nil
+	return v.fits(key)
 }
 
 // reserved says that the node bears a sidecar's name; v.mu is held.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path"
 	"slices"
 	"strings"
 	"sync"
@@ -297,7 +296,7 @@ func (v *Volume) bringBack(f *spool.File, h spool.Header) error {
 	name := f.Path()
 	dir, base := v.grow(name)
 	if dir.dir.children[base] != nil {
-		name = join(path.Dir(name), conflictName(base, "recovered", time.Now()))
+		name = v.besidePath(name, "recovered")
 	}
 	v.plant(n, strings.TrimPrefix(name, "./"))
 	v.busy[n] = struct{}{}

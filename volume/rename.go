@@ -25,7 +25,7 @@ func (n *Node) Rename(ctx context.Context, name string, dir *Node, newName strin
 	if err != nil {
 		return err
 	}
-	if err := v.checkName(dir, newName, c.kind != Dir); err != nil {
+	if err := v.checkName(dir, newName, true); err != nil {
 		return err
 	}
 	target, err := v.child(ctx, dir, newName)

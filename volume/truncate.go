@@ -13,8 +13,11 @@ func (n *Node) truncate(ctx context.Context, h *Handle, size int64) error {
 	if size < 0 {
 		return ErrInvalid
 	}
-	if size > n.v.o.Mode.MaxPlain() {
-		return ErrTooBig
+	if err := n.v.checkSize(size); err != nil {
+		return err
+	}
+	if err := n.checkOwnName(); err != nil {
+		return err
 	}
 	if err := n.describe(ctx); err != nil {
 		if size > 0 || n.isStale() {
@@ -118,6 +121,9 @@ func (n *Node) punch(ctx context.Context, off, length int64) error {
 		length := min(length, n.size()-off)
 		if length <= 0 || n.blank {
 			return nil, nil
+		}
+		if err := n.v.checkSize(n.size()); err != nil {
+			return nil, err
 		}
 		if o, err := n.preserve(); o != nil || err != nil {
 			return o, err

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"mcfs/store"
 )
 
@@ -144,6 +146,21 @@ func unique() string {
 	var b [16]byte
 	_, _ = rand.Read(b[:]) // never fails
 	return hex.EncodeToString(b[:])
+}
+
+// CheckKey refuses a key of which no object, or no file here, can be made.
+func (s *Store) CheckKey(key string) error {
+	if err := store.CheckKey(s.o.Prefix, key); err != nil {
+		return err
+	}
+	rel, err := path(key)
+	if err != nil {
+		return err
+	}
+	if n := len(s.root) + 1 + len(rel) + len(besideDir); n >= unix.PathMax {
+		return fmt.Errorf("key of %d bytes needs a path of %d bytes, at most %d are possible", len(key), n, unix.PathMax-1)
+	}
+	return nil
 }
 
 // start refuses what no store takes, and a call whose context has ended.

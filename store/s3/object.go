@@ -269,6 +269,9 @@ func (s *Store) deleteCompared(ctx context.Context, key, ifMatch string) error {
 	return s.failure(ctx, "delete", key, s.deleteObject(ctx, key, ""))
 }
 
+// CheckKey refuses a key of which S3 makes no object.
+func (s *Store) CheckKey(key string) error { return store.CheckKey(s.o.Prefix, key) }
+
 // check refuses what no server should be asked.
 func (s *Store) check(op, key string, attr store.Attributes, cond store.Condition) error {
 	err := errors.Join(store.CheckKey(s.o.Prefix, key), attr.Check(), cond.Check())

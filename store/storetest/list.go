@@ -57,6 +57,29 @@ func RunNames(t *testing.T, s store.Store, names []string) {
 	}
 }
 
+// testLongestKeys: CheckKey says exactly which lengths a store takes.
+func testLongestKeys(t *testing.T, s store.Store) {
+	folder := strings.Repeat(strings.Repeat("d", 199)+"/", 4)
+	taken := 0
+	for n := store.MaxKey - 60; n <= store.MaxKey+1; n += 1 + n%5 {
+		key := folder + strings.Repeat("n", n-len(folder))
+		refused := s.CheckKey(key)
+		_, err := s.Put(t.Context(), key, BodyOf(nil), store.Attributes{}, store.Condition{})
+		if (err == nil) != (refused == nil) {
+			t.Errorf("%d bytes: CheckKey says %v, Put %v", n, refused, err)
+		}
+		if err == nil {
+			taken++
+		}
+	}
+	if err := s.CheckKey(folder + strings.Repeat("n", store.MaxKey+1-len(folder))); err == nil || taken == 0 {
+		t.Errorf("%d keys were taken, and too long a one is refused with %v", taken, err)
+	}
+	if s.CheckKey("") == nil || s.CheckKey("x\xff") == nil {
+		t.Error("what is no key is taken")
+	}
+}
+
 // testOrder: keys come in the order of their bytes, where "/" is a byte like
 // others and UTF-8 sorts after ASCII.
 func testOrder(t *testing.T, s store.Store) {

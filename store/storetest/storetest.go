@@ -47,6 +47,7 @@ func Run(t *testing.T, newStore func(t *testing.T) store.Store) {
 		{"Uploads", testUploads},
 		{"Now", testNow},
 		{"Names", testNames},
+		{"LongestKeys", testLongestKeys},
 		{"Order", testOrder},
 		{"ListPages", testListPages},
 		{"ListPrefixes", testListPrefixes},

@@ -106,6 +106,9 @@ func NewEngine(c Config) *Engine {
 	return e
 }
 
+// MaxSize is the longest file in bytes that the parts of one upload can hold.
+func (e *Engine) MaxSize() int64 { return e.layout.limit() }
+
 // Close aborts what is under way in this process (not in the store) and waits
 // for all goroutines. Finish calls under way return ErrClosed. Uploads must
 // still be Aborted, which then only lets go of their views and keys.
