@@ -253,13 +253,12 @@ func (v *Volume) recoverEntry(k *kept) {
 		}
 		return
 	}
-	if r.partial() && e.State != Lost.String() {
+	if r.partial() && r.Replaces == nil && e.State != Lost.String() {
 		v.losePartial(&k.Entry)
 		e = k.Entry
 	}
 	if r.Making == nil && !r.Promised && e.State != Lost.String() {
-		v.log.Info("an unfinished draft that was never closed nor synced is gone", "path", e.Path)
-		v.removeEntry(e.ID)
+		v.removeUnpromised(k)
 		return
 	}
 	if r.Blank || r.Bare {
@@ -287,6 +286,18 @@ func (v *Volume) recoverEntry(k *kept) {
 		v.startAttempt(n)
 		v.mu.Unlock()
 	}
+}
+
+// removeUnpromised drops a draft that was never closed nor synced: its name leads to what
+// it was to replace. One whose close was told that it is not safe is kept in quarantine.
+func (v *Volume) removeUnpromised(k *kept) {
+	if k.Partial {
+		v.log.Error("what was written over a file, and was larger than the spool, is lost: mcfs ended before its upload; the file is as it was before", "path", k.Path)
+		v.quarantine(k.ID, errPartial.Error())
+		return
+	}
+	v.log.Info("an unfinished draft that was never closed nor synced is gone", "path", k.Path)
+	v.removeEntry(k.ID)
 }
 
 // losePartial makes an entry one of a lost draft: its close was told that it is not safe,

@@ -57,14 +57,14 @@ func (v *Volume) settleMaking(k *kept) {
 	if !ours && n.replaces == k.making {
 		n.replaces = k.making.instead()
 	}
-	written := n.gen > 1 || n.state == Lost
+	written, alone := n.gen > 1 || n.state == Lost, n.replaces == nil
 	n.unlock()
 	switch {
 	case ours && follows && (k.Newer || written || drawn):
 		v.resumeNewer(n, k.record, k.making)
 	case ours && follows:
 		v.takeArrived(k)
-	case !ours && !n.gone && !written && k.Partial && !k.Promised:
+	case !ours && !n.gone && !written && k.Partial && !k.Promised && alone:
 		n.lock()
 		n.lose(k.Entry, errPartial)
 		n.condemned(errorsIO(errPartial))
@@ -72,7 +72,7 @@ func (v *Volume) settleMaking(k *kept) {
 		v.background(func() { v.quarantineDraft(n, k.Path, errPartial) })
 	case !ours && !n.gone && v.path(n) == k.Path && !written && !k.Promised:
 		v.giveBack(n)
-		v.background(func() { v.removeEntry(k.ID) })
+		v.background(func() { v.removeUnpromised(k) })
 		v.background(func() { v.takeLate(k) })
 	default:
 		n.lock()
