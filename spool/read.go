@@ -23,6 +23,25 @@ func (f *File) ReadAt(p []byte, off int64) (int, error) {
 	return f.readTable(&f.table, f.dirty, f.size, p, off)
 }
 
+// ReadBase is ReadAt of bytes that the base has, too (SetClean): *AbsentError where the
+// file has others, or none.
+func (f *File) ReadBase(p []byte, off int64) (int, error) {
+	f.use()
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if f.closed {
+		return 0, f.closedError()
+	}
+	for i := off / crypt.BlockSize; i < blocksOf(min(off+int64(len(p)), f.size)); {
+		s, ok := f.clean.next(i)
+		if !ok || s.lo > i {
+			return 0, &AbsentError{off, int64(len(p))}
+		}
+		i = s.hi
+	}
+	return f.readTable(&f.table, f.dirty, f.size, p, off)
+}
+
 // readTable is ReadAt of any state of the file: what is dirty, then what the table says.
 func (f *File) readTable(t *table, dirty map[int64]*dirtyBlock, size int64, p []byte, off int64) (int, error) {
 	if off < 0 {

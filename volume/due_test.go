@@ -211,6 +211,38 @@ func TestPartOfTheBaseIsDue(t *testing.T) {
 	}
 }
 
+// TestUnchangedBytesAreDue changes a little of a version, saves it while the store is
+// away, and writes over whole blocks that nobody had changed, which the commit is to have
+// as they were.
+func TestUnchangedBytesAreDue(t *testing.T) {
+	for _, mode := range modes {
+		w := watch(t, mode)
+		want := random(8 * crypt.BlockSize)
+		w.save("a", want)
+		w.sync()
+		w.close()
+		w.open("spool-elsewhere")
+		h := w.create("a", 0)
+		w.write(h, []byte("changed"), 10)
+		copy(want[10:], "changed")
+		w.f.set(down)
+		if err := h.Flush(t.Context(), nil); err != nil {
+			t.Fatal(err)
+		}
+		w.write(h, make([]byte, 3*crypt.BlockSize), 2*crypt.BlockSize)
+		if got := w.arrive("a", 1); got[0] != string(want) {
+			t.Errorf("%s: what arrived has bytes that were written after the close", mode)
+		}
+		w.finish(h)
+		w.sync()
+		copy(want[2*crypt.BlockSize:], make([]byte, 3*crypt.BlockSize))
+		if got := w.load("a"); !bytes.Equal(got, want) {
+			t.Errorf("%s: %d bytes in the end differ", mode, len(got))
+		}
+		w.close()
+	}
+}
+
 // TestLastSaveIsDue saves three times while the store is away. An attempt may have
 // taken any of them already, but the last comes before what is half written.
 func TestLastSaveIsDue(t *testing.T) {

@@ -129,11 +129,18 @@ func (v *Volume) dropFile(f *spool.File) {
 	}
 }
 
+// baseCache is what a sealed file has of a version, without what has been written over
+// it: who reads the version, for a commit of an earlier content say, must not get that.
+type baseCache struct{ *spool.File }
+
+// ReadAt implements fetch.Cache.
+func (c baseCache) ReadAt(p []byte, off int64) (int, error) { return c.ReadBase(p, off) }
+
 // install opens the reader and makes it the node's, unless the version is another meanwhile.
 func (n *Node) install(ver *version, key []byte, file *spool.File) error {
 	var cache fetch.Cache
 	if file != nil {
-		cache = file
+		cache = baseCache{file}
 	}
 	reader, err := n.v.fetches.Open(ver.fetchable(), key, cache)
 	if err != nil {
