@@ -80,6 +80,9 @@ func (v *Volume) renameObject(ctx context.Context, c *change) error {
 		c.copied = true
 		v.steps.Add(1)
 	}
+	if err := v.rebase(c); err != nil {
+		return err
+	}
 	if c.ver.hasSidecar() && c.ver.sidecar().etag == "" && !c.bare {
 		if err := v.putMovedSidecar(ctx, c); err != nil {
 			return err

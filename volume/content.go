@@ -2,12 +2,10 @@ package volume
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
 
-	"mcfs/crypt"
 	"mcfs/keys"
 	"mcfs/sidecar"
 	"mcfs/spool"
@@ -193,27 +191,6 @@ func (v *Volume) trackLocked(n *Node) {
 	v.busy[n] = struct{}{}
 }
 
-// obstacle is what must be done, without the lock, before an attempt can be repeated.
-type obstacle func(ctx context.Context) error
-
-// attemptLocked runs try with n locked until it meets no obstacle.
-func (n *Node) attemptLocked(ctx context.Context, try func() (obstacle, error)) error {
-	for {
-		if err := ctx.Err(); err != nil {
-			return context.Cause(ctx)
-		}
-		n.lock()
-		o, err := try()
-		n.unlock()
-		if err != nil || o == nil {
-			return err
-		}
-		if err := o(ctx); err != nil {
-			return err
-		}
-	}
-}
-
 // write stores p at off, and says how much of it: less than all only with an error,
 // where the spool has no room for the rest. The file becomes a draft if it is none.
 func (n *Node) write(ctx context.Context, p []byte, off int64) (int, error) {
@@ -263,105 +240,6 @@ func (n *Node) wrote(p []byte, off int64) {
 	n.advance()
 }
 
-// obstacleTo says what stands between now and changing [off, end); a negative
-// end is that of the file.
-func (n *Node) obstacleTo(off, end int64) obstacle {
-	if n.state == Lost {
-		return func(context.Context) error { return fmt.Errorf("its draft is in quarantine: %w", ErrIO) }
-	}
-	if n.stored != nil {
-		return n.revive
-	}
-	touched := end
-	if end < 0 {
-		touched = n.size()
-	}
-	if n.up != nil && n.up.Touches(off, touched-off) {
-		return n.recall()
-	}
-	if n.file == nil {
-		if n.ver == nil || n.blank || n.reader != nil {
-			return n.makeFile
-		}
-		return n.prepare
-	}
-	// A block cut by the old end has bytes of the base before the cut only:
-	// fetch it while its length still says where they end.
-	if size := n.file.Size(); end > size || end < 0 {
-		return n.fillCut(size)
-	}
-	return nil
-}
-
-// fillCut fetches the block that holds the file's end, if it is absent.
-func (n *Node) fillCut(size int64) obstacle {
-	start := size - size%crypt.BlockSize
-	if start == size {
-		return nil
-	}
-	if at, _, ok := n.file.Absent(start); !ok || at >= size {
-		return nil
-	}
-	return func(ctx context.Context) error { return n.fill(ctx, start, size-start) }
-}
-
-// makeFile gives a file its data key and its place in the spool: an empty one, or one
-// whose version is read without a sealed file, as where there was no room for one.
-func (n *Node) makeFile(ctx context.Context) error {
-	if err := n.lockOpening(ctx); err != nil {
-		return err
-	}
-	defer n.unlockOpening()
-	n.lock()
-	made, base := n.file != nil, n.based()
-	n.unlock()
-	if made {
-		return nil
-	}
-	key, err := n.v.keys.Get(ctx)
-	if err != nil {
-		return fmt.Errorf("data key: %w", errorsIO(err))
-	}
-	path := n.Path()
-	f, err := n.v.spool.Create(spool.Header{ID: n.fileID(), Wrapped: key.Wrapped, KeyID: key.KeyID, Path: path}, key.Plain)
-	if err != nil {
-		key.Wipe()
-		return fromSpool(fmt.Errorf("draft of %s: %w", path, err))
-	}
-	if base != nil {
-		err = f.SetBase(base.fetchable().Plain)
-	}
-	n.lock()
-	defer n.unlock()
-	if err != nil || n.file != nil || n.stored != nil || n.based() != base {
-		key.Wipe()
-		return errors.Join(err, n.v.discardFile(f))
-	}
-	n.adopt(f, key.Wrapped, key.KeyID)
-	n.fresh = key
-	n.blank, n.eager = false, base == nil
-	return nil
-}
-
-// based is the version that an unwritten file's bytes are those of; nil: it has none. n is locked.
-func (n *Node) based() *version {
-	if n.blank {
-		return nil
-	}
-	return n.ver
-}
-
-// fileID is the id for a sealed file that is to be made: the one under which the
-// journal knows the draft already, if it does.
-func (n *Node) fileID() spool.ID {
-	n.lock()
-	defer n.unlock()
-	if n.blankID != (spool.ID{}) {
-		return n.blankID
-	}
-	return spool.NewID()
-}
-
 // adopt makes f the node's file.
 func (n *Node) adopt(f *spool.File, wrapped []byte, keyID string) {
 	n.file, n.wrapped, n.keyID, n.blankID = f, wrapped, keyID, spool.ID{}
@@ -373,39 +251,6 @@ func (v *Volume) discardFile(f *spool.File) error {
 		v.log.Warn("close sealed file", "id", f.ID(), "cause", err)
 	}
 	return v.spool.Remove(f.ID())
-}
-
-// recall gives the eager upload up because a part that has left is to change: its
-// keystream must never cover two plaintexts (P2). The commit starts over under a
-// fresh key, if all the bytes are still here. n is locked.
-func (n *Node) recall() obstacle {
-	if err := n.giveUpEager(); err != nil {
-		return func(context.Context) error { return n.outOfReach("cannot change a part of a file that was sent", err) }
-	}
-	return func(context.Context) error {
-		n.v.log.Info("a part that was already sent is written again: its upload starts over at close", "path", n.Path())
-		return nil
-	}
-}
-
-// outOfReach logs why bytes that an upload alone has are not to be had before the commit.
-func (n *Node) outOfReach(what string, err error) error {
-	n.v.log.Error(what+" and dropped from the full spool before its commit; raise spool.max_size", "path", n.Path(), "cause", err)
-	return fromSpool(err)
-}
-
-// overcome turns what the spool says into an obstacle, if it can be removed.
-func (n *Node) overcome(err error) (obstacle, error) {
-	if absent, ok := absentRange(err); ok {
-		return func(ctx context.Context) error { return n.fill(ctx, absent.Offset, absent.Length) }, nil
-	}
-	if isSent(err) {
-		return func(context.Context) error { return n.outOfReach("cannot change a part of a file that was sent", err) }, nil
-	}
-	if isFull(err) {
-		return n.v.waitForRoom(err), nil
-	}
-	return nil, fromSpool(fmt.Errorf("write: %w", err))
 }
 
 // changeAttr changes attributes: of a draft they are committed with it, of a

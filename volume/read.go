@@ -16,7 +16,7 @@ import (
 // read fills p from off through h: from the spool where it has the bytes, else
 // from the version in the store.
 func (n *Node) read(ctx context.Context, h *Handle, p []byte, off int64) (int, error) {
-	for looks := 0; ; looks++ {
+	for looks := 0; looks <= maxRetries; looks++ {
 		n.lock()
 		size, file, reader, blank, lost := n.size(), n.file, n.reader, n.blank, n.state == Lost
 		hasBase, stored := n.ver != nil, n.stored != nil
@@ -56,6 +56,7 @@ func (n *Node) read(ctx context.Context, h *Handle, p []byte, off int64) (int, e
 		}
 		return k, err
 	}
+	return 0, n.stuck()
 }
 
 // errRetry: the content, or its place, changed between a look and a read.
@@ -92,7 +93,7 @@ func (n *Node) readFrom(ctx context.Context, h *Handle, file *spool.File, reader
 		case start > at:
 			part = p[done : start-off]
 		default:
-			part = p[done:min(int64(len(p)), at+length-off)]
+			part = p[done:min(int64(len(p)), start+length-off)]
 			k, err := n.readBase(ctx, h, part, at)
 			if err != nil || k == 0 {
 				return done + k, err
@@ -315,11 +316,20 @@ func (n *Node) fill(ctx context.Context, off, length int64) error {
 			return errorsIO(fromFetch(fmt.Errorf("read %s: %w", n.Path(), err)))
 		}
 		if k == 0 {
-			return nil
+			return n.unfilled(file, off)
 		}
 		if err := file.Fill(buf[:k], off); err != nil {
 			return fromSpool(err)
 		}
 	}
 	return nil
+}
+
+// unfilled is an error if the file still lacks the byte at off, which the version turned
+// out not to have: to try again would not bring it.
+func (n *Node) unfilled(file *spool.File, off int64) error {
+	if at, _, absent := file.Absent(off); !absent || at > off {
+		return nil
+	}
+	return fmt.Errorf("read %s: its version has no byte %d: %w", n.Path(), off, ErrIO)
 }

@@ -20,7 +20,7 @@ func (v *Volume) waitForRoom(cause error) obstacle {
 				return ErrShutdown
 			}
 			if v.moved() != before {
-				return nil
+				return errRoomMade
 			}
 		}
 		v.log.Error("spool is full; raise spool.max_size or free the disk", "cause", cause)

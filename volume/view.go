@@ -31,7 +31,7 @@ func (w *view) ReadAt(p []byte, off int64) (int, error) {
 		var k int
 		var err error
 		if ok && start <= at {
-			part = part[:min(int64(len(part)), at+length-max(at, start))]
+			part = part[:min(int64(len(part)), start+length-at)]
 			k, err = w.base(ctx, part, at)
 		} else {
 			if ok {
