@@ -13,6 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
+
+	"mcfs/credentials"
 )
 
 // How a fresh data key comes to be.
@@ -57,14 +59,13 @@ type KMS struct {
 	client *kms.Client
 	direct *direct
 	// What the client signs with.
-	credentials *taggedCredentials
-	keyID       string // as configured
-	region      string // that requests go to
-	fixed       bool   // one endpoint, whatever the region
-	generate    bool
-	timeout     time.Duration
-	log         *slog.Logger
-	arn         atomic.Pointer[string] // learned from responses
+	keyID    string // as configured
+	region   string // that requests go to
+	fixed    bool   // one endpoint, whatever the region
+	generate bool
+	timeout  time.Duration
+	log      *slog.Logger
+	arn      atomic.Pointer[string] // learned from responses
 }
 
 var _ Keeper = (*KMS)(nil)
@@ -92,8 +93,11 @@ func NewKMS(o KMSOptions) (*KMS, error) {
 	if isKeyARN(o.KeyID) {
 		k.arn.Store(&o.KeyID)
 	}
-	k.credentials = &taggedCredentials{o.AWS.Credentials}
-	k.client = newKMSClient(o, k.credentials, region, k.timeout)
+	creds := &taggedCredentials{}
+	if o.AWS.Credentials != nil {
+		creds.inner = credentials.New(o.AWS.Credentials, k.timeout)
+	}
+	k.client = newKMSClient(o, creds, region, k.timeout)
 	k.direct = newDirect(k.client)
 	endpoint := aws.ToString(k.client.Options().BaseEndpoint)
 	k.fixed = endpoint != ""

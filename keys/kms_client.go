@@ -18,13 +18,16 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
+	"github.com/aws/smithy-go"
+
+	"mcfs/credentials"
 )
 
 const defaultAttempts = 4
 
 // newKMSClient makes every choice explicit that the environment could make
 // otherwise: retries, deadlines of one attempt, and that no body is logged.
-func newKMSClient(o KMSOptions, credentials aws.CredentialsProvider, region string, timeout time.Duration) *kms.Client {
+func newKMSClient(o KMSOptions, creds *taggedCredentials, region string, timeout time.Duration) *kms.Client {
 	attempts := o.MaxAttempts
 	if attempts <= 0 {
 		attempts = defaultAttempts
@@ -34,7 +37,8 @@ func newKMSClient(o KMSOptions, credentials aws.CredentialsProvider, region stri
 		if o.Endpoint != "" {
 			c.BaseEndpoint = &o.Endpoint
 		}
-		c.Credentials = credentials
+		c.Credentials = creds
+		c.HTTPSignerV4 = credentials.NewSigner()
 		c.HTTPClient = boundAttempt(c.HTTPClient, timeout, strings.HasPrefix(aws.ToString(c.BaseEndpoint), "http:"))
 		c.HTTPClient = afterAttempt{bounded{c.HTTPClient}}
 		c.RetryMode = aws.RetryModeStandard
@@ -42,6 +46,7 @@ func newKMSClient(o KMSOptions, credentials aws.CredentialsProvider, region stri
 		c.Retryer = retry.NewStandard(func(s *retry.StandardOptions) {
 			s.MaxAttempts = attempts
 			s.MaxBackoff = timeout / 8
+			s.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(creds.retryRefused)}, s.Retryables...)
 		})
 		// The bodies hold data keys.
 		c.ClientLogMode.ClearRequestWithBody()
@@ -90,7 +95,7 @@ func (b bounded) Do(r *http.Request) (*http.Response, error) {
 
 // taggedCredentials marks the errors of a provider as errors of credentials,
 // which the SDK does not.
-type taggedCredentials struct{ inner aws.CredentialsProvider }
+type taggedCredentials struct{ inner *credentials.Source } // nil: there are none
 
 // Retrieve is part of aws.CredentialsProvider.
 func (t *taggedCredentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
@@ -107,12 +112,13 @@ func (t *taggedCredentials) Retrieve(ctx context.Context) (aws.Credentials, erro
 	return c, err
 }
 
-// invalidate has the provider asked anew at the next call. The SDK does so only
-// when credentials have told beforehand when they expire.
-func (t *taggedCredentials) invalidate() {
-	if cache, ok := t.inner.(interface{ Invalidate() }); ok {
-		cache.Invalidate()
+// retryRefused is the retryer's view of a refusal: try again if there are other credentials.
+func (t *taggedCredentials) retryRefused(err error) aws.Ternary {
+	api, ok := errors.AsType[smithy.APIError](err)
+	if !ok || t.inner == nil || !refusals[api.ErrorCode()] {
+		return aws.UnknownTernary
 	}
+	return aws.BoolTernary(t.inner.Renewed())
 }
 
 type credentialsError struct{ err error }

@@ -13,10 +13,11 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"mcfs/credentials"
 )
 
 // direct is a short way for the two calls that are made once for each file,
@@ -31,7 +32,7 @@ type direct struct {
 	client kms.HTTPClient
 	creds  aws.CredentialsProvider
 	region string // of the signature
-	signer *v4.Signer
+	signer *credentials.Signer
 	url    atomic.Pointer[url.URL] // nil: not learnt yet
 }
 
@@ -78,7 +79,7 @@ type reply struct {
 
 func newDirect(client *kms.Client) *direct {
 	o := client.Options()
-	return &direct{client: o.HTTPClient, creds: o.Credentials, region: o.Region, signer: v4.NewSigner()}
+	return &direct{client: o.HTTPClient, creds: o.Credentials, region: o.Region, signer: credentials.NewSigner()}
 }
 
 // learn has one call of the SDK's, to the client's own region, show where to ask.

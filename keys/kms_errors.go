@@ -45,8 +45,13 @@ var codeKinds = map[string]error{
 	"UnrecognizedClientException":         ErrDenied,
 }
 
-// expired are the codes that speak of a session's end.
-var expired = map[string]bool{"ExpiredToken": true, "ExpiredTokenException": true, "RequestExpired": true}
+// refusals are the codes by which KMS says that it does not know the credentials: a
+// session that has ended, a key that was deleted, a secret that was replaced.
+var refusals = map[string]bool{
+	"ExpiredToken": true, "ExpiredTokenException": true, "RequestExpired": true,
+	"InvalidClientTokenId": true, "UnrecognizedClientException": true, "InvalidToken": true,
+	"InvalidSignatureException": true, "SignatureDoesNotMatch": true,
+}
 
 // callError is one failed call: what was called on which key, what the caller
 // can make of it, and in one line why. The chain keeps the SDK's error.
@@ -72,9 +77,6 @@ func (k *KMS) failed(c context.Context, op, key string, err error) error {
 		return fmt.Errorf("kms %s: %w", op, errors.Join(c.Err(), otherCause(c)))
 	}
 	e := &callError{op: op, key: key, kind: kindOf(err), cause: err, why: oneLine(reason(err))}
-	if api, ok := errors.AsType[smithy.APIError](err); ok && expired[api.ErrorCode()] {
-		k.credentials.invalidate()
-	}
 	if e.kind != ErrUnavailable || c.Err() == nil {
 		return e
 	}

@@ -1,6 +1,7 @@
 package volume
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -124,7 +125,7 @@ func (n *Node) await(ctx context.Context, gen uint64) error {
 // giveUpWaiting makes the draft safe; its commit goes on behind.
 func (n *Node) giveUpWaiting(cause error) error {
 	if cause == nil {
-		cause = store.ErrUnavailable
+		cause = cmp.Or(n.whyNot(), store.ErrUnavailable)
 	}
 	err := n.v.keep(n, behind)
 	if isSent(err) {
@@ -137,6 +138,15 @@ func (n *Node) giveUpWaiting(cause error) error {
 	}
 	n.v.log.Error("close gave up waiting: the file is safe in the spool and its upload goes on", "path", n.Path(), "cause", cause)
 	return errorsIO(cause)
+}
+
+// whyNot is what keeps the node's commit, as far as that is known.
+func (n *Node) whyNot() error {
+	n.v.mu.Lock()
+	defer n.v.mu.Unlock()
+	n.lock()
+	defer n.unlock()
+	return n.trouble()
 }
 
 // progressOf counts what the node's commit has sent, or, as long as it waits for

@@ -36,7 +36,7 @@ func (s *Store) Check(ctx context.Context) error {
 	if ended := store.Ended(ctx); ended != nil {
 		return fmt.Errorf("check bucket %s: %w", s.o.Bucket, ended)
 	}
-	class, said := s.classify(limited, err)
+	class, said := classify(limited, err)
 	text := s.diagnosis(class, err, said)
 	if class == nil {
 		return errors.New(text)

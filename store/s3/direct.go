@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	smithy "github.com/aws/smithy-go"
@@ -24,6 +23,7 @@ import (
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
+	"mcfs/credentials"
 	"mcfs/store"
 )
 
@@ -39,7 +39,7 @@ import (
 type direct struct {
 	client  *http.Client
 	creds   aws.CredentialsProvider
-	signer  *v4.Signer
+	signer  *credentials.Signer
 	address atomic.Pointer[address] // nil: not learnt yet
 	foreign atomic.Bool             // listings are written in a way that parseListing does not read
 }
@@ -60,7 +60,7 @@ var emptySHA256 = func() string {
 }()
 
 func newDirect(o awss3.Options) *direct {
-	d := &direct{creds: o.Credentials, signer: v4.NewSigner(func(s *v4.SignerOptions) { s.DisableURIPathEscaping = true })}
+	d := &direct{creds: o.Credentials, signer: newSigner()}
 	d.client, _ = o.HTTPClient.(*http.Client)
 	return d
 }

@@ -102,25 +102,12 @@ func (s *Store) failure(ctx context.Context, op, key string, err error) error {
 	if err == nil {
 		return nil
 	}
-	class, said := s.classify(ctx, err)
+	class, said := classify(ctx, err)
 	if class == nil {
 		return fmt.Errorf("%s %s: %w", op, s.Address(key), said)
 	}
 	return fmt.Errorf("%s %s: %w: %w", op, s.Address(key), class, said)
 }
-
-// classify is class, and has credentials that have expired be read again.
-func (s *Store) classify(ctx context.Context, err error) (class, said error) {
-	class, said = classify(ctx, err)
-	if errors.Is(class, store.ErrDenied) && expired[code(err)] {
-		s.credentials.invalidate()
-	}
-	return class, said
-}
-
-// expired are the codes that speak of a session's end; the last is what the SDK
-// makes of a 400 to a HEAD.
-var expired = map[string]bool{"ExpiredToken": true, "TokenRefreshRequired": true, "InvalidToken": true, "BadRequest": true}
 
 // classify finds the class of an error, nil if there is none, and the part of
 // the SDK's long text that tells something.
@@ -182,6 +169,10 @@ type answer struct {
 }
 
 func (a *answer) Error() string {
+	if a.status != 0 && refusals[a.ErrorCode()] && byCode[a.ErrorCode()] == store.ErrDenied {
+		return fmt.Sprintf("the server refuses these credentials, %s: %s (HTTP %d): put valid ones in their place; they are looked for again",
+			a.ErrorCode(), a.ErrorMessage(), a.status)
+	}
 	return fmt.Sprintf("%s: %s (HTTP %d)", a.ErrorCode(), a.ErrorMessage(), a.status)
 }
 

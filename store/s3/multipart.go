@@ -9,6 +9,8 @@ import (
 	"net/url"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/ratelimit"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
@@ -34,7 +36,7 @@ func (s *Store) begin(ctx context.Context, key string, attr store.Attributes, su
 		StorageClass: types.StorageClass(s.o.StorageClass), RequestPayer: s.payer(),
 		ServerSideEncryption: types.ServerSideEncryption(s.o.SSE), SSEKMSKeyId: opt(s.o.SSEKMSKeyID),
 		ChecksumAlgorithm: sum,
-	}, once)
+	}, s.once)
 	if err == nil && aws.ToString(out.UploadId) == "" {
 		err = errNonsense
 	}
@@ -46,7 +48,13 @@ func (s *Store) begin(ctx context.Context, key string, attr store.Attributes, su
 
 // once leaves it to the caller to send a request again. Each that begins an upload
 // may have begun one, whatever became of its answer: who sends it has to know of all.
-func once(o *awss3.Options) { o.RetryMaxAttempts = 1 }
+// Only one that was refused for its credentials has begun nothing.
+func (s *Store) once(o *awss3.Options) {
+	o.Retryer = retry.NewStandard(func(r *retry.StandardOptions) {
+		r.MaxAttempts, r.MaxBackoff, r.RateLimiter = 2, maxBackoff, ratelimit.None
+		r.Retryables = []retry.IsErrorRetryable{retry.IsErrorRetryableFunc(s.credentials.retryRefused)}
+	})
+}
 
 // PutPart stores one part.
 func (s *Store) PutPart(ctx context.Context, up store.Upload, number int, b store.Body) (store.Part, error) {

@@ -25,6 +25,7 @@ import (
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
+	"mcfs/credentials"
 	"mcfs/store"
 )
 
@@ -65,7 +66,7 @@ type Store struct {
 	answers   *bounded // over transport
 	o         Options
 	// What the client signs with, unless there is nothing.
-	credentials *credentialsSource
+	credentials credentialsSource
 	// For the two operations that carry content; see payload.
 	content func(*awss3.Options)
 	// When the bucket was last found to be there without an object; see Head.
@@ -92,7 +93,7 @@ func New(o Options) (*Store, error) {
 	transport := newTransport(o.AWS.HTTPClient, o.Concurrency)
 	s := &Store{
 		transport: transport, o: o, copySize: copyPart,
-		credentials: &credentialsSource{o.AWS.Credentials, o.Timeout},
+		credentials: credentialsSource{credentials.New(o.AWS.Credentials, o.Timeout)},
 	}
 	s.answers = &bounded{&watchdog{next: &dated{transport, &s.clock}, timeout: o.Timeout}, maxAnswer}
 	s.client = awss3.NewFromConfig(o.AWS, func(c *awss3.Options) {
@@ -109,7 +110,8 @@ func New(o Options) (*Store, error) {
 		if !anonymous(o.AWS.Credentials) {
 			c.Credentials = s.credentials
 		}
-		c.Retryer = newRetryer()
+		c.Retryer = newRetryer(s.credentials)
+		c.HTTPSignerV4 = newSigner()
 		c.RetryMaxAttempts = maxAttempts
 		c.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 		c.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
@@ -182,8 +184,9 @@ func (o Options) checkEndpoint() error {
 
 // newRetryer is the SDK's standard one, with few attempts and short waits:
 // what fails longer is for the caller's queue. It has no quota over calls, for
-// one call's failures must not take away another's second attempt.
-func newRetryer() aws.Retryer {
+// one call's failures must not take away another's second attempt. Where credentials
+// were refused it tries again if there are others.
+func newRetryer(credentials credentialsSource) aws.Retryer {
 	return retry.NewStandard(func(r *retry.StandardOptions) {
 		r.MaxAttempts, r.MaxBackoff = maxAttempts, maxBackoff
 		r.RateLimiter = ratelimit.None
@@ -196,6 +199,7 @@ func newRetryer() aws.Retryer {
 				}
 				return aws.UnknownTernary
 			}),
+			retry.IsErrorRetryableFunc(credentials.retryRefused),
 		}, r.Retryables...)
 	})
 }

@@ -160,34 +160,3 @@ func (b *receiving) Close() error {
 	b.cancel(nil)
 	return err
 }
-
-// credentialsError marks what a source of credentials said.
-type credentialsError struct{ err error }
-
-func (e *credentialsError) Error() string { return "credentials: " + e.err.Error() }
-func (e *credentialsError) Unwrap() error { return e.err }
-
-// credentialsSource gives a deadline to a source of credentials, which may
-// wait for a network of its own.
-type credentialsSource struct {
-	aws.CredentialsProvider
-	timeout time.Duration
-}
-
-// invalidate has the source asked anew at the next call. The SDK does so only
-// when credentials have told beforehand when they expire.
-func (c *credentialsSource) invalidate() {
-	if cache, ok := c.CredentialsProvider.(interface{ Invalidate() }); ok {
-		cache.Invalidate()
-	}
-}
-
-func (c *credentialsSource) Retrieve(ctx context.Context) (aws.Credentials, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
-	defer cancel()
-	v, err := c.CredentialsProvider.Retrieve(ctx)
-	if err != nil {
-		return v, &credentialsError{fmt.Errorf("retrieve: %w", err)}
-	}
-	return v, nil
-}
