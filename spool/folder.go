@@ -182,16 +182,16 @@ func (s *Spool) readHeader(id ID) (Header, error) {
 }
 
 // moveToQuarantine moves those of the names that exist, under one new prefix,
-// so that nothing already there is replaced. moved is told where each is then.
-func (s *Spool) moveToQuarantine(names []string, why string, moved func(from, to string)) error {
+// so that nothing already there is replaced; e is what is known of them. moved is told where each is then.
+func (s *Spool) moveToQuarantine(names []string, e Entry, why string, moved func(from, to string)) error {
 	dir := s.path(quarantineName)
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 		return err
 	}
 	now := time.Now().UTC()
 	stamp := now.Format("20060102T150405.000000000Z") + "-"
-	note := fmt.Sprintf("%s\nmoved here at %s, because:\n%s\n", strings.Join(names, "\n"), now.Format(time.RFC3339), why)
-	if err := os.WriteFile(filepath.Join(dir, stamp+names[0]+noteSuffix), []byte(note), 0o600); err != nil {
+	text := note(names, e, now, why)
+	if err := os.WriteFile(filepath.Join(dir, stamp+names[0]+noteSuffix), []byte(text), 0o600); err != nil {
 		return err
 	}
 	for _, name := range names {

@@ -228,6 +228,29 @@ func decodeUpload(k, v []byte) (u Upload, err error) {
 	return u, nil
 }
 
+// look finds one entry as the disk has it. It waits for nothing, so that it can be called
+// with locks held that a transaction may need.
+func (j *Journal) look(id ID) (e Entry, ok bool) {
+	if j == nil {
+		return Entry{}, false
+	}
+	err := guard(func() error {
+		return j.db.View(func(tx *bolt.Tx) error {
+			v := tx.Bucket(bucketEntries).Get(id[:])
+			if v == nil {
+				return errors.New("there is none")
+			}
+			var err error
+			e, err = decodeEntry(id[:], v)
+			return err
+		})
+	})
+	if err != nil {
+		return Entry{}, false
+	}
+	return e, true
+}
+
 func readAll[T any](j *Journal, bucket []byte, decode func(k, v []byte) (T, error)) ([]T, error) {
 	if err := j.Flush(); err != nil {
 		return nil, fmt.Errorf("read journal: %w", err)

@@ -86,11 +86,18 @@ func (f *File) setAside(from, to string) error {
 }
 
 // Quarantine moves a sealed file (closed or not) to the quarantine folder, with
-// a note of why. An open one can still be read, and no longer synced.
+// a note of what it is and why. An open one is synced, so that all of it can be read
+// there, and no longer afterwards.
 func (s *Spool) Quarantine(id ID, why string) error {
 	s.mu.Lock()
 	f := s.open[id]
 	s.mu.Unlock()
+	e := s.known(id, f)
+	if f != nil {
+		if err := f.Sync(false); err != nil {
+			s.log.Warn("what was written last may be missing in quarantine", "id", id.String(), "err", err)
+		}
+	}
 	var read []*descriptor // by views and by f, which find the file where it is then
 	if f != nil {
 		f.syncing.Lock()
@@ -107,7 +114,7 @@ func (s *Spool) Quarantine(id ID, why string) error {
 		}
 	}
 	name := id.String()
-	if err := s.moveRead(read, []string{name, name + mapSuffix}, why); err != nil {
+	if err := s.moveRead(read, []string{name, name + mapSuffix}, e, why); err != nil {
 		return fmt.Errorf("quarantine %s: %w", id, err)
 	}
 	if f == nil {
@@ -117,13 +124,28 @@ func (s *Spool) Quarantine(id ID, why string) error {
 	return nil
 }
 
+// known is what the journal, or else the open file, tells of a sealed file.
+func (s *Spool) known(id ID, f *File) Entry {
+	e, ok := s.journal.look(id)
+	switch {
+	case ok && len(e.Wrapped) > 0:
+		return e
+	case f == nil:
+		return e
+	case !ok:
+		e = Entry{ID: id, Path: f.header.Path, Size: f.Size()}
+	}
+	e.Wrapped, e.KeyID = f.header.Wrapped, f.header.KeyID
+	return e
+}
+
 // moveRead is moveToQuarantine of files that are read meanwhile, and afterwards.
-func (s *Spool) moveRead(read []*descriptor, names []string, why string) error {
+func (s *Spool) moveRead(read []*descriptor, names []string, e Entry, why string) error {
 	for _, d := range read {
 		d.opening.Lock()
 		defer d.opening.Unlock()
 	}
-	return s.moveToQuarantine(names, why, func(from, to string) {
+	return s.moveToQuarantine(names, e, why, func(from, to string) {
 		for _, d := range read {
 			if d.path == from {
 				d.path = to

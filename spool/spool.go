@@ -139,7 +139,7 @@ func (s *Spool) openJournal() error {
 	j, err := openJournal(path, s.log)
 	if errors.Is(err, ErrCorrupt) {
 		s.log.Error("the journal is corrupt: moved to quarantine, a new one is begun", "path", path, "err", err)
-		if err := s.moveToQuarantine([]string{journalName}, err.Error(), func(string, string) {}); err != nil {
+		if err := s.moveToQuarantine([]string{journalName}, Entry{}, err.Error(), func(string, string) {}); err != nil {
 			return err
 		}
 		s.rebuilt = true

@@ -239,6 +239,6 @@ func (v *Volume) quarantineText(ctx context.Context, path string, text []byte, w
 		return fromSpool(err)
 	}
 	_, err = f.WriteAt(text, 0)
-	err = errors.Join(err, f.Sync(false), f.Close())
-	return errors.Join(err, v.spool.Quarantine(f.ID(), why))
+	err = errors.Join(err, v.spool.Quarantine(f.ID(), why)) // open still, so that its note says what it is
+	return errors.Join(err, f.Close())
 }

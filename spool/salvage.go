@@ -1,0 +1,201 @@
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"syscall"
+
+	"mcfs/crypt"
+)
+
+// Unwrap gives the data key that was wrapped; the caller wipes it.
+type Unwrap func(wrapped []byte, keyID string) ([]byte, error)
+
+// Range is Length bytes from Offset.
+type Range struct{ Offset, Length int64 }
+
+// Lacks is what a sealed file in quarantine does not give.
+type Lacks struct {
+	Absent  []Range // it never had: they are the version's that it was made from, or were sent and dropped
+	Damaged []Range // that does not authenticate
+}
+
+// None reports whether all of it is there.
+func (l Lacks) None() bool { return len(l.Absent)+len(l.Damaged) == 0 }
+
+// Salvage is a sealed file in quarantine, opened to read what of it can be. Nothing on
+// the disk is changed.
+type Salvage struct {
+	Header  Header
+	Size    int64  // bytes of plaintext, as far as the map tells
+	Trouble string // what is wrong with the map; empty: nothing
+
+	data   *os.File
+	offset int64 // of slot 0
+	sealer *crypt.Sealer
+	table  table
+}
+
+// OpenSalvage opens what lies in quarantine. ErrCorrupt: nothing of it can be read.
+func OpenSalvage(q Quarantined, unwrap Unwrap) (*Salvage, error) {
+	id, err := q.sealedID()
+	if err != nil {
+		return nil, err
+	}
+	s := &Salvage{table: newTable()}
+	if s.data, err = os.OpenFile(q.File, os.O_RDONLY|syscall.O_NOFOLLOW, 0); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			err = fmt.Errorf("%s is gone: %w", q.File, ErrCorrupt)
+		}
+		return nil, err
+	}
+	if err := s.open(id, q, unwrap); err != nil {
+		s.Close()
+		return nil, fmt.Errorf("open %s: %w", q.ID, err)
+	}
+	return s, nil
+}
+
+func (s *Salvage) open(id ID, q Quarantined, unwrap Unwrap) error {
+	h, err := s.header(id, q)
+	if err != nil {
+		return err
+	}
+	key, err := unwrap(h.Wrapped, h.KeyID)
+	if err != nil {
+		return err
+	}
+	defer clear(key)
+	if s.sealer, err = crypt.NewSealer(key, h.ID); err != nil {
+		return err
+	}
+	s.Header = h.Header
+	if path, err := s.sealer.OpenRecord(nil, h.sealedPath, h.label()); err == nil {
+		s.Header.Path = string(path)
+	} else {
+		s.Header.Path = q.Path
+	}
+	if h.mapless {
+		return nil // it is empty
+	}
+	return s.replay(q.File + mapSuffix)
+}
+
+// header is the file's own, or, if that is damaged, what the note has of it.
+func (s *Salvage) header(id ID, q Quarantined) (diskHeader, error) {
+	b := make([]byte, headerMax)
+	n, err := io.ReadFull(s.data, b)
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) {
+		return diskHeader{}, err
+	}
+	b = b[:n]
+	length, err := headerLength(b)
+	s.offset = int64(max(length, headerUnit))
+	if err == nil && length <= len(b) {
+		h, err := parseHeader(b[:length])
+		if err == nil {
+			return h, nil
+		}
+	}
+	if len(q.wrapped) == 0 {
+		return diskHeader{}, fmt.Errorf("its header is damaged, and with it the key: %w", errHeader)
+	}
+	s.Trouble = "its header is damaged"
+	return diskHeader{Header: Header{ID: id, Wrapped: q.wrapped, KeyID: q.keyID}}, nil
+}
+
+// replay reads the map as far as it authenticates: it is the last state that can be had.
+func (s *Salvage) replay(path string) error {
+	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("its map is missing, and with it what opens its blocks: %w", ErrCorrupt)
+	}
+	if err != nil {
+		return err
+	}
+	m, err := parseMap(b, s.sealer)
+	if len(m.records) == 0 || m.records[0].kind != recordSnapshot {
+		return errors.Join(fmt.Errorf("its map is damaged, and with it what opens its blocks: %w", ErrCorrupt), err)
+	}
+	if err != nil {
+		s.Trouble = "its map is damaged: what was written last is missing"
+	}
+	for _, r := range m.records {
+		if err := r.apply(&s.table); err != nil {
+			return err
+		}
+		if r.kind != recordEvicted {
+			s.Size = r.size
+		}
+	}
+	return checkShape(&s.table, s.Size)
+}
+
+// Close lets go of descriptor and key.
+func (s *Salvage) Close() {
+	_ = s.data.Close()
+	if s.sealer != nil {
+		s.sealer.Wipe()
+	}
+}
+
+// Read gives each stretch of plaintext that authenticates to take, which does not keep
+// it, in order; and says what is lacking. What it does not give is zeros. An error is of
+// take, or of a disk that does not answer.
+func (s *Salvage) Read(take func(p []byte, off int64) error) (l Lacks, err error) {
+	buf := make([]byte, 0, crypt.BlockSize)
+	sealed := make([]byte, 0, crypt.BlockSize+crypt.SealOverhead)
+	s.table.each(0, endOfBlocks, func(i int64, e entry) bool {
+		valid := int64(s.table.valid(i))
+		at := i * crypt.BlockSize
+		valid = min(valid, s.Size-at)
+		var p []byte
+		p, err = s.block(buf, sealed, i, e)
+		switch {
+		case errors.Is(err, ErrCorrupt):
+			l.Damaged, err = addRange(l.Damaged, Range{at, valid}), nil
+		case err == nil && valid > 0:
+			err = take(p[:valid], at)
+		}
+		return err == nil
+	})
+	for off := int64(0); err == nil; {
+		at, n, ok := s.table.absentRange(off, s.Size)
+		if !ok {
+			break
+		}
+		off = max(at+n, off+1)
+		l.Absent = addRange(l.Absent, Range{at, min(n, s.Size-at)})
+	}
+	return l, err
+}
+
+// block opens one; dst and sealed are for its bytes.
+func (s *Salvage) block(dst, sealed []byte, i int64, e entry) ([]byte, error) {
+	sealed = append(sealed[:0], e.nonce[:]...)
+	sealed = sealed[:nonceSize+int(e.n)]
+	_, err := s.data.ReadAt(sealed[nonceSize:], s.offset+int64(e.slot)*slotSize)
+	switch {
+	case errors.Is(err, io.EOF):
+		return nil, ErrCorrupt // cut short
+	case err != nil:
+		return nil, err
+	}
+	p, err := s.sealer.OpenBlock(dst[:0], append(sealed, e.tag[:]...), uint64(i), e.slot)
+	if err != nil {
+		return nil, ErrCorrupt
+	}
+	return p, nil
+}
+
+// addRange joins neighbours.
+func addRange(list []Range, r Range) []Range {
+	if k := len(list) - 1; k >= 0 && list[k].Offset+list[k].Length == r.Offset {
+		list[k].Length += r.Length
+		return list
+	}
+	return append(list, r)
+}
