@@ -19,12 +19,13 @@ type Range struct{ Offset, Length int64 }
 
 // Lacks is what a sealed file in quarantine does not give.
 type Lacks struct {
-	Absent  []Range // it never had: they are the version's that it was made from, or were sent and dropped
-	Damaged []Range // that does not authenticate
+	Base    []Range // it never had: they are the version's that it was made from
+	Sent    []Range // was sent, and dropped from the full spool
+	Damaged []Range // does not authenticate
 }
 
 // None reports whether all of it is there.
-func (l Lacks) None() bool { return len(l.Absent)+len(l.Damaged) == 0 }
+func (l Lacks) None() bool { return len(l.Base)+len(l.Sent)+len(l.Damaged) == 0 }
 
 // Salvage is a sealed file in quarantine, opened to read what of it can be. Nothing on
 // the disk is changed.
@@ -162,15 +163,29 @@ func (s *Salvage) Read(take func(p []byte, off int64) error) (l Lacks, err error
 		}
 		return err == nil
 	})
-	for off := int64(0); err == nil; {
+	l.Base, l.Sent = s.absent()
+	return l, err
+}
+
+// absent is what the spool did not have when the file was synced last.
+func (s *Salvage) absent() (base, sent []Range) {
+	for off := int64(0); ; {
 		at, n, ok := s.table.absentRange(off, s.Size)
 		if !ok {
 			break
 		}
 		off = max(at+n, off+1)
-		l.Absent = addRange(l.Absent, Range{at, min(n, s.Size-at)})
+		base = addRange(base, Range{at, min(n, s.Size-at)})
 	}
-	return l, err
+	for i := int64(0); ; {
+		b, _, ok := s.table.sent.next(i, ID{})
+		if !ok {
+			return base, sent
+		}
+		at := b.lo * crypt.BlockSize
+		sent = addRange(sent, Range{at, min(b.hi*crypt.BlockSize, s.Size) - at})
+		i = b.hi
+	}
 }
 
 // block opens one; dst and sealed are for its bytes.

@@ -123,7 +123,7 @@ func TestSalvage(t *testing.T) {
 				clear(want[r.Offset : r.Offset+r.Length])
 			}
 			same(t, got, want)
-			if fmt.Sprint(l.Damaged) != fmt.Sprint(c.lacks) || len(l.Absent) > 0 {
+			if fmt.Sprint(l.Damaged) != fmt.Sprint(c.lacks) || len(l.Base)+len(l.Sent) > 0 {
 				t.Errorf("lacks %+v, want %v", l, c.lacks)
 			}
 		})
@@ -142,13 +142,35 @@ func TestSalvageAbsent(t *testing.T) {
 	check(t, err)
 	_, got, l, err := salvage(t, q)
 	check(t, err)
-	if fmt.Sprint(l.Absent) != fmt.Sprint([]Range{{0, 2 * bs}, {3 * bs, 2*bs + 50}}) || len(l.Damaged) > 0 {
+	if fmt.Sprint(l.Base) != fmt.Sprint([]Range{{0, 2 * bs}, {3 * bs, 2*bs + 50}}) || len(l.Damaged)+len(l.Sent) > 0 {
 		t.Errorf("%+v", l)
 	}
 	same(t, got[2*bs:3*bs], text(4, bs))
 	if q.Path != "a/b "+marker {
 		t.Errorf("path %q", q.Path)
 	}
+}
+
+// TestSalvageSent: so is what only an upload has.
+func TestSalvageSent(t *testing.T) {
+	s := newSpool(t, 64<<20)
+	f := create(t, s)
+	write(t, f, text(5, 4*bs), 0)
+	check(t, f.Sync(false))
+	up := NewID()
+	f.LeaveTo(up)
+	f.Sent(up, bs, 2*bs)
+	s.reclaim(2 * bs)
+	check(t, s.Quarantine(f.ID(), "why"))
+	check(t, f.Close())
+	q, err := FindQuarantined(s.dir, f.ID().String())
+	check(t, err)
+	_, got, l, err := salvage(t, q)
+	check(t, err)
+	if fmt.Sprint(l.Sent) != fmt.Sprint([]Range{{bs, 2 * bs}}) || len(l.Damaged)+len(l.Base) > 0 {
+		t.Errorf("%+v", l)
+	}
+	same(t, got[3*bs:], text(5, 4*bs)[3*bs:])
 }
 
 // TestReinstate: a file comes back as it was; until it is removed from quarantine that can

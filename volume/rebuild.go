@@ -6,11 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
-	"mcfs/sidecar"
 	"mcfs/spool"
 	"mcfs/store"
 )
@@ -288,19 +286,8 @@ func (v *Volume) unsealLost(ctx context.Context, h spool.Header) (*spool.File, e
 // bringBack shows the file as an interrupted draft: a person decides, since
 // nobody knows any more whether it was finished. The caller holds names.
 func (v *Volume) bringBack(f *spool.File, h spool.Header) error {
-	v.mu.Lock()
-	n := v.newNode(File, nil, "")
-	n.attr = sidecar.Attr{Mode: modeFile | 0o644, UID: v.o.UID, GID: v.o.GID, Mtime: time.Now()}
-	n.described, n.state, n.gen, n.kept = true, Interrupted, 1, 1
-	n.adopt(f, h.Wrapped, h.KeyID)
-	name := f.Path()
-	dir, base := v.grow(name)
-	if dir.dir.children[base] != nil {
-		name = v.besidePath(name, "recovered")
-	}
-	v.plant(n, strings.TrimPrefix(name, "./"))
-	v.busy[n] = struct{}{}
-	v.mu.Unlock()
+	name := v.nameBack(f.Path(), false)
+	n := v.bringBackAs(f, h, name)
 	v.log.Warn("draft brought back after the journal was lost", "path", name, "bytes", f.Size())
 	return errors.Join(v.keepBytes(n, behind), v.journalNamed(n))
 }

@@ -44,9 +44,10 @@ const (
 	evHide                 // renamed to a local-only name
 	evRemove               // unlinked
 	evCondemn              // permanent failure
+	evRestore              // brought back from quarantine
 )
 
-var eventNames = [...]string{"write", "ask", "start", "ready", "done", "fail", "move", "kill", "abandon", "hide", "remove", "condemn"}
+var eventNames = [...]string{"write", "ask", "start", "ready", "done", "fail", "move", "kill", "abandon", "hide", "remove", "condemn", "restore"}
 
 func (e event) String() string { return eventNames[e] }
 
@@ -77,7 +78,7 @@ var transitions = map[State]map[event]State{
 		evWrite: Local, evAsk: Local, evKill: Local, evHide: Local, evMove: Writing,
 		evRemove: Clean, evCondemn: Lost,
 	},
-	Lost: {evRemove: Clean, evMove: Lost, evAsk: Lost, evKill: Lost},
+	Lost: {evRemove: Clean, evMove: Lost, evAsk: Lost, evKill: Lost, evRestore: Interrupted},
 }
 
 // next is the state after an event; an error where the table has none, which is

@@ -9,22 +9,22 @@ func TestStateTable(t *testing.T) {
 	letters := map[State]byte{
 		Clean: 'C', Writing: 'W', Queued: 'Q', Uploading: 'U', Publishing: 'P', Interrupted: 'I', Local: 'L', Lost: 'X',
 	}
-	// write ask start ready done fail move kill abandon hide remove condemn
+	// write ask start ready done fail move kill abandon hide remove condemn restore
 	want := map[State]string{
-		Clean:       "W...C.C..LC.",
-		Writing:     "WQ....WI.LCX",
-		Queued:      "QQU..QQQILCX",
-		Uploading:   "UU.P.QQUILCX",
-		Publishing:  "PP..CQPP..PX",
-		Interrupted: "WQ....II.LCX",
-		Local:       "LL....WL.LCX",
-		Lost:        ".X....XX..C.",
+		Clean:       "W...C.C..LC..",
+		Writing:     "WQ....WI.LCX.",
+		Queued:      "QQU..QQQILCX.",
+		Uploading:   "UU.P.QQUILCX.",
+		Publishing:  "PP..CQPP..PX.",
+		Interrupted: "WQ....II.LCX.",
+		Local:       "LL....WL.LCX.",
+		Lost:        ".X....XX..C.I",
 	}
 	if len(want) != len(letters) || len(transitions) != len(letters) {
 		t.Fatalf("%d states are expected, %d in the table", len(want), len(transitions))
 	}
 	for s, row := range want {
-		for e := evWrite; e <= evCondemn; e++ {
+		for e := evWrite; e <= evRestore; e++ {
 			to, err := s.next(e)
 			got := byte('.')
 			if err == nil {
