@@ -276,6 +276,7 @@ func (m *machine) Leave(t *rapid.T) {
 	m.s.reclaim(want)
 	if held {
 		m.learnEvicted(t, 0, 0, id)
+		m.f.Keep(id) // the hold ends, and what was marked could go in a later step
 		return
 	}
 	m.learnEvicted(t, lo, lo+n, id)
