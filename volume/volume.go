@@ -134,6 +134,7 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 		o: o, log: o.Log, store: o.Store, keeper: o.Keeper, spool: o.Spool, local: local, keys: pool,
 		fetches: fetch.NewEngine(fetch.Config{
 			Store: o.Store, Concurrency: o.Concurrency, Memory: o.FetchMemory, Streaming: o.Streaming, Log: o.Log,
+			Timeout: o.CloseTimeout,
 		}),
 		work:     newWorkers(maxWorkers),
 		seq:      newSequencer(),

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"mcfs/crypt"
 )
@@ -16,6 +17,7 @@ type Engine struct {
 	cancel context.CancelFunc
 	work   sync.WaitGroup // every goroutine, and every PlainSize
 	pool   sync.Pool      // of *[bufSize]byte
+	moving movement
 
 	// mu guards what follows, and all bookkeeping of the Readers and Streams.
 	mu      sync.Mutex
@@ -32,6 +34,7 @@ func NewEngine(c Config) *Engine {
 		budget:  budget{spent: list.New(), ahead: list.New()},
 	}
 	e.pool.New = func() any { return new([bufSize]byte) }
+	e.moving.start = time.Now()
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	return e
 }
@@ -106,7 +109,7 @@ func (e *Engine) PlainSize(ctx context.Context, v Version, dataKey []byte) (int6
 
 	off, n := v.Mode.TailSpan(v.Cipher)
 	tail := make([]byte, n)
-	src := source{ctx: ctx, store: e.Store, version: &v, off: off, end: v.Cipher}
+	src := source{ctx: ctx, store: e.Store, moving: &e.moving, timeout: e.Timeout, version: &v, off: off, end: v.Cipher}
 	defer src.close()
 	if err := src.fill(tail); err != nil {
 		return 0, fmt.Errorf("size: %w", err)

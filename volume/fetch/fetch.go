@@ -26,6 +26,7 @@ package fetch
 import (
 	"errors"
 	"log/slog"
+	"time"
 
 	"mcfs/crypt"
 	"mcfs/store"
@@ -76,12 +77,15 @@ type Config struct {
 	Concurrency int   // GETs under way at once over the engine; 0: 8
 	Memory      int64 // bytes of buffers over the engine; 0: 64 MiB. At least one block is always allowed
 	Streaming   bool  // gcm_reads = "streaming"
-	Log         *slog.Logger
+	// Timeout is how long a read waits without a byte from the store; 30 s if zero.
+	Timeout time.Duration
+	Log     *slog.Logger
 }
 
 const (
 	defaultConcurrency = 8
 	defaultMemory      = 64 << 20
+	defaultTimeout     = 30 * time.Second
 )
 
 func (c Config) withDefaults() Config {
@@ -90,6 +94,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Memory <= 0 {
 		c.Memory = defaultMemory
+	}
+	if c.Timeout <= 0 {
+		c.Timeout = defaultTimeout
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

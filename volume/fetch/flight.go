@@ -77,7 +77,7 @@ func (f *flight) await() error {
 func (f *flight) transfer() error {
 	r := f.r
 	src := source{
-		ctx: f.ctx, store: r.e.Store, version: &r.version,
+		ctx: f.ctx, store: r.e.Store, moving: &r.e.moving, timeout: r.e.Timeout, version: &r.version,
 		off: r.lay.fetchStart(f.first), end: r.lay.cipherEnd(f.end),
 	}
 	defer src.close()

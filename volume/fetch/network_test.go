@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -116,6 +117,71 @@ func TestAHungStoreIsNotAskedAgain(t *testing.T) {
 			t.Errorf("it took %v", took)
 		}
 	})
+}
+
+// TestAFrozenStoreCostsOneTimeout freezes the store in every way: before the answer, in
+// the body, and with all connections taken. Whatever a kernel asks for then, in all it
+// waits once.
+func TestAFrozenStoreCostsOneTimeout(t *testing.T) {
+	const timeout = 10 * time.Second
+	frozen := func(ctx context.Context) error { // as package s3 ends a request without progress
+		select {
+		case <-time.After(timeout):
+		case <-ctx.Done():
+		}
+		return fmt.Errorf("no progress: %w", store.ErrUnavailable)
+	}
+	for _, k := range kinds {
+		for _, after := range []int{0, 1} {
+			t.Run(fmt.Sprintf("%s/%d", k.name, after), func(t *testing.T) {
+				o := newObject(t, k, 20<<20)
+				synctest.Test(t, func(t *testing.T) {
+					r := o.reader(t, Config{Timeout: timeout, Concurrency: 2}, nil)
+					defer r.e.Close()
+					o.st.before = func(ctx context.Context, n int, _ store.Range) error {
+						if n > after {
+							return frozen(ctx)
+						}
+						return nil
+					}
+					o.st.body = func(_ int, _ store.Range, b io.ReadCloser) io.ReadCloser {
+						return &freezing{b, 1000, frozen}
+					}
+					begun := time.Now()
+					var all sync.WaitGroup
+					for i := range 6 {
+						all.Go(func() { // read-ahead, then page by page
+							for _, size := range []int{128 << 10, 4096, 4096, 4096} {
+								if _, err := r.NewStream().ReadAt(t.Context(), make([]byte, size), int64(i)*3<<20); !errors.Is(err, store.ErrUnavailable) {
+									t.Errorf("error %v", err)
+								}
+							}
+						})
+					}
+					all.Wait()
+					if took := time.Since(begun); took < timeout || took > timeout+time.Second {
+						t.Errorf("it took %v", took)
+					}
+				})
+			})
+		}
+	}
+}
+
+// freezing gives n bytes, and then none.
+type freezing struct {
+	io.ReadCloser
+	n      int
+	frozen func(context.Context) error
+}
+
+func (f *freezing) Read(p []byte) (int, error) {
+	if f.n == 0 {
+		return 0, f.frozen(context.Background())
+	}
+	n, err := f.ReadCloser.Read(p[:min(len(p), f.n)])
+	f.n -= n
+	return n, err
 }
 
 func TestReplacedVersionIsStale(t *testing.T) {

@@ -30,6 +30,7 @@ type pass struct {
 // the caller will read next, if keep is set.
 func (r *Reader) awaitPass(ctx context.Context, from int64, keep bool) error {
 	e := r.e
+	var stop func()
 	for {
 		e.mu.Lock()
 		if err := r.usable(); err != nil || r.passed() {
@@ -39,11 +40,15 @@ func (r *Reader) awaitPass(ctx context.Context, from int64, keep bool) error {
 		p := r.joinPass(from, keep)
 		e.mu.Unlock()
 
+		if stop == nil {
+			ctx, stop = e.patient(ctx)
+			defer stop()
+		}
 		var waited error
 		select {
 		case <-p.done:
 		case <-ctx.Done():
-			waited = ctx.Err()
+			waited = ended(ctx)
 		}
 		r.leavePass(p)
 		switch {

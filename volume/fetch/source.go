@@ -17,9 +17,6 @@ const (
 	getDeadline = 2 * time.Minute
 	// maxFailures is how many times in a row a source may fail without a byte between.
 	maxFailures = 4
-	// patience is how long after the last byte it tries again at all: a store
-	// that took its whole deadline to fail is not asked twice.
-	patience = 30 * time.Second
 	// maxMoves is how many renames one request follows.
 	maxMoves = 8
 	// firstPause and maxPause are the limits of the growing wait between attempts.
@@ -36,6 +33,8 @@ var errShort = errors.New("object has another size than its version")
 type source struct {
 	ctx      context.Context
 	store    store.Store
+	moving   *movement
+	timeout  time.Duration // how long to wait for a byte, over all tries
 	version  *Version
 	off, end int64 // what is still to be read
 
@@ -63,6 +62,7 @@ func (s *source) fill(p []byte) error {
 		p, s.off = p[n:], s.off+int64(n)
 		if n > 0 {
 			s.failures, s.moved = 0, time.Now()
+			s.moving.byteCame()
 		}
 		if err == nil {
 			continue
@@ -87,7 +87,11 @@ func (s *source) pause(cause error) error {
 		return err
 	}
 	s.failures++
-	if s.failures > maxFailures || time.Since(s.moved) > patience || !passing(cause) {
+	frozen := time.Since(s.moved) >= s.timeout
+	if frozen {
+		s.moving.froze()
+	}
+	if s.failures > maxFailures || frozen || !passing(cause) {
 		return cause
 	}
 	wait := min(maxPause, firstPause<<(s.failures-1))
@@ -125,7 +129,14 @@ func (s *source) connect() error {
 
 func (s *source) get(key, etag string) error {
 	ctx, stop := context.WithTimeout(s.ctx, getDeadline)
+	answer := time.AfterFunc(s.timeout-time.Since(s.moved), stop)
 	body, info, err := s.store.Get(ctx, key, store.Range{Offset: s.off, Length: s.end - s.off}, etag)
+	if !answer.Stop() && s.ctx.Err() == nil {
+		err = errFrozen
+		if body != nil {
+			body.Close()
+		}
+	}
 	if err != nil {
 		stop()
 		return fmt.Errorf("get %s, %d bytes at %d: %w", key, s.end-s.off, s.off, err)

@@ -205,16 +205,31 @@ func (q *request) await(ctx context.Context) error {
 		q.s.topUp()
 	}
 	b := q.held[0]
-	select {
-	case <-b.done:
-	case <-ctx.Done():
-		return ctx.Err()
+	if err := r.e.awaitBlock(ctx, b); err != nil {
+		return err
 	}
 	if b.err != nil {
 		q.drop()
 		return b.err
 	}
 	return nil
+}
+
+// awaitBlock waits for a block that is on its way.
+func (e *Engine) awaitBlock(ctx context.Context, b *block) error {
+	select {
+	case <-b.done:
+		return nil
+	default:
+	}
+	ctx, stop := e.patient(ctx)
+	defer stop()
+	select {
+	case <-b.done:
+		return nil
+	case <-ctx.Done():
+		return ended(ctx)
+	}
 }
 
 // pop is done with the next block; read says that it was read to its end.
