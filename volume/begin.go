@@ -8,6 +8,7 @@ import (
 
 	"mcfs/spool"
 	"mcfs/store"
+	"mcfs/volume/orphans"
 )
 
 // The store names an upload in its answer to the request that begins it. A kill
@@ -26,7 +27,7 @@ const (
 	// unseen is how often an upload must not be found until it is believed that
 	// there is none: a request may arrive at the store after its sender's death.
 	unseen     = 2
-	unseenWait = straggle / unseen
+	unseenWait = orphans.Straggle / unseen
 )
 
 // begun knows which uploads this mount has begun, so that none of them is
@@ -210,7 +211,7 @@ func (v *Volume) seekUpload(u spool.Upload) {
 	})
 }
 
-// abortLost aborts what may be the upload; found also where it could not be told.
+// abortLost has aborted what may be the upload; found also where it could not be told.
 func (v *Volume) abortLost(u spool.Upload) (found bool, err error) {
 	ctx, cancel := context.WithTimeout(v.ctx, requestTimeout)
 	defer cancel()
@@ -231,9 +232,7 @@ func (v *Volume) abortLost(u spool.Upload) (found bool, err error) {
 			continue
 		}
 		found = true
-		if err := v.store.Abort(ctx, up); err != nil {
-			return true, err
-		}
+		v.orphans.Abort(up)
 	}
 	return found, nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"mcfs/crypt"
 	"mcfs/store"
+	"mcfs/volume/orphans"
 )
 
 // speechless is a store that begins uploads, but whose answer is lost so many
@@ -52,7 +53,7 @@ func (a askew) Uploads(ctx context.Context, prefix string) ([]store.Upload, erro
 // eventually waits until the store has so many unfinished uploads.
 func (r *rig) eventually(want int) {
 	r.t.Helper()
-	for deadline := time.Now().Add(4 * straggle); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(4 * orphans.Straggle); ; time.Sleep(20 * time.Millisecond) {
 		ups, err := r.store.Uploads(r.t.Context(), "")
 		if err != nil {
 			r.t.Fatal(err)
@@ -109,7 +110,7 @@ func TestUploadWhoseBeginningWasNotAnswered(t *testing.T) {
 			r.eventually(0)
 			r.truthful()
 			changes, err := r.spool.Journal().Uploads()
-			for deadline := time.Now().Add(4 * straggle); err == nil && len(changes) > 0 && time.Now().Before(deadline); {
+			for deadline := time.Now().Add(4 * orphans.Straggle); err == nil && len(changes) > 0 && time.Now().Before(deadline); {
 				time.Sleep(20 * time.Millisecond)
 				changes, err = r.spool.Journal().Uploads()
 			}

@@ -235,7 +235,7 @@ func (v *Volume) copyJournaled(ctx context.Context, c store.Copy) (store.Info, e
 	case err == nil:
 		v.forgetUpload(up)
 	default:
-		v.abortUpload(up, 0) // again: the store may have been away when the copy itself tried
+		v.orphans.Abort(up) // again: the store may have been away when the copy itself tried, or at work on a part
 	}
 	return made, err
 }

@@ -130,6 +130,23 @@ func (s *source) Freeze(off, n int64) (upload.View, error) {
 	return z, nil
 }
 
+// doomUploads has the journal know that what the draft's uploads have sent is given up,
+// before its entry goes, which has named them; Volume.mu is held and n locked.
+func (n *Node) doomUploads() {
+	if n.up != nil {
+		n.up.Doom()
+	}
+	if n.due != nil && n.due.up != nil {
+		n.due.up.Doom()
+	}
+	if n.attempt == nil || n.attempt.stage != waiting {
+		return
+	}
+	if up := n.attempt.up.Load(); up != nil {
+		up.Doom()
+	}
+}
+
 // abandon gives an upload up without waiting, and then calls then.
 func (v *Volume) abandon(up *upload.Upload, then func()) {
 	if up.Abandon(then) {

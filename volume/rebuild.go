@@ -108,59 +108,6 @@ func (n *Node) lose(e spool.Entry, cause error) {
 	n.blankID, n.lostSize, n.failure = e.ID, e.Size, cause
 }
 
-// straggle is how long the store may still work on parts that nobody waits for.
-const straggle = 10 * time.Second
-
-// abortUpload aborts what this or an earlier mount began and lost, however long
-// the store is away: the journal has it until that is done. wait is for the
-// requests that may still be under way in the store.
-func (v *Volume) abortUpload(up store.Upload, wait time.Duration) {
-	v.noteUpload(up)
-	v.background(func() {
-		select {
-		case <-time.After(wait):
-		case <-v.ctx.Done():
-			return
-		}
-		for tries := 0; ; tries++ {
-			gone, err := v.tryAbort(up)
-			if gone {
-				v.forgetUpload(up)
-				return
-			}
-			if err != nil && tries == 0 {
-				v.log.Warn("an unfinished upload is not aborted yet", "path", up.Key, "cause", err)
-			}
-			select {
-			case <-time.After(backoff(tries)):
-			case <-v.ctx.Done():
-				return
-			}
-		}
-	})
-}
-
-// tryAbort aborts and looks, a while later, whether the upload is gone: a part
-// that was under way may arrive after the abort, and bring the upload back
-// (AWS: AbortMultipartUpload).
-func (v *Volume) tryAbort(up store.Upload) (gone bool, err error) {
-	ctx, cancel := context.WithTimeout(v.ctx, requestTimeout)
-	defer cancel()
-	if err := v.store.Abort(ctx, up); err != nil {
-		return false, err
-	}
-	select {
-	case <-time.After(straggle):
-	case <-ctx.Done():
-		return false, context.Cause(ctx)
-	}
-	left, err := v.store.Uploads(ctx, up.Key)
-	if err != nil {
-		return false, err
-	}
-	return !slices.ContainsFunc(left, func(u store.Upload) bool { return u.ID == up.ID }), nil
-}
-
 // noteUpload has the journal remember an upload, forgetUpload forget it, soon.
 func (v *Volume) noteUpload(up store.Upload) {
 	v.spool.Journal().Later(func(tx *spool.Tx) error { return tx.PutUpload(spool.Upload{ID: up.ID, Key: up.Key}) })

@@ -30,7 +30,7 @@ func (v *Volume) recover(ctx context.Context) error {
 			v.seekUpload(u)
 			continue
 		}
-		v.abortUpload(store.Upload{Key: u.Key, ID: u.ID}, straggle) // the store copies on, though nobody listens
+		v.orphans.Abort(store.Upload{Key: u.Key, ID: u.ID})
 	}
 	entries, err := j.Entries()
 	if err != nil {
@@ -242,7 +242,7 @@ func (v *Volume) plant(n *Node, p string) {
 func (v *Volume) recoverEntry(k *kept) {
 	e, r := k.Entry, k.record
 	for _, id := range r.Uploads {
-		v.abortUpload(store.Upload{Key: r.At, ID: id}, 0)
+		v.orphans.Abort(store.Upload{Key: r.At, ID: id})
 	}
 	if keepsNode(e.Attr) {
 		v.mu.Lock()

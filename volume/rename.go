@@ -208,6 +208,7 @@ func (m *move) drop(n *Node) {
 	if id, filed := n.entryID(); filed && n.state != Clean {
 		m.dropped = append(m.dropped, id)
 	}
+	n.doomUploads()
 }
 
 // route turns a passage into queued changes, and into its draft's journal

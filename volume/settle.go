@@ -9,6 +9,7 @@ import (
 
 	"mcfs/sidecar"
 	"mcfs/store"
+	"mcfs/volume/orphans"
 )
 
 // beginSettling finds out what has arrived of the objects that were on their way
@@ -166,7 +167,7 @@ func (k *kept) mayBeOnItsWay() bool {
 // takeLate looks again for an object that was given up, until none can arrive any
 // more, and publishes its sidecar if it came after all: what it has replaced is gone.
 func (v *Volume) takeLate(k *kept) {
-	for wait := straggle / 5; wait < afterlife && k.mayBeOnItsWay(); wait *= 2 {
+	for wait := orphans.Straggle / 5; wait < afterlife && k.mayBeOnItsWay(); wait *= 2 {
 		select {
 		case <-time.After(wait):
 		case <-v.ctx.Done():

@@ -16,6 +16,7 @@ import (
 	"mcfs/store"
 	"mcfs/volume/fetch"
 	"mcfs/volume/metacache"
+	"mcfs/volume/orphans"
 	"mcfs/volume/upload"
 )
 
@@ -81,6 +82,7 @@ type Volume struct {
 
 	keys    *keys.Pool
 	uploads *upload.Engine
+	orphans *orphans.Aborter
 	fetches *fetch.Engine
 	work    *workers
 
@@ -151,8 +153,10 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 
 		recovered: make(chan struct{}),
 	}
+	v.orphans = orphans.New(orphans.Config{Store: o.Store, Note: v.noteUpload, Forget: v.forgetUpload, Log: o.Log})
 	v.uploads = upload.NewEngine(upload.Config{
-		Store: announced{o.Store, v}, PartSize: o.PartSize, Concurrency: o.Concurrency, Memory: o.UploadMemory, Log: o.Log,
+		Store: announced{o.Store, v}, PartSize: o.PartSize, Concurrency: o.Concurrency, Memory: o.UploadMemory,
+		Orphans: v.orphans, Log: o.Log,
 	})
 	v.ctx, v.stop = context.WithCancelCause(context.WithoutCancel(ctx))
 	v.openCache()
@@ -350,6 +354,7 @@ func (v *Volume) Close(ctx context.Context) error {
 	}
 	settle, cancel := context.WithTimeout(ctx, waitUnknown)
 	v.uploads.Settle(settle)
+	v.orphans.Settle(settle) // the rest is in the journal, for the next mount
 	cancel()
 	left := v.Pending()
 	v.keepDrafts()
@@ -370,6 +375,7 @@ func (v *Volume) halt() {
 	v.uploads.Close()
 	v.work.close()
 	v.wg.Wait()
+	v.orphans.Close()
 	v.releaseAll()
 	v.fetches.Close()
 	v.keys.Close()

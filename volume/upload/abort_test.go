@@ -10,6 +10,7 @@ import (
 
 	"mcfs/crypt"
 	"mcfs/store"
+	"mcfs/volume/orphans"
 )
 
 // hold makes every call of one kind wait for its context.
@@ -69,7 +70,7 @@ func TestAbort(t *testing.T) {
 }
 
 // An upload that the store begins after all, though it was given up meanwhile,
-// is aborted, and Settle waits for that.
+// is aborted, and Settle waits until that has been seen to.
 func TestAbortWhileBeginning(t *testing.T) {
 	x := newTrial(t, crypt.CTR, 8*testPart)
 	answer := make(chan struct{})
@@ -92,6 +93,7 @@ func TestAbortWhileBeginning(t *testing.T) {
 	}
 	close(answer)
 	x.e.Settle(t.Context())
+	x.e.c.Orphans.(*orphans.Aborter).Settle(t.Context())
 	ups, err := x.s.Uploads(t.Context(), "")
 	if err != nil || len(ups) > 0 || x.s.count("Abort") != 1 {
 		t.Errorf("%d aborts, left in the store: %v, %v", x.s.count("Abort"), ups, err)

@@ -36,8 +36,26 @@ type Config struct {
 	// than 16 MiB, is streamed in chunks of 256 KiB, at the price of being encrypted
 	// twice; one such chunk is the least budget.
 	Memory int64
-	Log    *slog.Logger // nil for none
+	// Orphans takes over what is given up; nil: that stays in the store.
+	Orphans Orphans
+	Log     *slog.Logger // nil for none
 }
+
+// Orphans has uploads that were given up vanish from the store: orphans.Aborter does.
+// Neither method waits.
+type Orphans interface {
+	// Note makes it known that the upload will be aborted, while requests for it are still
+	// under way: a crash is not to leave it behind.
+	Note(store.Upload)
+	// Abort aborts it. No request for it is under way any more.
+	Abort(store.Upload)
+}
+
+// nobody leaves everything where it is.
+type nobody struct{}
+
+func (nobody) Note(store.Upload)  {}
+func (nobody) Abort(store.Upload) {}
 
 func (c Config) complete() Config {
 	if c.PartSize == 0 {
@@ -52,6 +70,9 @@ func (c Config) complete() Config {
 		c.Memory = min(int64(max(c.Concurrency, 2))*bufferSize(min(c.PartSize, heldMax)), defaultMemory)
 	}
 	c.Memory = max(c.Memory, bufferSize(chunkSize))
+	if c.Orphans == nil {
+		c.Orphans = nobody{}
+	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
@@ -84,7 +105,7 @@ type Engine struct {
 	running int           // jobs under way
 	granted int64         // bytes of their buffers, and of ahead's
 	ahead   int64         // bytes of buffers of parts that were made before they leave
-	leaving int           // what may leave an upload behind in the store if it is cut off
+	leaving int           // what is to hand an upload over to Orphans yet
 	left    chan struct{} // closed, and made anew, when leaving falls to 0
 }
 
@@ -111,7 +132,8 @@ func (e *Engine) MaxSize() int64 { return e.layout.limit() }
 
 // Close aborts what is under way in this process (not in the store) and waits
 // for all goroutines. Finish calls under way return ErrClosed. Uploads must
-// still be Aborted, which then only lets go of their views and keys.
+// still be Aborted, which then only lets go of their views and keys, unless they
+// were given up before.
 func (e *Engine) Close() {
 	e.mu.Lock()
 	e.closed = true
@@ -253,8 +275,7 @@ func (e *Engine) gone() {
 	}
 }
 
-// Settle waits until the store has forgotten every upload that was given up,
-// or ctx ends.
+// Settle waits until Orphans has every upload that was given up, or ctx ends.
 func (e *Engine) Settle(ctx context.Context) {
 	for {
 		e.mu.Lock()

@@ -15,6 +15,7 @@ import (
 	"mcfs/keys"
 	"mcfs/sidecar"
 	"mcfs/store"
+	"mcfs/volume/orphans"
 )
 
 // draft is a file being written, all in memory; its views are copies.
@@ -132,10 +133,22 @@ func testEngine(t testing.TB, s store.Store, change func(*Config)) *Engine {
 	if change != nil {
 		change(&c)
 	}
+	if c.Orphans == nil {
+		c.Orphans = aborter(t, s)
+	}
 	e := NewEngine(c)
 	e.pause = func(int, error) time.Duration { return time.Millisecond }
 	t.Cleanup(e.Close)
 	return e
+}
+
+// aborter has what was given up vanish, in a hurry.
+func aborter(t testing.TB, s store.Store) *orphans.Aborter {
+	a := orphans.New(orphans.Config{
+		Store: s, Looks: []time.Duration{time.Millisecond}, Pause: func(int) time.Duration { return time.Millisecond },
+	})
+	t.Cleanup(a.Close)
+	return a
 }
 
 // fetched is an object of the store, decrypted and checked in every way.

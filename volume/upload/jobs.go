@@ -148,7 +148,7 @@ func (u *Upload) callBegin() (store.Upload, error) {
 	}
 }
 
-// awaitBegin hands the answer over, or aborts what has begun too late.
+// awaitBegin hands the answer over, or has what has begun too late aborted.
 func (u *Upload) awaitBegin(answers chan<- begin) {
 	ctx, cancel := context.WithTimeout(u.e.ctx, callTimeout)
 	defer cancel()
@@ -160,7 +160,7 @@ func (u *Upload) awaitBegin(answers chan<- begin) {
 	case answers <- begin{up, err}:
 	case <-u.ctx.Done():
 		if err == nil {
-			u.e.abort(up)
+			u.e.c.Orphans.Abort(up)
 		}
 	}
 }

@@ -61,6 +61,10 @@ func (v *void) Complete(_ context.Context, up store.Upload, _ []store.Part, _ st
 
 func (v *void) Abort(context.Context, store.Upload) error { return nil }
 
+func (v *void) Parts(context.Context, store.Upload) ([]store.Part, error) {
+	return nil, store.ErrNoUpload
+}
+
 // endless is a generated view of any length: each 8 bytes spell their offset.
 type endless struct{ size int64 }
 

@@ -64,6 +64,7 @@ type Upload struct {
 	active      int   // jobs under way
 	finishes    int   // Finish calls under way: 0 or 1
 	doubt       error // the last answer to the request that makes the object visible, if unclear
+	given       bool  // up: the store is not to keep it
 	cleaned     bool
 }
 
@@ -207,8 +208,8 @@ func (u *Upload) Touches(off, n int64) bool {
 	return false
 }
 
-// Abort stops the goroutines, waits for them (no network), then aborts the
-// upload in the store in the background, with retries; idempotent. A Finish
+// Abort stops the goroutines, waits for them (no network), then hands what the store
+// has of the upload over to Orphans, unless the engine is closed; idempotent. A Finish
 // under way returns ErrAborted, and has returned when Abort does; the object may
 // be there all the same, if its last request was on the way. After a Finish that
 // returned nil it does nothing.
@@ -217,6 +218,7 @@ func (u *Upload) Abort() {
 	if u.phase != done && u.move(aborted) {
 		u.jobs = nil
 	}
+	u.giveUp()
 	u.e.mu.Unlock()
 	u.cancel(ErrAborted)
 	last := u.endAhead(false)
@@ -230,10 +232,34 @@ func (u *Upload) Abort() {
 		<-ch
 		u.e.mu.Lock()
 	}
-	up := u.clean()
+	up, given := u.clean(), u.given
 	u.e.mu.Unlock()
-	if up.ID != "" && !u.e.spawnLeaving(func() { u.e.abort(up) }) {
-		u.e.log.Warn("upload left in the store: the engine is closed", "key", up.Key, "upload", up.ID)
+	switch {
+	case up.ID == "":
+	case given:
+		u.e.c.Orphans.Abort(up)
+	default:
+		u.e.log.Info("an upload stays in the store until the next mount: this one has ended", "key", up.Key, "upload", up.ID)
+	}
+}
+
+// Doom makes it known that the upload will be aborted, before it is: a crash in
+// between is not to leave it in the store.
+func (u *Upload) Doom() {
+	u.e.mu.Lock()
+	defer u.e.mu.Unlock()
+	u.giveUp()
+}
+
+// giveUp tells Orphans of the upload, if the store has it. What the engine's end cuts
+// off is not given up. e.mu is held.
+func (u *Upload) giveUp() {
+	if u.e.closed || u.phase == done || u.given {
+		return
+	}
+	u.given = true
+	if u.up.ID != "" {
+		u.e.c.Orphans.Note(u.up)
 	}
 }
 
@@ -241,6 +267,7 @@ func (u *Upload) Abort() {
 // read any more. Settle knows of it at once. False: the engine is closed, and
 // neither was done.
 func (u *Upload) Abandon(then func()) bool {
+	u.Doom()
 	return u.e.spawnLeaving(func() {
 		u.Abort()
 		then()
@@ -269,20 +296,4 @@ func (u *Upload) clean() (left store.Upload) {
 		return store.Upload{}
 	}
 	return u.up
-}
-
-// abort forgets an upload in the store, as often as it takes, while the engine lives.
-func (e *Engine) abort(up store.Upload) {
-	for n := 1; ; n++ {
-		ctx, cancel := context.WithTimeout(e.ctx, callTimeout)
-		err := e.c.Store.Abort(ctx, up)
-		cancel()
-		if err == nil {
-			return
-		}
-		e.log.Warn("abort upload", "key", up.Key, "upload", up.ID, "err", err)
-		if sleep(e.ctx, e.pause(n, err)) != nil {
-			return
-		}
-	}
 }
