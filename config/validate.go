@@ -137,6 +137,9 @@ func (f *file) mount(m *Mount) {
 	for _, pattern := range m.LocalOnly {
 		f.check("mount.local_only", pattern, checkPattern)
 	}
+	if m.Grace <= 0 {
+		f.reject("mount.grace", m.Grace, errors.New(`give a time above 0, like "30s"`))
+	}
 	if m.Fresh < 0 {
 		f.reject("mount.fresh", m.Fresh, errors.New(`give "0s" or more`))
 	}

@@ -40,30 +40,36 @@ var quoted = regexp.MustCompile("`([^`\\s]+)`")
 // TestLocalOnlyDefaults: the page lists the patterns that the volume has.
 func TestLocalOnlyDefaults(t *testing.T) {
 	page := read(t, "semantics.md")
-	_, list, _ := strings.Cut(page, "\nThe defaults: ")
+	samePatterns(t, page, "\nLocal-only for good: ", "localonly.go", "var localOnly = []string{", `"([^"]+)"`)
+	samePatterns(t, page, "\nTemporary: ", "guess.go", "var guesses = []guess{", `\{"([^"]+)"`)
+}
+
+// samePatterns compares a paragraph of a page with a list in a file of the volume's.
+func samePatterns(t *testing.T, page, begins, file, declared, pattern string) {
+	t.Helper()
+	_, list, _ := strings.Cut(page, begins)
 	list, _, _ = strings.Cut(list, "\n\n")
 	listed := make(map[string]bool)
 	for _, m := range quoted.FindAllStringSubmatch(list, -1) {
 		listed[m[1]] = true
 	}
-	_, source, _ := strings.Cut(read(t, "../volume/localonly.go"), "var localOnly = []string{")
+	_, source, _ := strings.Cut(read(t, "../volume/"+file), declared)
 	source, _, found := strings.Cut(source, "\n}")
-	patterns := regexp.MustCompile(`"([^"]+)"`).FindAllStringSubmatch(source, -1)
+	patterns := regexp.MustCompile(pattern).FindAllStringSubmatch(source, -1)
 	if !found || len(patterns) < 20 {
-		t.Fatal("the volume's patterns are not where they were")
+		t.Fatalf("the patterns of %s are not where they were", file)
 	}
 	for _, m := range patterns {
-		word, glob, below := strings.Cut(m[1], "*.git//")
-		if !below {
-			word, glob = "", m[1]
+		glob := strings.Replace(m[1], "*.git//", "", 1)
+		if !listed[glob] {
+			t.Errorf("the page lacks %s", m[1])
 		}
-		if !listed[word+glob] {
-			t.Errorf("the defaults lack %s", m[1])
-		}
-		delete(listed, word+glob)
+		delete(listed, glob)
 	}
-	delete(listed, "*.git")
+	for _, other := range []string{"*.git", "clip-temp-12.mp4", "clip.mp4"} {
+		delete(listed, other)
+	}
 	if len(listed) > 0 {
-		t.Errorf("these are no defaults: %v", listed)
+		t.Errorf("these are not in %s: %v", file, listed)
 	}
 }

@@ -91,7 +91,7 @@ func TestHostileBucket(t *testing.T) {
 // one the damaged files give EIO and are told of by mcfs status, and the others
 // are as they were.
 func TestDamagedSpool(t *testing.T) {
-	r := rig.New(t, nil)
+	r := rig.New(t, rig.Settings{"mount.local_only": `["*~"]`})
 	m := r.Mount("a")
 	sizes := map[string]int64{"whole~": 1 << 20, "struck~": 2 << 20, "unmapped~": 3 << 20}
 	for name, size := range sizes { // local-only names: they stay in the spool

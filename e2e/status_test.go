@@ -33,6 +33,7 @@ type statusDocument struct {
 			Left    int64          `json:"left"`
 			Closed  time.Time      `json:"closed"`
 			Overdue bool           `json:"overdue"`
+			Claims  time.Time      `json:"claims"`
 			Safe    bool           `json:"safe"`
 			Dropped bool           `json:"dropped"`
 			Failure *statusFailure `json:"failure"`
@@ -55,6 +56,10 @@ type statusDocument struct {
 			At    time.Time `json:"at"`
 			Why   string    `json:"why"`
 		} `json:"quarantine"`
+		Unopened []struct {
+			ID    string `json:"id"`
+			Cause string `json:"cause"`
+		} `json:"unopened"`
 		Cache struct {
 			Used   int64 `json:"used"`
 			Drafts int64 `json:"drafts"`

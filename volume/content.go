@@ -78,6 +78,9 @@ type draftState struct {
 	writers int       // of them, open for writing
 	quiet   time.Time // since when there is none of these
 
+	ripens *time.Timer // of a Temporary one that is closed: it is committed then
+	claims time.Time   // when that will be
+
 	// opening serialises what fetches a version's description or key, for the
 	// openers that wait for it or have it.
 	opening chan struct{}
@@ -112,7 +115,7 @@ func (d *draftState) empty() bool {
 		d.stored == nil && !d.blank && d.file == nil && d.blankID == spool.ID{} && d.wrapped == nil && d.keyID == "" && d.fresh.Plain == nil && d.fresh.Wrapped == nil && d.fresh.KeyID == "" &&
 		d.due == nil && d.keeping == 0 && d.taken == 0 && d.slain == 0 && d.up == nil && !d.eager && !d.starting && !d.promised && d.kept == 0 && d.unsafe == 0 && d.uploads == nil &&
 		d.displaced == 0 && !d.estranged && !d.ordinary &&
-		d.reader == nil && d.miss == nil && d.opens == 0 && d.writers == 0 && d.quiet.IsZero() && d.opening == nil && d.lostSize == 0 && !d.resized
+		d.reader == nil && d.miss == nil && d.opens == 0 && d.writers == 0 && d.quiet.IsZero() && d.ripens == nil && d.claims.IsZero() && d.opening == nil && d.lostSize == 0 && !d.resized
 }
 
 // known says that stat can be answered; n is locked, as in all that follows.
@@ -156,6 +159,9 @@ func (n *Node) step(e event) {
 	if err != nil {
 		n.v.log.Error("state machine", "inode", n.ino, "cause", err)
 		return
+	}
+	if n.state == Temporary && to != Temporary {
+		n.stopWaiting()
 	}
 	n.state = to
 }

@@ -79,9 +79,10 @@ func (n *Node) drawnGen() uint64 {
 // from which it is to be drawn; v.mu is held and n locked.
 func (v *Volume) goLoose(n *Node) {
 	n.kept = n.gen
-	if v.local.match(v.path(n), mkstemp) {
-		n.step(evHide)
-	} else if n.writers == 0 {
+	at := v.placeByName(n.kind, v.path(n))
+	n.stepInto(at)
+	n.awaitName()
+	if at == leaves && n.writers == 0 {
 		n.asked = n.gen
 	}
 }

@@ -153,7 +153,9 @@ func (v *Volume) half(n, other *Node) (half, error) {
 func (h half) moves() bool { return h.dir != nil || h.passage.fate == carried }
 
 // released says whether a symlink that only the journal keeps becomes an object.
-func (h half) released() bool { return h.passage != nil && h.passage.n.local && !h.passage.local }
+func (h half) released() bool {
+	return h.passage != nil && h.passage.n.local && h.passage.place == leaves
+}
 
 // left is the version that stays under the name that it leaves.
 func (h half) left() *version {

@@ -40,7 +40,7 @@ func (n *Node) commitNow(ctx context.Context) error {
 		return nil // what nobody can name any more is not published
 	case state == Lost:
 		return fmt.Errorf("its draft is in quarantine: %w", ErrIO)
-	case state == Local:
+	case state == Local, state == Temporary:
 		return v.keepFast(n)
 	case v.o.SpoolDurable:
 		n.want(gen) // which the journal is to know
@@ -186,7 +186,7 @@ func (n *Node) interrupt() {
 	v := n.v
 	n.lock()
 	switch n.state {
-	case Writing:
+	case Writing, Temporary:
 		n.step(evKill)
 	case Queued, Uploading, Publishing:
 		n.slain = n.gen

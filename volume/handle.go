@@ -147,6 +147,7 @@ func (n *Node) hold(h *Handle) {
 	if h.writable() {
 		n.writers++
 	}
+	n.stopWaiting()
 	n.unlock()
 	n.v.unidle(n)
 }
@@ -165,6 +166,7 @@ func (n *Node) unhold(h *Handle) {
 			n.quiet = time.Now()
 		}
 	}
+	n.awaitName()
 	last := n.opens == 0
 	n.unlock()
 	if last {
@@ -240,7 +242,7 @@ func (h *Handle) markKilled() {
 func (h *Handle) isDuplicated(by Process) bool {
 	n := h.n
 	n.lock()
-	alone := n.writers == 1 && n.state != Lost && n.state != Local
+	alone := n.writers == 1 && n.state != Lost && n.state != Local && n.state != Temporary
 	n.unlock()
 	return alone && by != nil && by.Holds(n.ino, n.baseName())
 }
@@ -315,7 +317,7 @@ func (n *Node) unasked() bool {
 	n.lock()
 	defer n.unlock()
 	switch n.state {
-	case Clean, Local, Lost, Interrupted:
+	case Clean, Local, Temporary, Lost, Interrupted:
 		return false
 	}
 	return n.writers == 0 && n.gen > n.asked && n.gen != n.slain

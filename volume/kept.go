@@ -44,7 +44,7 @@ func (v *Volume) restateKept(n *Node) error {
 // moveKept routes a symlink that the journal keeps: under an ordinary name it
 // becomes an object. v.mu is held.
 func (v *Volume) moveKept(m *move, p *passage) error {
-	if !p.local {
+	if p.place == leaves {
 		m.dropped = append(m.dropped, p.n.keptID)
 		m.changes = append(m.changes, v.release(p.n, p.newPath))
 		return nil
@@ -87,6 +87,41 @@ func (v *Volume) recoverKept(e spool.Entry, r record) error {
 	l := v.newLink(nil, "", ver)
 	l.attr, l.local, l.keptID = e.Attr, true, e.ID
 	v.plant(l, e.Path)
+	return nil
+}
+
+// releaseKept makes objects of the directories and symlinks that the journal has kept under
+// a name that is local-only no more; names is held.
+func (v *Volume) releaseKept() error {
+	v.mu.Lock()
+	var changes []*change
+	var ended []spool.ID
+	v.walk(v.root, func(n *Node) {
+		if path := v.path(n); n.local && !v.local.match(path, directory) {
+			changes, ended = append(changes, v.release(n, path)), append(ended, n.keptID)
+			n.local = false
+		}
+	})
+	v.mu.Unlock()
+	if len(changes) == 0 {
+		return nil
+	}
+	err := v.journalChanges(changes, func(tx *spool.Tx) error {
+		for _, id := range ended {
+			if err := tx.DeleteEntry(id); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, c := range changes {
+		v.enqueue(c)
+	}
 	return nil
 }
 

@@ -9,26 +9,26 @@ import (
 	"syscall"
 )
 
-// localOnly are the names under which editors, rsync, archivers, databases, git,
-// muxers and desktops keep what is not meant to last: files created under them
-// stay sealed in the spool until they are renamed. "dir//pattern" holds below
-// directories of such names only; "excl:" only for files made with O_EXCL;
-// "mkstemp:" only for those made as mkstemp(3) does, since cp makes every new
-// file with O_EXCL, one that is called ".notes.backup", too.
+// localOnly are the names of files that nobody means: a desktop's litter, locks, swap
+// files, and what a program uses in passing under a name that is its own. What is
+// created under them stays sealed in the spool until it is renamed. "dir//pattern"
+// holds below directories of such names only; "file:" for no directory; "excl:" only
+// for files made with O_EXCL; "mkstemp:" only for those made as mkstemp(3) does.
 var localOnly = []string{
-	"mkstemp:*.??????", "mkstemp:sed??????", "mkstemp:zi??????", "excl:4913", "*~", ".*.sw?", ".#*", "#*#",
-	"*-journal", "*-wal", "*-shm",
-	"*.git//*.lock", "excl:*.git//tmp_*_??????", "*.git//.tmp-*", "*.git//packed-refs.new",
-	"*.m3u8.tmp", "*.mpd.tmp", "*.ts.tmp", "*.m4s.tmp", "*.mp4.tmp", "*.vtt.tmp", "*.ffcat.tmp",
-	".~lock.*#", "lu*.tmp", ".goutputstream-*", "*.kate-swp", "*.sb-????????-??????", ".fuse_hidden*",
 	"._*", ".DS_Store", ".Spotlight-V100", ".Trashes", ".fseventsd", ".TemporaryItems", ".Trash-*",
+	".~lock.*#", ".#*", "#*#", "file:~$*", ".*.sw?", "file:*.kate-swp", ".fuse_hidden*", "file:.nfs0000*",
+	"*.git//*.lock", "excl:*.git//tmp_*_??????", "*.git//.tmp-*", "*.git//packed-refs.new",
+	".~tmp~", ".rsync-partial", "file:.goutputstream-*", "file:.unison.*.tmp", "file:.syncthing.*.tmp", "file:.~qpdf-temp*",
+	"file:*.crdownload", "file:*.opdownload", "file:*.aria2", "file:*.aria2__temp", "file:*.!qB",
+	"file:*_exiftool_tmp", "file:*.metadata_edit", "file:*.vctemp", "file:*.blend@",
 }
 
 // making is how a name comes to be.
 type making uint8
 
 const (
-	named     making = iota // by a rename, by mkdir, or by open(2) without O_EXCL
+	directory making = iota // as a directory's, or a symlink's
+	named                   // a file's, by a rename or by open(2) without O_EXCL
 	exclusive               // with O_EXCL
 	mkstemp                 // with O_EXCL and O_RDWR, for its owner alone
 )
@@ -44,7 +44,10 @@ func makingOf(flags int, mode uint32) making {
 	return exclusive
 }
 
-// patterns decides which names are local-only.
+// makings are the words before a pattern.
+var makings = map[string]making{"file:": named, "excl:": exclusive, "mkstemp:": mkstemp}
+
+// patterns decides which names are local-only: their files stay.
 type patterns []pattern
 
 type pattern struct {
@@ -53,9 +56,6 @@ type pattern struct {
 	made  making // at least
 }
 
-// makings are the words before a pattern.
-var makings = map[string]making{"excl:": exclusive, "mkstemp:": mkstemp}
-
 // cutMaking takes the word from a pattern.
 func cutMaking(s string) (making, string) {
 	for word, made := range makings {
@@ -63,7 +63,7 @@ func cutMaking(s string) (making, string) {
 			return made, rest
 		}
 	}
-	return named, s
+	return directory, s
 }
 
 // newPatterns takes the defaults, adds extra, and removes what extra marks with "!".
@@ -97,13 +97,13 @@ func newPatterns(extra []string) (patterns, error) {
 	return ps, nil
 }
 
-// match says whether a file at name (its path in the volume), made in this way,
+// match reports whether a file at name (its path in the volume), made in this way,
 // is local-only. So is everything below a local-only directory.
 func (ps patterns) match(name string, made making) bool {
 	elems := strings.Split(name, "/")
 	for i, elem := range elems {
 		for _, p := range ps {
-			if made < p.made || p.made != named && i < len(elems)-1 {
+			if made < p.made || p.made != directory && i < len(elems)-1 {
 				continue
 			}
 			if p.below != "" && !slices.ContainsFunc(elems[:i], func(above string) bool { return matches(p.below, above) }) {

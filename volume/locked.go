@@ -92,7 +92,7 @@ func (v *Volume) findLocked(drafts []*kept) {
 func (n *Node) dormant() *spool.Entry {
 	n.lock()
 	defer n.unlock()
-	if n.state != Interrupted && n.state != Local {
+	if n.state != Interrupted && n.state != Local && n.state != Temporary {
 		return nil
 	}
 	return n.stored

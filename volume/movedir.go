@@ -158,7 +158,7 @@ func (v *Volume) routeBelow(m *move, c *Node, oldPath, newPath string) error {
 		if n.replaces == nil && !through {
 			p.fate = nothing
 		}
-		p.local = v.local.match(path, n.madeAs(n.name))
+		p.place = v.placeBelow(n, path)
 		n.unlock()
 		m.passages = append(m.passages, p)
 		failed = v.entitle(p)
@@ -168,7 +168,10 @@ func (v *Volume) routeBelow(m *move, c *Node, oldPath, newPath string) error {
 
 // keptBelow plans the passage of a directory or symlink that the journal keeps.
 func (v *Volume) keptBelow(m *move, n *Node, path string) error {
-	p := &passage{n: n, from: n.parent, to: n.parent, oldName: n.name, newName: n.name, newPath: path, local: v.local.match(path, named)}
+	p := &passage{n: n, from: n.parent, to: n.parent, oldName: n.name, newName: n.name, newPath: path}
+	if v.local.match(path, directory) {
+		p.place = stays
+	}
 	m.passages = append(m.passages, p)
 	return v.moveKept(m, p)
 }

@@ -108,8 +108,8 @@ func (v *Volume) planLink(d, c *Node, name string) (spool.Entry, error) {
 	c.kept = max(c.kept, c.gen)
 	e, err := v.entry(c)
 	e.Path = join(v.path(d), name)
-	if v.local.match(e.Path, named) {
-		e.State = Local.String()
+	if s, ok := v.placeOfNew(d, name, clues{made: mkstemp}).state(); ok {
+		e.State = s.String()
 	}
 	return e, err
 }
@@ -120,6 +120,7 @@ func (v *Volume) applyLink(d, c *Node, name string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	now := time.Now()
+	at := v.placeOfNew(d, name, clues{made: mkstemp}) // as who opens it with O_TMPFILE does
 	c.parent, c.name, c.changed = d, name, now
 	c.gone, c.nameless = false, false
 	d.dir.children[name] = c
@@ -127,9 +128,8 @@ func (v *Volume) applyLink(d, c *Node, name string) {
 	delete(d.dir.tombs, name)
 	v.trackLocked(c)
 	c.lock()
-	if v.local.match(v.path(c), named) {
-		c.step(evHide)
-	}
+	c.stepInto(at)
+	c.awaitName()
 	due := c.writers == 0 && c.state == Writing
 	if due {
 		c.asked = c.gen

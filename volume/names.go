@@ -67,8 +67,9 @@ func (n *Node) Create(ctx context.Context, name string, flags int, mode, uid, gi
 	if err := v.checkName(n, name, true); err != nil {
 		return nil, nil, err
 	}
+	seen := clues{made: makingOf(flags, mode), database: v.isDatabase(n, name)}
 	v.names.Lock()
-	c, made, err := v.makeNode(n, name, flags, mode, uid, gid)
+	c, made, err := v.makeNode(n, name, seen, mode, uid, gid)
 	v.names.Unlock()
 	if err != nil {
 		return nil, nil, err
@@ -90,7 +91,7 @@ func (v *Volume) openExisting(ctx context.Context, c *Node, flags int, by Proces
 }
 
 // makeNode enters a new, empty draft into the tree.
-func (v *Volume) makeNode(d *Node, name string, flags int, mode, uid, gid uint32) (c *Node, made bool, err error) {
+func (v *Volume) makeNode(d *Node, name string, seen clues, mode, uid, gid uint32) (c *Node, made bool, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if d.gone {
@@ -102,11 +103,10 @@ func (v *Volume) makeNode(d *Node, name string, flags int, mode, uid, gid uint32
 	if err := v.roomForSidecar(d, name); err != nil {
 		return nil, false, err
 	}
+	at := v.placeOfNew(d, name, seen)
 	c = v.newDraft(d, name, mode, uid, gid)
 	c.lock()
-	if v.local.match(v.path(c), makingOf(flags, mode)) {
-		c.step(evHide)
-	}
+	c.stepInto(at)
 	c.unlock()
 	now := time.Now()
 	d.dir.children[name] = c
@@ -145,7 +145,7 @@ func (n *Node) Mkdir(ctx context.Context, name string, mode, uid, gid uint32) (*
 	v.mu.Lock()
 	d := v.newDir(n, name)
 	d.dir.attr, d.dir.listedAt, d.dir.described, d.changed = attr, now, true, now
-	d.local, c.makes = v.local.match(path, named), true
+	d.local, c.makes = v.local.match(path, directory), true
 	v.mu.Unlock()
 	if err := v.journalNew(d, path, c); err != nil {
 		return nil, err

@@ -23,7 +23,7 @@ type passage struct {
 	from, to         *Node // directories
 	oldName, newName string
 	oldPath, newPath string
-	local            bool     // the new name is local-only
+	place            place    // of the new name
 	standing         *version // what the store has under the old name once all that is queued is done
 	fate             fate     // standing's
 	replaces         *version // what the draft's commit is to replace at the new name
@@ -53,15 +53,16 @@ func (v *Volume) passageOf(n, to *Node, newName string) (*passage, error) {
 	}
 	settled := v.pause(n) || v.drawsAway(n, n.attempt.ver)
 	p.standing = v.standing(n)
+	swapped := v.isTemporary(to.dir.children[newName])
 	n.lock()
 	defer n.unlock()
-	p.local = v.local.match(p.newPath, n.madeAs(newName))
+	p.place = v.placeAfter(n, to, newName, swapped)
 	switch {
 	case p.standing == nil:
 		p.fate = nothing
 	case settled && !p.standing.bears(n.ver):
 		p.fate = dropped
-	case p.local && v.drawable(n, p.standing):
+	case p.place != leaves && v.drawable(n, p.standing):
 		p.fate = drawn
 	default:
 		p.fate, p.replaces = carried, n.replaces
@@ -72,20 +73,25 @@ func (v *Volume) passageOf(n, to *Node, newName string) (*passage, error) {
 // madeAs is how a file's new name counts as made: some names are local-only for
 // what was made under them alone, and that stays so while the name stays. n is locked.
 func (n *Node) madeAs(newName string) making {
-	if n.state == Local && n.name == newName {
+	switch {
+	case n.kind != File:
+		return directory
+	case n.state == Local && n.name == newName:
 		return mkstemp
 	}
 	return named
 }
 
 // titleEvents are what a new name means to the state machine; n is locked.
-func (n *Node) titleEvents(local bool, f fate) []event {
+func (n *Node) titleEvents(to place, f fate) []event {
 	switch {
 	case n.state == Publishing, n.state == Lost, n.state == Clean && f != drawn:
 		return nil
-	case local && f != carried:
+	case to == stays && f != carried:
 		return []event{evHide}
-	case n.state == Local && n.writers == 0:
+	case to == waits && f != carried:
+		return []event{evGuess}
+	case (n.state == Local || n.state == Temporary) && n.writers == 0:
 		return []event{evMove, evAsk}
 	}
 	return []event{evMove}
@@ -103,7 +109,7 @@ func (v *Volume) entitle(p *passage) error {
 		path: p.newPath, state: n.state, asked: n.asked, kept: max(n.kept, n.promisable()), replaces: p.replaces,
 		drawn: p.fate == drawn,
 	}
-	for _, e := range n.titleEvents(p.local, p.fate) {
+	for _, e := range n.titleEvents(p.place, p.fate) {
 		to, err := t.state.next(e)
 		if err != nil {
 			return err
@@ -157,7 +163,7 @@ func (v *Volume) arrive(p *passage) {
 func (v *Volume) retitle(p *passage) {
 	n := p.n
 	if n.local {
-		n.local = p.local
+		n.local = p.place == stays
 		return
 	}
 	overtaken := false
@@ -172,7 +178,7 @@ func (v *Volume) retitle(p *passage) {
 		n.gen = n.drawnGen()
 	}
 	n.stopDue()
-	if p.local {
+	if p.place != leaves {
 		n.supersede()
 	}
 	if p.entry != nil {
@@ -182,12 +188,13 @@ func (v *Volume) retitle(p *passage) {
 		}
 		overtaken = p.attempt != n.attempt
 	}
-	for _, e := range n.titleEvents(p.local, p.fate) {
+	for _, e := range n.titleEvents(p.place, p.fate) {
 		n.step(e)
 		if e == evAsk {
 			n.asked = n.gen
 		}
 	}
+	n.awaitName()
 	n.unlock()
 	v.trackLocked(n)
 	if overtaken { // its commit has ended since its entry was written

@@ -46,6 +46,9 @@ func (v *Volume) recover(ctx context.Context) error {
 	for _, d := range drafts {
 		v.recoverEntry(d)
 	}
+	if err := v.releaseKept(); err != nil {
+		return err
+	}
 	v.mu.Lock()
 	v.linkDraws()
 	v.beginSettling(drafts)
@@ -353,9 +356,11 @@ func (v *Volume) draftOf(e spool.Entry, r record) (*Node, error) {
 	if r.Blank || r.Bare {
 		n.blank, n.blankID, n.stored = r.Blank, e.ID, nil
 	}
-	switch n.state = r.comesBackAs(e); n.state {
+	switch n.state = v.stateOf(e, r); n.state {
 	case Queued:
 		n.asked = 1
+	case Temporary:
+		n.awaitName()
 	case Lost:
 		n.lose(e, errors.Join(ErrIO, errors.New(e.Reason)))
 	}
@@ -374,6 +379,19 @@ func (v *Volume) clearPlace(id spool.ID) {
 	}
 }
 
+// stateOf is the state of a draft after a restart, in which other names may be local-only
+// than in the mount before; v.mu is held.
+func (v *Volume) stateOf(e spool.Entry, r record) State {
+	was := r.comesBackAs(e)
+	if was != Local && was != Temporary {
+		return was
+	}
+	if s, ok := v.placeByName(File, e.Path).state(); ok {
+		return s
+	}
+	return Queued
+}
+
 // comesBackAs is the state of a draft after a restart.
 func (r record) comesBackAs(e spool.Entry) State {
 	switch {
@@ -381,6 +399,8 @@ func (r record) comesBackAs(e spool.Entry) State {
 		return Lost
 	case e.State == Local.String():
 		return Local
+	case e.State == Temporary.String():
+		return Temporary
 	case r.Asked, r.Making != nil:
 		return Queued
 	}

@@ -116,7 +116,10 @@ func (v *Volume) settleForRename(ctx context.Context, c *Node) error {
 // journal's entry will name it, and a crash must not find it empty.
 func (v *Volume) fixFile(ctx context.Context, c, to *Node, newName string) (release func(), err error) {
 	v.mu.Lock()
-	local := v.local.match(join(v.path(to), newName), named)
+	swapped := v.isTemporary(to.dir.children[newName])
+	c.lock()
+	local := v.placeAfter(c, to, newName, swapped) != leaves
+	c.unlock()
 	v.mu.Unlock()
 	if !local || c.kind != File {
 		return func() {}, nil
@@ -217,9 +220,9 @@ func (v *Volume) route(m *move, p *passage, over *version) error {
 	switch {
 	case p.fate == carried:
 		m.changes = append(m.changes, p.carry(p.oldPath, p.newPath, over))
-	case over != nil && (p.local || p.n.local):
+	case over != nil && (p.place != leaves || p.n.local):
 		m.changes = append(m.changes, &change{Change: spool.Change{Op: opRemove, Path: p.newPath}, ver: over, dir: p.to, name: p.newName})
-	case !p.local:
+	case p.place == leaves:
 		p.replaces = over
 	}
 	if p.n.local {

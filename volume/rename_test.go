@@ -123,9 +123,9 @@ var renameCases = []struct {
 	},
 	{
 		name:    "a save by exchange with a local-only name",
-		before:  func(r *rig) { r.save("f", []byte("old")); r.put("f.sb-12345678-abcdef", []byte("new")) },
-		act:     func(r *rig) { r.mustRename("f.sb-12345678-abcdef", "f", Exchange) },
-		after:   map[string]string{"f": "new", "f.sb-12345678-abcdef": "old"},
+		before:  func(r *rig) { r.save("f", []byte("old")); r.put("g~", []byte("new")) },
+		act:     func(r *rig) { r.mustRename("g~", "f", Exchange) },
+		after:   map[string]string{"f": "new", "g~": "old"},
 		objects: []string{"f", "f.settings.json"},
 	},
 	{

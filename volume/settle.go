@@ -77,8 +77,9 @@ func (v *Volume) settleMaking(k *kept) {
 		v.background(func() { v.takeLate(k) })
 	default:
 		n.lock()
-		if n.state == Queued && drawn && v.local.match(v.path(n), mkstemp) {
-			n.state = Local // else a directory of that name has brought it here, and it goes on
+		if s, ok := v.placeByName(n.kind, v.path(n)).state(); ok && n.state == Queued && drawn {
+			n.state = s // else a directory of that name has brought it here, and it goes on
+			n.awaitName()
 		}
 		n.unlock()
 		v.resume(n)
@@ -261,9 +262,11 @@ func (v *Volume) resumeNewer(n *Node, r record, ver *version) {
 			n.asked = n.gen
 		}
 	}
+	s, hidden := v.placeByName(n.kind, v.path(n)).state()
 	switch {
-	case drawn && v.local.match(v.path(n), mkstemp):
-		n.state, n.asked = Local, 0
+	case drawn && hidden:
+		n.state, n.asked = s, 0
+		n.awaitName()
 	case n.gen > 1 && n.asked <= 1 && n.state == Queued && !r.Asked && !drawn:
 		n.state, n.asked = Writing, 0
 	case n.gen == 1 && !r.Asked && !drawn:

@@ -20,11 +20,13 @@ const (
 	Interrupted
 	// Local: it bears a local-only name and stays in the spool.
 	Local
+	// Temporary: its name looks like one that a program uses in passing; it waits in the spool for another, and not for ever.
+	Temporary
 	// Lost: it cannot be committed any more; its bytes are in quarantine.
 	Lost
 )
 
-var stateNames = [...]string{"clean", "writing", "queued", "uploading", "publishing", "interrupted", "local", "lost"}
+var stateNames = [...]string{"clean", "writing", "queued", "uploading", "publishing", "interrupted", "local", "temporary", "lost"}
 
 func (s State) String() string { return stateNames[s] }
 
@@ -41,41 +43,46 @@ const (
 	evMove                 // renamed while under way: start over at the new name
 	evKill                 // the writer was killed by a signal
 	evAbandon              // it was killed while its close waited, and the commit was called off
-	evHide                 // renamed to a local-only name
+	evHide                 // it got a local-only name
+	evGuess                // it got a name that looks temporary
 	evRemove               // unlinked
 	evCondemn              // permanent failure
 	evRestore              // brought back from quarantine
 )
 
-var eventNames = [...]string{"write", "ask", "start", "ready", "done", "fail", "move", "kill", "abandon", "hide", "remove", "condemn", "restore"}
+var eventNames = [...]string{"write", "ask", "start", "ready", "done", "fail", "move", "kill", "abandon", "hide", "guess", "remove", "condemn", "restore"}
 
 func (e event) String() string { return eventNames[e] }
 
 // transitions is the whole state machine: what is not in it must not happen.
 var transitions = map[State]map[event]State{
-	Clean: {evWrite: Writing, evRemove: Clean, evDone: Clean, evMove: Clean, evHide: Local},
+	Clean: {evWrite: Writing, evRemove: Clean, evDone: Clean, evMove: Clean, evHide: Local, evGuess: Temporary},
 	Writing: {
-		evWrite: Writing, evAsk: Queued, evKill: Interrupted, evHide: Local, evMove: Writing,
+		evWrite: Writing, evAsk: Queued, evKill: Interrupted, evHide: Local, evGuess: Temporary, evMove: Writing,
 		evRemove: Clean, evCondemn: Lost,
 	},
 	Queued: {
-		evWrite: Queued, evAsk: Queued, evStart: Uploading, evKill: Queued, evHide: Local, evMove: Queued,
+		evWrite: Queued, evAsk: Queued, evStart: Uploading, evKill: Queued, evHide: Local, evGuess: Temporary, evMove: Queued,
 		evFail: Queued, evAbandon: Interrupted, evRemove: Clean, evCondemn: Lost,
 	},
 	Uploading: {
 		evWrite: Uploading, evAsk: Uploading, evReady: Publishing, evFail: Queued, evMove: Queued,
-		evKill: Uploading, evAbandon: Interrupted, evHide: Local, evRemove: Clean, evCondemn: Lost,
+		evKill: Uploading, evAbandon: Interrupted, evHide: Local, evGuess: Temporary, evRemove: Clean, evCondemn: Lost,
 	},
 	Publishing: {
 		evWrite: Publishing, evAsk: Publishing, evDone: Clean, evFail: Queued, evKill: Publishing,
 		evMove: Publishing, evRemove: Publishing, evCondemn: Lost,
 	},
 	Interrupted: {
-		evWrite: Writing, evAsk: Queued, evKill: Interrupted, evHide: Local, evMove: Interrupted,
+		evWrite: Writing, evAsk: Queued, evKill: Interrupted, evHide: Local, evGuess: Interrupted, evMove: Interrupted,
 		evRemove: Clean, evCondemn: Lost,
 	},
 	Local: {
-		evWrite: Local, evAsk: Local, evKill: Local, evHide: Local, evMove: Writing,
+		evWrite: Local, evAsk: Local, evKill: Local, evHide: Local, evGuess: Temporary, evMove: Writing,
+		evRemove: Clean, evCondemn: Lost,
+	},
+	Temporary: {
+		evWrite: Temporary, evAsk: Queued, evKill: Interrupted, evHide: Local, evGuess: Temporary, evMove: Writing,
 		evRemove: Clean, evCondemn: Lost,
 	},
 	Lost: {evRemove: Clean, evMove: Lost, evAsk: Lost, evKill: Lost, evRestore: Interrupted},

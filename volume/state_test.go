@@ -7,18 +7,19 @@ import "testing"
 // means that it cannot happen.
 func TestStateTable(t *testing.T) {
 	letters := map[State]byte{
-		Clean: 'C', Writing: 'W', Queued: 'Q', Uploading: 'U', Publishing: 'P', Interrupted: 'I', Local: 'L', Lost: 'X',
+		Clean: 'C', Writing: 'W', Queued: 'Q', Uploading: 'U', Publishing: 'P', Interrupted: 'I', Local: 'L', Temporary: 'T', Lost: 'X',
 	}
-	// write ask start ready done fail move kill abandon hide remove condemn restore
+	// write ask start ready done fail move kill abandon hide guess remove condemn restore
 	want := map[State]string{
-		Clean:       "W...C.C..LC..",
-		Writing:     "WQ....WI.LCX.",
-		Queued:      "QQU..QQQILCX.",
-		Uploading:   "UU.P.QQUILCX.",
-		Publishing:  "PP..CQPP..PX.",
-		Interrupted: "WQ....II.LCX.",
-		Local:       "LL....WL.LCX.",
-		Lost:        ".X....XX..C.I",
+		Clean:       "W...C.C..LTC..",
+		Writing:     "WQ....WI.LTCX.",
+		Queued:      "QQU..QQQILTCX.",
+		Uploading:   "UU.P.QQUILTCX.",
+		Publishing:  "PP..CQPP...PX.",
+		Interrupted: "WQ....II.LICX.",
+		Local:       "LL....WL.LTCX.",
+		Temporary:   "TQ....WI.LTCX.",
+		Lost:        ".X....XX...C.I",
 	}
 	if len(want) != len(letters) || len(transitions) != len(letters) {
 		t.Fatalf("%d states are expected, %d in the table", len(want), len(transitions))

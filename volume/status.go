@@ -33,6 +33,7 @@ type DraftStatus struct {
 	Left    int64     `json:"left,omitempty"`   // seconds until all is sent, if that can be told
 	Closed  time.Time `json:"closed,omitzero"`  // since when nobody has it open for writing
 	Overdue bool      `json:"overdue"`          // it bears a local-only name, and was closed long ago
+	Claims  time.Time `json:"claims,omitzero"`  // when it is committed under its temporary name, unless it gets another
 	Safe    bool      `json:"safe"`             // a crash loses nothing of it
 	Dropped bool      `json:"dropped"`          // it is larger than the spool: parts of it are in an unfinished upload alone
 	Failure *Failure  `json:"failure,omitzero"` // of the last try
@@ -174,6 +175,9 @@ func (d draft) status() (s DraftStatus, ok bool) {
 		s.Closed = n.quiet
 	}
 	s.Overdue = n.state == Local && !s.Closed.IsZero() && time.Since(s.Closed) > overdueAfter
+	if n.state == Temporary {
+		s.Claims = n.claims
+	}
 	if n.failure != nil {
 		s.Failure = d.retry.failure(n.failure.Error())
 	}

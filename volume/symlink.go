@@ -58,7 +58,7 @@ func (n *Node) Symlink(ctx context.Context, name, target string, uid, gid uint32
 	v.mu.Lock()
 	l := v.newLink(n, name, ver)
 	l.target = target
-	l.local = v.local.match(path, named)
+	l.local = v.local.match(path, directory)
 	v.mu.Unlock()
 	if err := v.journalNew(l, path, c); err != nil {
 		return nil, err

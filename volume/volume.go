@@ -62,6 +62,7 @@ type Options struct {
 
 	Hidden    bool          // sidecars = "hidden"
 	LocalOnly []string      // added to the defaults, "!pattern" removes one
+	Grace     time.Duration // how long a closed file bears a temporary name until it is committed under it; 0: 30 s
 	Fresh     time.Duration // how old a listing or an attribute may be; 0: 5 s, negative: always asked anew
 
 	// UncheckedLinks has symlinks followed that have no check of their own, as older programs made them.
@@ -79,6 +80,8 @@ type Volume struct {
 	spool  *spool.Spool
 	cache  *metacache.Cache
 	local  patterns
+
+	guesses []guess
 
 	keys    *keys.Pool
 	uploads *upload.Engine
@@ -133,7 +136,7 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 	}
 	pool := keys.NewPool(o.Keeper, keys.PoolOptions{Bits: o.Bits, Size: 64, MaxAge: 5 * time.Minute, Log: o.Log})
 	v := &Volume{
-		o: o, log: o.Log, store: o.Store, keeper: o.Keeper, spool: o.Spool, local: local, keys: pool,
+		o: o, log: o.Log, store: o.Store, keeper: o.Keeper, spool: o.Spool, local: local, guesses: newGuesses(o.LocalOnly), keys: pool,
 		fetches: fetch.NewEngine(fetch.Config{
 			Store: o.Store, Concurrency: o.Concurrency, Memory: o.FetchMemory, Streaming: o.Streaming, Log: o.Log,
 			Timeout: o.CloseTimeout,
@@ -193,6 +196,9 @@ func (o Options) withDefaults() Options {
 	if o.CloseTimeout == 0 {
 		o.CloseTimeout = time.Minute
 	}
+	if o.Grace == 0 {
+		o.Grace = 30 * time.Second
+	}
 	if o.Fresh == 0 {
 		o.Fresh = 5 * time.Second
 	}
@@ -215,7 +221,7 @@ func (v *Volume) Statfs() Statfs {
 type Statfs struct{ Total, Free, Files int64 }
 
 // Sync waits until everything at and under path ("" for all) is committed and
-// finished. What was interrupted is committed too, if path names it. What waits for another
+// finished. What bears a temporary name is committed under it, what was interrupted if path names it. What waits for another
 // keeper, and a draft that is lost, are not waited for, and then named by the error.
 func (v *Volume) Sync(ctx context.Context, path string) error {
 	path = strings.Trim(path, "/")
@@ -254,7 +260,7 @@ func (v *Volume) pendingUnder(path string) (list, locked []*Node) {
 		switch state := n.peekState(); {
 		case state == Clean, state == Local, state == Lost:
 		case state == Interrupted && path == "":
-		case state == Writing && n.openWriters() > 0:
+		case (state == Writing || state == Temporary) && n.openWriters() > 0:
 		case n.isLocked():
 			locked = append(locked, n)
 		default:

@@ -48,7 +48,7 @@ func newRig(t testing.TB, mode crypt.Mode) *rig {
 	}
 	r := &rig{t: t, home: home, store: st, keeper: keeper, max: 1 << 30}
 	r.o = Options{
-		Store: st, Keeper: keeper, Mode: mode, PartSize: 5 << 20, CloseTimeout: 5 * time.Second,
+		Store: st, Keeper: keeper, Mode: mode, PartSize: 5 << 20, CloseTimeout: 5 * time.Second, LocalOnly: []string{"*~"},
 		Log: slog.New(slog.NewTextHandler(testWriter{t}, &slog.HandlerOptions{Level: slog.LevelInfo})),
 	}
 	r.open("spool")

@@ -116,6 +116,10 @@ func (d *daemon) shutDown(ctx context.Context) error {
 		d.control.tell(answer{Text: text})
 		notify("STATUS=" + text)
 	})
+	if text := stayText(d.volume.Status().Drafts); text != "" {
+		d.log.Info(text)
+		d.control.tell(answer{Text: text})
+	}
 	d.drained = true
 	if uerr := d.server.Unmount(); errors.Is(uerr, fs.ErrDetached) {
 		d.log.Warn("programs still had files open in the mount; they get errors now", "mountpoint", d.o.mountpoint)
@@ -132,6 +136,9 @@ func (d *daemon) settle(ctx context.Context, paths []string, tell func(string)) 
 		err := d.whileMoving(ctx, func(ctx context.Context) error { return d.volume.Sync(ctx, path) }, tell)
 		if err != nil {
 			return err
+		}
+		if text := stayText(d.volume.Status().Under(path).Drafts); text != "" {
+			tell(text)
 		}
 	}
 	return nil
@@ -189,6 +196,27 @@ func awaited(all []volume.Pending) []volume.Pending {
 		}
 		return false
 	})
+}
+
+// stayText names, in one line, what no drain waits for, for its name keeps it on this
+// machine; "" if there is nothing.
+func stayText(all []volume.DraftStatus) string {
+	var names []string
+	for _, s := range all {
+		switch s.State {
+		case volume.Local.String():
+			names = append(names, plain(s.Path))
+		case volume.Temporary.String():
+			names = append(names, plain(s.Path)+" (still open)")
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	if more := len(names) - mostItems; more > 0 {
+		names = append(names[:mostItems], fmt.Sprintf("and %d more", more))
+	}
+	return "on this machine alone while the name is temporary; rename to upload: " + strings.Join(names, ", ")
 }
 
 // progress says it in one line.

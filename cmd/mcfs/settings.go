@@ -15,6 +15,7 @@ import (
 	"mcfs/config"
 	"mcfs/sidecar"
 	"mcfs/store"
+	"mcfs/volume"
 )
 
 const settingsHelp = `Prints the settings of an encrypted file: one element of the Settings.Inputs list
@@ -44,7 +45,7 @@ func newSettings(std stdio) *cobra.Command {
 			if strings.HasPrefix(args[0], "s3://") {
 				text, err = storedSettings(c.Context(), file, args[0])
 			} else {
-				text, err = mountedSettings(args[0])
+				text, err = mountedSettings(c.Context(), args[0])
 			}
 			if err != nil {
 				return err
@@ -58,7 +59,7 @@ func newSettings(std stdio) *cobra.Command {
 }
 
 // mountedSettings reads the sidecar beside a file.
-func mountedSettings(path string) ([]byte, error) {
+func mountedSettings(ctx context.Context, path string) ([]byte, error) {
 	name := path
 	if !sidecar.Is(path) {
 		info, err := os.Stat(path)
@@ -72,6 +73,9 @@ func mountedSettings(path string) ([]byte, error) {
 	}
 	f, err := os.Open(name)
 	if errors.Is(err, os.ErrNotExist) {
+		if why := whyUnsettled(ctx, strings.TrimSuffix(path, sidecar.Suffix)); why != "" {
+			return nil, fmt.Errorf("%s has no settings: %s", strings.TrimSuffix(path, sidecar.Suffix), why)
+		}
 		return nil, fmt.Errorf("%s has no settings: it is not in a mount of mcfs, or not committed yet; close it, or wait for its upload", strings.TrimSuffix(path, sidecar.Suffix))
 	}
 	if err != nil {
@@ -79,6 +83,28 @@ func mountedSettings(path string) ([]byte, error) {
 	}
 	defer f.Close()
 	return readSettings(f, name)
+}
+
+// whyUnsettled says what keeps a file in a mount from having settings, if its name does; else "".
+func whyUnsettled(ctx context.Context, path string) string {
+	mountpoint, inside, m, err := mountOf(path)
+	if err != nil {
+		return ""
+	}
+	r, err := askStatus(ctx, mountpoint, owners(m), inside)
+	if err != nil || r.Status == nil {
+		return ""
+	}
+	for _, d := range r.Drafts {
+		switch {
+		case d.Path != inside:
+		case d.State == volume.Local.String():
+			return "it stays on this machine while it has this name; rename it to have it uploaded"
+		case d.State == volume.Temporary.String():
+			return "its name looks temporary, and it waits for another; mcfs sync and its path has it uploaded at once"
+		}
+	}
+	return ""
 }
 
 // storedSettings reads the sidecar of an address from the configured store.

@@ -23,7 +23,10 @@ the store does not.
   uploading    bytes sent, rate, time left
   publishing   only the last requests are missing
   interrupted  its writer was killed: write and close it again, or mcfs sync PATH
-  local-only   under a name that programs use in passing; warned of after an hour
+  temporary    under a name that looks temporary: uploaded under it at the time shown,
+               unless it is renamed before, and at once by mcfs sync PATH
+  local-only   under a name that nobody means, or of mount.local_only: on this machine
+               alone until it is renamed
   lost         cannot be committed; its bytes are in quarantine
   unopened     a draft that only its sealed file knows of, and whose key cannot be had
   conflict     set aside, since another machine had saved the name
@@ -41,7 +44,7 @@ terminal, and else a line for each change.
     "state": "mounted" | "ending" | "not mounted" | "dead" | "silent" | "in use",
     "note": what to do, if anything,
     "drafts": [{"path", "state", "size", "sent", "rate", "left", "closed",
-      "overdue", "safe", "dropped", "failure"}],
+      "overdue", "claims", "safe", "dropped", "failure"}],
     "changes": [{"what", "path", "to", "failure"}],
     "conflicts": [{"path", "aside", "at", "there"}],
     "quarantine": [{"file", "bytes", "at", "why"}],

@@ -129,23 +129,18 @@ func clip[T any](all []T, what string, show func(T) item) []item {
 	return list
 }
 
-// draftItems has those under local-only names in one line, unless they need a look.
+// draftItems has those that stay under local-only names last: there may be many.
 func draftItems(all []volume.DraftStatus, now time.Time) []item {
-	var shown []volume.DraftStatus
-	var local int
-	var size int64
+	var first, stay []volume.DraftStatus
 	for _, d := range all {
 		if d.State == volume.Local.String() && !d.Overdue && d.Failure == nil {
-			local, size = local+1, size+d.Size
-			continue
+			stay = append(stay, d)
+		} else {
+			first = append(first, d)
 		}
-		shown = append(shown, d)
 	}
-	list := clip(shown, "draft", func(d volume.DraftStatus) item { return draftItem(d, now) })
-	if local > 0 {
-		list = append(list, item{key: "local", kind: "local-only", name: count(local, "file"), rest: sizeText(size), extra: true})
-	}
-	return list
+	show := func(d volume.DraftStatus) item { return draftItem(d, now) }
+	return append(clip(first, "draft", show), clip(stay, "local-only", show)...)
 }
 
 func draftItem(d volume.DraftStatus, now time.Time) item {
@@ -160,9 +155,16 @@ func draftItem(d volume.DraftStatus, now time.Time) item {
 	case volume.Interrupted.String():
 		i.rest = "its writer was killed: write and close it again, or commit it as it is with mcfs sync and its path"
 	case volume.Local.String():
-		i.kind = "local-only"
+		i.kind, i.rest, i.extra = "local-only", "stays on this machine while it has this name", !d.Overdue
 		if d.Overdue {
 			i.rest = fmt.Sprintf("closed at %s and not renamed since: it is in this spool alone; rename it, or remove it", clock(d.Closed, now))
+		}
+	case volume.Temporary.String():
+		i.rest, i.extra = "open, under a name that looks temporary", true
+		if !d.Claims.IsZero() {
+			i.rest = fmt.Sprintf("uploaded under this name at %s, unless it is renamed; at once by mcfs sync and its path", clock(d.Claims, now))
+		} else if !d.Closed.IsZero() {
+			i.rest = "uploaded under this name a while after the mount, unless it is renamed"
 		}
 	case volume.Lost.String():
 		i.rest = "cannot be committed; its bytes are in quarantine"

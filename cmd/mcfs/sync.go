@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 
@@ -22,8 +21,9 @@ the current directory. While it waits it says every two seconds what is pending.
 
 A file whose writer was killed stays as it is until it is written and closed
 again; named here, by its own path or that of a directory above it, it is
-committed as it is. The mountpoint itself names none of them. Files that are
-open for writing are not waited for, nor those under local-only names.
+committed as it is. The mountpoint itself names none of them. Closed files whose
+names look temporary are uploaded under these names. Files that are open for
+writing are not waited for, nor those under local-only names, which are named.
 
 What makes no progress for upload.timeout is named, and goes on behind; the exit
 status is then 1.`
@@ -56,11 +56,7 @@ func syncPath(ctx context.Context, path string, tell func(string)) error {
 	if err != nil {
 		return err
 	}
-	uids := []int{os.Geteuid()}
-	if !slices.Contains(uids, m.UID) {
-		uids = append(uids, m.UID)
-	}
-	err = ask(ctx, mountpoint, uids, request{Op: "sync", Paths: []string{inside}}, tell)
+	err = ask(ctx, mountpoint, owners(m), request{Op: "sync", Paths: []string{inside}}, tell)
 	if errors.Is(err, errNoDaemon) {
 		return fmt.Errorf("sync %s: the daemon of %s does not answer: mount it again, and what is pending goes on", path, mountpoint)
 	}
@@ -68,6 +64,14 @@ func syncPath(ctx context.Context, path string, tell func(string)) error {
 		return fmt.Errorf("sync %s: %w", path, err)
 	}
 	return nil
+}
+
+// owners are the users whose daemon may serve a mount.
+func owners(m fs.Mounted) []int {
+	if me := os.Geteuid(); m.UID != me {
+		return []int{me, m.UID}
+	}
+	return []int{m.UID}
 }
 
 // mountOf finds the mount in which a path lies, and the path in it.

@@ -18,6 +18,9 @@ const unmountHelp = `Ends a mount made by mcfs: new opens are refused, drafts an
 finished, the directory is unmounted, and the command returns when the daemon
 has ended. While it waits it says every two seconds what is pending.
 
+Closed files whose names look temporary are uploaded under these names; those
+under local-only names stay in the spool, and are named.
+
 What makes no progress for upload.timeout is named, stays encrypted in the spool,
 and is taken up by the next mount; the exit status is then 1. --now does not
 wait for what is pending. If this command is interrupted the daemon goes on.

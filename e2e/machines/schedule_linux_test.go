@@ -49,7 +49,7 @@ var scheduleNames = []string{"a.bin", "b.bin", "c", "d/a.bin", "d/e.txt"}
 
 func runSchedule(t *testing.T, seed, machines, steps int) {
 	freshness := []string{`"250ms"`, `"1s"`}[seed%2]
-	r := rig.New(t, rig.Settings{"mount.fresh": freshness})
+	r := rig.New(t, rig.Settings{"mount.fresh": freshness, "mount.local_only": `["*~"]`})
 	l := &ledger{made: make(map[string][]byte), begun: time.Now()}
 	all := make([]*machine, machines)
 	for i := range all {

@@ -110,12 +110,12 @@ func TestAttributesLast(t *testing.T) {
 func TestAttributesOfADraftLast(t *testing.T) {
 	r := rig.New(t, nil)
 	m := r.Mount("one")
-	m.Shell("echo draft > draft~")
-	dress(t, m.Path("draft~"), 3)
+	m.Shell("echo draft > draft.part")
+	dress(t, m.Path("draft.part"), 3)
 	m.Shell("sleep 0.2")
 	m.Kill()
 	m = r.Mount("one")
-	dressed(t, m.Path("draft~"), 3)
+	dressed(t, m.Path("draft.part"), 3)
 	m.Unmount()
 }
 

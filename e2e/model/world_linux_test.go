@@ -19,6 +19,7 @@ import (
 func settings(mode string) rig.Settings {
 	return rig.Settings{
 		"crypt.mode": fmt.Sprintf("%q", mode), "spool.max_size": `"64MiB"`, "mount.fresh": `"100ms"`, "upload.timeout": `"20s"`,
+		"mount.local_only": `["*~", "*-journal"]`,
 	}
 }
 

@@ -21,7 +21,6 @@ type bench struct {
 	m     *rig.Mount
 	local string         // the truth to compare with
 	tree  string         // a local directory to copy from
-	kept  []string       // files with a local-only name, which S3 must never hear of
 	mark  int            // requests before it are not judged
 	upTo  map[string]int // of files that a rename replaces: a version replaced before it left never leaves
 }
@@ -99,17 +98,13 @@ func (b *bench) locally(script string) {
 // that nobody set is that of the moment: only older ones and later ones count.
 const describe = `find . -mindepth 1 -not -name '*.settings.json' \( -type f -printf '%P|f|%s|%m|%T@\n' -o -type l -printf '%P|l|%l\n' -o -type d -printf '%P|d|%m\n' \) | sort`
 
-// listing is what describe says, without the times of now and without what is
-// in the mount alone.
-func (b *bench) listing(text string, local []string) string {
+// listing is what describe says, without the times of now.
+func (b *bench) listing(text string) string {
 	b.t.Helper()
 	var out strings.Builder
 	today := time.Now().Add(-24 * time.Hour).Unix()
 	for line := range strings.Lines(text) {
 		fields := strings.Split(strings.TrimSuffix(line, "\n"), "|")
-		if slices.Contains(local, fields[0]) {
-			continue
-		}
 		if len(fields) == 5 {
 			at, _, _ := strings.Cut(fields[4], ".")
 			if t, err := time.ParseDuration(at + "s"); err != nil {
@@ -124,7 +119,7 @@ func (b *bench) listing(text string, local []string) string {
 }
 
 // alike compares a mount with the local directory: names, content, attributes.
-func (b *bench) alike(m *rig.Mount, when string, without []string) {
+func (b *bench) alike(m *rig.Mount, when string) {
 	b.t.Helper()
 	cmd := exec.Command("bash", "-c", describe)
 	cmd.Dir, cmd.Env = b.local, append(os.Environ(), "LC_ALL=C", "TZ=UTC")
@@ -132,14 +127,10 @@ func (b *bench) alike(m *rig.Mount, when string, without []string) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	if got, want := b.listing(m.Shell(describe), nil), b.listing(string(want), without); got != want {
+	if got, want := b.listing(m.Shell(describe)), b.listing(string(want)); got != want {
 		b.t.Errorf("%s, the mount has\n%s\nthe local directory has\n%s", when, got, want)
 	}
-	args := []string{"-r", "--no-dereference", "-x", "*" + rig.SidecarSuffix}
-	for _, name := range without {
-		args = append(args, "-x", filepath.Base(name))
-	}
-	m.Run("diff", append(args, b.local, ".")...)
+	m.Run("diff", "-r", "--no-dereference", "-x", "*"+rig.SidecarSuffix, b.local, ".")
 }
 
 // Uploads of one file, by what was done to it.
@@ -169,7 +160,7 @@ func each(s rig.Saved, prefix string, names ...string) map[string]rig.Saved {
 // knows nothing. uploads are by file; several maps are put together.
 func (b *bench) finish(uploads ...map[string]rig.Saved) {
 	b.t.Helper()
-	b.alike(b.m, "where it was written", nil)
+	b.alike(b.m, "where it was written")
 	b.m.Unmount()
 	b.settled()
 	want := make(map[string]rig.Saved)
@@ -181,7 +172,7 @@ func (b *bench) finish(uploads ...map[string]rig.Saved) {
 		return
 	}
 	cold := b.r.Mount("cold")
-	b.alike(cold, "cold", b.kept)
+	b.alike(cold, "cold")
 	b.r.Truth(cold)
 	cold.Unmount()
 }
@@ -210,8 +201,7 @@ func (b *bench) uploads(want map[string]rig.Saved) {
 	}
 }
 
-// settled demands that the bucket holds the files of the local directory, but
-// for those that are kept, and no key more.
+// settled demands that the bucket holds the files of the local directory, and no key more.
 func (b *bench) settled() {
 	b.t.Helper()
 	var files, bare []string
@@ -227,7 +217,7 @@ func (b *bench) settled() {
 			files = append(files, name+"/")
 		case e.Type()&fs.ModeSymlink != 0:
 			bare = append(bare, name)
-		case !slices.Contains(b.kept, name):
+		default:
 			files = append(files, name)
 		}
 		return nil

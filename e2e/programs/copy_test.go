@@ -52,7 +52,7 @@ mv -T tree back/deeper/tree; mv "$HOME/out" out`)
 	b.m.Unmount()
 	b.settled()
 	cold := b.r.Mount("cold")
-	b.alike(cold, "cold", nil)
+	b.alike(cold, "cold")
 	b.r.Truth(cold)
 	cold.Unmount()
 }

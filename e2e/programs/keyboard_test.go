@@ -106,8 +106,7 @@ func TestNano(t *testing.T) {
 	s.keys("Enter")
 	s.ends()
 	b.locally(`printf 'first row\nsecond row\nthird row\n\n' >note.txt; printf 'first line\nsecond line\nthird line\n\n' >note.txt~`)
-	b.kept = []string{"note.txt~"}
-	b.finish(each(restated(3, 3), "", "note.txt"))
+	b.finish(each(restated(3, 3), "", "note.txt"), each(restated(1, 3), "", "note.txt~"))
 }
 
 // TestVimByHand writes with vim as a person does: :w again and again, another

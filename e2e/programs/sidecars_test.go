@@ -80,7 +80,7 @@ rm e/one; rm -f e/one e/one.settings.json; ls e/one* 2>/dev/null || echo gone; l
 	b.m.Unmount()
 	b.settled()
 	cold := b.r.Mount("cold")
-	b.alike(cold, "cold", nil)
+	b.alike(cold, "cold")
 	b.r.Truth(cold)
 	cold.Unmount()
 }

@@ -31,7 +31,7 @@ cksum %[1]s; stat -c %%a %[1]s; ls %[1]s~ 2>/dev/null || echo no backup
 `, name, copies, during, after)
 				want[name] = restated(3, 2) // cp's, then one of each :w
 				if after == "backup" {
-					b.kept = append(b.kept, name+"~")
+					want[name+"~"] = restated(1, 2) // by unmounting
 				}
 			}
 		}

@@ -243,7 +243,7 @@ func TestPromise6OneUploadPerFile(t *testing.T) {
 	m.Shell(`exec 3>written; echo a >&3; (echo b) >&3; /bin/echo c >&3; exec 3>&-
 		rsync '` + source + `synced' .
 		echo lock >.~lock.edited#; echo one >edited.swp; set -C; echo new >.edited.swp; mv .edited.swp edited; rm .~lock.edited# edited.swp
-		echo draft >'draft~'; mv 'draft~' drafted`)
+		echo draft >draft.part; mv draft.part drafted`)
 	r.Settle(time.Minute, []string{"written", "synced", "edited", "drafted"})
 	want := rig.Saved{Objects: 1, Sidecars: 1}
 	for name, s := range r.Saves(mark) {
@@ -261,7 +261,7 @@ func TestPromise6OneUploadPerFile(t *testing.T) {
 			continue
 		}
 		name := strings.TrimPrefix(q.Path, "/"+r.S3.Bucket+"/"+rig.Prefix)
-		for _, temporary := range []string{".edited.swp", ".~lock", "draft~", ".synced."} {
+		for _, temporary := range []string{".edited.swp", ".~lock", "draft.part", ".synced."} {
 			if strings.HasPrefix(name, temporary) {
 				t.Errorf("%s reached the bucket", name)
 			}

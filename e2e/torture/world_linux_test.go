@@ -77,7 +77,7 @@ func newWorld(t *testing.T, seed uint64) *world {
 	})
 	w.rig = rig.New(w.b, rig.Settings{
 		"crypt.mode": fmt.Sprintf("%q", w.mode), "mount.durability": fmt.Sprintf("%q", w.durability),
-		"mount.fresh": `"500ms"`, "upload.timeout": `"20s"`,
+		"mount.fresh": `"500ms"`, "upload.timeout": `"20s"`, "mount.local_only": `["*~"]`,
 	})
 	w.mount = w.rig.Mount("a")
 	return w
