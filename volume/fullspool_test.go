@@ -31,7 +31,8 @@ type tight struct {
 	parts *beginnings
 }
 
-func newTight(t *testing.T, mode crypt.Mode, durable bool) *tight {
+// newSmallRig is a closed rig whose store takes parts of any size.
+func newSmallRig(t *testing.T, mode crypt.Mode) *rig {
 	t.Helper()
 	r := newRig(t, mode)
 	r.close()
@@ -40,7 +41,13 @@ func newTight(t *testing.T, mode crypt.Mode, durable bool) *tight {
 		t.Fatal(err)
 	}
 	r.store = small
-	b := &beginnings{Store: small}
+	return r
+}
+
+func newTight(t *testing.T, mode crypt.Mode, durable bool) *tight {
+	t.Helper()
+	r := newSmallRig(t, mode)
+	b := &beginnings{Store: r.store}
 	f := &flaky{Store: b}
 	r.o.Store, r.o.PartSize, r.o.SpoolDurable, r.max = f, tightPart, durable, tightSpool
 	r.o.CloseTimeout = 2 * time.Second

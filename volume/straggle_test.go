@@ -11,7 +11,6 @@ import (
 
 	"mcfs/crypt"
 	"mcfs/store"
-	"mcfs/store/storetest"
 	"mcfs/volume/orphans"
 )
 
@@ -83,9 +82,8 @@ func (s *straggling) left() (turned, stays int) {
 }
 
 func newStragglingRig(t *testing.T, mode crypt.Mode) (*rig, *straggling) {
-	r := newRig(t, mode)
-	r.close()
-	s := &straggling{Store: storetest.SmallParts(r.store), turned: map[string]int{}, stays: map[string]int{}}
+	r := newSmallRig(t, mode)
+	s := &straggling{Store: r.store, turned: map[string]int{}, stays: map[string]int{}}
 	r.o.Store, r.o.PartSize = s, cutPart
 	r.open("spool-straggling")
 	return r, s

@@ -16,7 +16,6 @@ import (
 
 	"mcfs/crypt"
 	"mcfs/store"
-	"mcfs/store/storetest"
 )
 
 // gate is a store that holds parts back while it is shut.
@@ -112,9 +111,8 @@ type cutter struct {
 }
 
 func newCutter(t *testing.T, mode crypt.Mode) (*cutter, *heard) {
-	r := newRig(t, mode)
-	r.close()
-	g, log := newGate(storetest.SmallParts(r.store)), &heard{}
+	r := newSmallRig(t, mode)
+	g, log := newGate(r.store), &heard{}
 	r.o.Store, r.o.PartSize, r.o.Concurrency = g, cutPart, 2
 	r.o.Log = slog.New(slog.NewTextHandler(io.MultiWriter(testWriter{t}, log), nil))
 	r.open("spool-cut")

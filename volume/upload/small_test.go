@@ -6,13 +6,17 @@ import (
 	"mcfs/crypt"
 	"mcfs/store"
 	"mcfs/store/dir"
-	"mcfs/store/storetest"
 )
 
 // realStore is a dir store that ends with the test.
-func realStore(t testing.TB) store.Store {
+func realStore(t testing.TB) store.Store { return dirStore(t, 0) }
+
+// smallStore is one that takes parts of any size.
+func smallStore(t testing.TB) store.Store { return dirStore(t, 1) }
+
+func dirStore(t testing.TB, part int64) store.Store {
 	t.Helper()
-	s, err := dir.New(dir.Options{Path: t.TempDir()})
+	s, err := dir.New(dir.Options{Path: t.TempDir(), MinPart: part})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -22,11 +26,6 @@ func realStore(t testing.TB) store.Store {
 		}
 	})
 	return s
-}
-
-func smallStore(t testing.TB) store.Store {
-	t.Helper()
-	return storetest.SmallParts(realStore(t))
 }
 
 // Parts as large as S3 wants them, with nothing between the engine and the store.

@@ -52,6 +52,7 @@ type Fault struct {
 	Garble    Place         // change bytes in the middle of that body
 	Shorten   bool          // answer with half of the body, whole by its length
 	Page      string        // with Status: answer with this web page, not with an error
+	Straggle  chan struct{} // forward it although the client may leave, its last byte when this is closed
 }
 
 // Proxy stands in front of a server and is transparent to signatures: it keeps
@@ -69,6 +70,7 @@ type Proxy struct {
 	inFlight atomic.Int64
 	peak     atomic.Int64
 	behind   atomic.Int64 // requests that the server has
+	lag      atomic.Int64 // of them, that wait for their last byte
 }
 
 type plan struct {
@@ -254,6 +256,8 @@ func (p *Proxy) apply(f Fault, w *watched, r *http.Request, next http.Handler) {
 	case f.Lose:
 		next.ServeHTTP(&swallowed{header: http.Header{}}, r)
 		panic(http.ErrAbortHandler)
+	case f.Straggle != nil:
+		p.straggle(f.Straggle, w, r, next)
 	case f.Break != Nowhere:
 		p.breakOff(f, w, r)
 	case f.Garble == ResponseBody, f.Shorten:
