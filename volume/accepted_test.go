@@ -1,6 +1,7 @@
 package volume
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"testing"
@@ -80,6 +81,42 @@ func TestUnlinkedSidecar(t *testing.T) {
 	}
 	if err := root.Rename(t.Context(), "f", root, "h", 0); !errors.Is(err, ErrExist) {
 		t.Errorf("a rename to such a name: %v", err)
+	}
+}
+
+// TestShorterDocument: opening with O_TRUNC, which comes as a size that is set by the
+// sidecar's name after its opening, leaves nothing of the old settings behind the new.
+func TestShorterDocument(t *testing.T) {
+	r := newRig(t, crypt.CTR)
+	r.save("f", random(5))
+	text := r.load("f.settings.json")
+	n := r.node("f.settings.json")
+	for _, c := range []struct {
+		what string
+		text []byte
+		want error
+	}{{"shorter settings", bytes.ReplaceAll(text, []byte("\n  "), nil), nil}, {"notes", []byte("notes"), ErrPermission}} {
+		h, err := n.Open(t.Context(), os.O_WRONLY, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		zero := int64(0)
+		if _, err := n.SetAttr(t.Context(), nil, SetAttr{Size: &zero}); err != nil {
+			t.Fatal(err)
+		}
+		r.write(h, c.text, 0)
+		if err := h.Flush(t.Context(), nil); !errors.Is(err, c.want) {
+			t.Errorf("close of %s: %v", c.what, err)
+		}
+		h.Release()
+	}
+	if q := r.v.Status().Quarantine; len(q) != 1 || q[0].Size != int64(len("notes")) {
+		t.Errorf("in quarantine: %+v", q)
+	}
+	r.v.mu.Lock()
+	defer r.v.mu.Unlock()
+	if len(r.v.documents) > 0 {
+		t.Errorf("%d are still held", len(r.v.documents))
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -104,7 +105,47 @@ func (h *Handle) openDocument(ctx context.Context) error {
 	}
 	text, err := h.n.v.Settings(ctx, h.n.base)
 	h.document.text = text
+	if err == nil && h.writable() {
+		h.n.v.holdDocument(h)
+	}
 	return err
+}
+
+// holdDocument has truncateDocuments find what the handle is writing, until dropDocument.
+func (v *Volume) holdDocument(h *Handle) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.documents == nil {
+		v.documents = make(map[*Node][]*document)
+	}
+	v.documents[h.n] = append(v.documents[h.n], h.document)
+}
+
+func (v *Volume) dropDocument(h *Handle) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	all, ok := v.documents[h.n]
+	if !ok {
+		return // it was only read
+	}
+	all = slices.DeleteFunc(all, func(d *document) bool { return d == h.document })
+	if v.documents[h.n] = all; len(all) == 0 {
+		delete(v.documents, h.n)
+	}
+}
+
+// truncateDocuments sets the size of what is being written over a sidecar. That comes by
+// its name, also where open(2) has asked for it: after the opening, without the handle.
+func (v *Volume) truncateDocuments(n *Node, size int64) error {
+	v.mu.Lock()
+	all := slices.Clone(v.documents[n])
+	v.mu.Unlock()
+	for _, d := range all {
+		if err := d.truncate(size); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Settings gives the bytes of the file's sidecar as the store holds them.

@@ -299,6 +299,7 @@ func (h *Handle) Release() {
 	h.mu.Unlock()
 	if h.document != nil {
 		h.document.wipe()
+		h.n.v.dropDocument(h)
 		return
 	}
 	n := h.n

@@ -240,7 +240,13 @@ func (n *Node) SetAttr(ctx context.Context, h *Handle, s SetAttr) (Attr, error) 
 	case Sidecar:
 		// cp -p, rsync and tar set size and times of what they write over a
 		// sidecar: it accepts that and stays as it is.
-		if s.Size != nil && h != nil && h.document != nil {
+		switch {
+		case s.Size == nil:
+		case h == nil:
+			if err := n.v.truncateDocuments(n, *s.Size); err != nil {
+				return Attr{}, err
+			}
+		case h.document != nil:
 			if err := h.document.truncate(*s.Size); err != nil {
 				return Attr{}, err
 			}

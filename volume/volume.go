@@ -97,30 +97,31 @@ type Volume struct {
 	recovered chan struct{}       // closed when what an earlier mount left is in the tree
 	versions  map[string]*version // by IV, until then
 
-	mu       sync.Mutex
-	root     *Node
-	lastIno  uint64
-	seq      *sequencer
-	closing  bool
-	busy     map[*Node]struct{}  // files with a draft
-	changes  map[uint64]*change  // queued changes of names
-	attrs    map[*Node]*change   // of them, a rewrite of attributes that has not begun
-	opened   map[*Node]struct{}  // files with handles
-	idle     []*Node             // clean files nobody has open, oldest first
-	moves    []*change           // directories whose objects still have their old keys, oldest first
-	trails   []*change           // these, and the last ones that are done
-	away     time.Time           // until then nobody waits for the store who knows something already
-	settled  chan struct{}       // closed and renewed when a draft or change ends
-	doubts   map[*Node]time.Time // descriptions to be compared with the store, and when
-	doubted  chan struct{}       // one waiting token: there are some
-	lockedBy map[string]bool     // key ids of keepers for which files wait, as the log has said
-	unopened map[spool.ID]string // sealed files that the journal does not know, and why they wait
-	begins   begun
-	own      own
-	started  time.Time
-	asides   []aside      // since then, the oldest first
-	finished int64        // bytes of ciphertext committed
-	steps    atomic.Int64 // changes of names, and objects of moved directories, that are done
+	mu        sync.Mutex
+	root      *Node
+	lastIno   uint64
+	seq       *sequencer
+	closing   bool
+	busy      map[*Node]struct{}    // files with a draft
+	changes   map[uint64]*change    // queued changes of names
+	attrs     map[*Node]*change     // of them, a rewrite of attributes that has not begun
+	opened    map[*Node]struct{}    // files with handles
+	idle      []*Node               // clean files nobody has open, oldest first
+	moves     []*change             // directories whose objects still have their old keys, oldest first
+	trails    []*change             // these, and the last ones that are done
+	away      time.Time             // until then nobody waits for the store who knows something already
+	settled   chan struct{}         // closed and renewed when a draft or change ends
+	doubts    map[*Node]time.Time   // descriptions to be compared with the store, and when
+	doubted   chan struct{}         // one waiting token: there are some
+	documents map[*Node][]*document // of sidecars that are open for writing
+	lockedBy  map[string]bool       // key ids of keepers for which files wait, as the log has said
+	unopened  map[spool.ID]string   // sealed files that the journal does not know, and why they wait
+	begins    begun
+	own       own
+	started   time.Time
+	asides    []aside      // since then, the oldest first
+	finished  int64        // bytes of ciphertext committed
+	steps     atomic.Int64 // changes of names, and objects of moved directories, that are done
 }
 
 // Open makes a volume of its parts, takes up what an earlier one left in the
