@@ -38,7 +38,7 @@ var rows = []string{
 	"credentials replaced", "keeper down", "another keeper", "spool damaged", "journal damaged", "disk full", "killed mount", "unmount", "signals", "logout", "suspend",
 
 	"status", "status of a failure", "status of what is not safe", "status of local-only names", "status of conflicts",
-	"status of the quarantine", "status without a mount", "status --watch", "sync without a mount",
+	"status of the quarantine", "quarantine restore", "quarantine export", "quarantine list, remove", "status without a mount", "status --watch", "sync without a mount",
 
 	"why duplicates wait", "close in the middle of execve", "why an exchange takes a detour", "a discarded sidecar lingers",
 	"a removed sidecar hides", "links of a directory", "attributes of the root", "truncation to the same size",

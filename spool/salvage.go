@@ -30,9 +30,10 @@ func (l Lacks) None() bool { return len(l.Base)+len(l.Sent)+len(l.Damaged) == 0 
 // Salvage is a sealed file in quarantine, opened to read what of it can be. Nothing on
 // the disk is changed.
 type Salvage struct {
-	Header  Header
-	Size    int64  // bytes of plaintext, as far as the map tells
-	Trouble string // what is wrong with the map; empty: nothing
+	Header   Header // with its path, as far as that can be told
+	Size     int64  // bytes of plaintext, as far as the map tells
+	Headless bool   // the header is damaged: the note has the key
+	Torn     bool   // the map is damaged: what was written last is missing
 
 	data   *os.File
 	offset int64 // of slot 0
@@ -104,7 +105,7 @@ func (s *Salvage) header(id ID, q Quarantined) (diskHeader, error) {
 	if len(q.wrapped) == 0 {
 		return diskHeader{}, fmt.Errorf("its header is damaged, and with it the key: %w", errHeader)
 	}
-	s.Trouble = "its header is damaged"
+	s.Headless = true
 	return diskHeader{Header: Header{ID: id, Wrapped: q.wrapped, KeyID: q.keyID}}, nil
 }
 
@@ -121,9 +122,7 @@ func (s *Salvage) replay(path string) error {
 	if len(m.records) == 0 || m.records[0].kind != recordSnapshot {
 		return errors.Join(fmt.Errorf("its map is damaged, and with it what opens its blocks: %w", ErrCorrupt), err)
 	}
-	if err != nil {
-		s.Trouble = "its map is damaged: what was written last is missing"
-	}
+	s.Torn = err != nil
 	for _, r := range m.records {
 		if err := r.apply(&s.table); err != nil {
 			return err

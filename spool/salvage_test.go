@@ -65,11 +65,12 @@ func TestSalvage(t *testing.T) {
 		check(t, os.WriteFile(path, how(b), 0o600))
 	}
 	for _, c := range []struct {
-		name    string
-		damage  func(q Quarantined)
-		nothing bool
-		trouble bool
-		lacks   []Range
+		name     string
+		damage   func(q Quarantined)
+		nothing  bool
+		headless bool
+		torn     bool
+		lacks    []Range
 	}{
 		{name: "whole", damage: func(Quarantined) {}},
 		{name: "a flipped bit", damage: func(q Quarantined) {
@@ -81,14 +82,14 @@ func TestSalvage(t *testing.T) {
 		{name: "cut short", damage: func(q Quarantined) { check(t, os.Truncate(q.File, headerUnit+9*bs+10)) }, lacks: []Range{{9 * bs, bs}}}, // the last block took the place of what was punched
 		{name: "a damaged header, which the note makes up for", damage: func(q Quarantined) {
 			spoil(q.File, func(b []byte) []byte { clear(b[:headerUnit]); return b })
-		}, trouble: true},
+		}, headless: true},
 		{name: "a damaged header without a note", damage: func(q Quarantined) {
 			spoil(q.File, func(b []byte) []byte { clear(b[:headerUnit]); return b })
 			check(t, os.Remove(q.File+noteSuffix))
 		}, nothing: true},
 		{name: "an end of the map that does not authenticate", damage: func(q Quarantined) {
 			spoil(q.File+mapSuffix, func(b []byte) []byte { return append(b, bytes.Repeat([]byte{9}, 600)...) })
-		}, trouble: true},
+		}, torn: true},
 		{name: "a damaged map", damage: func(q Quarantined) {
 			spoil(q.File+mapSuffix, func(b []byte) []byte { b[mapHead+frameHead+3] ^= 1; return b })
 		}, nothing: true},
@@ -116,8 +117,8 @@ func TestSalvage(t *testing.T) {
 				return
 			}
 			check(t, err)
-			if (v.Trouble != "") != c.trouble {
-				t.Errorf("trouble %q", v.Trouble)
+			if v.Headless != c.headless || v.Torn != c.torn {
+				t.Errorf("headless %t, torn %t", v.Headless, v.Torn)
 			}
 			for _, r := range c.lacks {
 				clear(want[r.Offset : r.Offset+r.Length])

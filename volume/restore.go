@@ -62,7 +62,7 @@ func inspect(q spool.Quarantined, unwrap spool.Unwrap) (h spool.Header, l spool.
 	switch {
 	case err != nil:
 		return h, l, fmt.Errorf("read %s: %w", q.ID, err)
-	case len(l.Damaged) > 0 || s.Trouble != "":
+	case len(l.Damaged) > 0 || s.Headless || s.Torn:
 		return h, l, fmt.Errorf("%s is damaged; what of it is whole can be exported: %w", q.ID, spool.ErrCorrupt)
 	}
 	return s.Header, l, nil

@@ -114,10 +114,7 @@ func openKeeper(ctx context.Context, a aws.Config, c config.Config, st store.Sto
 		}
 		return k, k.Check(ctx)
 	}
-	k, err := keys.NewKMS(keys.KMSOptions{
-		KeyID: c.Keys.KeyID, Region: c.Keys.Region, Endpoint: c.Keys.Endpoint,
-		DataKey: string(c.Keys.DataKey), AWS: a, Log: log,
-	})
+	k, err := newKMS(a, c, log)
 	if err != nil {
 		return nil, err
 	}
@@ -125,6 +122,13 @@ func openKeeper(ctx context.Context, a aws.Config, c config.Config, st store.Sto
 		return nil, err
 	}
 	return k, checkRegion(k)
+}
+
+func newKMS(a aws.Config, c config.Config, log *slog.Logger) (*keys.KMS, error) {
+	return keys.NewKMS(keys.KMSOptions{
+		KeyID: c.Keys.KeyID, Region: c.Keys.Region, Endpoint: c.Keys.Endpoint,
+		DataKey: string(c.Keys.DataKey), AWS: a, Log: log,
+	})
 }
 
 // checkRegion refuses a key whose region no settings document could name. Where the

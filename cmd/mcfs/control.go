@@ -20,7 +20,7 @@ import (
 
 // The control socket of a daemon lies in its user's runtime folder, named after
 // the mountpoint. A client sends one request, a line of JSON; the daemon answers
-// with lines of JSON: one, to "status". After "unmount" it keeps the connection until it has ended,
+// with lines of JSON: one, to "status" and "restore". After "unmount" it keeps the connection until it has ended,
 // so that the end of the connection is the end of the daemon; after "sync" until
 // all that was asked for is done, or the client hangs up.
 
@@ -29,6 +29,7 @@ type request struct {
 	Op    string   `json:"op"`              // "unmount", "sync" or "status"
 	Now   bool     `json:"now,omitempty"`   // do not wait for what is pending
 	Paths []string `json:"paths,omitempty"` // of sync and status, in the volume; "" is all of it
+	ID    string   `json:"id,omitempty"`    // of restore, in quarantine
 }
 
 // answer is one line back.
@@ -36,6 +37,8 @@ type answer struct {
 	Text  string `json:"text,omitempty"`  // progress, for a person
 	Done  bool   `json:"done,omitempty"`  // the last line: unmounted, or in sync
 	Error string `json:"error,omitempty"` // with Done: what could not be finished
+
+	Status int `json:"status,omitempty"` // with Error: that of the client's exit, if it is not 1
 
 	Report *report `json:"report,omitempty"` // to status, with Done
 }
@@ -75,7 +78,9 @@ type served struct {
 	stop   func(now bool) // asks the daemon to end
 	settle func(ctx context.Context, paths []string, tell func(string)) error
 	status func(path string) report
-	log    func(error)
+	// restore brings something back from quarantine and says where.
+	restore func(ctx context.Context, id string) (path string, err error)
+	log     func(error)
 }
 
 // control is the daemon's side.
@@ -159,6 +164,8 @@ func (c *control) serve(conn net.Conn) {
 		c.sync(conn, r.Paths)
 	case "status":
 		c.report(conn, r.Paths)
+	case "restore":
+		c.bringBack(conn, r.ID)
 	default:
 		conn.Close()
 	}
@@ -196,6 +203,17 @@ func (c *control) report(conn net.Conn, paths []string) {
 	}
 	r := c.status(under)
 	c.write(conn, answer{Done: true, Report: &r})
+}
+
+// bringBack restores something from quarantine for one client.
+func (c *control) bringBack(conn net.Conn, id string) {
+	defer conn.Close()
+	path, err := c.restore(c.ctx, id)
+	a := answer{Done: true, Text: "restored as " + path + ", interrupted: mcfs sync commits it"}
+	if err != nil {
+		a.Text, a.Error, a.Status = "", oneLine(err), statusOf(err)
+	}
+	c.write(conn, a)
 }
 
 func (c *control) write(conn net.Conn, a answer) {
@@ -275,6 +293,8 @@ func ask(ctx context.Context, mountpoint string, uids []int, r request, tell fun
 		return fmt.Errorf("interrupted: the daemon of %s goes on", mountpoint)
 	case !last.Done:
 		return fmt.Errorf("the daemon of %s ended without finishing: what is left is in its spool, the next mount goes on", mountpoint)
+	case last.Error != "" && last.Status != 0:
+		return statusError{errors.New(last.Error), last.Status}
 	case last.Error != "":
 		return errors.New(last.Error)
 	}

@@ -19,6 +19,8 @@ const (
 	exitOK     = 0
 	exitFailed = 1
 	exitUsage  = 2
+	exitSome   = 3 // some items failed
+	exitDamage = 4 // integrity
 )
 
 // stdio is what a command talks to.
@@ -31,6 +33,14 @@ type stdio struct {
 type usageError struct{ error }
 
 func (e usageError) Unwrap() error { return e.error }
+
+// statusError is an error that ends the program with a status of its own.
+type statusError struct {
+	error
+	status int
+}
+
+func (e statusError) Unwrap() error { return e.error }
 
 // run executes one command line, args[0] being the program's name, and returns
 // the exit status. Nothing below it ends the process.
@@ -47,6 +57,9 @@ func run(ctx context.Context, args []string, std stdio) int {
 	fmt.Fprintln(std.err, "mcfs:", oneLine(err))
 	if errors.As(err, new(usageError)) {
 		return exitUsage
+	}
+	if s, ok := errors.AsType[statusError](err); ok {
+		return s.status
 	}
 	return exitFailed
 }
@@ -106,7 +119,7 @@ data keys wrapped by a local keyring. ` + "`mcfs demo`" + ` shows that in a few 
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w: see `mcfs help%s`", err, strings.TrimPrefix(c.CommandPath(), "mcfs"))}
 	})
-	root.AddCommand(newMount(std), newUnmount(std), newStatus(std), newSync(std), newSettings(std), newDemo(std), newVersion(std))
+	root.AddCommand(newMount(std), newUnmount(std), newStatus(std), newSync(std), newSettings(std), newQuarantine(std), newDemo(std), newVersion(std))
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	return root

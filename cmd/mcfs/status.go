@@ -30,7 +30,7 @@ the store does not.
   lost         cannot be committed; its bytes are in quarantine
   unopened     a draft that only its sealed file knows of, and whose key cannot be had
   conflict     set aside, since another machine had saved the name
-  quarantine   kept, and why
+  quarantine   kept, and why; see mcfs help quarantine
   cache        what the spool takes on the disk, and its limit
 
 and changes of names and attributes (rename, remove, mkdir, rmdir, attr, ...).

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"mcfs/config"
+	"mcfs/keys"
+	"mcfs/spool"
+)
+
+// maxLacks is how many stretches are named that an export lacks.
+const maxLacks = 20
+
+func newQuarantineExport(std stdio) *cobra.Command {
+	c := &cobra.Command{Use: "export ID DEST", Short: "Decrypt what can be read of a file", Long: exportHelp, Args: exactly(2, "ID or DEST")}
+	file := configFlag(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		return exportQuarantined(c.Context(), *file, args[0], args[1], std)
+	}
+	return c
+}
+
+// unwrapper is what the configured keeper unwraps; the store is not needed for it.
+func unwrapper(ctx context.Context, c config.Config) (spool.Unwrap, error) {
+	k, err := keeperAlone(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return func(wrapped []byte, keyID string) ([]byte, error) {
+		ctx, cancel := context.WithTimeoutCause(ctx, requestTimeout, errors.New("no answer in time"))
+		defer cancel()
+		return k.Unwrap(ctx, wrapped, keyID)
+	}, nil
+}
+
+// keeperAlone opens the keeper, and makes none.
+func keeperAlone(ctx context.Context, c config.Config) (keys.Keeper, error) {
+	if c.Keys.Kind == config.KeysLocal {
+		return keys.OpenLocal(c.Keys.Path)
+	}
+	a, err := loadAWS(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return newKMS(a, c, discard)
+}
+
+func exportQuarantined(ctx context.Context, file, id, dest string, std stdio) error {
+	c, q, err := findQuarantined(file, id)
+	if err != nil {
+		return err
+	}
+	if err := checkDest(c, dest); err != nil {
+		return err
+	}
+	if err := noDump(); err != nil {
+		return fmt.Errorf("keep memory out of core dumps: %w", err)
+	}
+	unwrap, err := unwrapper(ctx, c)
+	if err != nil {
+		return err
+	}
+	s, err := spool.OpenSalvage(q, unwrap)
+	if errors.Is(err, spool.ErrCorrupt) {
+		return statusError{fmt.Errorf("export: nothing can be read: %w", err), exitDamage}
+	}
+	if err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
+	defer s.Close()
+	lacks, err := salvageInto(s, dest)
+	if err != nil {
+		return fmt.Errorf("export to %s: %w", dest, err)
+	}
+	fmt.Fprintf(std.out, "%s exported to %s, %s\n", plain(s.Header.Path), plain(dest), sizeText(s.Size))
+	return tellLacks(s, lacks, dest, std)
+}
+
+// checkDest refuses what plaintext must not be put into.
+func checkDest(c config.Config, dest string) error {
+	full, err := filepath.Abs(dest)
+	if err != nil {
+		return err
+	}
+	real := filepath.Join(realPath(filepath.Dir(full)), filepath.Base(full))
+	if within(real, realPath(c.Spool.Dir)) {
+		return fmt.Errorf("%s lies in the spool, where no plaintext may be: choose another place", dest)
+	}
+	if c.Store.Kind == config.StoreDir && within(real, realPath(c.Store.Path)) {
+		return fmt.Errorf("%s lies in the store, where no plaintext may be: choose another place", dest)
+	}
+	if _, err := os.Lstat(full); !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s exists, and is not replaced: choose another name", dest)
+	}
+	return nil
+}
+
+// salvageInto writes what can be read into a new file, which is whole on the disk when it
+// returns, or not there.
+func salvageInto(s *spool.Salvage, dest string) (lacks spool.Lacks, err error) {
+	f, err := os.OpenFile(dest, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return lacks, err
+	}
+	defer func() {
+		if err = errors.Join(err, f.Close()); err != nil {
+			err = errors.Join(err, os.Remove(dest))
+		}
+	}()
+	lacks, err = s.Read(func(p []byte, off int64) error {
+		_, err := f.WriteAt(p, off)
+		return err
+	})
+	return lacks, errors.Join(err, f.Truncate(s.Size), f.Sync())
+}
+
+// tellLacks names what is missing; its error says how the program ends.
+func tellLacks(s *spool.Salvage, l spool.Lacks, dest string, std stdio) error {
+	for _, kind := range []struct {
+		list []spool.Range
+		why  string
+	}{
+		{l.Damaged, "damaged"},
+		{l.Base, "never in this file: the earlier version's"},
+		{l.Sent, "sent already, and dropped from the full spool"},
+	} {
+		for i, r := range kind.list {
+			if i == maxLacks {
+				fmt.Fprintf(std.err, "and %d more: %s\n", len(kind.list)-maxLacks, kind.why)
+				break
+			}
+			fmt.Fprintf(std.err, "bytes %d to %d: %s\n", r.Offset, r.Offset+r.Length-1, kind.why)
+		}
+	}
+	switch {
+	case len(l.Damaged) > 0:
+		return statusError{fmt.Errorf("%s is not whole: what is damaged is zeros there", dest), exitDamage}
+	case s.Torn:
+		return statusError{fmt.Errorf("%s is not whole: what was written last is missing, since the map is damaged", dest), exitDamage}
+	case !l.None():
+		return statusError{fmt.Errorf("%s is not whole: what is missing is zeros there", dest), exitSome}
+	}
+	return nil
+}

@@ -1,0 +1,225 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"mcfs/config"
+	"mcfs/fs"
+	"mcfs/spool"
+	"mcfs/volume"
+)
+
+const quarantineHelp = `What cannot be committed, or is damaged, mcfs does not delete: it puts it into the
+quarantine folder of the spool, encrypted as it was. These commands get it out of
+there. The spool is the one that the configuration names.
+
+  list     what lies there: id, path, size, since when, why
+  restore  brings a file back into its mount, as an interrupted draft
+  export   decrypts what can be read of a file, into a new file
+  remove   deletes one for good
+
+An ID is as list shows it; its beginning or end will do, where no other has that.`
+
+const quarantineListHelp = `Lists what lies in quarantine, the oldest first. Nothing is changed.
+
+--json prints one document:
+  {"version": 1, "spool", "items": [{"id", "path", "file", "bytes", "size",
+    "at", "why"}]}
+"bytes" is on the disk, "size" that of the content. What is not known is left out.`
+
+const restoreHelp = `Brings a file back from quarantine into the volume, which must be mounted: as an
+interrupted draft, under its path, or beside that if another file has it. Then it
+can be read and written as any file; closing it after a write, or mcfs sync with
+its path, commits it.
+
+A file of which parts are missing or damaged stays where it is: the exit status
+is 3 or 4 then, and mcfs quarantine export reads the rest.`
+
+const exportHelp = `Decrypts a file of the quarantine into DEST, a new file with mode 0600. DEST holds
+PLAINTEXT: choose a place for that, and delete it when you are done. The volume
+need not be mounted; the file stays in quarantine.
+
+What cannot be read is left as zeros and told: the exit status is 3 if parts are
+not there (they were the earlier version's, or were sent already and dropped from
+the full spool), and 4 if any are damaged.`
+
+func newQuarantine(std stdio) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "quarantine",
+		Short: "List, restore, export and remove what was set aside",
+		Long:  quarantineHelp,
+		Args: func(c *cobra.Command, args []string) error {
+			return usageError{errors.New("list, restore, export or remove is missing: see `mcfs help quarantine`")}
+		},
+		RunE: func(*cobra.Command, []string) error { return nil },
+	}
+	c.AddCommand(newQuarantineList(std), newQuarantineRestore(std), newQuarantineExport(std), newQuarantineRemove(std))
+	return c
+}
+
+// configFlag is the flag of all of them.
+func configFlag(c *cobra.Command) *string {
+	return c.Flags().StringP("config", "c", "", "configuration `FILE`, which names the spool")
+}
+
+func newQuarantineList(std stdio) *cobra.Command {
+	c := &cobra.Command{Use: "list", Short: "Show what lies in quarantine", Long: quarantineListHelp, Args: exactly(0, "")}
+	file, asJSON := configFlag(c), c.Flags().Bool("json", false, "print JSON")
+	c.RunE = func(c *cobra.Command, _ []string) error { return listQuarantine(c.Context(), *file, *asJSON, std) }
+	return c
+}
+
+func newQuarantineRestore(std stdio) *cobra.Command {
+	c := &cobra.Command{Use: "restore ID", Short: "Bring a file back into its mount", Long: restoreHelp, Args: exactly(1, "ID")}
+	file := configFlag(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGINT, syscall.SIGTERM)
+		defer stop()
+		return restoreQuarantined(ctx, *file, args[0], std)
+	}
+	return c
+}
+
+func newQuarantineRemove(std stdio) *cobra.Command {
+	c := &cobra.Command{Use: "remove ID", Short: "Delete one for good", Args: exactly(1, "ID"),
+		Long: "Deletes what lies in quarantine under ID, after a question. It cannot be brought back."}
+	file, yes := configFlag(c), c.Flags().BoolP("yes", "y", false, "do not ask")
+	c.RunE = func(_ *cobra.Command, args []string) error { return removeQuarantined(*file, args[0], *yes, std) }
+	return c
+}
+
+// findQuarantined is what an id of the command line means.
+func findQuarantined(file, id string) (config.Config, spool.Quarantined, error) {
+	c, err := loadConfig(file)
+	if err != nil {
+		return c, spool.Quarantined{}, err
+	}
+	q, err := spool.FindQuarantined(c.Spool.Dir, id)
+	if errors.Is(err, spool.ErrNoneSuch) {
+		err = fmt.Errorf("%w: see `mcfs quarantine list`", err)
+	}
+	return c, q, err
+}
+
+func listQuarantine(ctx context.Context, file string, asJSON bool, std stdio) error {
+	c, err := loadConfig(file)
+	if err != nil {
+		return err
+	}
+	list, err := spool.ListQuarantine(c.Spool.Dir)
+	if err != nil {
+		return err
+	}
+	findPaths(ctx, c, list)
+	if asJSON {
+		return json.NewEncoder(std.out).Encode(struct {
+			Version int                 `json:"version"`
+			Spool   string              `json:"spool"`
+			Items   []spool.Quarantined `json:"items"`
+		}{1, c.Spool.Dir, append([]spool.Quarantined{}, list...)})
+	}
+	if len(list) == 0 {
+		fmt.Fprintln(std.out, "nothing is in quarantine")
+	}
+	for _, q := range list {
+		fmt.Fprintln(std.out, quarantineLine(q, time.Now()))
+	}
+	return nil
+}
+
+func quarantineLine(q spool.Quarantined, now time.Time) string {
+	path, size := "(path unknown)", sizeText(q.Bytes)+" on the disk"
+	if q.Path != "" {
+		path = plain(q.Path)
+	}
+	if q.Size > 0 {
+		size = sizeText(q.Size)
+	}
+	return fmt.Sprintf("%s  %s  %s, since %s: %s", q.ID, path, size, clock(q.At, now), plain(q.Why))
+}
+
+// findPaths asks the keeper for the keys of what an older program set aside without a
+// path, which is sealed in the file; where that fails it stays unknown.
+func findPaths(ctx context.Context, c config.Config, list []spool.Quarantined) {
+	if !slices.ContainsFunc(list, func(q spool.Quarantined) bool { return q.Path == "" }) {
+		return
+	}
+	unwrap, err := unwrapper(ctx, c)
+	if err != nil {
+		return
+	}
+	for i, q := range list {
+		if q.Path != "" {
+			continue
+		}
+		if s, err := spool.OpenSalvage(q, unwrap); err == nil {
+			list[i].Path, list[i].Size = s.Header.Path, s.Size
+			s.Close()
+		}
+	}
+}
+
+// restoreQuarantined asks the daemon that has the spool.
+func restoreQuarantined(ctx context.Context, file, id string, std stdio) error {
+	c, q, err := findQuarantined(file, id)
+	if err != nil {
+		return err
+	}
+	mounts := fs.Mounts()
+	for _, at := range slices.Sorted(maps.Keys(mounts)) {
+		uids := slices.Compact([]int{os.Geteuid(), mounts[at].UID})
+		r, err := askStatus(ctx, at, uids, "")
+		if err != nil || realPath(r.Spool) != realPath(c.Spool.Dir) {
+			continue
+		}
+		return ask(ctx, at, uids, request{Op: "restore", ID: q.ID}, func(text string) { fmt.Fprintln(std.out, printable(text)) })
+	}
+	return fmt.Errorf("restore %s: the volume is not mounted, or its daemon does not answer: mount it first, since its other files tell which names are free", q.ID)
+}
+
+// statusOf is how a client ends that was told of the error.
+func statusOf(err error) int {
+	switch {
+	case errors.Is(err, spool.ErrCorrupt):
+		return exitDamage
+	case errors.Is(err, volume.ErrIncomplete):
+		return exitSome
+	}
+	return exitFailed
+}
+
+func removeQuarantined(file, id string, yes bool, std stdio) error {
+	_, q, err := findQuarantined(file, id)
+	if err != nil {
+		return err
+	}
+	if !yes {
+		fmt.Fprintf(std.err, "%s\nDelete it for good? [y/N] ", quarantineLine(q, time.Now()))
+		line, err := bufio.NewReader(std.in).ReadString('\n')
+		if err != nil && !errors.Is(err, io.EOF) {
+			return fmt.Errorf("read the answer: %w", err)
+		}
+		if answer := strings.ToLower(strings.TrimSpace(line)); answer != "y" && answer != "yes" {
+			return fmt.Errorf("%s is not removed: answer y, or give --yes", q.ID)
+		}
+	}
+	if err := q.Remove(); err != nil {
+		return err
+	}
+	fmt.Fprintln(std.out, "removed", q.ID)
+	return nil
+}

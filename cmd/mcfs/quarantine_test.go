@@ -1,0 +1,62 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"mcfs/spool"
+)
+
+// TestExportStatus: a script learns by the exit status what an export lacks, and a person
+// which bytes.
+func TestExportStatus(t *testing.T) {
+	part := []spool.Range{{Offset: 32768, Length: 32768}}
+	for _, c := range []struct {
+		name   string
+		torn   bool
+		lacks  spool.Lacks
+		status int
+		said   string
+	}{
+		{name: "whole", status: exitOK},
+		{name: "of the earlier version", lacks: spool.Lacks{Base: part}, status: exitSome, said: "bytes 32768 to 65535: never in this file"},
+		{name: "dropped", lacks: spool.Lacks{Sent: part}, status: exitSome, said: "bytes 32768 to 65535: sent already"},
+		{name: "damaged", lacks: spool.Lacks{Damaged: part, Base: part}, status: exitDamage, said: "bytes 32768 to 65535: damaged"},
+		{name: "a damaged map", torn: true, status: exitDamage},
+		{name: "many", lacks: spool.Lacks{Damaged: make([]spool.Range, maxLacks+5)}, status: exitDamage, said: "and 5 more: damaged"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var said bytes.Buffer
+			err := tellLacks(&spool.Salvage{Torn: c.torn}, c.lacks, "dest", stdio{err: &said})
+			status := exitOK
+			if s, ok := errors.AsType[statusError](err); ok {
+				status = s.status
+			}
+			if status != c.status || (err == nil) != (status == exitOK) {
+				t.Errorf("status %d, %v", status, err)
+			}
+			if !strings.Contains(said.String(), c.said) || strings.Count(said.String(), "\n") > maxLacks+1 {
+				t.Errorf("said %q", said.String())
+			}
+		})
+	}
+}
+
+// TestQuarantineLine: a person reads what it is, whatever its name, and what is not known.
+func TestQuarantineLine(t *testing.T) {
+	now := time.Date(2026, 5, 4, 12, 0, 0, 0, time.Local)
+	for _, c := range []struct {
+		q    spool.Quarantined
+		want string
+	}{
+		{spool.Quarantined{ID: "1-a", Path: "d/f\x1b[2J", Size: 2048, Bytes: 9999, At: now, Why: "tampered"}, `1-a  "d/f\x1b[2J"  2.0 KiB, since 12:00:00: tampered`},
+		{spool.Quarantined{ID: "1-b", Bytes: 2048, Why: "there is no note of why"}, "1-b  (path unknown)  2.0 KiB on the disk, since an unknown time: there is no note of why"},
+	} {
+		if got := quarantineLine(c.q, now); got != c.want {
+			t.Errorf("%q, want %q", got, c.want)
+		}
+	}
+}
