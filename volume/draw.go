@@ -49,6 +49,9 @@ func (v *Volume) drawIn(ctx context.Context, c *change) error {
 			return err
 		}
 	}
+	if c.node != nil && c.node.peekState() == Lost {
+		return nil // should the version be there after all, nobody else has it
+	}
 	return v.vacate(ctx, c)
 }
 

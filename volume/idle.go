@@ -55,6 +55,12 @@ func (n *Node) forgetCache() {
 	if n.opens > 0 || (n.state != Clean && !gone) {
 		return
 	}
+	if e := n.stored; e != nil && gone { // a draft that nobody had opened in this mount
+		n.stored = nil
+		if err := n.v.spool.Remove(e.ID); err != nil {
+			n.v.log.Warn("remove sealed file", "id", e.ID, "cause", err)
+		}
+	}
 	n.letGo()
 }
 

@@ -238,14 +238,18 @@ func (n *Node) places(ver *version) (places []string, moving bool) {
 	return places, n.queued > 0 || !v.atRest(path)
 }
 
-// stations are the places through which the renames that are queued take the file; v.mu is held.
+// stations are the places through which the renames that are queued take the file, and
+// from which it is to be drawn; v.mu is held.
 func (v *Volume) stations(n *Node) (places []string) {
 	if n.queued == 0 {
 		return nil
 	}
 	for _, c := range v.changes {
-		if c.node == n && c.Op == opRename {
+		switch {
+		case c.node == n && c.Op == opRename:
 			places = append(places, c.Path, c.To)
+		case c.node == n && c.Op == opDraw:
+			places = append(places, c.Path)
 		}
 	}
 	return places
