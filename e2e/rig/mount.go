@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"mcfs/store/s3/s3test"
 )
 
 const (
@@ -243,11 +245,14 @@ func (m *Mount) Bury() {
 	}
 }
 
-// Signal sends the daemon a signal.
+// Signal sends the daemon a signal; after SIGSTOP it has stopped.
 func (m *Mount) Signal(s syscall.Signal) {
 	m.tb.Helper()
 	if err := m.cmd.Process.Signal(s); err != nil {
 		m.tb.Fatal(err)
+	}
+	if s == syscall.SIGSTOP {
+		s3test.AwaitStop(m.tb, m.cmd.Process.Pid)
 	}
 }
 

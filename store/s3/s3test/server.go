@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -199,7 +200,7 @@ func (s *Server) Restart() {
 }
 
 // Signal sends a signal to the server: SIGSTOP makes it hang with its
-// connections open, SIGCONT wakes it.
+// connections open, which it does when Signal returns, SIGCONT wakes it.
 func (s *Server) Signal(sig os.Signal) {
 	s.tb.Helper()
 	s.mu.Lock()
@@ -209,6 +210,27 @@ func (s *Server) Signal(sig os.Signal) {
 	}
 	if err := s.cmd.Process.Signal(sig); err != nil {
 		s.tb.Fatalf("signal: %v", err)
+	}
+	if sig == syscall.SIGSTOP {
+		AwaitStop(s.tb, s.cmd.Process.Pid)
+	}
+}
+
+// AwaitStop waits until a process to which SIGSTOP was sent has stopped, every thread of
+// it: on a loaded machine it may still answer for a while. It fails the test after 30 s.
+func AwaitStop(tb testing.TB, pid int) {
+	tb.Helper()
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(time.Millisecond) {
+		stopped, err := hasStopped(pid)
+		if err != nil {
+			tb.Fatalf("stop process %d: %v", pid, err)
+		}
+		if stopped {
+			return
+		}
+		if time.Now().After(deadline) {
+			tb.Fatalf("process %d has not stopped", pid)
+		}
 	}
 }
 
