@@ -51,8 +51,11 @@ type statusDocument struct {
 			There bool      `json:"there"`
 		} `json:"conflicts"`
 		Quarantine []struct {
+			ID    string    `json:"id"`
+			Path  string    `json:"path"`
 			File  string    `json:"file"`
 			Bytes int64     `json:"bytes"`
+			Size  int64     `json:"size"`
 			At    time.Time `json:"at"`
 			Why   string    `json:"why"`
 		} `json:"quarantine"`

@@ -47,7 +47,7 @@ terminal, and else a line for each change.
       "overdue", "claims", "safe", "dropped", "failure"}],
     "changes": [{"what", "path", "to", "failure"}],
     "conflicts": [{"path", "aside", "at", "there"}],
-    "quarantine": [{"file", "bytes", "at", "why"}],
+    "quarantine": [{"id", "path", "file", "bytes", "size", "at", "why"}],
     "unopened": [{"id", "cause"}],
     "cache": {"used", "drafts", "limit"}, "committed_bytes"}]}
 Sizes are bytes, "left" is seconds, "rate" bytes per second, times RFC 3339.
