@@ -19,7 +19,8 @@ var rows = []string{
 	"copy_file_range", "map", "nameless file", "change of a committed file", "change of a foreign object", "base is gone", "too large", "fsync",
 
 	"close", "close of another process", "close of a duplicate", "last release", "write during a commit", "signal during close",
-	"close where the caller is unknown", "killed writer", `durability = "spool"`,
+	"close where the caller is unknown", "killed writer",
+	"write that failed", "half files that nobody can tell", `durability = "spool"`,
 
 	"names are journaled", "opposite changes", "names while the store is away", "rename of a draft", "rename of a committed file",
 	"rename over a file", "exchange", "rename of a directory", "unlink of an open file", "directory", "symlink",

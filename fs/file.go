@@ -40,7 +40,7 @@ func newHandle(inode *gofs.Inode, v *volume.Handle, flags int) *handle {
 
 // openFlags keeps of open(2)'s flags what means something to the volume.
 func openFlags(raw uint32) int {
-	return int(raw) & (syscall.O_ACCMODE | os.O_APPEND | os.O_TRUNC | os.O_SYNC)
+	return int(raw) & (syscall.O_ACCMODE | os.O_APPEND | os.O_TRUNC | os.O_SYNC | openDirect)
 }
 
 func writable(flags int) bool { return flags&syscall.O_ACCMODE != os.O_RDONLY }

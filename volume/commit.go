@@ -83,8 +83,17 @@ func (a *attempt) progress() int64 {
 	return up.Progress()
 }
 
-// ask wants the node's content, as it is now, committed. byHand includes what was interrupted.
-func (v *Volume) ask(n *Node, byHand bool) {
+// asker is who wants a commit.
+type asker uint8
+
+const (
+	itself  asker = iota // the volume: after a release, in a sync of everything, at its end
+	closing              // a close: it includes what a killed writer left
+	byHand               // a person, by name: it includes what writes that failed left, too
+)
+
+// ask wants the node's content, as it is now, committed.
+func (v *Volume) ask(n *Node, by asker) {
 	if n == nil {
 		return
 	}
@@ -94,12 +103,20 @@ func (v *Volume) ask(n *Node, byHand bool) {
 		n.unlock()
 		return
 	case Interrupted:
-		if !byHand {
+		if by == itself {
 			n.unlock()
 			return
 		}
 	}
-	if byHand || n.slain != n.gen {
+	if by == byHand {
+		n.flaws = nil // it is to be taken as it is
+	}
+	if n.flaws != nil && (n.state == Writing || n.state == Temporary || n.state == Interrupted) {
+		n.unlock()
+		n.interrupt(evSpoil)
+		return
+	}
+	if n.flaws == nil && (by != itself || n.slain != n.gen) {
 		if n.due != nil && n.due.gen < n.gen {
 			n.supersede()
 		}
@@ -118,7 +135,7 @@ func (v *Volume) askAtShutdown(n *Node) {
 	due := n.state == Writing && n.writers == 0
 	n.unlock()
 	if due {
-		v.ask(n, false)
+		v.ask(n, itself)
 	}
 }
 
@@ -450,6 +467,9 @@ func (v *Volume) committed(n *Node, a *attempt) {
 	}
 	if max(n.kept, n.asked) <= a.gen { // nobody was promised, or waits for, what is newer
 		n.unholdBytes()
+	}
+	if n.writers == 0 {
+		n.forgetFlaws()
 	}
 	if !slain {
 		n.slain = 0

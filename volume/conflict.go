@@ -148,7 +148,7 @@ func (v *Volume) conflict(n *Node, a *attempt) {
 	n.displaced = max(n.displaced, gen)
 	n.turn() // who waits in close is told that it is kept, and so it is
 	n.unlock()
-	v.ask(n, false)
+	v.ask(n, itself)
 }
 
 // retitleConflict gives a node its other name in the tree; v.mu is held.

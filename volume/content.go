@@ -58,7 +58,8 @@ type draftState struct {
 	due     *due   // what was asked for before the file was written again; nil: nothing but what is there now
 	keeping int    // syncs of its file under way
 	taken   uint64 // gen that the attempt under way has frozen
-	slain   uint64 // gen whose writer was killed while an earlier one was being committed
+	slain   uint64 // gen that is not to be committed, for its writer was killed or a write failed, while an earlier one was
+	flaws   flaws  // what its programs could not write
 
 	up        *upload.Upload // parts leaving while the file is still being written
 	eager     bool           // such an upload is allowed
@@ -113,7 +114,7 @@ var drafts = sync.Pool{New: func() any { return new(draftState) }}
 func (d *draftState) empty() bool {
 	return d.atime.IsZero() && d.ctime.IsZero() && d.expected == 0 && d.failure == nil && d.turned == nil &&
 		d.stored == nil && !d.blank && d.file == nil && d.blankID == spool.ID{} && d.wrapped == nil && d.keyID == "" && d.fresh.Plain == nil && d.fresh.Wrapped == nil && d.fresh.KeyID == "" &&
-		d.due == nil && d.keeping == 0 && d.taken == 0 && d.slain == 0 && d.up == nil && !d.eager && !d.starting && !d.promised && d.kept == 0 && d.unsafe == 0 && d.uploads == nil &&
+		d.due == nil && d.keeping == 0 && d.taken == 0 && d.slain == 0 && d.flaws == nil && d.up == nil && !d.eager && !d.starting && !d.promised && d.kept == 0 && d.unsafe == 0 && d.uploads == nil &&
 		d.displaced == 0 && !d.estranged && !d.ordinary &&
 		d.reader == nil && d.miss == nil && d.opens == 0 && d.writers == 0 && d.quiet.IsZero() && d.ripens == nil && d.claims.IsZero() && d.opening == nil && d.lostSize == 0 && !d.resized
 }
@@ -239,6 +240,7 @@ func (n *Node) write(ctx context.Context, p []byte, off int64) (int, error) {
 // wrote notes what the spool has taken; n is locked.
 func (n *Node) wrote(p []byte, off int64) {
 	n.blank = false
+	n.flaws = n.flaws.without(off, off+int64(len(p)))
 	n.changedContent(time.Now())
 	if n.up != nil {
 		n.up.Wrote(p, off)

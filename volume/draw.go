@@ -85,7 +85,7 @@ func (v *Volume) goLoose(n *Node) {
 	at := v.placeByName(n.kind, v.path(n))
 	n.stepInto(at)
 	n.awaitName()
-	if at == leaves && n.writers == 0 {
+	if at == leaves && n.writers == 0 && n.flaws == nil {
 		n.asked = n.gen
 	}
 }

@@ -49,7 +49,8 @@ type body struct {
 	dirty  bool // it has changed since a close or a sync has committed it
 	high   int64
 	risky  bool  // parts of it may be in an unfinished upload alone
-	marred bool  // a write has failed since it was whole
+	marred bool  // a write may have failed since it was whole: before a crash, which may have forgotten it
+	misses flaws // what certainly failed since then
 	stale  int64 // bytes that were cut off, and that a map on the disk may still refer to
 }
 
@@ -160,6 +161,16 @@ func (b *body) resize(size int64) {
 	next := make([]byte, size)
 	copy(next, b.cur)
 	b.cur = next
+}
+
+// whole: nothing is missing of it.
+func (b *body) whole() { b.marred, b.misses = false, nil }
+
+// forget lets go of failures that a file has survived as it was.
+func (b *body) forget(n *Node) {
+	if n.peekState() == Clean {
+		b.whole()
+	}
 }
 
 // promised: what it is now, a crash leaves.
@@ -305,7 +316,8 @@ func (e *evictions) adopt() {
 		}
 		b.cur = got
 		b.promised()
-		b.dirty, b.risky, b.marred, b.high = true, false, false, int64(len(got))
+		b.dirty, b.risky, b.marred, b.high = true, false, b.marred || b.misses != nil, int64(len(got))
+		b.misses = nil
 		e.closed[hashOf(got)] = true
 	}
 	e.lists()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -84,8 +85,12 @@ func (e *evictions) openFor(o evictionStep) {
 		e.names[p] = b
 	} else if o.verb == "empty" {
 		b.stale += int64(len(b.cur))
-		b.cur, b.high, b.risky, b.marred = []byte{}, 0, false, false
+		b.cur, b.high, b.risky = []byte{}, 0, false
+		b.whole()
 		e.changed(b, 0)
+	}
+	if b.forget(h.Node()); o.verb == "empty" {
+		b.whole()
 	}
 	*slot = &hand{Handle: h, b: b}
 }
@@ -96,7 +101,7 @@ func (e *evictions) write(h *hand, off, n int64) bool {
 	p := piece(e.now, off, n)
 	k, err := h.WriteAt(e.t.Context(), p, off)
 	if err != nil {
-		h.b.marred = true
+		h.b.misses = h.b.misses.with(flaw{off: off + int64(k), end: off + n, cause: err})
 		if !e.may(h.b, err, true) {
 			e.fail("write %d+%d to body %d (risky %v, weather %q): %v", off, n, h.b.id, h.b.risky, e.w.kind, err)
 		}
@@ -104,6 +109,7 @@ func (e *evictions) write(h *hand, off, n int64) bool {
 			return false
 		}
 	}
+	h.b.misses = h.b.misses.without(off, off+int64(k))
 	h.b.resize(max(int64(len(h.b.cur)), off+int64(k)))
 	copy(h.b.cur[off:], p[:k])
 	e.changed(h.b, off+int64(k))
@@ -124,18 +130,23 @@ func (e *evictions) fill(h *hand, o evictionStep) {
 }
 
 func (e *evictions) cut(h *hand, size int64) {
+	was := int64(len(h.b.cur))
 	if err := e.resizeTo(h, size); err != nil {
+		h.written = true
+		h.b.misses = h.b.misses.with(flaw{off: min(was, size), end: max(was, size), cause: err})
 		if !e.may(h.b, err, true) {
 			e.fail("truncate body %d to %d: %v", h.b.id, size, err)
 		}
 		return
 	}
 	h.written = true
-	if size == int64(len(h.b.cur)) {
+	h.b.misses = h.b.misses.without(size, math.MaxInt64)
+	if size == was {
 		return
 	}
 	if size == 0 {
-		h.b.high, h.b.risky, h.b.marred = 0, false, false
+		h.b.high, h.b.risky = 0, false
+		h.b.whole()
 	}
 	h.b.stale += max(0, int64(len(h.b.cur))-size)
 	h.b.resize(size)
@@ -149,6 +160,8 @@ func (e *evictions) resizeTo(h *hand, size int64) error {
 
 func (e *evictions) punch(h *hand, off, n int64) {
 	if err := h.Allocate(e.t.Context(), off, n, punchHole|keepSize); err != nil {
+		h.written = true
+		h.b.misses = h.b.misses.with(flaw{off: off, end: off + n, cause: err})
 		if !e.may(h.b, err, true) {
 			e.fail("punch %d+%d of body %d: %v", off, n, h.b.id, err)
 		}
@@ -158,6 +171,9 @@ func (e *evictions) punch(h *hand, off, n int64) {
 	size := int64(len(h.b.cur))
 	h.b.resize(size)
 	clear(h.b.cur[min(off, size):min(off+n, size)])
+	if off < size {
+		h.b.misses = h.b.misses.without(off, min(off+n, size))
+	}
 	e.changed(h.b, 0)
 }
 
@@ -180,10 +196,17 @@ func (e *evictions) close(h *hand, slain bool) {
 		ctx, cancel = context.WithTimeout(ctx, time.Second)
 		defer cancel()
 	}
-	e.closed[hashOf(b.cur)] = true
+	half := h.written && b.named && b.misses != nil
+	if !half {
+		e.closed[hashOf(b.cur)] = true
+	}
 	e.probe(h)
 	err := h.Flush(ctx, nil)
 	switch {
+	case half && !errors.Is(err, ErrFull) && !errors.Is(err, ErrIO):
+		e.fail("close of body %d, of which bytes are missing (%v): %v", b.id, b.misses.err(), err)
+	case half:
+		b.forget(h.Node())
 	case !h.written && err != nil:
 		e.fail("close of body %d, which was not written: %v", b.id, err)
 	case !h.written || !b.named:
@@ -196,6 +219,8 @@ func (e *evictions) close(h *hand, slain bool) {
 		b.promised()
 	}
 	h.Release()
+	e.rest()
+	b.forget(h.Node())
 }
 
 // probe reads all of a file that may have lost parts to its upload: if it has not, it is
@@ -214,7 +239,8 @@ func (e *evictions) closeMay(b *body, err error) bool {
 // kept is what a close that returned 0 means.
 func (e *evictions) kept(b *body) {
 	b.promised()
-	b.risky, b.marred = false, false
+	b.risky = false
+	b.whole()
 	if e.s.durable {
 		return
 	}
@@ -244,7 +270,9 @@ func (e *evictions) kill(evictionStep) {
 
 func (e *evictions) restart(evictionStep) {
 	for _, b := range e.names {
-		e.closed[hashOf(b.cur)] = true
+		if b.misses == nil {
+			e.closed[hashOf(b.cur)] = true
+		}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
 	_ = e.v.Close(ctx)
@@ -262,7 +290,9 @@ func (e *evictions) syncAll(evictionStep) {
 	ctx, cancel := context.WithTimeout(e.t.Context(), time.Hour)
 	defer cancel()
 	for _, b := range e.names {
-		e.closed[hashOf(b.cur)] = true
+		if b.misses == nil || e.writers(b) == 0 {
+			e.closed[hashOf(b.cur)] = true
+		}
 	}
 	if err := e.v.Sync(ctx, ""); err != nil {
 		e.fail("sync: %v; pending: %+v", err, e.v.Pending())
@@ -274,7 +304,8 @@ func (e *evictions) syncAll(evictionStep) {
 				e.fail("sync of %s (body %d): %v; pending: %+v", p, b.id, err, e.v.Pending())
 			}
 			b.promised()
-			b.dirty, b.risky, b.marred, b.high, b.stale = false, false, false, 0, 0
+			b.dirty, b.risky, b.high, b.stale = false, false, 0, 0
+			b.whole()
 		}
 		if !b.dirty {
 			e.stored("after a sync", p, b)

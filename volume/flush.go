@@ -19,6 +19,11 @@ func (n *Node) commitNow(ctx context.Context) error {
 	v.mu.Lock()
 	gone := n.gone
 	v.mu.Unlock()
+	if !gone {
+		if err := n.holdBack(); err != nil {
+			return err
+		}
+	}
 	n.lock()
 	state, gen, estranged := n.state, n.gen, n.estranged
 	n.estranged = false
@@ -34,7 +39,7 @@ func (n *Node) commitNow(ctx context.Context) error {
 		if err := v.keep(n, closed); err != nil {
 			return err
 		}
-		v.ask(n, false)
+		v.ask(n, itself)
 		return n.await(ctx, gen)
 	case gone, state == Clean:
 		return nil // what nobody can name any more is not published
@@ -45,12 +50,12 @@ func (n *Node) commitNow(ctx context.Context) error {
 	case v.o.SpoolDurable:
 		n.want(gen) // which the journal is to know
 		if err := v.keep(n, closed); !isSent(err) {
-			v.ask(n, true)
+			v.ask(n, closing)
 			return err
 		} // else the spool is too small for it, and it is safe once it is in the store
 	}
 	n.tryToHold()
-	v.ask(n, true)
+	v.ask(n, closing)
 	n.expect(1)
 	defer n.expect(-1)
 	return n.await(ctx, gen)
@@ -180,27 +185,37 @@ func (n *Node) turning() <-chan struct{} {
 	return n.turned
 }
 
-// interrupt keeps what a killed writer left: sealed, shown, and not published.
-// Parts that have left already are taken back: nobody may ever want them.
-func (n *Node) interrupt() {
+// interrupt keeps what a killed writer left (evKill), or one of whom a write failed
+// (evSpoil): sealed, shown, and not published.
+func (n *Node) interrupt(why event) {
+	if n.stop(why) {
+		n.v.keepInterrupted(n)
+	}
+}
+
+// stop reports whether the draft is interrupted now, or else has what an earlier close
+// asked for committed and no more. Parts that have left already are taken back: nobody
+// may ever want them.
+func (n *Node) stop(why event) (stays bool) {
 	v := n.v
 	n.lock()
 	switch n.state {
 	case Writing, Temporary:
-		n.step(evKill)
+		n.step(why)
 	case Queued, Uploading, Publishing:
 		n.slain = n.gen
 	}
-	stays := n.state == Interrupted
+	stays = n.state == Interrupted
 	if stays && n.up != nil {
 		if err := n.giveUpEager(); err != nil { // it stays, for what it alone has
-			v.log.Warn("the upload of a killed writer's file is kept: some of the file is nowhere else", "inode", n.ino, "cause", err)
+			v.log.Warn("the upload of an interrupted file is kept: some of the file is nowhere else", "inode", n.ino, "cause", err)
 		}
 	}
 	n.unlock()
-	if stays {
-		v.keepInterrupted(n)
-	}
+	v.mu.Lock()
+	v.signal() // nobody need wait for it any more
+	v.mu.Unlock()
+	return stays
 }
 
 // abandon calls off the commit for which a killed writer waited, unless somebody
@@ -231,7 +246,7 @@ func (n *Node) abandon() {
 func (v *Volume) keepInterrupted(n *Node) {
 	v.background(func() {
 		if err := v.keep(n, behind); err != nil {
-			v.log.Error("draft of a killed writer is not safe in the spool", "path", n.Path(), "cause", err)
+			v.log.Error("an interrupted draft is not safe in the spool", "path", n.Path(), "cause", err)
 		}
 	})
 }

@@ -113,7 +113,7 @@ func TestKilledWriterOfATemporaryName(t *testing.T) {
 		h := r.create("a.part", os.O_TRUNC)
 		r.write(h, []byte("half"), 0)
 		h.markKilled()
-		h.Node().interrupt()
+		h.Node().interrupt(evKill)
 		h.Release()
 		time.Sleep(time.Hour)
 		synctest.Wait()

@@ -164,6 +164,7 @@ func (n *Node) unhold(h *Handle) {
 	if h.writable() {
 		if n.writers--; n.writers == 0 {
 			n.quiet = time.Now()
+			n.forgetFlaws()
 		}
 	}
 	n.awaitName()
@@ -193,7 +194,11 @@ func (h *Handle) WriteAt(ctx context.Context, p []byte, off int64) (int, error) 
 	h.mu.Lock()
 	h.written, h.killed = true, false
 	h.mu.Unlock()
-	return h.n.write(ctx, p, off)
+	k, err := h.n.write(ctx, p, off)
+	if err != nil {
+		h.failed(off+int64(k), off+int64(len(p)), err)
+	}
+	return k, err
 }
 
 // Flush is each close(2) of a descriptor. It commits what this handle wrote, if
@@ -201,21 +206,22 @@ func (h *Handle) WriteAt(ctx context.Context, p []byte, off int64) (int, error) 
 // commit: until it is done, no byte has moved for CloseTimeout, or ctx ends. A
 // process that still has a duplicate of the descriptor has not finished the file:
 // a shell closes duplicates all the time. Until it closes the last one, what is
-// written is safe in the spool.
+// written is safe in the spool. A file of which a write failed is not committed, and
+// each close of one who wrote tells that failure, until it is made good.
 func (h *Handle) Flush(ctx context.Context, by Process) error {
 	if h.document != nil {
 		return h.judge(ctx)
 	}
 	n := h.n
 	if n.v.isNameless(n) {
-		return nil // what is written stays to be committed by the close after it has got a name
+		return n.peekFlaws() // what is written stays to be committed by the close after it has got a name
 	}
 	if !h.takeWritten(by) {
 		return nil
 	}
 	if by != nil && by.Fate() == Killed {
 		h.markKilled()
-		n.interrupt()
+		n.interrupt(evKill)
 		return nil
 	}
 	if h.isDuplicated(by) {
@@ -336,7 +342,7 @@ func (v *Volume) afterRelease(n *Node) {
 	gone := n.gone
 	v.mu.Unlock()
 	if !gone && n.unasked() {
-		v.ask(n, false)
+		v.ask(n, itself)
 	}
 }
 
@@ -368,6 +374,7 @@ func (h *Handle) Allocate(ctx context.Context, off, length int64, mode uint32) e
 	}
 	if mode&(punchHole|zeroRange) != 0 {
 		if err := h.n.punch(ctx, off, length); err != nil {
+			h.failed(off, off+length, err)
 			return err
 		}
 	}
@@ -380,6 +387,7 @@ func (h *Handle) Allocate(ctx context.Context, off, length int64, mode uint32) e
 	h.n.unlock()
 	if end > size {
 		if err := h.n.truncate(ctx, h, end); err != nil {
+			h.failed(size, end, err)
 			return err
 		}
 	}

@@ -26,6 +26,7 @@ type record struct {
 	Partial  bool           `json:"partial,omitempty"` // it was to be kept, and could not: an upload alone has some of it
 	Loose    bool           `json:"loose,omitempty"`   // Making ends under its name, from which a rename to a local-only name draws the file
 	Uploads  []string       `json:"uploads,omitempty"` // multipart uploads to abort after a crash
+	Flaws    []flawRecord   `json:"flaws,omitempty"`   // of what is promised: writes that failed
 	At       string         `json:"at,omitempty"`      // the key of Making and Uploads
 }
 
@@ -137,6 +138,9 @@ func (v *Volume) entryAs(n *Node, t title) (spool.Entry, error) {
 		r.Older = t.kept < a.gen
 		r.Loose = t.drawn || v.drawsAway(n, a.ver)
 	}
+	if t.kept > t.asked { // else they are of later content
+		r.Flaws = n.flaws.records()
+	}
 	data, err := json.Marshal(r)
 	if err != nil {
 		return spool.Entry{}, fmt.Errorf("journal %s: %w", t.path, err)
@@ -157,8 +161,8 @@ func (v *Volume) entryAs(n *Node, t title) (spool.Entry, error) {
 
 // trouble is why the draft is not committed; v.mu is held and n locked.
 func (n *Node) trouble() error {
-	if n.failure != nil || n.attempt == nil {
-		return n.failure
+	if why := n.reason(); why != nil || n.attempt == nil {
+		return why
 	}
 	if up := n.attempt.up.Load(); up != nil {
 		return up.Trouble().Cause

@@ -86,7 +86,7 @@ func TestOtherKeeper(t *testing.T) {
 	right, p := r.keeper, random(300_000)
 	k := r.create("killed", os.O_TRUNC)
 	r.write(k, p, 0)
-	k.Node().interrupt()
+	k.Node().interrupt(evKill)
 	h := r.create("notes~", os.O_TRUNC)
 	r.write(h, p, 0)
 	r.finish(h)

@@ -131,6 +131,11 @@ func (v *Volume) applyLink(d, c *Node, name string) {
 	c.stepInto(at)
 	c.awaitName()
 	due := c.writers == 0 && c.state == Writing
+	if due && c.flaws != nil {
+		c.step(evSpoil)
+		due = false
+		defer v.keepInterrupted(c)
+	}
 	if due {
 		c.asked = c.gen
 		c.step(evAsk)

@@ -279,7 +279,11 @@ func (n *Node) SetAttr(ctx context.Context, h *Handle, s SetAttr) (Attr, error) 
 // that commits it, so that it is committed by itself a moment later.
 func (n *Node) resize(ctx context.Context, h *Handle, size int64) error {
 	if h != nil {
+		n.lock()
+		was := n.size()
+		n.unlock()
 		if err := n.truncate(ctx, h, size); err != nil {
+			h.failed(min(size, was), max(size, was), err)
 			return err
 		}
 		h.touch()

@@ -91,6 +91,8 @@ func (n *Node) titleEvents(to place, f fate) []event {
 		return []event{evHide}
 	case to == waits && f != carried:
 		return []event{evGuess}
+	case (n.state == Local || n.state == Temporary) && n.writers == 0 && n.flaws != nil:
+		return []event{evMove, evSpoil}
 	case (n.state == Local || n.state == Temporary) && n.writers == 0:
 		return []event{evMove, evAsk}
 	}

@@ -163,6 +163,11 @@ func (v *Volume) ripen(n *Node) {
 	defer v.mu.Unlock()
 	n.lock()
 	ripe := !n.gone && n.state == Temporary && n.opens == 0 && !n.claims.IsZero() && !time.Now().Before(n.claims)
+	if ripe && n.flaws != nil {
+		n.step(evSpoil)
+		ripe = false
+		defer v.keepInterrupted(n)
+	}
 	if ripe {
 		n.stopWaiting()
 		n.asked = n.gen

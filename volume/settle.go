@@ -81,6 +81,11 @@ func (v *Volume) settleMaking(k *kept) {
 			n.state = s // else a directory of that name has brought it here, and it goes on
 			n.awaitName()
 		}
+		if n.state == Queued && n.flaws != nil {
+			if n.state, n.asked = Interrupted, 0; n.writers > 0 {
+				n.state = Writing
+			}
+		}
 		n.unlock()
 		v.resume(n)
 	}

@@ -16,7 +16,8 @@ const (
 	Uploading
 	// Publishing: all has been sent but the request that makes the object visible, or its sidecar.
 	Publishing
-	// Interrupted: its writer was killed; it stays until it is written and closed again, or synced by hand.
+	// Interrupted: its writer was killed, or a write failed; it stays until it is written (whole) and
+	// closed again, or synced by hand.
 	Interrupted
 	// Local: it bears a local-only name and stays in the spool.
 	Local
@@ -42,6 +43,7 @@ const (
 	evFail                 // the attempt failed; it will be tried again
 	evMove                 // renamed while under way: start over at the new name
 	evKill                 // the writer was killed by a signal
+	evSpoil                // it was to be committed, but a write had failed
 	evAbandon              // it was killed while its close waited, and the commit was called off
 	evHide                 // it got a local-only name
 	evGuess                // it got a name that looks temporary
@@ -50,7 +52,7 @@ const (
 	evRestore              // brought back from quarantine
 )
 
-var eventNames = [...]string{"write", "ask", "start", "ready", "done", "fail", "move", "kill", "abandon", "hide", "guess", "remove", "condemn", "restore"}
+var eventNames = [...]string{"write", "ask", "start", "ready", "done", "fail", "move", "kill", "spoil", "abandon", "hide", "guess", "remove", "condemn", "restore"}
 
 func (e event) String() string { return eventNames[e] }
 
@@ -58,31 +60,31 @@ func (e event) String() string { return eventNames[e] }
 var transitions = map[State]map[event]State{
 	Clean: {evWrite: Writing, evRemove: Clean, evDone: Clean, evMove: Clean, evHide: Local, evGuess: Temporary},
 	Writing: {
-		evWrite: Writing, evAsk: Queued, evKill: Interrupted, evHide: Local, evGuess: Temporary, evMove: Writing,
+		evWrite: Writing, evAsk: Queued, evKill: Interrupted, evSpoil: Interrupted, evHide: Local, evGuess: Temporary, evMove: Writing,
 		evRemove: Clean, evCondemn: Lost,
 	},
 	Queued: {
-		evWrite: Queued, evAsk: Queued, evStart: Uploading, evKill: Queued, evHide: Local, evGuess: Temporary, evMove: Queued,
+		evWrite: Queued, evAsk: Queued, evStart: Uploading, evKill: Queued, evSpoil: Queued, evHide: Local, evGuess: Temporary, evMove: Queued,
 		evFail: Queued, evAbandon: Interrupted, evRemove: Clean, evCondemn: Lost,
 	},
 	Uploading: {
 		evWrite: Uploading, evAsk: Uploading, evReady: Publishing, evFail: Queued, evMove: Queued,
-		evKill: Uploading, evAbandon: Interrupted, evHide: Local, evGuess: Temporary, evRemove: Clean, evCondemn: Lost,
+		evKill: Uploading, evSpoil: Uploading, evAbandon: Interrupted, evHide: Local, evGuess: Temporary, evRemove: Clean, evCondemn: Lost,
 	},
 	Publishing: {
-		evWrite: Publishing, evAsk: Publishing, evDone: Clean, evFail: Queued, evKill: Publishing,
+		evWrite: Publishing, evAsk: Publishing, evDone: Clean, evFail: Queued, evKill: Publishing, evSpoil: Publishing,
 		evMove: Publishing, evRemove: Publishing, evCondemn: Lost,
 	},
 	Interrupted: {
-		evWrite: Writing, evAsk: Queued, evKill: Interrupted, evHide: Local, evGuess: Interrupted, evMove: Interrupted,
+		evWrite: Writing, evAsk: Queued, evKill: Interrupted, evSpoil: Interrupted, evHide: Local, evGuess: Interrupted, evMove: Interrupted,
 		evRemove: Clean, evCondemn: Lost,
 	},
 	Local: {
-		evWrite: Local, evAsk: Local, evKill: Local, evHide: Local, evGuess: Temporary, evMove: Writing,
+		evWrite: Local, evAsk: Local, evKill: Local, evSpoil: Local, evHide: Local, evGuess: Temporary, evMove: Writing,
 		evRemove: Clean, evCondemn: Lost,
 	},
 	Temporary: {
-		evWrite: Temporary, evAsk: Queued, evKill: Interrupted, evHide: Local, evGuess: Temporary, evMove: Writing,
+		evWrite: Temporary, evAsk: Queued, evKill: Interrupted, evSpoil: Interrupted, evHide: Local, evGuess: Temporary, evMove: Writing,
 		evRemove: Clean, evCondemn: Lost,
 	},
 	Lost: {evRemove: Clean, evMove: Lost, evAsk: Lost, evKill: Lost, evRestore: Interrupted},

@@ -9,17 +9,17 @@ func TestStateTable(t *testing.T) {
 	letters := map[State]byte{
 		Clean: 'C', Writing: 'W', Queued: 'Q', Uploading: 'U', Publishing: 'P', Interrupted: 'I', Local: 'L', Temporary: 'T', Lost: 'X',
 	}
-	// write ask start ready done fail move kill abandon hide guess remove condemn restore
+	// write ask start ready done fail move kill spoil abandon hide guess remove condemn restore
 	want := map[State]string{
-		Clean:       "W...C.C..LTC..",
-		Writing:     "WQ....WI.LTCX.",
-		Queued:      "QQU..QQQILTCX.",
-		Uploading:   "UU.P.QQUILTCX.",
-		Publishing:  "PP..CQPP...PX.",
-		Interrupted: "WQ....II.LICX.",
-		Local:       "LL....WL.LTCX.",
-		Temporary:   "TQ....WI.LTCX.",
-		Lost:        ".X....XX...C.I",
+		Clean:       "W...C.C...LTC..",
+		Writing:     "WQ....WII.LTCX.",
+		Queued:      "QQU..QQQQILTCX.",
+		Uploading:   "UU.P.QQUUILTCX.",
+		Publishing:  "PP..CQPPP...PX.",
+		Interrupted: "WQ....III.LICX.",
+		Local:       "LL....WLL.LTCX.",
+		Temporary:   "TQ....WII.LTCX.",
+		Lost:        ".X....XX....C.I",
 	}
 	if len(want) != len(letters) || len(transitions) != len(letters) {
 		t.Fatalf("%d states are expected, %d in the table", len(want), len(transitions))

@@ -178,8 +178,8 @@ func (d draft) status() (s DraftStatus, ok bool) {
 	if n.state == Temporary {
 		s.Claims = n.claims
 	}
-	if n.failure != nil {
-		s.Failure = d.retry.failure(n.failure.Error())
+	if why := n.reason(); why != nil {
+		s.Failure = d.retry.failure(why.Error())
 	}
 	if up != nil {
 		s.Failure = d.retry.withTrouble(s.Failure, up.Trouble())

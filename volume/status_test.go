@@ -251,7 +251,7 @@ func TestWaiting(t *testing.T) {
 	h.Release()
 	k := r.create("killed", os.O_TRUNC)
 	r.write(k, random(10), 0)
-	k.Node().interrupt()
+	k.Node().interrupt(evKill)
 	r.mkdir("d")
 	r.mustRename("old", "new", 0)
 	r.finish(r.create("notes~", os.O_TRUNC))

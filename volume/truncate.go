@@ -27,13 +27,14 @@ func (n *Node) truncate(ctx context.Context, h *Handle, size int64) error {
 	}
 	err := n.attemptLocked(ctx, func() (obstacle, error) {
 		if size == n.size() && n.known() && size > 0 {
+			n.cutFlaws(h, size)
 			return nil, nil
 		}
 		if o, err := n.preserve(); o != nil || err != nil {
 			return o, err
 		}
 		if size == 0 && n.state != Lost {
-			return n.empty()
+			return n.empty(h)
 		}
 		if o := n.obstacleTo(min(size, n.size()), -1); o != nil {
 			return o, nil
@@ -45,6 +46,7 @@ func (n *Node) truncate(ctx context.Context, h *Handle, size int64) error {
 			return n.overcome(err)
 		}
 		n.blank = false
+		n.cutFlaws(h, size)
 		n.changedContent(time.Now())
 		return nil, nil
 	})
@@ -79,7 +81,7 @@ func (n *Node) fillNewCut(size int64) obstacle {
 }
 
 // empty makes the file empty: nothing needs fetching, and uploads may be eager again.
-func (n *Node) empty() (obstacle, error) {
+func (n *Node) empty(h *Handle) (obstacle, error) {
 	switch {
 	case n.stored != nil:
 		return n.revive, nil
@@ -94,6 +96,7 @@ func (n *Node) empty() (obstacle, error) {
 	if n.attr.Mode == 0 {
 		n.attr = sidecar.Attr{Mode: modeFile | 0o644, UID: n.v.o.UID, GID: n.v.o.GID}
 	}
+	n.cutFlaws(h, 0)
 	n.changedContent(time.Now())
 	return nil, nil
 }
@@ -108,6 +111,11 @@ func (n *Node) emptyFile() error {
 		return fromSpool(err)
 	}
 	n.unholdBytes()
+	if n.state == Interrupted { // what it held is given up, and who saves it anew needs its room
+		if err := n.file.Sync(false); err != nil {
+			n.v.log.Debug("an emptied file takes its room as before", "inode", n.ino, "cause", err)
+		}
+	}
 	if r := n.reader; r != nil { // no byte of the version is left to be read, nor to be checked
 		n.reader = nil
 		n.v.background(r.Close)
@@ -134,6 +142,7 @@ func (n *Node) punch(ctx context.Context, off, length int64) error {
 		if err := n.file.PunchHole(off, length); err != nil {
 			return n.overcome(err)
 		}
+		n.flaws = n.flaws.without(off, off+length)
 		n.changedContent(time.Now())
 		return nil, nil
 	})

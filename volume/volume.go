@@ -226,6 +226,10 @@ type Statfs struct{ Total, Free, Files int64 }
 // keeper, and a draft that is lost, are not waited for, and then named by the error.
 func (v *Volume) Sync(ctx context.Context, path string) error {
 	path = strings.Trim(path, "/")
+	by := itself
+	if path != "" {
+		by = byHand
+	}
 	for {
 		v.mu.Lock()
 		v.hurry()
@@ -240,7 +244,7 @@ func (v *Volume) Sync(ctx context.Context, path string) error {
 		}
 		for _, n := range waiting {
 			if n != nil && n.openWriters() == 0 { // else what its next close is to finish
-				v.ask(n, path != "")
+				v.ask(n, by)
 			}
 		}
 		select {
@@ -329,8 +333,8 @@ func (n *Node) pendingInfo() (p Pending, ok bool) {
 		return Pending{}, false
 	}
 	p = Pending{What: n.state.String(), Size: n.size()}
-	if n.failure != nil {
-		p.Reason = n.failure.Error()
+	if why := n.reason(); why != nil {
+		p.Reason = why.Error()
 	}
 	switch {
 	case n.attempt != nil:

@@ -22,7 +22,8 @@ the store does not.
   queued       closed, waiting for its turn or the next try, which it names
   uploading    bytes sent, rate, time left
   publishing   only the last requests are missing
-  interrupted  its writer was killed: write and close it again, or mcfs sync PATH
+  interrupted  its writer was killed, or a write to it failed, as it says then: save it
+               again, or commit it as it is with mcfs sync PATH
   temporary    under a name that looks temporary: uploaded under it at the time shown,
                unless it is renamed before, and at once by mcfs sync PATH
   local-only   under a name that nobody means, or of mount.local_only: on this machine

@@ -154,6 +154,9 @@ func draftItem(d volume.DraftStatus, now time.Time) item {
 		i.now = uploadText(d)
 	case volume.Interrupted.String():
 		i.rest = "its writer was killed: write and close it again, or commit it as it is with mcfs sync and its path"
+		if d.Failure != nil {
+			i.rest = "it is not whole: save it again, or commit it as it is with mcfs sync and its path"
+		}
 	case volume.Local.String():
 		i.kind, i.rest, i.extra = "local-only", "stays on this machine while it has this name", !d.Overdue
 		if d.Overdue {

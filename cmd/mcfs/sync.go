@@ -19,8 +19,8 @@ const syncHelp = `Waits until everything at and under each PATH is in the store:
 closed, changes of names and attributes. PATH is in a mount; without one it is
 the current directory. While it waits it says every two seconds what is pending.
 
-A file whose writer was killed stays as it is until it is written and closed
-again; named here, by its own path or that of a directory above it, it is
+A file whose writer was killed, or to which a write failed, stays as it is until it
+is saved again; named here, by its own path or that of a directory above it, it is
 committed as it is. The mountpoint itself names none of them. Closed files whose
 names look temporary are uploaded under these names. Files that are open for
 writing are not waited for, nor those under local-only names, which are named.
