@@ -3,6 +3,7 @@ package fs
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"strconv"
 	"sync"
@@ -64,6 +65,16 @@ func procPath(id int, file string) string { return "/proc/" + strconv.Itoa(id) +
 func (p linuxProcess) Same(other volume.Process) bool {
 	o, ok := other.(linuxProcess)
 	return ok && o.tgid == p.tgid && o.start == p.start
+}
+
+// String is the program's name and the id of the process, for people.
+func (p linuxProcess) String() string {
+	var buf [64]byte // 16 at most
+	name, err := readProc(procPath(p.tgid, "comm"), buf[:])
+	if err != nil {
+		return fmt.Sprintf("process %d, which has ended and left it to another", p.tgid)
+	}
+	return fmt.Sprintf("%s (%d)", bytes.TrimSpace(name), p.tgid)
 }
 
 // Fate looks the process up again.

@@ -39,8 +39,11 @@ type Handle struct {
 	flags int
 	by    Process
 
+	passing bool // it is of a truncation by path: no program has it
+
 	mu       sync.Mutex
 	written  bool // since the last flush
+	done     bool // a close has committed, or is committing, all that was written
 	killed   bool // its writer was killed
 	stream   *fetch.Stream
 	reader   *fetch.Reader // stream's
@@ -150,6 +153,9 @@ func (n *Node) hold(h *Handle) {
 	n.stopWaiting()
 	n.unlock()
 	n.v.unidle(n)
+	if h.writable() && !h.passing {
+		n.v.registerWriter(h)
+	}
 }
 
 func (n *Node) isOpen() bool {
@@ -159,6 +165,7 @@ func (n *Node) isOpen() bool {
 }
 
 func (n *Node) unhold(h *Handle) {
+	n.v.unregisterWriter(h)
 	n.lock()
 	n.opens--
 	if h.writable() {
@@ -192,7 +199,7 @@ func (h *Handle) WriteAt(ctx context.Context, p []byte, off int64) (int, error) 
 		return h.document.WriteAt(p, off)
 	}
 	h.mu.Lock()
-	h.written, h.killed = true, false
+	h.written, h.killed, h.done = true, false, false
 	h.mu.Unlock()
 	k, err := h.n.write(ctx, p, off)
 	if err != nil {
@@ -228,6 +235,7 @@ func (h *Handle) Flush(ctx context.Context, by Process) error {
 		h.touch()
 		return n.v.keepFast(n)
 	}
+	h.markDone()
 	err := n.commitNow(ctx)
 	if errors.Is(err, ErrInterrupted) {
 		h.markKilled()
@@ -399,7 +407,7 @@ func (h *Handle) Allocate(ctx context.Context, off, length int64, mode uint32) e
 func (h *Handle) touch() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.written = true
+	h.written, h.done = true, false
 }
 
 // The whence values of lseek(2) that reach a file system.

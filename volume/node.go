@@ -289,7 +289,7 @@ func (n *Node) resize(ctx context.Context, h *Handle, size int64) error {
 		h.touch()
 		return nil
 	}
-	byPath := &Handle{n: n, flags: syscall.O_WRONLY}
+	byPath := &Handle{n: n, flags: syscall.O_WRONLY, passing: true}
 	n.hold(byPath)
 	defer byPath.Release()
 	return n.truncate(ctx, byPath, size)

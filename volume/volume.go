@@ -97,6 +97,10 @@ type Volume struct {
 	recovered chan struct{}       // closed when what an earlier mount left is in the tree
 	versions  map[string]*version // by IV, until then
 
+	handlesMu sync.Mutex
+	handles   map[*Handle]struct{} // of programs, that can write
+	handled   chan struct{}        // closed when one of them is released or committed; nil: nobody waits
+
 	mu        sync.Mutex
 	root      *Node
 	lastIno   uint64
@@ -148,6 +152,7 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 		changes:  make(map[uint64]*change),
 		attrs:    make(map[*Node]*change),
 		opened:   make(map[*Node]struct{}),
+		handles:  make(map[*Handle]struct{}),
 		settled:  make(chan struct{}),
 		doubts:   make(map[*Node]time.Time),
 		doubted:  make(chan struct{}, 1),

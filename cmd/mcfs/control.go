@@ -27,7 +27,8 @@ import (
 // request is what a client asks for.
 type request struct {
 	Op    string   `json:"op"`              // "unmount", "sync" or "status"
-	Now   bool     `json:"now,omitempty"`   // do not wait for what is pending
+	Now   bool     `json:"now,omitempty"`   // do not wait for what is pending, and end what is open
+	Wait  bool     `json:"wait,omitempty"`  // until nothing is open for writing
 	Paths []string `json:"paths,omitempty"` // of sync and status, in the volume; "" is all of it
 	ID    string   `json:"id,omitempty"`    // of restore, in quarantine
 }
@@ -75,7 +76,8 @@ func private(dir string, uid int) error {
 
 // served is what a daemon does for those who ask.
 type served struct {
-	stop   func(now bool) // asks the daemon to end
+	stop   func(now bool)                                                // asks the daemon to end
+	unused func(ctx context.Context, wait bool, tell func(string)) error // nil: nothing is open for writing
 	settle func(ctx context.Context, paths []string, tell func(string)) error
 	status func(path string) report
 	// restore brings something back from quarantine and says where.
@@ -156,10 +158,7 @@ func (c *control) serve(conn net.Conn) {
 	}
 	switch r.Op {
 	case "unmount":
-		c.mu.Lock()
-		c.conns[conn] = struct{}{}
-		c.mu.Unlock()
-		c.stop(r.Now)
+		c.unmount(conn, r)
 	case "sync":
 		c.sync(conn, r.Paths)
 	case "status":
@@ -171,27 +170,54 @@ func (c *control) serve(conn net.Conn) {
 	}
 }
 
-// sync settles the paths for one client, which may hang up.
-func (c *control) sync(conn net.Conn, paths []string) {
-	defer conn.Close()
+// unmount asks for the end, unless something is open for writing: the client is told
+// what, or waits until nothing is.
+func (c *control) unmount(conn net.Conn, r request) {
+	if !r.Now {
+		err, hungUp := c.whileConnected(conn, func(ctx context.Context, tell func(string)) error { return c.unused(ctx, r.Wait, tell) })
+		if err != nil || hungUp {
+			if !hungUp {
+				c.write(conn, answer{Done: true, Error: oneLine(err)})
+			}
+			conn.Close()
+			return
+		}
+	}
+	c.mu.Lock()
+	c.conns[conn] = struct{}{}
+	c.mu.Unlock()
+	c.stop(r.Now)
+}
+
+// whileConnected runs what one client has asked for, which ends when the client hangs up.
+func (c *control) whileConnected(conn net.Conn, do func(ctx context.Context, tell func(string)) error) (err error, hungUp bool) {
 	ctx, hangUp := context.WithCancel(c.ctx)
 	defer hangUp()
 	_ = conn.SetReadDeadline(time.Time{})
 	var wg sync.WaitGroup
-	wg.Go(func() { // ends when the client does, or with conn
-		_, _ = conn.Read(make([]byte, 1))
-		hangUp()
+	wg.Go(func() { // ends when the client does, or at the deadline below
+		_, err := conn.Read(make([]byte, 1))
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			hangUp()
+		}
 	})
-	err := c.settle(ctx, paths, func(text string) { c.write(conn, answer{Text: text}) })
+	err = do(ctx, func(text string) { c.write(conn, answer{Text: text}) })
+	_ = conn.SetReadDeadline(time.Now())
+	wg.Wait()
+	return err, ctx.Err() != nil && c.ctx.Err() == nil
+}
+
+// sync settles the paths for one client, which may hang up.
+func (c *control) sync(conn net.Conn, paths []string) {
+	defer conn.Close()
+	err, hungUp := c.whileConnected(conn, func(ctx context.Context, tell func(string)) error { return c.settle(ctx, paths, tell) })
 	a := answer{Done: true}
 	if err != nil {
 		a.Error = oneLine(err)
 	}
-	if hungUp := ctx.Err() != nil && c.ctx.Err() == nil; !hungUp {
+	if !hungUp {
 		c.write(conn, a)
 	}
-	conn.Close()
-	wg.Wait()
 }
 
 // report says how the mount is, once.

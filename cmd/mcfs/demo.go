@@ -170,7 +170,7 @@ func (d *demo) cleanUp() error {
 		if _, there := fs.MountAt(at); !there {
 			continue
 		}
-		_ = unmount(ctx, at, true, func(string) {})
+		_ = unmount(ctx, at, request{Now: true}, func(string) {})
 		if _, there := fs.MountAt(at); there {
 			_ = detach(at)
 		}

@@ -121,6 +121,9 @@ func (d *daemon) shutDown(ctx context.Context) error {
 		d.control.tell(answer{Text: text})
 	}
 	d.drained = true
+	if cut := d.volume.Writers(); len(cut) > 0 {
+		err = errors.Join(cutOff(cut), err)
+	}
 	if uerr := d.server.Unmount(); errors.Is(uerr, fs.ErrDetached) {
 		d.log.Warn("programs still had files open in the mount; they get errors now", "mountpoint", d.o.mountpoint)
 	} else if uerr != nil {

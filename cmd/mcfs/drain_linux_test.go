@@ -268,7 +268,7 @@ func TestControl(t *testing.T) {
 	at := filepath.Join(t.TempDir(), "mnt")
 	asked := make(chan bool, 8)
 	c, err := listenControl(at, served{
-		stop: func(now bool) { asked <- now }, log: func(err error) { t.Error(err) },
+		stop: func(now bool) { asked <- now }, unused: func(context.Context, bool, func(string)) error { return nil }, log: func(err error) { t.Error(err) },
 		settle: func(ctx context.Context, paths []string, tell func(string)) error {
 			tell(strings.Join(paths, " "))
 			if paths[0] == "forever" {

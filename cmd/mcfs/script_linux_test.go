@@ -119,7 +119,7 @@ func mountsBelow(dir string) []string {
 func unmountBelow(t *testing.T, dir string) {
 	for _, at := range mountsBelow(dir) {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		_ = unmount(ctx, at, true, func(string) {})
+		_ = unmount(ctx, at, request{Now: true}, func(string) {})
 		cancel()
 		if _, there := fs.MountAt(at); there {
 			if err := detach(at); err != nil {

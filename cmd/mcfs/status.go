@@ -22,7 +22,7 @@ the store does not.
   queued       closed, waiting for its turn or the next try, which it names
   uploading    bytes sent, rate, time left
   publishing   only the last requests are missing
-  interrupted  its writer was killed, or a write to it failed, as it says then: save it
+  interrupted  its writer was killed or cut off, or a write to it failed: save it
                again, or commit it as it is with mcfs sync PATH
   temporary    under a name that looks temporary: uploaded under it at the time shown,
                unless it is renamed before, and at once by mcfs sync PATH

@@ -153,7 +153,7 @@ func draftItem(d volume.DraftStatus, now time.Time) item {
 		i.bar, i.part = true, min(1, float64(d.Sent)/float64(max(1, d.Size)))
 		i.now = uploadText(d)
 	case volume.Interrupted.String():
-		i.rest = "its writer was killed: write and close it again, or commit it as it is with mcfs sync and its path"
+		i.rest = "its writer was killed or cut off: write and close it again, or commit it as it is with mcfs sync and its path"
 		if d.Failure != nil {
 			i.rest = "it is not whole: save it again, or commit it as it is with mcfs sync and its path"
 		}

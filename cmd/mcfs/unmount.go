@@ -16,19 +16,24 @@ import (
 
 const unmountHelp = `Ends a mount made by mcfs: new opens are refused, drafts and changes of names are
 finished, the directory is unmounted, and the command returns when the daemon
-has ended. While it waits it says every two seconds what is pending.
+has ended. While it waits it says what is pending.
+
+While a file is open for writing nothing is ended: the file is named, with the
+program and its process, and the exit status is 1. --wait waits until it is closed.
 
 Closed files whose names look temporary are uploaded under these names; those
 under local-only names stay in the spool, and are named.
 
 What makes no progress for upload.timeout is named, stays encrypted in the spool,
 and is taken up by the next mount; the exit status is then 1. --now does not
-wait for what is pending. If this command is interrupted the daemon goes on.
+wait for what is pending, and cuts off what is open for writing, which it names;
+the exit status is 1 if there was something. SIGTERM, SIGINT and SIGHUP to the
+daemon wait for what is pending and cut off likewise what is open by then. If this command is interrupted the daemon goes on.
 
 A mount whose daemon was killed is taken away. Root can end any user's mount.`
 
 func newUnmount(std stdio) *cobra.Command {
-	var now bool
+	var r request
 	c := &cobra.Command{
 		Use:     "unmount MOUNTPOINT",
 		Aliases: []string{"umount"},
@@ -40,15 +45,17 @@ func newUnmount(std stdio) *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
-			return unmount(ctx, args[0], now, func(text string) { fmt.Fprintln(std.err, printable(text)) })
+			return unmount(ctx, args[0], r, func(text string) { fmt.Fprintln(std.err, printable(text)) })
 		},
 	}
-	c.Flags().BoolVar(&now, "now", false, "leave what is pending in the spool")
+	c.Flags().BoolVar(&r.Wait, "wait", false, "wait until nothing is open for writing")
+	c.Flags().BoolVar(&r.Now, "now", false, "leave what is pending in the spool, and cut off what is open")
+	c.MarkFlagsMutuallyExclusive("wait", "now")
 	return c
 }
 
 // unmount ends the mount at path, and returns when its daemon has ended.
-func unmount(ctx context.Context, path string, now bool, tell func(string)) error {
+func unmount(ctx context.Context, path string, r request, tell func(string)) error {
 	mountpoint, err := fs.Resolve(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
@@ -64,7 +71,8 @@ func unmount(ctx context.Context, path string, now bool, tell func(string)) erro
 	if there && !slices.Contains(uids, m.UID) {
 		uids = append(uids, m.UID)
 	}
-	err = ask(ctx, mountpoint, uids, request{Op: "unmount", Now: now}, tell)
+	r.Op = "unmount"
+	err = ask(ctx, mountpoint, uids, r, tell)
 	switch {
 	case errors.Is(err, errNoDaemon) && !there:
 		return fmt.Errorf("%s is not mounted: nothing to do", path)

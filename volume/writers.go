@@ -1,0 +1,118 @@
+package volume
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Writer is who has a file open for writing.
+type Writer struct {
+	Path string // as it is now; "" where the file has no name
+	By   string // the program and the id of its process; "" if that is not known
+}
+
+func (w Writer) String() string {
+	by, path := w.By, w.Path
+	if by == "" {
+		by = "a program"
+	}
+	if path == "" {
+		path = "a file without a name"
+	}
+	return fmt.Sprintf("%s: %s", by, path)
+}
+
+// Writers lists who has files open for writing, by path. What has been committed by a
+// close is not among them, though the kernel may not have let go of it yet.
+func (v *Volume) Writers() []Writer {
+	v.handlesMu.Lock()
+	open := make([]*Handle, 0, len(v.handles))
+	for h := range v.handles {
+		open = append(open, h)
+	}
+	v.handlesMu.Unlock()
+	var list []Writer
+	for _, h := range open {
+		h.mu.Lock()
+		done := h.done
+		h.mu.Unlock()
+		if done {
+			continue
+		}
+		w := Writer{Path: h.n.Path()}
+		if s, ok := h.by.(fmt.Stringer); ok {
+			w.By = s.String()
+		}
+		list = append(list, w)
+	}
+	slices.SortFunc(list, func(a, b Writer) int { return strings.Compare(a.String(), b.String()) })
+	slices.SortStableFunc(list, func(a, b Writer) int { return strings.Compare(a.Path, b.Path) })
+	return slices.Compact(list)
+}
+
+// writerChange is closed when a handle that can write is released or committed.
+func (v *Volume) writerChange() <-chan struct{} {
+	v.handlesMu.Lock()
+	defer v.handlesMu.Unlock()
+	if v.handled == nil {
+		v.handled = make(chan struct{})
+	}
+	return v.handled
+}
+
+// AwaitWriters returns when nobody has a file open for writing (nil), or stop is closed:
+// who has, then. tell, if there is one, is called with the list whenever it changes.
+func (v *Volume) AwaitWriters(stop <-chan struct{}, tell func([]Writer)) []Writer {
+	var told []Writer
+	for {
+		changed := v.writerChange()
+		list := v.Writers()
+		if len(list) == 0 {
+			return nil
+		}
+		if tell != nil && !slices.Equal(list, told) {
+			told = list
+			tell(list)
+		}
+		select {
+		case <-changed:
+		case <-stop:
+			return list
+		}
+	}
+}
+
+// registerWriter notes a program's handle that can write; unregisterWriter, its end.
+func (v *Volume) registerWriter(h *Handle) {
+	v.handlesMu.Lock()
+	defer v.handlesMu.Unlock()
+	v.handles[h] = struct{}{}
+}
+
+func (v *Volume) unregisterWriter(h *Handle) {
+	v.handlesMu.Lock()
+	defer v.handlesMu.Unlock()
+	delete(v.handles, h)
+	v.turnWriters()
+}
+
+// turnWriters wakes those who wait for writers; handlesMu is held.
+func (v *Volume) turnWriters() {
+	if v.handled != nil {
+		close(v.handled)
+		v.handled = nil
+	}
+}
+
+// markDone notes that a close is committing all that was written through the
+// handle, so that nobody is cut off if the mount ends.
+func (h *Handle) markDone() {
+	h.mu.Lock()
+	h.done = true
+	h.mu.Unlock()
+	v := h.n.v
+	v.handlesMu.Lock()
+	defer v.handlesMu.Unlock()
+	v.turnWriters()
+}
