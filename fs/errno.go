@@ -37,7 +37,8 @@ var errnos = []struct {
 	{volume.ErrNoData, syscall.ENXIO},
 	{volume.ErrInterrupted, syscall.EINTR},
 	{volume.ErrShutdown, syscall.EIO},
-	{volume.ErrIO, syscall.EIO}, // the volume has logged it
+	{volume.ErrIncomplete, syscall.EIO}, // of the quarantine, which no call of a mount takes anything from
+	{volume.ErrIO, syscall.EIO},         // the volume has logged it
 	{context.Canceled, syscall.EINTR},
 }
 
