@@ -132,7 +132,7 @@ func (v *Volume) eachBelow(ctx context.Context, prefix string, f func(key string
 	for token := ""; ; {
 		page, err := v.store.List(ctx, prefix, "", token, 0)
 		if err != nil {
-			return fmt.Errorf("list %s: %w", prefix, err)
+			return fmt.Errorf("list %s: %w", shownPath(prefix), err)
 		}
 		for _, o := range page.Objects {
 			if !f(o.Key) {
@@ -143,7 +143,7 @@ func (v *Volume) eachBelow(ctx context.Context, prefix string, f func(key string
 			return nil
 		}
 		if err := seen.turn(page.Next); err != nil {
-			return fmt.Errorf("list %s: %w", prefix, err)
+			return fmt.Errorf("list %s: %w", shownPath(prefix), err)
 		}
 		token = page.Next
 	}

@@ -122,7 +122,7 @@ func (v *Volume) listPrefix(ctx context.Context, names map[string]*found, prefix
 		page, err := v.store.List(rctx, prefix, "/", token, 0)
 		cancel()
 		if err != nil {
-			return false, fmt.Errorf("list %s: %w", prefix, err)
+			return false, fmt.Errorf("list %s: %w", shownPath(prefix), err)
 		}
 		v.collect(names, page, prefix)
 		f.pages.Add(1)
@@ -133,7 +133,7 @@ func (v *Volume) listPrefix(ctx context.Context, names map[string]*found, prefix
 			return false, nil
 		}
 		if err := seen.turn(page.Next); err != nil {
-			return false, fmt.Errorf("list %s: %w", prefix, err)
+			return false, fmt.Errorf("list %s: %w", shownPath(prefix), err)
 		}
 		token = page.Next
 	}

@@ -294,3 +294,22 @@ func TestWaiting(t *testing.T) {
 	}
 	r.sync()
 }
+
+// TestSyncNamesWhatItWaitsFor: the whole volume has a name in an error, too.
+func TestSyncNamesWhatItWaitsFor(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	f.set(down)
+	h := r.create("a", os.O_TRUNC)
+	r.write(h, []byte("content"), 0)
+	if err := h.Flush(t.Context(), nil); err == nil {
+		t.Fatal("close succeeded without a store")
+	}
+	h.Release()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := r.v.Sync(ctx, ""); err == nil || !strings.HasPrefix(err.Error(), "sync /: ") {
+		t.Errorf("sync gave %v", err)
+	}
+	f.set(nil)
+	r.sync()
+}

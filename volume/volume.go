@@ -1,6 +1,7 @@
 package volume
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -255,7 +256,7 @@ func (v *Volume) Sync(ctx context.Context, path string) error {
 		select {
 		case <-settled:
 		case <-ctx.Done():
-			return fmt.Errorf("sync %s: %w", path, context.Cause(ctx))
+			return fmt.Errorf("sync %s: %w", shownPath(path), context.Cause(ctx))
 		}
 	}
 }
@@ -403,6 +404,9 @@ func (v *Volume) signal() {
 	close(v.settled)
 	v.settled = make(chan struct{})
 }
+
+// shownPath is a path for people: an empty one says nothing.
+func shownPath(path string) string { return cmp.Or(path, "/") }
 
 // within says whether path is at or below dir ("" is the root).
 func within(path, dir string) bool {

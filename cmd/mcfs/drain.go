@@ -164,6 +164,7 @@ func (d *daemon) whileMoving(ctx context.Context, wait func(context.Context) err
 // report says what is waited for, and gives up when nothing moves.
 func (d *daemon) report(done <-chan struct{}, giveUp context.CancelCauseFunc, tell func(string)) {
 	patience := d.o.config.Upload.Timeout
+	tell = onChange(tell)
 	ticks := time.NewTicker(progressEvery)
 	defer ticks.Stop()
 	last, moved := "", time.Now()
@@ -184,6 +185,18 @@ func (d *daemon) report(done <-chan struct{}, giveUp context.CancelCauseFunc, te
 		if time.Since(moved) > patience {
 			giveUp(fmt.Errorf("%w for %v", errStuck, patience))
 			return
+		}
+	}
+}
+
+// onChange is tell without what it has just said: a log is no place for the same line
+// thirty times a minute.
+func onChange(tell func(string)) func(string) {
+	last := ""
+	return func(text string) {
+		if text != last {
+			last = text
+			tell(text)
 		}
 	}
 }

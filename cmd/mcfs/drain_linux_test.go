@@ -342,3 +342,15 @@ func TestProgress(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
+
+// What is waited for is said again only when it has changed.
+func TestProgressOnChange(t *testing.T) {
+	var said []string
+	tell := onChange(func(text string) { said = append(said, text) })
+	for _, text := range []string{"a", "a", "b", "b", "a"} {
+		tell(text)
+	}
+	if got := strings.Join(said, ""); got != "aba" {
+		t.Errorf("it said %q", got)
+	}
+}

@@ -28,7 +28,7 @@ this machine. Before anything is mounted, bucket, key and credentials are tried.
 
 In the foreground the log goes to standard error. SIGTERM, SIGINT (Ctrl-C) and
 ` + "`mcfs unmount`" + ` end the mount: new opens are refused, what is pending is
-finished while a line every two seconds says what is left, and the directory is
+finished while a line says what is left, whenever that changes, and the directory is
 unmounted. What makes no progress for upload.timeout stays, encrypted, in the
 spool, and the next mount goes on with it; the exit status is then 1. A second
 signal ends at once.

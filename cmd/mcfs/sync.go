@@ -17,7 +17,7 @@ import (
 
 const syncHelp = `Waits until everything at and under each PATH is in the store: files that are
 closed, changes of names and attributes. PATH is in a mount; without one it is
-the current directory. While it waits it says every two seconds what is pending.
+the current directory. While it waits it says what is pending, whenever that changes.
 
 A file whose writer was killed, or to which a write failed, stays as it is until it
 is saved again; named here, by its own path or that of a directory above it, it is
