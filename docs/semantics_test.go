@@ -22,7 +22,7 @@ var rows = []string{
 	"close where the caller is unknown", "killed writer",
 	"write that failed", "half files that nobody can tell", `durability = "spool"`,
 
-	"names are journaled", "opposite changes", "names while the store is away", "rename of a draft", "rename of a committed file",
+	"names are journaled", "opposite changes", "names while the store is away", "names that cannot change", "rename of a draft", "rename of a committed file",
 	"rename over a file", "exchange", "rename of a directory", "unlink of an open file", "directory", "symlink",
 	"hard link, device", "names that can be", "names that collide",
 	"endless listing",

@@ -78,7 +78,7 @@ func (v *Volume) renameObject(ctx context.Context, c *change) error {
 			return err
 		}
 		c.copied = true
-		v.steps.Add(1)
+		c.stride.step(1)
 	}
 	if err := v.rebase(c); err != nil {
 		return err
@@ -87,7 +87,7 @@ func (v *Volume) renameObject(ctx context.Context, c *change) error {
 		if err := v.putMovedSidecar(ctx, c); err != nil {
 			return err
 		}
-		v.steps.Add(1)
+		c.stride.step(1)
 	}
 	if c.source == nil {
 		c.source = &version{mode: c.ver.mode, iv: c.ver.iv, attr: c.ver.attr}
@@ -198,7 +198,7 @@ func (v *Volume) copyObject(ctx context.Context, c *change) error {
 		made, err := v.copyJournaled(ctx, store.Copy{
 			Source: c.Path, SourceIfMatch: info.ETag, Target: c.To, Size: info.Size,
 			Attributes: v.movedAttributes(c, info), Condition: c.onTarget(),
-		})
+		}, c.stride)
 		if err == nil {
 			c.ver.moved(c.To, made.ETag, sideInfo{})
 			return nil
@@ -216,7 +216,7 @@ func (v *Volume) copyObject(ctx context.Context, c *change) error {
 
 // copyJournaled copies; the upload of a copy by parts is in the journal until it
 // is over, so that a crash leaves none behind (P5).
-func (v *Volume) copyJournaled(ctx context.Context, c store.Copy) (store.Info, error) {
+func (v *Volume) copyJournaled(ctx context.Context, c store.Copy, s *stride) (store.Info, error) {
 	u, err := v.announce(c.Target)
 	if err != nil {
 		return store.Info{}, err
@@ -226,7 +226,7 @@ func (v *Volume) copyJournaled(ctx context.Context, c store.Copy) (store.Info, e
 		up = begun
 		return v.uploadAnswered(u, up, nil)
 	}
-	c.Moved = func(bytes int64) { v.steps.Add(bytes) }
+	c.Moved = s.step
 	made, err := v.store.Copy(ctx, c)
 	switch {
 	case up.ID == "" && err == nil: // it needed no upload

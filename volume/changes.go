@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"syscall"
 	"time"
 
 	"mcfs/sidecar"
@@ -40,6 +41,8 @@ type change struct {
 	again    bool     // taken up from the journal
 	copied   bool     // the object stands under the new name: this change, and no other, has brought it there
 	source   *version // what is to be removed under the old name, once the copy stands
+	pace     *pace    // how far it is; set when it begins
+	stride   *stride  // of the try, with the object of a rename
 
 	// Guarded by Volume.mu.
 	ticket  *ticket
@@ -177,6 +180,10 @@ func (v *Volume) perform(c *change) {
 		return
 	}
 	c.begun, c.next = true, time.Time{}
+	if c.pace == nil {
+		c.pace = &pace{steps: &v.steps}
+	}
+	c.stride = c.pace.stride(c.Path)
 	v.mu.Unlock()
 	ctx, cancel := context.WithTimeout(v.ctx, requestTimeout)
 	if c.Op == opRename || c.Op == opMove || c.Op == opDraw {
@@ -202,15 +209,20 @@ func (v *Volume) perform(c *change) {
 		v.log.Warn("what was to be renamed was removed elsewhere meanwhile", "path", c.Path, "to", c.To, "cause", err)
 		v.restoreSidecar(c.replaces, c.To)
 	} else if err != nil {
-		v.log.Error("a change of names could not be finished and is dropped", "what", c.Op, "path", c.Path, "to", c.To, "cause", err)
+		v.log.Error("a change of names could not be finished and is given up", "what", c.Op, "path", c.Path, "to", c.To, "cause", err)
+		v.noteGivenUp(c, err)
 	}
 	v.finishChange(c)
 }
 
 // unexplained is how long a change of names is tried that fails for a reason of which
-// nobody knows whether it will pass: an answer of the store's that is in no table, a full
-// disk below the journal. So long it keeps others from its names.
-const unexplained = 24 * time.Hour
+// nobody knows whether it will pass, as an answer of the store's that is in no table.
+// So long it keeps others from its names. A disk here that fails is given a day: somebody
+// may have to make room.
+const (
+	unexplained = 10 * time.Minute
+	diskFails   = 24 * time.Hour
+)
 
 // worthAnother says whether a try that ended so is to be followed by another. Volume.mu
 // need not be held: nobody else tries.
@@ -225,7 +237,11 @@ func (c *change) worthAnother(err error) bool {
 	case permanent(err), errors.Is(err, store.ErrPrecondition), errors.Is(err, errUnknownChange):
 		return false
 	}
-	return c.failing.IsZero() || time.Since(c.failing) < unexplained
+	limit := unexplained
+	if errors.Is(err, spool.ErrFull) || errors.As(err, new(syscall.Errno)) {
+		limit = diskFails
+	}
+	return c.failing.IsZero() || time.Since(c.failing) < limit
 }
 
 // unarrived says of a rename whose object is not there that the commit under way

@@ -147,8 +147,14 @@ func (n *Node) giveUpWaiting(cause error) error {
 
 // whyNot is what keeps the node's commit, as far as that is known.
 func (n *Node) whyNot() error {
-	n.v.mu.Lock()
-	defer n.v.mu.Unlock()
+	v := n.v
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if a := n.attempt; a != nil {
+		if c := v.failingBefore(a); c != nil {
+			return fmt.Errorf("it waits for %s of %s, which fails: %s: %w", c.Op, c.Path, c.reason, store.ErrUnavailable)
+		}
+	}
 	n.lock()
 	defer n.unlock()
 	return n.trouble()
@@ -163,10 +169,27 @@ func (v *Volume) progressOf(n *Node) int64 {
 	if a == nil {
 		return 0
 	}
-	if a.up.Load() == nil {
-		return v.movedLocked() + v.steps.Load()
+	switch before := v.failingBefore(a); {
+	case a.up.Load() != nil:
+		return a.moved() + int64(a.stage)
+	case before != nil:
+		return before.pace.total.Load()
 	}
-	return a.moved() + int64(a.stage)
+	return v.movedLocked() + v.steps.Load()
+}
+
+// failingBefore is a change of names that keeps the attempt from its turn, and whose last
+// try has failed; nil: there is none. v.mu is held.
+func (v *Volume) failingBefore(a *attempt) *change {
+	if a.ticket == nil || a.ticket.behind == 0 {
+		return nil
+	}
+	for _, c := range v.changes {
+		if !c.failing.IsZero() && c.pace != nil && c.ticket != nil && c.ticket.keepsBack(a.ticket) {
+			return c
+		}
+	}
+	return nil
 }
 
 // turn wakes those who wait for the node; n is locked.

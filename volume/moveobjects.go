@@ -111,7 +111,8 @@ func (v *Volume) moveObject(ctx context.Context, c *change, o store.Info) error 
 	if v.staysBehind(c, o.Key, l.side.etag != "") {
 		return nil
 	}
-	v.steps.Add(1) // who waits in close sees that something moves, though many objects are at their first requests
+	stride := c.pace.stride(o.Key)
+	stride.step(1) // who waits in close sees that something moves, though many objects are at their first requests
 	ver, err := v.load(ctx, l)
 	if errors.Is(err, store.ErrNotExist) {
 		return nil
@@ -119,11 +120,11 @@ func (v *Volume) moveObject(ctx context.Context, c *change, o store.Info) error 
 	if err != nil {
 		return err
 	}
-	v.steps.Add(1)
+	stride.step(1)
 	if ver.hasSidecar() && ver.sidecar().etag == "" {
 		v.recollect(ver)
 	}
-	one := &change{Change: spool.Change{Op: opRename, Path: o.Key, To: c.To + strings.TrimPrefix(o.Key, c.Path)}, ver: ver}
+	one := &change{Change: spool.Change{Op: opRename, Path: o.Key, To: c.To + strings.TrimPrefix(o.Key, c.Path)}, ver: ver, stride: stride}
 	if ver.damage != nil {
 		return v.moveDamaged(ctx, one, o)
 	}
@@ -142,7 +143,7 @@ func (v *Volume) moveObject(ctx context.Context, c *change, o store.Info) error 
 	if err != nil {
 		return err
 	}
-	v.steps.Add(1)
+	stride.done()
 	v.settleMoved(c, l, one.ver)
 	return nil
 }
@@ -162,7 +163,7 @@ func (v *Volume) moveDamaged(ctx context.Context, c *change, o store.Info) error
 			Source: key, SourceIfMatch: info.ETag, Target: to, Size: info.Size,
 			Attributes: store.Attributes{ContentType: info.ContentType, Metadata: info.Metadata},
 			Condition:  store.Condition{IfNone: true},
-		})
+		}, c.stride)
 		if errors.Is(err, store.ErrPrecondition) {
 			if there, lookErr := v.store.Head(ctx, to); lookErr != nil || there.Size != info.Size || !maps.Equal(there.Metadata, info.Metadata) {
 				continue // not by an earlier try: it stays where it is

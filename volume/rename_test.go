@@ -807,7 +807,7 @@ func TestChangesThatFailForAnUnknownReason(t *testing.T) {
 // TestWorthAnother: which failures of a change of names are followed by another try.
 func TestWorthAnother(t *testing.T) {
 	since := func(d time.Duration) *change { return &change{retry: retry{failing: time.Now().Add(-d)}} }
-	young, old := since(time.Hour), since(unexplained+time.Hour)
+	young, old := since(unexplained/2), since(diskFails+time.Hour)
 	for _, c := range []struct {
 		err        error
 		young, old bool
@@ -829,7 +829,12 @@ func TestWorthAnother(t *testing.T) {
 			err = fmt.Errorf("rename: %w", err)
 		}
 		if young.worthAnother(err) != c.young || old.worthAnother(err) != c.old {
-			t.Errorf("%v: not %t after an hour, %t after more than a day", err, c.young, c.old)
+			t.Errorf("%v: not %t after some minutes, %t after more than a day", err, c.young, c.old)
+		}
+	}
+	for err, want := range map[error]bool{errors.New("anything else"): false, syscall.ENOSPC: true} {
+		if since(time.Hour).worthAnother(err) != want {
+			t.Errorf("%v: not %t after an hour", err, want)
 		}
 	}
 	if !(&change{}).worthAnother(syscall.EIO) {

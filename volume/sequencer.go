@@ -122,3 +122,23 @@ func dropTicket(m map[string]ticketSet, p string, t *ticket) {
 func folderOf(p string) string {
 	return p[:max(0, strings.LastIndexByte(p, '/'))]
 }
+
+// keepsBack reports whether another ticket waits for this one, or for one that does.
+func (t *ticket) keepsBack(other *ticket) bool {
+	seen := make(ticketSet)
+	for list := []*ticket{t}; len(list) > 0; {
+		last := list[len(list)-1]
+		list = list[:len(list)-1]
+		for _, next := range last.ahead {
+			if _, known := seen[next]; known || next.done {
+				continue
+			}
+			if next == other {
+				return true
+			}
+			seen[next] = struct{}{}
+			list = append(list, next)
+		}
+	}
+	return false
+}

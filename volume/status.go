@@ -17,6 +17,7 @@ type Status struct {
 	Drafts     []DraftStatus    `json:"drafts"`     // by path
 	Changes    []ChangeStatus   `json:"changes"`    // of names and attributes, in their order
 	Conflicts  []ConflictStatus `json:"conflicts"`  // since the mount began, the oldest first
+	GivenUp    []GivenUpStatus  `json:"given_up"`   // changes that cannot succeed, since the mount began, the oldest first
 	Quarantine []Quarantined    `json:"quarantine"` // the oldest first
 	Unopened   []Unopened       `json:"unopened"`   // sealed files that wait for their keys, beside the drafts
 	Cache      CacheStatus      `json:"cache"`
@@ -65,6 +66,15 @@ type ConflictStatus struct {
 	There bool      `json:"there"` // nobody has removed it since
 }
 
+// GivenUpStatus is a change that could not be finished: the store has what was before it.
+type GivenUpStatus struct {
+	What  string    `json:"what"`
+	Path  string    `json:"path"`
+	To    string    `json:"to,omitempty"`
+	At    time.Time `json:"at"`
+	Cause string    `json:"cause"`
+}
+
 // Quarantined is what lies in quarantine under one name.
 type Quarantined = spool.Quarantined
 
@@ -89,7 +99,7 @@ type draft struct {
 
 // Status says how the volume is. It waits for no network.
 func (v *Volume) Status() Status {
-	s := Status{Drafts: []DraftStatus{}, Changes: []ChangeStatus{}, Conflicts: []ConflictStatus{}}
+	s := Status{Drafts: []DraftStatus{}, Changes: []ChangeStatus{}, Conflicts: []ConflictStatus{}, GivenUp: []GivenUpStatus{}}
 	for _, d := range v.look(&s) {
 		if ds, ok := d.status(); ok {
 			s.Cache.Drafts += d.n.allocated()
@@ -129,6 +139,7 @@ func (v *Volume) look(s *Status) []draft {
 	for i := range v.asides {
 		s.Conflicts = append(s.Conflicts, v.conflictStatus(&v.asides[i]))
 	}
+	s.GivenUp = append(s.GivenUp, v.givenUp...)
 	s.Unopened = v.unopenedStatus()
 	s.Committed = v.finished
 	return list
@@ -154,6 +165,7 @@ func (s Status) Under(path string) Status {
 	s.Conflicts = slices.DeleteFunc(slices.Clone(s.Conflicts), func(c ConflictStatus) bool {
 		return !within(c.Path, path) && !within(c.Aside, path)
 	})
+	s.GivenUp = slices.DeleteFunc(slices.Clone(s.GivenUp), func(c GivenUpStatus) bool { return !within(c.Path, path) && !within(c.To, path) })
 	return s
 }
 
@@ -254,4 +266,17 @@ func (v *Volume) conflictStatus(a *aside) ConflictStatus {
 		a.Aside = v.path(a.node) // renamed, perhaps
 	}
 	return a.ConflictStatus
+}
+
+// maxGivenUp is how many changes that were given up are remembered, the latest.
+const maxGivenUp = 1000
+
+// noteGivenUp has status show a change that could not be finished.
+func (v *Volume) noteGivenUp(c *change, cause error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if len(v.givenUp) == maxGivenUp {
+		v.givenUp = slices.Delete(v.givenUp, 0, 1)
+	}
+	v.givenUp = append(v.givenUp, GivenUpStatus{What: c.Op, Path: c.Path, To: c.To, At: time.Now(), Cause: cause.Error()})
 }

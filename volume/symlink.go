@@ -176,7 +176,7 @@ func (v *Volume) restateLink(ctx context.Context, c *change) error {
 		Source: key, SourceIfMatch: info.ETag, Target: key, Size: info.Size,
 		Attributes: store.Attributes{ContentType: info.ContentType, Metadata: meta},
 		Condition:  store.Condition{IfMatch: info.ETag},
-	})
+	}, c.stride)
 	if refused(err) {
 		return nil // likewise
 	}

@@ -124,7 +124,8 @@ type Volume struct {
 	begins    begun
 	own       own
 	started   time.Time
-	asides    []aside      // since then, the oldest first
+	asides    []aside // since then, the oldest first
+	givenUp   []GivenUpStatus
 	finished  int64        // bytes of ciphertext committed
 	steps     atomic.Int64 // changes of names, and objects of moved directories, that are done
 }

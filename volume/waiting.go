@@ -15,7 +15,7 @@ func Waiting(dir string) (Status, error) {
 	if err != nil {
 		return Status{}, err
 	}
-	s := Status{Drafts: []DraftStatus{}, Changes: []ChangeStatus{}, Conflicts: []ConflictStatus{}}
+	s := Status{Drafts: []DraftStatus{}, Changes: []ChangeStatus{}, Conflicts: []ConflictStatus{}, GivenUp: []GivenUpStatus{}}
 	for _, e := range left.Entries {
 		if d, ok := comingBack(e); ok {
 			s.Drafts = append(s.Drafts, d)

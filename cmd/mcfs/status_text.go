@@ -94,6 +94,11 @@ func (r report) items(now time.Time) []item {
 			})
 		}
 	}
+	list = append(list, clip(r.GivenUp, "given up", func(c volume.GivenUpStatus) item {
+		i := changeItem(volume.ChangeStatus{What: c.What, Path: c.Path, To: c.To}, now)
+		i.key, i.rest = "given up "+i.key, fmt.Sprintf("given up at %s, the store may have it in part: %s", clock(c.At, now), plain(c.Cause))
+		return i
+	})...)
 	list = append(list, clip(r.Quarantine, "quarantine", func(q volume.Quarantined) item {
 		return item{
 			key: "quarantine " + q.File, kind: "quarantine", name: plain(q.File),

@@ -1,0 +1,90 @@
+package volume
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"mcfs/crypt"
+	"mcfs/store"
+)
+
+// TestCloseBehindAStuckMove: a file is saved below a directory whose move fails again and
+// again, each try as far as the one before. Its close waits for upload.timeout, and says why.
+func TestCloseBehindAStuckMove(t *testing.T) {
+	for _, fails := range []string{"copy", "delete"} {
+		t.Run(fails, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				r, f := newFlakyRig(t, crypt.CTR)
+				r.close()
+				r.o.CloseTimeout = time.Minute
+				r.open("spool-flaky")
+				r.mkdir("d")
+				for i := range 10 {
+					r.save(fmt.Sprintf("d/%d", i), random(10+i))
+				}
+				r.sync()
+				f.set(func(op, key string) error {
+					if op == fails && key == "d/5" {
+						return fmt.Errorf("never: %w", store.ErrUnavailable)
+					}
+					return nil
+				})
+				r.mustRename("d", "e", 0)
+				h := r.create("e/new", os.O_TRUNC)
+				r.write(h, random(99), 0)
+				time.Sleep(5 * time.Second) // the move has failed by then
+				begun := time.Now()
+				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+				defer cancel()
+				err := h.Flush(ctx, nil)
+				if !errors.Is(err, ErrIO) || !strings.Contains(err.Error(), "never") {
+					t.Errorf("close: %v", err)
+				}
+				if took := time.Since(begun); took > 5*time.Minute { // the first tries get further each
+					t.Errorf("close took %s", took)
+				}
+				h.Release()
+				f.set(nil)
+				r.sync()
+				r.truthful()
+				if got := r.load("e/new"); string(got) != string(random(99)) {
+					t.Errorf("%d bytes in the end", len(got))
+				}
+			})
+		})
+	}
+}
+
+// TestGivenUpChange: a rename fails for a reason that does not pass. Nothing waits for it
+// for ever, and status says what was given up, and why.
+func TestGivenUpChange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, f := newFlakyRig(t, crypt.CTR)
+		r.save("a", []byte("a"))
+		r.sync()
+		f.set(func(op, key string) error {
+			if op == "copy" {
+				return errors.New("NotImplemented: no copies here")
+			}
+			return nil
+		})
+		r.mustRename("a", "b", 0)
+		begun := time.Now()
+		r.sync()
+		if took := time.Since(begun); took > time.Hour {
+			t.Errorf("sync waited %s", took)
+		}
+		given := r.v.Status().GivenUp
+		if len(given) != 1 || given[0].Path != "a" || given[0].To != "b" || !strings.Contains(given[0].Cause, "no copies here") {
+			t.Errorf("status says %+v", given)
+		}
+		time.Sleep(time.Minute) // the listing is old by then
+		r.holds("in the end", map[string]string{"a": "a", "b": ""})
+	})
+}
