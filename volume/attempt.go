@@ -54,7 +54,14 @@ func (v *Volume) send(n *Node, a *attempt) error {
 	n.unlock()
 	ctx, stop := v.whileMoving(a)
 	defer stop()
-	last := upload.Last{Condition: a.condition(), Ready: func(ctx context.Context) error { return v.ready(ctx, n, a) }}
+	last := upload.Last{Condition: a.condition(), Ready: func(ctx context.Context) error {
+		if o := a.from.Load(); o != nil {
+			if err := n.proveBase(ctx, o); err != nil {
+				return err
+			}
+		}
+		return v.ready(ctx, n, a)
+	}}
 	res, err := a.up.Load().Finish(ctx, a.view, a.size, last)
 	if err != nil {
 		return fmt.Errorf("commit %s: %w", a.path, err)
@@ -133,6 +140,7 @@ func (v *Volume) freeze(n *Node, a *attempt) error {
 	}
 	n.due, n.taken = nil, d.gen
 	a.view, a.gen, a.size, a.replaces = d.view, d.gen, d.size, n.replaces
+	a.from.Store(d.view.origin())
 	a.frozen = true
 	if d.up != nil {
 		a.up.Store(d.up)

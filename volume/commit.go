@@ -36,7 +36,8 @@ type attempt struct {
 	ver     *version // what it makes; from ready on
 	retry
 
-	up atomic.Pointer[upload.Upload] // set by whoever runs it, looked at by all
+	up   atomic.Pointer[upload.Upload] // set by whoever runs it, looked at by all
+	from atomic.Pointer[origin]        // likewise: of the base's bytes in view
 
 	// The rest belongs to whoever runs it.
 	frozen   bool
@@ -72,7 +73,7 @@ func (a *attempt) moved() int64 {
 	if up == nil {
 		return 0
 	}
-	return up.Moved() + up.Progress()
+	return up.Moved() + up.Progress() + a.from.Load().fetched()
 }
 
 func (a *attempt) progress() int64 {
@@ -305,7 +306,7 @@ func (v *Volume) conclude(n *Node, a *attempt, err error) {
 		v.startOver(n, a, err)
 	case permanent(err) || errors.Is(err, ErrPermission) || errors.Is(err, ErrNameTooLong) || errors.Is(err, ErrStale):
 		v.putBack(a)
-		v.condemn(n, a, err)
+		v.loseBase(n, a, err)
 	default:
 		v.retryLater(n, a, err)
 	}
@@ -345,6 +346,11 @@ func (v *Volume) loseSent(n *Node, a *attempt, err error) {
 		v.condemn(n, a, err)
 		return
 	}
+	v.outlive(n, a, err)
+}
+
+// outlive ends an attempt that can never succeed of a file that has other content by now.
+func (v *Volume) outlive(n *Node, a *attempt, err error) {
 	v.log.Error("what an earlier close was to commit is lost; the file has been written anew since", "path", a.path, "cause", err)
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -449,7 +455,7 @@ func (v *Volume) committed(n *Node, a *attempt) {
 		n.file.Landed(uploadID(a.ver.iv))
 	}
 	n.committed, n.failure = a.gen, nil
-	n.uploads = nil
+	n.uploads, n.departed = nil, 0
 	n.step(evDone)
 	n.turn()
 	if drawn {

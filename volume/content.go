@@ -72,8 +72,10 @@ type draftState struct {
 	estranged bool     // it became a draft after that: the next close tells
 	ordinary  bool     // it bears a sidecar's name, and its commit found that it is none
 
-	reader *fetch.Reader // of ver
-	miss   *miss         // of it; nil: nobody has missed it lately
+	reader    *fetch.Reader // of ver
+	unchecked bool          // an earlier mount fetched bytes of ver into file, and nobody has checked them
+	departed  uint64        // gen at which the last bytes of ver that were needed left the content; 0: none have
+	miss      *miss         // of it; nil: nobody has missed it lately
 
 	opens   int       // handles
 	writers int       // of them, open for writing
@@ -116,7 +118,7 @@ func (d *draftState) empty() bool {
 		d.stored == nil && !d.blank && d.file == nil && d.blankID == spool.ID{} && d.wrapped == nil && d.keyID == "" && d.fresh.Plain == nil && d.fresh.Wrapped == nil && d.fresh.KeyID == "" &&
 		d.due == nil && d.keeping == 0 && d.taken == 0 && d.slain == 0 && d.flaws == nil && d.up == nil && !d.eager && !d.starting && !d.promised && d.kept == 0 && d.unsafe == 0 && d.uploads == nil &&
 		d.displaced == 0 && !d.estranged && !d.ordinary &&
-		d.reader == nil && d.miss == nil && d.opens == 0 && d.writers == 0 && d.quiet.IsZero() && d.ripens == nil && d.claims.IsZero() && d.opening == nil && d.lostSize == 0 && !d.resized
+		d.reader == nil && !d.unchecked && d.departed == 0 && d.miss == nil && d.opens == 0 && d.writers == 0 && d.quiet.IsZero() && d.ripens == nil && d.claims.IsZero() && d.opening == nil && d.lostSize == 0 && !d.resized
 }
 
 // known says that stat can be answered; n is locked, as in all that follows.

@@ -149,12 +149,22 @@ func (n *Node) fetchAll(ctx context.Context) error {
 		file.ClearClean()
 		at, length, absent := file.Absent(0)
 		if !absent {
-			return nil
+			return n.proveDrawn(ctx)
 		}
 		if err := n.fill(ctx, at, length); err != nil {
 			return err
 		}
 	}
+}
+
+// proveDrawn checks the base of a file that has all its bytes: they are about to be
+// the only copy.
+func (n *Node) proveDrawn(ctx context.Context) error {
+	n.lock()
+	o := n.originOf()
+	n.unlock()
+	defer o.release()
+	return n.proveBase(ctx, o)
 }
 
 // cutLoose takes the base away from a file that has all its bytes itself.
@@ -168,6 +178,9 @@ func (v *Volume) cutLoose(n *Node, ver *version) error {
 	}
 	if n.ver != ver {
 		return nil
+	}
+	if n.carriesUnchecked() {
+		return fmt.Errorf("%s: %w", v.path(n), errEngaged) // fetched since the check
 	}
 	if n.file == nil {
 		n.blank = true
@@ -186,7 +199,7 @@ func (v *Volume) cutLoose(n *Node, ver *version) error {
 // condemnDrawn gives up a file whose bytes are not in the store any more.
 func (v *Volume) condemnDrawn(n *Node, cause error) {
 	path := n.Path()
-	v.log.Error("a file renamed to a local-only name is lost: the version it had is gone from the store", "path", path, "cause", cause)
+	v.log.Error("a file renamed to a local-only name is lost: the version it had is gone from the store, or damaged there", "path", path, "cause", cause)
 	n.lock()
 	n.step(evCondemn)
 	n.failure = errorsIO(cause)

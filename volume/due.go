@@ -27,6 +27,7 @@ type due struct {
 type frozenView interface {
 	upload.View
 	again() frozenView
+	origin() *origin // of bytes of the base in it; nil: there are none
 }
 
 // preserve is to be called before the content changes: it keeps what was asked for
@@ -87,7 +88,7 @@ func (n *Node) freezeView() (frozenView, error) {
 		if err != nil {
 			return nil, fromSpool(fmt.Errorf("freeze: %w", err))
 		}
-		return &view{v: n.v, n: n, z: z}, nil
+		return &view{v: n.v, n: n, z: z, from: n.originOf()}, nil
 	}
 	if n.blank || n.ver == nil {
 		return blankView{}, nil
@@ -163,6 +164,13 @@ func (n *Node) returnDue(a *attempt) {
 }
 
 // again implements frozenView.
-func (w *view) again() frozenView { return &view{v: w.v, n: w.n, z: w.z.Again()} }
+func (w *view) again() frozenView {
+	return &view{v: w.v, n: w.n, z: w.z.Again(), from: w.from.again()}
+}
+
+// origin implements frozenView.
+func (w *view) origin() *origin { return w.from }
 
 func (w blankView) again() frozenView { return w }
+
+func (blankView) origin() *origin { return nil }

@@ -28,6 +28,9 @@ type record struct {
 	Uploads  []string       `json:"uploads,omitempty"` // multipart uploads to abort after a crash
 	Flaws    []flawRecord   `json:"flaws,omitempty"`   // of what is promised: writes that failed
 	At       string         `json:"at,omitempty"`      // the key of Making and Uploads
+
+	// Unchecked: bytes of Base that nobody has checked may be in the sealed file. Older programs did not say.
+	Unchecked bool `json:"unchecked,omitempty"`
 }
 
 // versionRecord is a version at rest.
@@ -130,7 +133,8 @@ func (v *Volume) entryAs(n *Node, t title) (spool.Entry, error) {
 	whole := n.ver != nil && !n.blank // there are bytes to be had from the base
 	r := record{
 		Promised: t.kept > n.committed, Asked: t.asked > n.committed && t.kept <= t.asked, Blank: !filed && !whole, Bare: !filed && whole,
-		Partial: n.unsafe > max(t.kept, n.committed), Uploads: n.uploads, Base: n.ver.record(), Replaces: t.replaces.record(), At: v.path(n),
+		Partial: n.unsafe > max(t.kept, n.committed), Unchecked: n.promisesUnchecked(t.kept),
+		Uploads: n.uploads, Base: n.ver.record(), Replaces: t.replaces.record(), At: v.path(n),
 	}
 	if a := n.attempt; a != nil && a.ver != nil && t.state != Lost {
 		r.Making, r.At = a.ver.record(), a.path

@@ -351,7 +351,7 @@ func (v *Volume) draftOf(e spool.Entry, r record) (*Node, error) {
 	ver, replaces = v.oneOf(ver), v.oneOf(replaces)
 	n := v.newNode(File, nil, "")
 	n.ver, n.replaces, n.attr, n.described = ver, replaces, e.Attr, true
-	n.gen, n.kept, n.flaws = 1, 1, r.flaws()
+	n.gen, n.kept, n.flaws, n.unchecked = 1, 1, r.flaws(), r.Unchecked
 	n.stored, n.quiet = &e, e.Updated
 	if r.Blank || r.Bare {
 		n.blank, n.blankID, n.stored = r.Blank, e.ID, nil

@@ -82,6 +82,7 @@ func (n *Node) fillNewCut(size int64) obstacle {
 
 // empty makes the file empty: nothing needs fetching, and uploads may be eager again.
 func (n *Node) empty(h *Handle) (obstacle, error) {
+	needed := n.needsBase()
 	switch {
 	case n.stored != nil:
 		return n.revive, nil
@@ -93,6 +94,7 @@ func (n *Node) empty(h *Handle) (obstacle, error) {
 		}
 		n.eager = true
 	}
+	n.leaveBase(needed)
 	if n.attr.Mode == 0 {
 		n.attr = sidecar.Attr{Mode: modeFile | 0o644, UID: n.v.o.UID, GID: n.v.o.GID}
 	}
@@ -115,10 +117,6 @@ func (n *Node) emptyFile() error {
 		if err := n.file.Sync(false); err != nil {
 			n.v.log.Debug("an emptied file takes its room as before", "inode", n.ino, "cause", err)
 		}
-	}
-	if r := n.reader; r != nil { // no byte of the version is left to be read, nor to be checked
-		n.reader = nil
-		n.v.background(r.Close)
 	}
 	return nil
 }

@@ -11,9 +11,10 @@ import (
 
 // view is a frozen draft whose absent bytes come from the version it replaces.
 type view struct {
-	v *Volume
-	n *Node
-	z *spool.Frozen
+	v    *Volume
+	n    *Node
+	z    *spool.Frozen
+	from *origin
 }
 
 // ReadAt implements upload.View.
@@ -51,24 +52,44 @@ func (w *view) ReadAt(p []byte, off int64) (int, error) {
 // been emptied since the freeze, and its reader closed.
 func (w *view) base(ctx context.Context, p []byte, off int64) (int, error) {
 	for looks := 0; ; looks++ {
-		if err := w.n.prepareBase(ctx); err != nil {
-			return 0, err
-		}
-		s, reader, err := w.n.streamFor(ctx, nil)
+		s, reader, err := w.stream(ctx)
 		if err != nil {
 			return 0, err
+		}
+		if !w.from.note(reader) && looks < maxRetries {
+			s.Close()
+			continue // it has been replaced just now
 		}
 		k, err := w.n.readAgain(ctx, s, p, off)
 		s.Close()
 		switch {
 		case err == nil, err == io.EOF && k == len(p):
 			return k, nil
-		case w.n.replaced(reader) && looks < maxRetries:
+		case w.n.replaced(reader) && !w.left() && looks < maxRetries:
 			continue
 		}
-		return k, fmt.Errorf("unchanged bytes of %s: %w", w.n.Path(), fromFetch(err))
+		return k, fmt.Errorf("unchanged bytes of %s: %w: %w", w.n.Path(), errUnproven, errorsIO(fromFetch(err)))
 	}
 }
+
+// stream reads the base: through the file's own reader, or one apart where the file
+// has been emptied since, and needs none.
+func (w *view) stream(ctx context.Context) (*fetch.Stream, *fetch.Reader, error) {
+	if w.left() {
+		r, err := w.from.apart(ctx, w.n)
+		if err != nil {
+			return nil, nil, err
+		}
+		return r.NewStream(), r, nil
+	}
+	if err := w.n.prepareBase(ctx); err != nil {
+		return nil, nil, err
+	}
+	return w.n.streamFor(ctx, nil)
+}
+
+// left reports whether the file's content has left the base since the freeze.
+func (w *view) left() bool { return w.n.hasLeft(w.from.gen) }
 
 // prepareBase opens the read pipeline of the version, also where the file as it is
 // now needs no byte of it.
@@ -90,7 +111,10 @@ func (n *Node) replaced(reader *fetch.Reader) bool {
 }
 
 // Release implements upload.View.
-func (w *view) Release() { w.z.Release() }
+func (w *view) Release() {
+	w.z.Release()
+	w.from.release()
+}
 
 // blankView is a file without bytes.
 type blankView struct{}

@@ -89,7 +89,7 @@ func (f *flight) transfer() error {
 			return err
 		}
 	}
-	fill := r.cache != nil
+	fill := r.kept() != nil
 	for i := f.first; i < f.end; i++ {
 		buf := r.e.buffer()
 		body := buf[:r.lay.cipherLen(i)]
@@ -111,6 +111,7 @@ func (f *flight) transfer() error {
 // decrypt hashes the object bytes of block i into the ledger and decrypts them in
 // place. prev (CBC) is the ciphertext before them, and is advanced.
 func (r *Reader) decrypt(i int64, body []byte, prev *[aesBlock]byte) error {
+	r.fetched.Add(int64(len(body)))
 	if r.lay.mode == 0 {
 		return nil
 	}
@@ -199,10 +200,11 @@ func (f *flight) deliver(i int64, buf *[bufSize]byte, fill bool) (bool, error) {
 
 // fill gives a block to the cache. It says whether that is worth going on with.
 func (r *Reader) fill(data []byte, i int64, wanted bool) bool {
-	if !wanted || len(data) == 0 {
-		return wanted
+	c := r.kept()
+	if !wanted || c == nil || len(data) == 0 {
+		return wanted && c != nil
 	}
-	if err := r.cache.Fill(data, i*blockSize); err != nil {
+	if err := c.Fill(data, i*blockSize); err != nil {
 		r.e.Log.Debug("cache refused a block", "err", err)
 		return false
 	}

@@ -174,7 +174,7 @@ func (r *Reader) hashCached(p *pass) error {
 	r.e.mu.Lock()
 	trusted := r.trusted
 	r.e.mu.Unlock()
-	if !trusted || r.cache == nil || r.lay.mode != crypt.GCM {
+	if !trusted || r.kept() == nil || r.lay.mode != crypt.GCM {
 		return nil
 	}
 	return r.queue(p.ctx, 0, 0).fly(func(f *flight) error {

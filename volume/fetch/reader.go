@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"sync"
+	"sync/atomic"
 
 	"mcfs/crypt"
 )
@@ -23,9 +24,13 @@ type Reader struct {
 	cancel  context.CancelFunc
 	work    sync.WaitGroup // flights and passes
 	wipe    sync.Once
+	fetched atomic.Int64 // see Fetched
+	apart   atomic.Bool  // closed by its owner, and held: the cache is not used any more
 
 	// Guarded by Engine.mu.
 	closed  bool
+	left    bool // by its owner
+	holds   int
 	err     error // sticky: ErrTampered
 	trusted bool  // MarkVerified
 	blocks  map[int64]*block
@@ -130,9 +135,63 @@ func (r *Reader) Verify(ctx context.Context) error {
 	return nil
 }
 
+// Fetched is how many bytes of the object have come from the store, so far: 0 says that
+// nobody has anything from this Reader that would have to be checked.
+func (r *Reader) Fetched() int64 { return r.fetched.Load() }
+
+// Unchecked reports whether bytes have come from this Reader that could be checked, by a
+// whole pass, and have not been.
+func (r *Reader) Unchecked() bool {
+	return r.ledger != nil && r.Fetched() > 0 && !r.Verified()
+}
+
+// Hold keeps the Reader from being closed until Release, so that what came from it can
+// be checked later. It reports whether the Reader was not closed before.
+func (r *Reader) Hold() bool {
+	r.e.mu.Lock()
+	defer r.e.mu.Unlock()
+	if r.closed || r.left {
+		return false
+	}
+	r.holds++
+	return true
+}
+
+// Release ends a Hold. The last one closes a Reader that its owner has closed.
+func (r *Reader) Release() {
+	r.e.mu.Lock()
+	r.holds--
+	last := r.holds == 0 && r.left
+	r.e.mu.Unlock()
+	if last {
+		r.end()
+	}
+}
+
 // Close wipes the key and waits for what is under way. Reads that still run
-// fail with ErrClosed. The cache is not used any more when it returns.
+// fail with ErrClosed. The cache is not used any more when it returns. While
+// somebody holds the Reader only the latter is done, and Verify goes on working.
 func (r *Reader) Close() {
+	e := r.e
+	e.mu.Lock()
+	r.left = true
+	held := r.holds > 0
+	if held {
+		r.apart.Store(true)
+		for s := range r.streams {
+			s.window = window{}
+		}
+		clear(r.streams)
+		r.sweep()
+	}
+	e.leave()
+	if !held {
+		r.end()
+	}
+}
+
+// end is Close once nobody needs the Reader any more.
+func (r *Reader) end() {
 	e := r.e
 	e.mu.Lock()
 	r.closed = true
@@ -197,22 +256,31 @@ func (r *Reader) settleAll() {
 	}
 }
 
+// kept is the cache, nil if there is none or the owner has taken it back.
+func (r *Reader) kept() Cache {
+	if r.apart.Load() {
+		return nil
+	}
+	return r.cache
+}
+
 // fromCache reads plaintext that the cache holds, if it may be trusted.
 func (r *Reader) fromCache(p []byte, off int64) bool {
-	if r.cache == nil {
+	c := r.kept()
+	if c == nil {
 		return false
 	}
 	if r.gated && !r.Verified() {
 		return false
 	}
-	n, err := r.cache.ReadAt(p, off)
+	n, err := c.ReadAt(p, off)
 	return n == len(p) && (err == nil || err == io.EOF)
 }
 
 // absent trims a run of blocks to the first stretch that the cache lacks; it is
 // empty if the cache has them all.
 func (r *Reader) absent(first, end int64) (int64, int64) {
-	c, ok := r.cache.(interface {
+	c, ok := r.kept().(interface {
 		Absent(off int64) (start, n int64, ok bool)
 	})
 	if !ok || r.lay.plain == 0 {
