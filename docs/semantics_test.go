@@ -29,7 +29,7 @@ var rows = []string{
 
 	"local-only names", "in a local-only directory", "temporary names", "temporary names: the end", "temporary names: directories",
 	"names that were local-only", "rename to another name", "local-only patterns", "how a file is made", "backup of a committed file",
-	"backup of a large file", "into the trash",
+	"backup of a large file",
 
 	"attributes", "attributes are debounced", "times before close", "attributes that do not fit", "locks", "statfs", "described once",
 

@@ -114,9 +114,6 @@ func (v *Volume) rewriteSidecar(ctx context.Context, c *change) error {
 			return err
 		}
 	}
-	if v.goesBare(key) {
-		return nil // they last as long as the mount
-	}
 	for range maxLooks {
 		there, err := v.lookSidecar(ctx, key)
 		if err != nil {

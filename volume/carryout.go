@@ -114,8 +114,6 @@ func (v *Volume) carryAttr(ctx context.Context, c *change, there *foundSidecar) 
 		v.mu.Lock()
 		v.restateCarriers(c.ver)
 		v.mu.Unlock()
-	} else if v.goesBare(c.To) {
-		c.ver.setAttr(meta.Attr)
 	} else if err := v.putAttr(ctx, c.ver, c.To, meta.Attr, store.Condition{IfMatch: side}); err != nil && !refused(err) {
 		return err
 	}
@@ -197,7 +195,7 @@ func (v *Volume) copyObject(ctx context.Context, c *change) error {
 		}
 		made, err := v.copyJournaled(ctx, store.Copy{
 			Source: c.Path, SourceIfMatch: info.ETag, Target: c.To, Size: info.Size,
-			Attributes: v.movedAttributes(c, info), Condition: c.onTarget(),
+			Attributes: c.movedAttributes(info), Condition: c.onTarget(),
 		}, c.stride)
 		if err == nil {
 			c.ver.moved(c.To, made.ETag, sideInfo{})
@@ -259,8 +257,8 @@ func (v *Volume) followSource(ctx context.Context, c *change, info store.Info) e
 	return nil
 }
 
-// movedAttributes restates what the object is born with, and for a name without a sidecar what that stated.
-func (v *Volume) movedAttributes(c *change, info store.Info) store.Attributes {
+// movedAttributes restates what the object is born with.
+func (c *change) movedAttributes(info store.Info) store.Attributes {
 	attr := store.Attributes{ContentType: info.ContentType, Metadata: maps.Clone(info.Metadata)}
 	if c.ver.foreign() {
 		return attr
@@ -271,9 +269,6 @@ func (v *Volume) movedAttributes(c *change, info store.Info) store.Attributes {
 	maps.Copy(attr.Metadata, c.ver.object().Encode())
 	if obj, ok, _ := sidecar.ParseObject(info.Metadata); ok {
 		attr.Metadata["mcfs-check"] = obj.Check
-	}
-	if c.ver.hasSidecar() {
-		v.stateBare(c, attr.Metadata)
 	}
 	return attr
 }

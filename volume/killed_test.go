@@ -337,11 +337,7 @@ func TestKillDuringACommitInAMovedDirectory(t *testing.T) {
 			r.sync()
 			r.holds("after the kill", map[string]string{to + "/sub/a": "new"})
 			r.truthful()
-			want := []string{to + "/", to + "/sub/", to + "/sub/a"}
-			if !r.v.goesBare(to) {
-				want = append(want, to+"/sub/a.settings.json")
-			}
-			r.expectObjects(want...)
+			r.expectObjects(to+"/", to+"/sub/", to+"/sub/a", to+"/sub/a.settings.json")
 			r.cold()
 			r.holds("elsewhere", map[string]string{to + "/sub/a": "new"})
 		})

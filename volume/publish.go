@@ -24,9 +24,6 @@ func bodyOf(b []byte) store.Body {
 // that got lost; another one is replaced only while the object is ours. seen, if
 // there is one, is shown such a sidecar before.
 func (v *Volume) putSidecar(ctx context.Context, x *version, key string, cond store.Condition, seen func(*foundSidecar)) error {
-	if v.goesBare(key) {
-		return nil
-	}
 	for range maxLooks {
 		side, err := v.putDocument(ctx, key, v.settings(x, key), x.meta(), cond)
 		if err == nil {

@@ -96,12 +96,6 @@ func (x *version) sidecar() sideInfo {
 	return x.side
 }
 
-func (x *version) setAttr(a sidecar.Attr) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.attr = a
-}
-
 func (x *version) setSidecar(s sideInfo) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -397,10 +391,6 @@ func (v *Volume) loadObject(ctx context.Context, x *version) error {
 	}
 	if attr, err := sidecar.ParseAttr(info.Metadata); err == nil && attr.Mode&modeType == modeSymlink {
 		x.attr = attr // a symlink states its attributes itself
-	}
-	if meta, stated, err := sidecar.ParseMeta(info.Metadata); err == nil && stated {
-		x.mac, x.dated = meta.MAC, meta.Attr.Mtime.IsZero() // it was moved to a local-only name
-		mergeAttr(&x.attr, meta.Attr)
 	}
 	return v.fromObject(ctx, x, obj)
 }
