@@ -116,6 +116,9 @@ func newFlakyRig(t *testing.T, mode crypt.Mode) (*rig, *flaky) {
 func (r *rig) crash(f *flaky, name string) {
 	r.t.Helper()
 	time.Sleep(150 * time.Millisecond) // what may be written a little later is written by then
+	if err := r.spool.Journal().Flush(); err != nil {
+		r.t.Fatal(err)
+	}
 	from, to := r.spoolDir(), filepath.Join(r.home, name)
 	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
 		r.t.Fatal(err)

@@ -129,7 +129,7 @@ func TestStatusWaitsForNoStore(t *testing.T) {
 	r.await(func(s Status) bool { return len(s.Drafts) == 3 && s.Drafts[0].State == "publishing" })
 	began := time.Now()
 	r.v.Status()
-	if took := time.Since(began); took > time.Second {
+	if took := time.Since(began); took > 10*time.Second { // the requests hang for ever
 		t.Errorf("it took %v", took)
 	}
 }
