@@ -255,7 +255,7 @@ func (v *Volume) endUnfinished(n *Node, a *attempt) {
 		return
 	}
 	n.forsake(up, a.view)
-	if n.gone || n.state == Lost || v.ctx.Err() != nil {
+	if n.gone || errors.Is(context.Cause(a.ctx), errDoomed) || n.state == Lost || v.ctx.Err() != nil {
 		return
 	}
 	n.condemned(err)

@@ -64,7 +64,7 @@ func (d *evictionDrawer) step() evictionStep {
 	case "rename", "swap", "unlink":
 		o.a = d.name()
 		d.there[o.b] = d.there[o.b] || o.verb == "rename"
-	case "write", "fill", "read", "cut", "punch", "fsync", "close", "slay":
+	case "write", "fill", "read", "cut", "punch", "fsync", "close", "slay", "leave":
 		if o.a = r.IntN(len(d.open)); !d.open[o.a] {
 			o.verb = pickOf(r, "open", "empty", "empty")
 		}
@@ -73,7 +73,7 @@ func (d *evictionDrawer) step() evictionStep {
 	case "open", "empty":
 		o.a %= len(d.open)
 		d.open[o.a], d.there[o.b] = true, true
-	case "close", "slay":
+	case "close", "slay", "leave":
 		d.open[o.a] = false
 	case "crash", "restart":
 		d.open = [3]bool{}
@@ -105,7 +105,7 @@ func pickOf[T any](r *rand.Rand, from ...T) T { return from[r.IntN(len(from))] }
 
 // evictionWeights says how often each verb is drawn.
 var evictionWeights = map[string]int{
-	"open": 3, "empty": 5, "write": 9, "fill": 20, "read": 6, "cut": 5, "punch": 2, "fsync": 5, "close": 9, "slay": 3,
+	"open": 3, "empty": 5, "write": 9, "fill": 20, "read": 6, "cut": 5, "punch": 2, "fsync": 5, "close": 9, "slay": 3, "leave": 4,
 	"rename": 6, "swap": 3, "movedir": 3, "unlink": 3, "weather": 8, "crash": 3, "restart": 1, "sync": 3, "look": 5,
 }
 

@@ -34,6 +34,9 @@ type evictions struct {
 	closed  map[uint64]bool // content that the store may have
 	rough   bool            // the store has failed since the last sync: a close may, too
 	crashes int
+	mounts  int
+
+	leavings []*leaving
 }
 
 // body is a file as a program knows it, whatever its name.
@@ -97,7 +100,7 @@ func explain(got, want []byte) string {
 }
 
 func newEvictions(b *evictionBench, s *evictionScript) *evictions {
-	return &evictions{rig: &rig{t: b}, s: s, dir: "d", names: map[string]*body{}, closed: map[uint64]bool{}}
+	return &evictions{rig: &rig{t: b}, s: s, dir: "d", names: map[string]*body{}, closed: map[uint64]bool{}, mounts: 1}
 }
 
 func (e *evictions) begin() {
@@ -219,6 +222,11 @@ func (e *evictions) writers(b *body) (n int) {
 			n++
 		}
 	}
+	for _, l := range e.leavings {
+		if l.h.b == b {
+			n++
+		}
+	}
 	return n
 }
 
@@ -298,6 +306,7 @@ func (e *evictions) lookup(p string) (n *Node, err error) {
 // adopt takes what a new mount shows for what is, if it may be.
 func (e *evictions) adopt() {
 	e.slots = [3]*hand{}
+	e.forgetLeavings()
 	for _, p := range slices.Sorted(maps.Keys(e.names)) {
 		b := e.names[p]
 		got, err := e.readPath(p)

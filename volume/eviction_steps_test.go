@@ -22,9 +22,10 @@ func (e *evictions) step(i int, o evictionStep) {
 		"crash": (*evictions).kill, "restart": (*evictions).restart, "sync": (*evictions).syncAll,
 		"look": func(e *evictions, _ evictionStep) { e.look() },
 	}[o.verb]
+	defer e.left()
+	defer e.rest()
 	if do != nil {
 		do(e, o)
-		e.rest()
 		return
 	}
 	h := e.slots[o.a%len(e.slots)]
@@ -44,13 +45,15 @@ func (e *evictions) step(i int, o evictionStep) {
 		e.punch(h, o.off, o.len)
 	case "fsync":
 		e.fsync(h)
+	case "leave":
+		e.slots[o.a%len(e.slots)] = nil
+		e.leave(h)
 	case "close", "slay":
 		e.slots[o.a%len(e.slots)] = nil
 		e.close(h, o.verb == "slay")
 	default:
 		e.fail("no verb %q", o.verb)
 	}
-	e.rest()
 }
 
 // openFor opens a name, or makes it, and empties it if the verb says so.
@@ -262,6 +265,7 @@ func (e *evictions) change(o evictionStep) {
 
 func (e *evictions) kill(evictionStep) {
 	e.crashes++
+	e.mounts++
 	e.crash(e.w.flaky, fmt.Sprintf("spool-%d", e.crashes))
 	e.w.turn("")
 	e.rest()
@@ -269,6 +273,7 @@ func (e *evictions) kill(evictionStep) {
 }
 
 func (e *evictions) restart(evictionStep) {
+	e.mounts++
 	for _, b := range e.names {
 		if b.misses == nil {
 			e.closed[hashOf(b.cur)] = true
@@ -287,6 +292,11 @@ func (e *evictions) restart(evictionStep) {
 // syncAll has all committed that nobody has open, and compares the store.
 func (e *evictions) syncAll(evictionStep) {
 	e.w.turn("")
+	for len(e.leavings) > 0 {
+		time.Sleep(time.Second)
+		e.rest()
+		e.left()
+	}
 	ctx, cancel := context.WithTimeout(e.t.Context(), time.Hour)
 	defer cancel()
 	for _, b := range e.names {
@@ -328,6 +338,9 @@ func (e *evictions) end() {
 	e.syncAll(evictionStep{})
 	e.look()
 	e.truthful()
+	if q, err := e.spool.Quarantined(); err != nil || len(q) > 0 && e.mounts == 1 {
+		e.fail("in quarantine, though nothing was killed: %+v, %v", q, err)
+	}
 	want := []string{e.dir + "/"}
 	for p := range e.names {
 		want = append(want, p, p+".settings.json")
