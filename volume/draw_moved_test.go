@@ -1,7 +1,9 @@
 package volume
 
 import (
+	"bytes"
 	"context"
+	"io"
 	"os"
 	"testing"
 	"time"
@@ -77,6 +79,49 @@ func TestRemovedAfterAKill(t *testing.T) {
 		}
 		if time.Now().After(deadline) {
 			t.Fatalf("%d bytes stay in the spool", used)
+		}
+	}
+}
+
+// endsReader is a store that, asked for content of a file, has the version's reader closed
+// and taken away, as by a draw or a commit that had the bytes sooner.
+type endsReader struct {
+	store.Store
+	n *Node
+}
+
+func (s *endsReader) Get(ctx context.Context, key string, r store.Range, ifMatch string) (io.ReadCloser, store.Info, error) {
+	if n := s.n; n != nil && key == "a" {
+		s.n = nil
+		n.lock()
+		reader := n.reader
+		n.reader = nil
+		n.unlock()
+		go reader.Close() // ends with the caller's read
+		<-ctx.Done()
+		return nil, store.Info{}, context.Cause(ctx)
+	}
+	return s.Store.Get(ctx, key, r, ifMatch)
+}
+
+// TestWriteWhileItsReaderEnds: a write that waits for bytes of a version goes on where
+// that version's reader is replaced meanwhile.
+func TestWriteWhileItsReaderEnds(t *testing.T) {
+	for _, mode := range modes {
+		r := newRig(t, mode)
+		p := random(200_000)
+		r.save("a", p)
+		r.sync()
+		s := &endsReader{Store: r.store}
+		r.o.Store = s
+		r.cold()
+		h := r.openFile("a", os.O_RDWR)
+		s.n = h.Node()
+		r.write(h, []byte("patch"), 70_000)
+		r.finish(h)
+		copy(p[70_000:], "patch")
+		if !bytes.Equal(r.load("a"), p) {
+			t.Errorf("%v: other bytes than were there and written", mode)
 		}
 	}
 }
