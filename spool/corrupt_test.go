@@ -152,7 +152,7 @@ func TestHeaders(t *testing.T) {
 	f := create(t, s)
 	g := create(t, s)
 	check(t, os.WriteFile(s.path(NewID().String()), []byte("garbage"), 0o600))
-	list, err := s.Headers()
+	list, err := s.Headers(func(ID) bool { return true })
 	check(t, err)
 	if len(list) != 2 {
 		t.Fatalf("%d headers, want 2", len(list))

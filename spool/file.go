@@ -48,6 +48,7 @@ type File struct {
 	maplog  mapLog     // without a file before the first Sync: see beginMap
 	fast    bool       // the last record is not a full one
 	settled bool       // a full Sync has put the file into the folder on disk
+	earlier bool       // one of an earlier mount has
 	moved   bool       // to quarantine
 	removed bool       // while frozen views could still read it: the last of them takes it off the disk
 }
@@ -75,6 +76,14 @@ func (f *File) Kept() int64 {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	return f.logged
+}
+
+// Durable reports whether a full Sync has ever put the file on the disk, in this mount or
+// an earlier one: before, nothing of it need be there after a power cut.
+func (f *File) Durable() bool {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.settled || f.earlier
 }
 
 // Allocated is bytes on disk.

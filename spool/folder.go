@@ -136,11 +136,10 @@ func diskBytes(path string) int64 {
 	return int64(st.Blocks) * 512
 }
 
-// Headers reads the header of every sealed file in the folder (Path left empty).
-// A file whose header does not parse is quarantined and reported by the log. One that
-// is empty was being made when its process was killed: its Header is all zeros but
-// for the ID.
-func (s *Spool) Headers() ([]Header, error) {
+// Headers reads the header of every sealed file in the folder (Path left empty). One whose
+// header does not parse is quarantined and reported by the log, if it is promised; else a
+// kill or a power cut came before it was made, and its Header is all zeros but for the ID.
+func (s *Spool) Headers(promised func(ID) bool) ([]Header, error) {
 	list, err := os.ReadDir(s.dir)
 	if err != nil {
 		return nil, fmt.Errorf("list spool: %w", err)
@@ -152,15 +151,14 @@ func (s *Spool) Headers() ([]Header, error) {
 			continue
 		}
 		h, err := s.readHeader(id)
-		if info, statErr := os.Lstat(s.path(e.Name())); errors.Is(err, ErrCorrupt) && statErr == nil && info.Size() == 0 {
-			h, err = Header{ID: id}, nil
-		}
 		switch {
 		case errors.Is(err, fs.ErrNotExist): // removed since it was listed
-		case errors.Is(err, ErrCorrupt):
+		case errors.Is(err, ErrCorrupt) && promised(id) && !s.Nothing(id):
 			if err := s.Quarantine(id, err.Error()); err != nil {
 				return nil, err
 			}
+		case errors.Is(err, ErrCorrupt):
+			out = append(out, Header{ID: id})
 		case err != nil:
 			return nil, err
 		default:
@@ -168,6 +166,12 @@ func (s *Spool) Headers() ([]Header, error) {
 		}
 	}
 	return out, nil
+}
+
+// Nothing reports whether nothing is in a sealed file: it is not there, or empty.
+func (s *Spool) Nothing(id ID) bool {
+	info, err := os.Lstat(s.path(id.String()))
+	return errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0
 }
 
 func (s *Spool) readHeader(id ID) (Header, error) {

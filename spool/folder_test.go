@@ -86,7 +86,7 @@ func TestHeadersOfWhatGoes(t *testing.T) {
 	for range 3 {
 		check(t, create(t, s).Close())
 	}
-	before, err := s.Headers()
+	before, err := s.Headers(func(ID) bool { return true })
 	check(t, err)
 	sys.set(func(tag string, _ int) error {
 		if tag == "data.open" {
@@ -94,7 +94,7 @@ func TestHeadersOfWhatGoes(t *testing.T) {
 		}
 		return nil
 	})
-	left, err := s.Headers()
+	left, err := s.Headers(func(ID) bool { return true })
 	sys.set(nil)
 	if err != nil || len(left) != 2 || left[0].ID != before[0].ID || left[1].ID != before[2].ID {
 		t.Errorf("left: %v, %v", left, err)
@@ -113,7 +113,7 @@ func TestKillDuringRemove(t *testing.T) {
 		check(t, os.Remove(filepath.Join(dir, f.id.String()+kill)))
 		after := openSpool(t, dir, 64<<20, realSystem{})
 		defer closeAll(after)
-		headers, err := after.Headers()
+		headers, err := after.Headers(func(ID) bool { return true })
 		check(t, err)
 		for _, h := range headers { // as a volume does with what no entry names
 			check(t, after.Remove(h.ID))
@@ -132,7 +132,7 @@ func TestKillDuringCreate(t *testing.T) {
 	s := newSpool(t, 64<<20)
 	id := NewID()
 	check(t, os.WriteFile(s.path(id.String()), nil, 0o600))
-	headers, err := s.Headers()
+	headers, err := s.Headers(func(ID) bool { return true })
 	check(t, err)
 	if len(headers) != 1 || headers[0].ID != id {
 		t.Fatalf("headers %+v", headers)

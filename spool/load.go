@@ -26,6 +26,28 @@ func (s *Spool) Load(id ID, dataKey []byte) (*File, error) {
 	return nil, fmt.Errorf("load %s: %w", id, err)
 }
 
+// LoadLoose is Load of a file that was never Durable, after the machine went down:
+// fs.ErrNotExist where nothing can be read of it. What is there then is removed, since
+// nobody was promised it, and without its map no block of it can be told from damage.
+func (s *Spool) LoadLoose(id ID, dataKey []byte) (*File, error) {
+	if err := s.claim(id); err != nil {
+		return nil, fmt.Errorf("load %s: %w", id, err)
+	}
+	f, err := s.load(id, dataKey)
+	if err == nil {
+		s.register(f)
+		return f, nil
+	}
+	s.unclaim(id)
+	if errors.Is(err, ErrCorrupt) {
+		s.log.Info("a sealed file that was never fsynced did not reach the disk before the machine went down", "id", id.String(), "cause", err)
+		if err = s.Remove(id); err == nil {
+			err = fs.ErrNotExist
+		}
+	}
+	return nil, fmt.Errorf("load %s: %w", id, err)
+}
+
 func (s *Spool) load(id ID, dataKey []byte) (_ *File, err error) {
 	f, err := s.newFile(id, dataKey)
 	if err != nil {
@@ -113,6 +135,7 @@ func (f *File) replay(m parsedMap) error {
 			full = k
 		}
 	}
+	f.earlier = m.first > 0 || full > 0 // the first record of the first map is there before anything was synced
 	base := newTable()
 	doubt := false
 	for k, r := range m.records {

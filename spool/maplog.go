@@ -63,6 +63,7 @@ func newMapFile(sealer *crypt.Sealer, r record, seq uint64) ([]byte, error) {
 // parsedMap is what a map file says.
 type parsedMap struct {
 	records []record
+	first   uint64 // number of the first record
 	end     int64  // after the last good frame
 	seq     uint64 // after the last good record
 	torn    bool   // there is something after end
@@ -77,6 +78,7 @@ func parseMap(b []byte, sealer *crypt.Sealer) (m parsedMap, err error) {
 		return m, fmt.Errorf("map has no header: %w", ErrCorrupt)
 	}
 	m.seq = binary.BigEndian.Uint64(b[len(mapMagic):])
+	m.first = m.seq
 	at := mapHead
 	for at < len(b) {
 		r, n, ok := openFrame(b[at:], sealer, m.seq)

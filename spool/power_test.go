@@ -10,6 +10,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -211,7 +212,13 @@ func (w *worker) step() error {
 	return w.save(name)
 }
 
-func (w *worker) newName() string { return fmt.Sprintf("%d-%x", w.id, w.rng.Uint32()) }
+// newName is a local-only or temporary one now and then: what is closed under such a name is
+// promised over a power cut by an fsync or a rename only, and comes back as far as it is there.
+func (w *worker) newName() string {
+	return fmt.Sprintf("%d-%x%s", w.id, w.rng.Uint32(), []string{"", "", "", localOnly, temporary}[w.rng.IntN(5)])
+}
+
+const localOnly, temporary = ".kate-swp", ".part"
 
 // save writes at random places, syncs now and then, and closes.
 func (w *worker) save(name string) error {
@@ -241,7 +248,9 @@ func (w *worker) save(name string) error {
 	if err := h.Flush(ctx, nil); err != nil {
 		return fmt.Errorf("close %s: %w", name, err)
 	}
-	w.promised(s)
+	if path.Ext(name) == "" {
+		w.promised(s)
+	}
 	return nil
 }
 
@@ -280,6 +289,8 @@ func (w *worker) move(from, to string) error {
 	}
 	w.note(func() {
 		w.h.move()
+		s := w.h.files[to]
+		s.states, s.sure = s.states[len(s.states)-1:], true
 		w.h.rename = nil
 	})
 	return nil
@@ -307,6 +318,9 @@ func (l *lab) judge(seed uint64, c *powerCut) {
 	}
 	defer halt(l.t, v, s)
 	shown := l.show(v)
+	if q, err := s.Quarantined(); err != nil || len(q) > 0 {
+		l.t.Errorf("seed %d, before %s: a power cut is taken for damage: %v, %v", seed, c.before, q, err)
+	}
 	for i, h := range c.hands {
 		was := h.compare(i, shown)
 		if was != nil && h.rename != nil {

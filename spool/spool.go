@@ -195,6 +195,15 @@ func (s *Spool) Journal() *Journal { return s.journal }
 // that did not get as far as Recovered: the caller rebuilds it from Headers.
 func (s *Spool) Rebuilt() bool { return s.rebuilt }
 
+// Boot tells this boot of the machine from all others.
+func (s *Spool) Boot() string { return hex.EncodeToString(s.boot[:]) }
+
+// ThisBoot is what Boot of a spool that is opened now will be.
+func ThisBoot() string {
+	id := bootID()
+	return hex.EncodeToString(id[:])
+}
+
 // Usage is bytes on disk now, and the quota. The journal and the quarantine do not count.
 func (s *Spool) Usage() (used, max int64) { return s.quota.usage() }
 

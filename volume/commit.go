@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"mcfs/spool"
 	"mcfs/volume/upload"
 )
 
@@ -259,7 +260,8 @@ func (v *Volume) endUnfinished(n *Node, a *attempt) {
 		return
 	}
 	n.condemned(err)
-	v.background(func() { v.quarantineDraft(n, a.path, err) })
+	id, filed := n.entryID() // of what is lost: the file may be emptied and written anew before that is in quarantine
+	v.background(func() { v.quarantineDraft(n, id, filed, a.path, err) })
 }
 
 // run is one try of an attempt, on a worker.
@@ -520,7 +522,10 @@ func (v *Volume) condemn(n *Node, a *attempt, err error) {
 		return
 	}
 	v.log.Error("file cannot be committed; its draft is in quarantine", "path", a.path, "cause", err)
-	v.setApart(n, err)
+	n.lock()
+	id, filed := n.entryID()
+	n.unlock()
+	v.setApart(id, filed, err)
 	n.lock()
 	n.condemned(err)
 	n.unlock()
@@ -537,11 +542,8 @@ func (n *Node) condemned(err error) {
 	n.turn()
 }
 
-// setApart moves the draft's sealed file to quarantine, and its entry goes.
-func (v *Volume) setApart(n *Node, err error) {
-	n.lock()
-	id, filed := n.entryID()
-	n.unlock()
+// setApart moves a draft's sealed file to quarantine, and its entry goes.
+func (v *Volume) setApart(id spool.ID, filed bool, err error) {
 	if !filed {
 		return
 	}
@@ -552,8 +554,8 @@ func (v *Volume) setApart(n *Node, err error) {
 }
 
 // quarantineDraft is what condemn does besides for a draft that is lost already.
-func (v *Volume) quarantineDraft(n *Node, path string, err error) {
+func (v *Volume) quarantineDraft(n *Node, id spool.ID, filed bool, path string, err error) {
 	v.log.Error("file cannot be committed; its draft is in quarantine", "path", path, "cause", err)
-	v.setApart(n, err)
+	v.setApart(id, filed, err)
 	v.rejournal(n)
 }

@@ -48,6 +48,7 @@ type draftState struct {
 	turned   chan struct{} // closed when committed or failure changes; nil: nobody waits
 
 	stored  *spool.Entry // of a recovered draft whose file has not been opened yet: that needs the keeper
+	boot    string       // record.Boot of stored
 	blank   bool         // no bytes at all, and no spool file needed yet
 	file    *spool.File  // nil: nothing in the spool
 	blankID spool.ID     // its name in the journal while there is no file, and then that of the file
@@ -115,7 +116,7 @@ var drafts = sync.Pool{New: func() any { return new(draftState) }}
 // empty says that there is nothing to keep.
 func (d *draftState) empty() bool {
 	return d.atime.IsZero() && d.ctime.IsZero() && d.expected == 0 && d.failure == nil && d.turned == nil &&
-		d.stored == nil && !d.blank && d.file == nil && d.blankID == spool.ID{} && d.wrapped == nil && d.keyID == "" && d.fresh.Plain == nil && d.fresh.Wrapped == nil && d.fresh.KeyID == "" &&
+		d.stored == nil && d.boot == "" && !d.blank && d.file == nil && d.blankID == spool.ID{} && d.wrapped == nil && d.keyID == "" && d.fresh.Plain == nil && d.fresh.Wrapped == nil && d.fresh.KeyID == "" &&
 		d.due == nil && d.keeping == 0 && d.taken == 0 && d.slain == 0 && d.flaws == nil && d.up == nil && !d.eager && !d.starting && !d.promised && d.kept == 0 && d.unsafe == 0 && d.uploads == nil &&
 		d.displaced == 0 && !d.estranged && !d.ordinary &&
 		d.reader == nil && !d.unchecked && d.departed == 0 && d.miss == nil && d.opens == 0 && d.writers == 0 && d.quiet.IsZero() && d.ripens == nil && d.claims.IsZero() && d.opening == nil && d.lostSize == 0 && !d.resized

@@ -69,6 +69,7 @@ func (v *Volume) readyHalf(ctx context.Context, n, other *Node) error {
 		if err := v.lengthsBelow(ctx, n, other.Path()); err != nil {
 			return err
 		}
+		v.reviveBelow(ctx, n)
 		return v.readyDir(n)
 	}
 	return v.settleForRename(ctx, n)

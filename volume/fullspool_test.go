@@ -135,7 +135,7 @@ func (n *Node) whole() error {
 }
 
 // state awaits a state of a file's draft.
-func (r *tight) state(n *Node, want State) {
+func (r *rig) state(n *Node, want State) {
 	r.t.Helper()
 	until(r.t, want.String(), func() bool { return n.peekState() == want })
 }

@@ -81,7 +81,7 @@ func (n *Node) Open(ctx context.Context, flags int, by Process) (*Handle, error)
 	if n.kind == Sidecar {
 		return h, h.openDocument(ctx)
 	}
-	if n.peekState() == Lost {
+	if n.peekState() == Lost && !h.writable() {
 		return nil, fmt.Errorf("open %s: its draft is in quarantine: %w", n.Path(), ErrIO)
 	}
 	if h.writable() {
@@ -100,6 +100,7 @@ func (n *Node) Open(ctx context.Context, flags int, by Process) (*Handle, error)
 	switch {
 	case trunc:
 		err = n.truncate(ctx, h, 0)
+	case n.peekState() == Lost: // it can be emptied, as the kernel asks after an open with O_TRUNC
 	case h.readable():
 		if err = n.prepareIfNeeded(ctx); err == nil && n.turnedOut() {
 			// The kernel looks the name up again; with the size that it was told it would

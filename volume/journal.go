@@ -31,6 +31,10 @@ type record struct {
 
 	// Unchecked: bytes of Base that nobody has checked may be in the sealed file. Older programs did not say.
 	Unchecked bool `json:"unchecked,omitempty"`
+
+	// Boot is that of the machine in which the content was promised, and through which alone it
+	// is: its sealed file was never fsynced. Empty: it was, or there is none.
+	Boot string `json:"boot,omitempty"`
 }
 
 // versionRecord is a version at rest.
@@ -136,6 +140,9 @@ func (v *Volume) entryAs(n *Node, t title) (spool.Entry, error) {
 		Partial: n.unsafe > max(t.kept, n.committed), Unchecked: n.promisesUnchecked(t.kept),
 		Uploads: n.uploads, Base: n.ver.record(), Replaces: t.replaces.record(), At: v.path(n),
 	}
+	if filed {
+		r.Boot = n.throughBoot()
+	}
 	if a := n.attempt; a != nil && a.ver != nil && t.state != Lost {
 		r.Making, r.At = a.ver.record(), a.path
 		r.Newer, r.Asked = t.kept > a.gen, r.Asked && t.asked > a.gen
@@ -162,6 +169,21 @@ func (v *Volume) entryAs(n *Node, t title) (spool.Entry, error) {
 	}
 	return e, nil
 }
+
+// throughBoot is record.Boot of the node's sealed file; n is locked.
+func (n *Node) throughBoot() string {
+	switch {
+	case n.stored != nil:
+		return n.boot
+	case n.ver != nil || n.file.Durable():
+		return ""
+	}
+	return n.v.boot
+}
+
+// loose reports whether the content may be gone, since the machine went down before the
+// disk had what no fsync had asked for: then what is there of it is all that there is.
+func (r record) loose(boot string) bool { return r.Boot != "" && r.Boot != boot }
 
 // trouble is why the draft is not committed; v.mu is held and n locked.
 func (n *Node) trouble() error {
@@ -269,8 +291,8 @@ func (v *Volume) keepBytes(n *Node, p promise) error {
 }
 
 // keepFast is enough for kill -9: what a close under a local-only name needs. The
-// bytes may wait for the disk, as the system has them; the journal may not, for
-// nobody but it knows of the file.
+// bytes may wait for the disk, as the system has them, and the entry says so; the
+// journal may not, for nobody but it knows of the file.
 func (v *Volume) keepFast(n *Node) error {
 	n.lock()
 	file, gen := n.file, n.gen

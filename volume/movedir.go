@@ -28,6 +28,7 @@ func (v *Volume) renameDir(ctx context.Context, from, c, to *Node, name string, 
 	if err := v.lengthsBelow(ctx, c, join(to.Path(), name)); err != nil {
 		return err
 	}
+	v.reviveBelow(ctx, c)
 	defer v.keepDir(from)
 	v.names.Lock()
 	defer v.names.Unlock()
@@ -52,6 +53,35 @@ func (v *Volume) renameDir(ctx context.Context, from, c, to *Node, name string, 
 	v.arriveBelow(m)
 	v.enqueueAll(m)
 	return nil
+}
+
+// reviveBelow is reviveLoose of all that is below a directory.
+func (v *Volume) reviveBelow(ctx context.Context, d *Node) {
+	v.mu.Lock()
+	var drafts []*Node
+	v.walk(d, func(n *Node) {
+		if _, ok := v.busy[n]; ok {
+			drafts = append(drafts, n)
+		}
+	})
+	v.mu.Unlock()
+	for _, n := range drafts {
+		v.reviveLoose(ctx, n)
+	}
+}
+
+// reviveLoose opens a recovered draft that was never fsynced, so that a rename makes it
+// durable. Without its key it is renamed as it is: after a power cut it is interrupted.
+func (v *Volume) reviveLoose(ctx context.Context, n *Node) {
+	n.lock()
+	loose := n.boot != ""
+	n.unlock()
+	if !loose {
+		return
+	}
+	if err := n.revive(ctx); err != nil {
+		v.log.Warn("a file is renamed before it could be opened", "path", n.Path(), "cause", err)
+	}
 }
 
 // draftsBelow makes the bytes of every draft below a directory durable, so that

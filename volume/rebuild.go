@@ -26,7 +26,7 @@ func (n *Node) revive(ctx context.Context) error {
 	}
 	defer n.unlockOpening()
 	n.lock()
-	e := n.stored
+	e, loose := n.stored, n.boot != ""
 	n.unlock()
 	if e == nil {
 		return nil
@@ -36,17 +36,54 @@ func (n *Node) revive(ctx context.Context) error {
 		return fmt.Errorf("key of the draft of %s: %w", e.Path, errorsIO(err))
 	}
 	defer clear(key)
-	f, err := n.v.spool.Load(e.ID, key)
+	f, err := n.load(e, key)
+	if f == nil && err == nil {
+		n.comeBackEmpty(e)
+		return nil
+	}
 	if err != nil && !errors.Is(err, spool.ErrCorrupt) && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("draft of %s: %w", e.Path, errorsIO(err)) // the disk may answer the next time
 	}
 	if err = n.takeStored(e, f, err); err == nil && f.Size() != e.Size {
 		n.lock()
 		n.resized = true // the kill came between a sync of the file and of the journal
+		if loose && f.Size() < e.Size && n.state == Temporary {
+			n.step(evKill) // it is cut short: nobody means it as it is
+		}
 		n.unlock()
 		n.v.rejournal(n)
 	}
 	return err
+}
+
+// load opens the sealed file; nil without an error: no fsync had asked for it, and it is
+// not there. Nothing that is about to be committed becomes empty so.
+func (n *Node) load(e *spool.Entry, key []byte) (*spool.File, error) {
+	n.lock()
+	boot, waits := n.boot, n.state.waits()
+	n.unlock()
+	load := n.v.spool.Load // which keeps what is damaged, as long as the machine has not gone down
+	if (record{Boot: boot}).loose(n.v.boot) {
+		load = n.v.spool.LoadLoose
+	}
+	f, err := load(e.ID, key)
+	if boot != "" && waits && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, spool.ErrCorrupt)) {
+		n.v.log.Warn("a file that was never fsynced is empty: it was not on the disk, or damaged there", "path", e.Path, "cause", err)
+		return nil, nil
+	}
+	return f, err
+}
+
+// comeBackEmpty makes the node an empty file: nobody was promised its content.
+func (n *Node) comeBackEmpty(e *spool.Entry) {
+	n.lock()
+	n.stored, n.boot = nil, ""
+	n.blank, n.blankID, n.resized = true, e.ID, e.Size != 0
+	if n.state == Temporary {
+		n.step(evKill) // nobody means it as it is
+	}
+	n.unlock()
+	n.v.rejournal(n)
 }
 
 // turnedOut says, once, that the size which stat has told until now was the journal's.
@@ -66,7 +103,7 @@ func (n *Node) takeStored(e *spool.Entry, f *spool.File, err error) error {
 	n.v.mu.Unlock()
 	n.lock()
 	defer n.unlock()
-	n.stored = nil
+	n.stored, n.boot = nil, ""
 	if err == nil && !settling {
 		if err = n.nowhere(f); err != nil {
 			err = errors.Join(err, f.Close(), n.v.spool.Quarantine(e.ID, err.Error()))
@@ -104,7 +141,7 @@ func (n *Node) nowhere(f *spool.File) error {
 // lose makes the node, of which there is no content any more, one that is to be
 // seen as lost, in this mount and the next ones, until it is removed; n is locked.
 func (n *Node) lose(e spool.Entry, cause error) {
-	n.stored, n.blank = nil, false
+	n.stored, n.boot, n.blank = nil, "", false
 	n.blankID, n.lostSize, n.failure = e.ID, e.Size, cause
 }
 
@@ -134,21 +171,24 @@ func (v *Volume) removeEntry(id spool.ID) {
 // sweep deals with sealed files that the journal does not name: after a lost
 // journal, or a lost entry, they are drafts to bring back, else clean caches and
 // what was never promised. Those whose key cannot be had now wait for the keeper.
-func (v *Volume) sweep(ctx context.Context, known map[spool.ID]bool) error {
-	headers, err := v.spool.Headers()
-	if err != nil {
-		return err
-	}
+func (v *Volume) sweep(ctx context.Context, known map[spool.ID]mention) error {
 	lost, others, err := v.spool.Journal().Unreadable()
 	if err != nil {
 		return err
 	}
 	all := others || v.spool.Rebuilt()
+	headers, err := v.spool.Headers(func(id spool.ID) bool {
+		m := known[id]
+		return m.there && !m.loose || !m.there && (all || lost[id])
+	})
+	if err != nil {
+		return err
+	}
 	var waiting []spool.Header
 	for _, h := range headers {
 		unmade := len(h.Wrapped) == 0 // without a key it never had content
 		switch {
-		case known[h.ID]:
+		case known[h.ID].there:
 		case (!all || unmade) && !lost[h.ID]:
 			if err := v.spool.Remove(h.ID); err != nil {
 				v.log.Warn("remove sealed file", "id", h.ID, "cause", err)

@@ -71,18 +71,22 @@ type kept struct {
 	node   *Node
 }
 
+// mention is what the journal says of a sealed file.
+type mention struct{ there, loose bool }
+
 // readEntries reads the drafts. What waited for the object of one to arrive was
 // queued after its request had left, and waits again until that is settled.
-func (v *Volume) readEntries(entries []spool.Entry) (drafts []*kept, known map[spool.ID]bool) {
-	known = make(map[spool.ID]bool)
+func (v *Volume) readEntries(entries []spool.Entry) (drafts []*kept, known map[spool.ID]mention) {
+	known = make(map[spool.ID]mention)
 	for _, e := range entries {
-		known[e.ID] = true
 		k := &kept{Entry: e}
 		if err := json.Unmarshal(e.Data, &k.record); err != nil {
 			v.log.Error("a draft's journal entry cannot be read", "path", e.Path, "id", e.ID, "cause", err)
 			v.quarantine(e.ID, "journal entry cannot be read")
+			known[e.ID] = mention{there: true}
 			continue
 		}
+		known[e.ID] = mention{there: true, loose: k.Boot != ""}
 		if k.Making != nil {
 			v.mu.Lock()
 			k.ticket = v.seq.claim(func() {}, k.At)
@@ -264,6 +268,13 @@ func (v *Volume) recoverEntry(k *kept) {
 		v.removeUnpromised(k)
 		return
 	}
+	if v.nothingCameBack(e, r) {
+		r.Blank, r.Boot, e.Size = true, "", 0
+		if e.State == Temporary.String() {
+			e.State = Interrupted.String() // nobody means it as it is
+		}
+		v.log.Warn("a file that was never fsynced is empty: the machine went down before it was on the disk", "path", e.Path)
+	}
 	if r.Blank || r.Bare {
 		v.clearPlace(e.ID)
 	}
@@ -301,6 +312,12 @@ func (v *Volume) removeUnpromised(k *kept) {
 	}
 	v.log.Info("an unfinished draft that was never closed nor synced is gone", "path", k.Path)
 	v.removeEntry(k.ID)
+}
+
+// nothingCameBack reports whether there is nothing of a draft of which nothing was promised
+// over a power cut. Where there is something, load finds out how much.
+func (v *Volume) nothingCameBack(e spool.Entry, r record) bool {
+	return r.Boot != "" && r.comesBackAs(e, v.boot).waits() && v.spool.Nothing(e.ID)
 }
 
 // losePartial makes an entry one of a lost draft: its close was told that it is not safe,
@@ -352,9 +369,9 @@ func (v *Volume) draftOf(e spool.Entry, r record) (*Node, error) {
 	n := v.newNode(File, nil, "")
 	n.ver, n.replaces, n.attr, n.described = ver, replaces, e.Attr, true
 	n.gen, n.kept, n.flaws, n.unchecked = 1, 1, r.flaws(), r.Unchecked
-	n.stored, n.quiet = &e, e.Updated
+	n.stored, n.boot, n.quiet = &e, r.Boot, e.Updated
 	if r.Blank || r.Bare {
-		n.blank, n.blankID, n.stored = r.Blank, e.ID, nil
+		n.blank, n.blankID, n.stored, n.boot = r.Blank, e.ID, nil, ""
 	}
 	switch n.state = v.stateOf(e, r); n.state {
 	case Queued:
@@ -382,23 +399,28 @@ func (v *Volume) clearPlace(id spool.ID) {
 // stateOf is the state of a draft after a restart, in which other names may be local-only
 // than in the mount before; v.mu is held.
 func (v *Volume) stateOf(e spool.Entry, r record) State {
-	was := r.comesBackAs(e)
+	was := r.comesBackAs(e, v.boot)
 	if was != Local && was != Temporary {
 		return was
 	}
-	if s, ok := v.placeByName(File, e.Path).state(); ok {
+	switch s, ok := v.placeByName(File, e.Path).state(); {
+	case ok && (s == Local || !r.loose(v.boot)):
 		return s
+	case r.loose(v.boot):
+		return Interrupted
 	}
 	return Queued
 }
 
 // comesBackAs is the state of a draft after a restart.
-func (r record) comesBackAs(e spool.Entry) State {
+func (r record) comesBackAs(e spool.Entry, boot string) State {
 	switch {
 	case e.State == Lost.String(), r.partial():
 		return Lost
 	case e.State == Local.String():
 		return Local
+	case r.loose(boot) && r.Making == nil:
+		return Interrupted // it may be cut short, and is not to replace anything by itself
 	case e.State == Temporary.String():
 		return Temporary
 	case r.Asked, r.Making != nil:

@@ -96,6 +96,7 @@ func (v *Volume) settleForRename(ctx context.Context, c *Node) error {
 	if err := c.describe(ctx); err != nil {
 		return err
 	}
+	v.reviveLoose(ctx, c)
 	c.lock()
 	file, draft := c.file, c.state != Clean && !c.rewritten()
 	err := c.holdForRename()

@@ -70,7 +70,7 @@ func (v *Volume) settleMaking(k *kept) {
 		n.lose(k.Entry, errPartial)
 		n.condemned(errorsIO(errPartial))
 		n.unlock()
-		v.background(func() { v.quarantineDraft(n, k.Path, errPartial) })
+		v.background(func() { v.quarantineDraft(n, k.ID, true, k.Path, errPartial) })
 	case !ours && !n.gone && v.path(n) == k.Path && !written && !k.Promised:
 		v.giveBack(n)
 		v.background(func() { v.removeUnpromised(k) })

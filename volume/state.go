@@ -31,6 +31,9 @@ var stateNames = [...]string{"clean", "writing", "queued", "uploading", "publish
 
 func (s State) String() string { return stateNames[s] }
 
+// waits reports whether nothing has asked for the draft's commit.
+func (s State) waits() bool { return s == Local || s == Temporary || s == Interrupted }
+
 // event is what happens to a draft.
 type event uint8
 
@@ -87,7 +90,8 @@ var transitions = map[State]map[event]State{
 		evWrite: Temporary, evAsk: Queued, evKill: Interrupted, evSpoil: Interrupted, evHide: Local, evGuess: Temporary, evMove: Writing,
 		evRemove: Clean, evCondemn: Lost,
 	},
-	Lost: {evRemove: Clean, evMove: Lost, evAsk: Lost, evKill: Lost, evRestore: Interrupted},
+	// What is written to a lost draft is its emptying.
+	Lost: {evWrite: Writing, evRemove: Clean, evMove: Lost, evAsk: Lost, evKill: Lost, evRestore: Interrupted},
 }
 
 // next is the state after an event; an error where the table has none, which is

@@ -19,7 +19,7 @@ func TestStateTable(t *testing.T) {
 		Interrupted: "WQ....III.LICX.",
 		Local:       "LL....WLL.LTCX.",
 		Temporary:   "TQ....WII.LTCX.",
-		Lost:        ".X....XX....C.I",
+		Lost:        "WX....XX....C.I",
 	}
 	if len(want) != len(letters) || len(transitions) != len(letters) {
 		t.Fatalf("%d states are expected, %d in the table", len(want), len(transitions))

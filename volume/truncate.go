@@ -6,6 +6,7 @@ import (
 
 	"mcfs/crypt"
 	"mcfs/sidecar"
+	"mcfs/spool"
 )
 
 // truncate sets the size, as a handle or a path asks.
@@ -25,7 +26,12 @@ func (n *Node) truncate(ctx context.Context, h *Handle, size int64) error {
 		}
 		n.assumeListed()
 	}
+	local := n.v.isLocal(n)
 	err := n.attemptLocked(ctx, func() (obstacle, error) {
+		if n.state == Lost && size == 0 {
+			n.beginAnew(local)
+			return nil, nil
+		}
 		if size == n.size() && n.known() && size > 0 {
 			n.cutFlaws(h, size)
 			return nil, nil
@@ -33,7 +39,7 @@ func (n *Node) truncate(ctx context.Context, h *Handle, size int64) error {
 		if o, err := n.preserve(); o != nil || err != nil {
 			return o, err
 		}
-		if size == 0 && n.state != Lost {
+		if size == 0 {
 			return n.empty(h)
 		}
 		if o := n.obstacleTo(min(size, n.size()), -1); o != nil {
@@ -101,6 +107,32 @@ func (n *Node) empty(h *Handle) (obstacle, error) {
 	n.cutFlaws(h, 0)
 	n.changedContent(time.Now())
 	return nil, nil
+}
+
+// beginAnew makes a lost draft an empty file. What is left of it stays in quarantine. n is locked.
+func (n *Node) beginAnew(local bool) {
+	if id, filed := n.entryID(); filed {
+		n.v.dropEntry(id)
+	}
+	n.leaveBase(n.needsBase())
+	if f := n.file; f != nil {
+		n.file = nil
+		n.v.dropFile(f)
+	}
+	n.fresh.Wipe()
+	n.stored, n.boot, n.blankID, n.wrapped, n.keyID = nil, "", spool.ID{}, nil, ""
+	n.blank, n.lostSize, n.unsafe, n.promised, n.failure, n.flaws = true, 0, 0, false, nil, nil
+	n.changedContent(time.Now())
+	if local {
+		n.step(evHide)
+	}
+}
+
+// isLocal reports whether the node's name is a local-only one.
+func (v *Volume) isLocal(n *Node) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return n.parent != nil && !n.gone && v.local.match(v.path(n), named)
 }
 
 // emptyFile drops all that the sealed file has, what its upload alone has, too. What

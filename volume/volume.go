@@ -124,6 +124,7 @@ type Volume struct {
 	begins    begun
 	own       own
 	started   time.Time
+	boot      string  // of the machine; see record.Boot
 	asides    []aside // since then, the oldest first
 	givenUp   []GivenUpStatus
 	finished  int64        // bytes of ciphertext committed
@@ -161,6 +162,7 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 		lockedBy: make(map[string]bool),
 		unopened: make(map[spool.ID]string),
 		started:  time.Now(),
+		boot:     o.Spool.Boot(),
 
 		recovered: make(chan struct{}),
 	}

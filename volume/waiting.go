@@ -36,7 +36,7 @@ func comingBack(e spool.Entry) (d DraftStatus, ok bool) {
 	if keepsNode(e.Attr) || json.Unmarshal(e.Data, &r) != nil || r.Making == nil && !r.Promised && !(r.partial() && r.Replaces == nil) && e.State != Lost.String() {
 		return d, false
 	}
-	d = DraftStatus{Path: e.Path, State: r.comesBackAs(e).String(), Size: e.Size, Closed: e.Updated, Safe: !r.partial()}
+	d = DraftStatus{Path: e.Path, State: r.comesBackAs(e, spool.ThisBoot()).String(), Size: e.Size, Closed: e.Updated, Safe: !r.partial()}
 	d.Overdue = d.State == Local.String() && time.Since(e.Updated) > overdueAfter
 	if r.partial() {
 		e.Reason = errPartial.Error()
