@@ -44,6 +44,13 @@ type statusDocument struct {
 			To      string         `json:"to"`
 			Failure *statusFailure `json:"failure"`
 		} `json:"changes"`
+		GivenUp []struct {
+			What  string    `json:"what"`
+			Path  string    `json:"path"`
+			To    string    `json:"to"`
+			At    time.Time `json:"at"`
+			Cause string    `json:"cause"`
+		} `json:"given_up"`
 		Conflicts []struct {
 			Path  string    `json:"path"`
 			Aside string    `json:"aside"`
