@@ -191,8 +191,8 @@ func strikeKeeper(t *testing.T, f fault, k keeping) outcome {
 		c.pool = newPool(t, well)
 	}
 	err = k.call(c, well)
-	if f.expired && err != nil { // see TestStore
-		err = k.call(c, well)
+	if f.expired {
+		err = afterRenewal(err, func() error { return k.call(c, well) })
 	}
 	if err != nil {
 		t.Errorf("when the fault was over: %v", err)
