@@ -11,11 +11,12 @@ func (f *File) SetClean(off, n int64) {
 	f.clean.add(f.wholeBlocks(off, n))
 }
 
-// ClearClean takes all these marks away.
-func (f *File) ClearClean() {
+// ClearClean takes these marks away from a range, and stays with the blocks: n is as in
+// SetClean.
+func (f *File) ClearClean(off, n int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.clean = nil
+	f.clean.remove(f.wholeBlocks(off, n))
 }
 
 // where is who has the bytes of a dropped block.

@@ -252,7 +252,7 @@ func (m *machine) Evict(t *rapid.T) {
 	n := rapid.Int64Range(0, 4).Draw(t, "n")
 	m.f.SetClean(lo*bs, n*bs)
 	m.s.reclaim(rapid.Int64Range(1, 4*bs).Draw(t, "want"))
-	m.f.ClearClean()
+	m.f.ClearClean(0, -1)
 	m.learnEvicted(t, lo, lo+n, ID{})
 }
 

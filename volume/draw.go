@@ -146,7 +146,7 @@ func (n *Node) fetchAll(ctx context.Context) error {
 			}
 			return fmt.Errorf("no room in the spool for %s: %w", n.Path(), errEngaged)
 		}
-		file.ClearClean()
+		file.ClearClean(0, -1)
 		at, length, absent := file.Absent(0)
 		if !absent {
 			return n.proveDrawn(ctx)

@@ -328,6 +328,7 @@ func (n *Node) fill(ctx context.Context, off, length int64) error {
 		if err := file.Fill(buf[:k], off); err != nil {
 			return fromSpool(err)
 		}
+		file.ClearClean(off, crypt.BlockSize) // whoever needs it here writes a part of it next, and that needs room, too
 	}
 	return nil
 }

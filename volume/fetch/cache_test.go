@@ -101,7 +101,7 @@ func TestReadAheadSkipsWhatTheCacheHas(t *testing.T) {
 func TestFullCache(t *testing.T) {
 	o := newObject(t, kindNamed(t, "GCM"), 5<<20)
 	cache := newCache(t, len(o.plain), spool.MinSize)
-	cache.ClearClean()
+	cache.ClearClean(0, -1)
 	s := o.reader(t, Config{Memory: 1 << 20}, cache).NewStream()
 	for range 2 {
 		got, err := readAll(t.Context(), s, 128<<10)
