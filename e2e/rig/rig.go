@@ -39,10 +39,24 @@ type Settings map[string]string
 // New starts the servers.
 func New(tb testing.TB, s Settings) *Rig {
 	tb.Helper()
-	server := s3test.Start(tb, s3test.WithProxy())
+	return newWith(tb, s)
+}
+
+func newWith(tb testing.TB, s Settings, o ...s3test.Option) *Rig {
+	tb.Helper()
+	server := s3test.Start(tb, append(o, s3test.WithProxy())...)
 	r := newRig(tb, s, server.URL, server.Bucket, server.Environ(), server.AccessKey, server.SecretKey)
 	r.S3 = server
 	return r
+}
+
+// NewSmall is New with parts and a spool of so many bytes, so that files of a megabyte
+// are larger than the spool; the server takes such parts.
+func NewSmall(tb testing.TB, s Settings, part, spool int64) *Rig {
+	tb.Helper()
+	s = maps.Clone(s)
+	s["upload.part_size"], s["spool.max_size"] = fmt.Sprint(part), fmt.Sprint(spool)
+	return newWith(tb, s, s3test.WithMinPart(part))
 }
 
 // NewAt is New with an S3 server of the caller's.

@@ -16,7 +16,7 @@ import (
 
 // show reads everything that the mount has.
 func (w *world) show() snapshot {
-	s := snapshot{all: map[string]found{}}
+	s := snapshot{all: map[string]found{}, small: w.small}
 	w.mount.Within(limit, "reading all", func() error {
 		if err := s.walk(w.mount.Dir, ""); err != nil {
 			return err
@@ -164,7 +164,7 @@ func (w *world) alarms(m *rig.Mount) {
 	for line := range strings.Lines(m.Log()) {
 		switch {
 		case strings.Contains(line, "DATA RACE"), strings.HasPrefix(line, "panic: "), strings.HasPrefix(line, "fatal error: "):
-		case strings.Contains(line, "level=ERROR") && !strings.Contains(line, "close gave up waiting"):
+		case strings.Contains(line, "level=ERROR") && !w.expected(line):
 		default:
 			continue
 		}

@@ -7,6 +7,11 @@
 // is killed, restarted and frozen meanwhile, and daemons are killed while they
 // recover.
 //
+// Half of the worlds, as the seed has it, are small: parts of 32 to 128 KiB, and a spool
+// of 2 to 4 MiB, so that what was sent is dropped from it, over committed files that are
+// emptied and written anew, and under renames, truncations and kills. What a full spool
+// may refuse may be refused there; small_linux_test.go says what that is.
+//
 // After each kill the bucket must be true as it stands (every sidecar decrypts its
 // object, and none holds what nobody had closed), the next mount must show the
 // tree, and after mcfs sync the bucket must hold exactly that, each object

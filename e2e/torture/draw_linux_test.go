@@ -106,9 +106,12 @@ func (p *player) newName() string {
 
 func (p *player) size() int {
 	switch k := p.rng.IntN(20); {
-	case k == 0 && p.w.large > 0:
+	case k == 0 && p.w.large > 0 && p.w.small == nil:
 		p.w.large--
 		return largeSize + p.rng.IntN(1<<20)
+	case k < 3 && p.w.large > 0 && p.w.small != nil:
+		p.w.large--
+		return int(p.w.small.spool/2) + p.rng.IntN(int(p.w.small.spool))
 	case k < 9:
 		return p.rng.IntN(4000)
 	case k < 17:
@@ -240,7 +243,9 @@ func (p *player) drawHandle() func() {
 		return nil
 	}
 	at, size := p.rng.IntN(len(h.n.content.now())+1000), 1+p.rng.IntN(20_000)
-	switch p.rng.IntN(5) {
+	switch p.rng.IntN(6) {
+	case 5:
+		return func() { _ = p.resize(h, at) && p.patch(h, p.rng.IntN(at+1000), size) }
 	case 0, 1:
 		return func() { p.patch(h, at, size) }
 	case 2:

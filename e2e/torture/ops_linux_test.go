@@ -21,9 +21,10 @@ type step struct {
 	paths []string
 	node  int
 	call  func() error
-	done  func() // it returned 0: what is true and promised from now on
-	maybe func() // nobody knows: what may be true from now on
-	names *names // instead of maybe: names that are changed whole or not at all
+	done  func()           // it returned 0: what is true and promised from now on
+	maybe func()           // nobody knows: what may be true from now on
+	names *names           // instead of maybe: names that are changed whole or not at all
+	may   func(error) bool // in a small spool: it is refused so, and has changed nothing
 }
 
 // names is a rename or an exchange. Both names stay claimed until it has returned,
@@ -77,6 +78,10 @@ func (p *player) do(s *step) bool {
 		return false
 	}
 	w.note(p.id, s, err)
+	if w.small != nil && s.may != nil && s.may(err) {
+		w.counts.refused++
+		return false
+	}
 	if s.verb == "close" && errors.Is(err, syscall.EIO) { // the store is away: the spool has it (P4)
 		s.done()
 		return true
@@ -151,6 +156,7 @@ func (p *player) open(n *node, flags int) *handle {
 	p.locked(func() { rel = n.path() })
 	trunc := func() {
 		if flags&unix.O_TRUNC != 0 {
+			n.halved = false
 			n.put([]byte{})
 		}
 	}
@@ -170,18 +176,51 @@ func (p *player) open(n *node, flags int) *handle {
 
 // pwrite leaves the file with the given content; [lo, hi) of it is written.
 func (p *player) pwrite(h *handle, after []byte, lo, hi int) bool {
-	put := func() { h.n.put(after) }
+	k, before := hi-lo, []byte(nil)
+	p.locked(func() { before = h.n.content.now() })
+	put := func() {
+		if k == hi-lo {
+			h.n.put(after)
+			return
+		}
+		h.n.halved = true
+		part := make([]byte, max(len(before), lo+k)) // what the spool had room for
+		copy(part, before)
+		copy(part[lo:], after[lo:lo+k])
+		h.n.put(part)
+	}
 	h.written = true
-	return p.do(&step{
+	ok := p.do(&step{
 		verb: "write", text: fmt.Sprintf("write [%d, %d) of node %d: %s", lo, hi, h.n.id, brief(after[lo:hi])), node: h.n.id,
 		call: func() error {
 			n, err := unix.Pwrite(h.fd, after[lo:hi], int64(lo))
-			if err == nil && n != hi-lo {
+			switch {
+			case err != nil:
+				return err
+			case n != hi-lo && p.w.small == nil:
 				return fmt.Errorf("%d bytes of %d were written", n, hi-lo)
 			}
-			return err
+			k = n
+			return nil
 		},
-		done: put, maybe: put,
+		done: put, maybe: put, may: p.mayNotFit(h.n),
+	})
+	return ok && k == hi-lo
+}
+
+// resize cuts a file, or makes it longer.
+func (p *player) resize(h *handle, size int) bool {
+	var after []byte
+	p.locked(func() {
+		after = make([]byte, size)
+		copy(after, h.n.content.now())
+	})
+	put := func() { h.n.put(after) }
+	h.written = true
+	return p.do(&step{
+		verb: "truncate", text: fmt.Sprintf("truncate node %d to %d", h.n.id, size), node: h.n.id,
+		call: func() error { return unix.Ftruncate(h.fd, int64(size)) },
+		done: put, maybe: put, may: p.mayNotFit(h.n),
 	})
 }
 
@@ -240,6 +279,7 @@ func (p *player) close(h *handle) bool {
 				p.promise(h.n, at)
 			}
 		},
+		may: p.mayClose(h.n),
 	})
 }
 
@@ -252,6 +292,7 @@ func (p *player) fsync(h *handle) bool {
 			h.n.saved = true
 			p.promise(h.n, at)
 		},
+		may: p.mayLack(h.n),
 	})
 }
 
@@ -269,6 +310,7 @@ func (p *player) look(n *node) bool {
 			}
 			return err
 		},
+		may: p.mayLack(n),
 	})
 }
 
@@ -293,6 +335,7 @@ func (p *player) rename(n, to *node, name string, flags uint) bool {
 				c.apply()
 				p.promiseName(n, at)
 			},
+			may: p.mayBeBusy(n),
 		}
 	})
 	return p.do(s)
@@ -320,6 +363,7 @@ func (p *player) exchange(a, b *node) bool {
 				p.promiseName(a, atA)
 				p.promiseName(b, atB)
 			},
+			may: p.mayBeBusy(a, b),
 		}
 	})
 	return p.do(s)

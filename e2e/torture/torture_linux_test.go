@@ -57,6 +57,8 @@ func TestTorture(t *testing.T) {
 
 func (c *counts) add(d counts) {
 	c.kills += d.kills
+	c.refused += d.refused
+	c.lost += d.lost
 	c.calls += d.calls
 	c.promises += d.promises
 	c.compared += d.compared
@@ -72,8 +74,8 @@ func (c *counts) add(d counts) {
 }
 
 func (c *counts) String() string {
-	return fmt.Sprintf("%d kills over %d calls that made %d promises; %d names compared in mounts and %d in buckets; of the renames under way %d had happened and %d not; %d interrupted drafts; S3 restarted %d times and frozen %d times",
-		c.kills, c.calls, c.promises, c.compared, c.objects, c.happened, c.not, c.interrupted, c.restarts, c.freezes)
+	return fmt.Sprintf("%d kills over %d calls that made %d promises; %d names compared in mounts and %d in buckets; of the renames under way %d had happened and %d not; %d interrupted drafts; %d calls refused by a full spool, and %d files lost that nobody was promised; S3 restarted %d times and frozen %d times",
+		c.kills, c.calls, c.promises, c.compared, c.objects, c.happened, c.not, c.interrupted, c.refused, c.lost, c.restarts, c.freezes)
 }
 
 // recoverTrouble ends a world that failed, which the bench tells.
@@ -90,6 +92,9 @@ func (w *world) once(number int) {
 	a := newAim(w.rng)
 	w.round = &round{pid: w.mount.PID(), struck: make(chan struct{}), aim: a}
 	w.large = w.rng.IntN(3) / 2
+	if w.small != nil {
+		w.large = 1 + w.rng.IntN(3)
+	}
 	w.say("round %d begins; the kill comes %v", number, &a)
 	d := newDisturbance(w.rng)
 	late := w.rng.IntN(3) == 0 // the next mount does not wait for the end of it
@@ -165,7 +170,7 @@ func (w *world) again() {
 		w.mount.Bury()
 	}
 	w.mount = w.mount.Again()
-	w.mount.Expect("close gave up waiting")
+	w.mount.Expect(w.expectation())
 	w.say("mounted again")
 }
 
@@ -175,6 +180,7 @@ func (w *world) after() {
 	s := w.show()
 	w.settleNames(s)
 	w.demand("right after the mount", s)
+	w.removeLost(s)
 	interrupted := w.sync()
 	w.counts.interrupted += len(interrupted)
 	s = w.show()

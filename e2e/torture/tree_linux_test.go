@@ -65,6 +65,8 @@ type node struct {
 
 	sure    bool // a crash leaves it; else it may be gone altogether
 	saved   bool // a close or an fsync has promised content
+	longest int  // bytes that it has had
+	halved  bool // a write has failed for want of room: a close may tell so until it is emptied
 	busy    bool // a call that reads or changes content is under way
 	content history[[]byte]
 	attr    history[attr]
@@ -109,6 +111,7 @@ func exchange(a, b *node) {
 // put notes new content, which has a new time.
 func (n *node) put(text []byte) {
 	n.content.change(text)
+	n.longest = max(n.longest, len(text))
 	a := n.attr.now()
 	a.mtime = 0
 	n.attr.change(a)
@@ -158,7 +161,8 @@ type found struct {
 
 // snapshot is what the mount shows, by path.
 type snapshot struct {
-	all map[string]found
+	all   map[string]found
+	small *sizes
 }
 
 // below lists the names in a directory of the snapshot.
@@ -197,6 +201,8 @@ func (s snapshot) compare(p string, n *node, count *int) *broken {
 		return no("is not there")
 	case !there:
 		return nil
+	case got.err != nil && !n.sure && s.small != nil && s.small.overflows(n):
+		return nil // nobody was promised it, and the upload that alone had parts of it is gone
 	case got.err != nil:
 		return no("cannot be read: %v", got.err)
 	case n.kind == file && got.size != int64(len(got.text)):

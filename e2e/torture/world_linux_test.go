@@ -21,8 +21,8 @@ import (
 
 // counts are for the report.
 type counts struct {
-	kills, calls, promises, compared, happened, not, restarts, freezes, objects, interrupted int
-	aims                                                                                     map[string]int
+	refused, lost, kills, calls, promises, compared, happened, not, restarts, freezes, objects, interrupted int
+	aims                                                                                                    map[string]int
 }
 
 // world is a bucket with a mount that is killed again and again.
@@ -32,6 +32,7 @@ type world struct {
 	seed       uint64
 	mode       string
 	durability string
+	small      *sizes // nil: of parts and spool that are never full
 	rig        *rig.Rig
 	mount      *rig.Mount
 	atKill     string // the spool's folder as the last kill left it
@@ -69,16 +70,23 @@ func newWorld(t *testing.T, seed uint64) *world {
 		mode: pick(rng, "CTR", "CBC", "GCM"), durability: pick(rng, "upload", "spool"),
 		root:   &node{kind: dir, kids: map[string]*node{}, sure: true, attr: begun(attr{})},
 		closed: map[[sha256.Size]byte]bool{}, begun: time.Now(), counts: counts{aims: map[string]int{}},
+		small: drawSizes(rng),
 	}
 	t.Cleanup(func() { // after the rig's own
 		if w.b.Failed() {
-			t.Errorf("seed %d, %s, durability %s:\n%s", seed, w.mode, w.durability, w.b.text())
+			t.Errorf("seed %d, %s, durability %s, %v:\n%s", seed, w.mode, w.durability, w.small, w.b.text())
 		}
 	})
-	w.rig = rig.New(w.b, rig.Settings{
+	s := rig.Settings{
 		"crypt.mode": fmt.Sprintf("%q", w.mode), "mount.durability": fmt.Sprintf("%q", w.durability),
 		"mount.fresh": `"500ms"`, "upload.timeout": `"20s"`, "mount.local_only": `["*~"]`,
-	})
+	}
+	if w.small == nil {
+		w.rig = rig.New(w.b, s)
+	} else {
+		s["upload.timeout"] = `"5s"` // for so long a writer waits for room that nobody makes
+		w.rig = rig.NewSmall(w.b, s, w.small.part, w.small.spool)
+	}
 	w.mount = w.rig.Mount("a")
 	return w
 }
@@ -128,7 +136,7 @@ func (w *world) history(p string, n *node, most int) string {
 	defer w.mu.Unlock()
 	var lines []string
 	for _, e := range slices.Backward(w.log) {
-		about := e.who < 0 || n != nil && e.node == n.id || slices.ContainsFunc(e.paths, func(q string) bool { return within(p, q) || within(q, p) })
+		about := p == "" && n == nil || e.who < 0 || n != nil && e.node == n.id || slices.ContainsFunc(e.paths, func(q string) bool { return within(p, q) || within(q, p) })
 		if !about {
 			continue
 		}
