@@ -96,9 +96,10 @@ func (v *Volume) drawBytes(ctx context.Context, n *Node, ver *version) error {
 		return nil
 	}
 	switch err := n.fetchAll(ctx); {
+	case !v.wantsBytes(n, ver): // it was removed meanwhile, or written over
+		n.forgetCache() // which may have been opened after the removal
+		return nil
 	case err == nil:
-	case !v.wantsBytes(n, ver):
-		return nil // it was removed meanwhile, or written over, and its reader closed
 	case errors.Is(err, fetch.ErrStale) || permanent(err):
 		v.condemnDrawn(n, err)
 		return nil

@@ -122,10 +122,14 @@ func (r *tight) mustRefuse(h *Handle) {
 	if _, err := h.WriteAt(r.t.Context(), []byte("patched!"), at); !errors.Is(err, ErrFull) {
 		r.t.Errorf("a write into a dropped part gave %v; want ErrFull", err)
 	}
-	n := h.Node() // as if nobody had tried: else the close would hold the file back
+	h.Node().clearFlaws()
+}
+
+// clearFlaws is as if no write had failed: else the close would hold the file back.
+func (n *Node) clearFlaws() {
 	n.lock()
+	defer n.unlock()
 	n.flaws = nil
-	n.unlock()
 }
 
 func (n *Node) whole() error {
