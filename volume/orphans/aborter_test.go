@@ -149,6 +149,8 @@ func TestPartsThatArriveAfterTheAbort(t *testing.T) {
 					t.Errorf("the journal has %d of 4, while parts may still arrive", b.len())
 				}
 				time.Sleep(4 * Straggle)
+				h.mu.Lock()
+				defer h.mu.Unlock()
 				if len(h.arrived) > 0 || b.len() > 0 {
 					t.Errorf("left in the store: %v; in the journal: %v", h.arrived, b.has)
 				}
@@ -203,13 +205,15 @@ func TestManyOrphans(t *testing.T) {
 			a.Abort(store.Upload{Key: "k", ID: fmt.Sprint(i)})
 		}
 		time.Sleep(10 * time.Minute)
+		h.mu.Lock()
 		if h.requests > 100 {
 			t.Errorf("%d requests in ten minutes to a store that is away", h.requests)
 		}
-		h.mu.Lock()
 		h.down, h.requests = nil, 0
 		h.mu.Unlock()
 		time.Sleep(10 * time.Minute)
+		h.mu.Lock()
+		defer h.mu.Unlock()
 		if b.len() > 0 || h.requests > 3*n+100 || h.most > defaultWorkers {
 			t.Errorf("%d left, %d requests, %d at once", b.len(), h.requests, h.most)
 		}
