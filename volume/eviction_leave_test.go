@@ -21,7 +21,10 @@ func (e *evictions) leave(h *hand) {
 		return
 	}
 	e.closed[hashOf(h.b.cur)] = true
-	e.probe(h)
+	if h.written {
+		h.b.owed = h.b.owed || h.b.risky
+		e.probe(h)
+	}
 	l := &leaving{h: h, content: hashOf(h.b.cur), done: make(chan error, 1)}
 	e.leavings = append(e.leavings, l)
 	go func() { l.done <- h.Flush(context.Background(), nil) }() // ends with the store's weather, or the volume

@@ -48,6 +48,8 @@ type body struct {
 	states []uint64
 	sure   bool
 
+	owed bool // an earlier close's content may wait still, parts of it in its upload alone
+
 	named  bool
 	dirty  bool // it has changed since a close or a sync has committed it
 	high   int64
@@ -325,6 +327,7 @@ func (e *evictions) adopt() {
 		}
 		b.cur = got
 		b.promised()
+		b.owed = false
 		b.dirty, b.risky, b.marred, b.high = true, false, b.marred || b.misses != nil, int64(len(got))
 		b.misses = nil
 		e.closed[hashOf(got)] = true

@@ -10,7 +10,7 @@ import (
 // busy says whether a name may not be changed: a file there, or below, has parts that are in an upload alone.
 func (e *evictions) busy(paths ...string) bool {
 	for p, b := range e.names {
-		if b.risky && slices.ContainsFunc(paths, func(q string) bool { return within(p, q) }) {
+		if (b.risky || b.owed) && slices.ContainsFunc(paths, func(q string) bool { return within(p, q) }) {
 			return true
 		}
 	}

@@ -203,7 +203,10 @@ func (e *evictions) close(h *hand, slain bool) {
 	if !half {
 		e.closed[hashOf(b.cur)] = true
 	}
-	e.probe(h)
+	if h.written {
+		b.owed = b.owed || b.risky
+		e.probe(h)
+	}
 	err := h.Flush(ctx, nil)
 	switch {
 	case half && !errors.Is(err, ErrFull) && !errors.Is(err, ErrIO):
@@ -242,7 +245,7 @@ func (e *evictions) closeMay(b *body, err error) bool {
 // kept is what a close that returned 0 means.
 func (e *evictions) kept(b *body) {
 	b.promised()
-	b.risky = false
+	b.risky, b.owed = false, false
 	b.whole()
 	if e.s.durable {
 		return
@@ -316,6 +319,7 @@ func (e *evictions) syncAll(evictionStep) {
 			b.promised()
 			b.dirty, b.risky, b.high, b.stale = false, false, 0, 0
 			b.whole()
+			b.owed = false
 		}
 		if !b.dirty {
 			e.stored("after a sync", p, b)
