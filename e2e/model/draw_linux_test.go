@@ -33,9 +33,7 @@ var weights = map[string]int{
 
 // deck holds each verb as often as it weighs, the simplest first, since that is
 // where shrinking leads.
-var deck = deckOf(weights)
-
-func deckOf(weights map[string]int) []string {
+var deck = func() []string {
 	verbs := make([]string, 0, len(weights))
 	for verb := range weights {
 		verbs = append(verbs, verb)
@@ -48,15 +46,11 @@ func deckOf(weights map[string]int) []string {
 		}
 	}
 	return all
-}
+}()
 
 // draw makes up the next step, mostly one that can succeed.
 func draw(t *rapid.T, r *run) op {
-	from := deck
-	if r.w.small {
-		from = smallDeck
-	}
-	o := op{Verb: rapid.SampledFrom(from).Draw(t, "verb")}
+	o := op{Verb: rapid.SampledFrom(deck).Draw(t, "verb")}
 	used := r.used()
 	if needsHandle[o.Verb] && len(used) == 0 {
 		o.Verb = "open"
@@ -89,10 +83,7 @@ func big(r *run, slot int) bool { return strings.HasSuffix(r.c.disk.open[slot].p
 
 func (o *op) drawForHandle(t *rapid.T, r *run) {
 	size := int64(usualSize)
-	switch {
-	case r.w.small:
-		size = smallSpool * 3 / 2
-	case big(r, o.H):
+	if big(r, o.H) {
 		size = bigSize
 	}
 	switch o.Verb {
@@ -106,9 +97,6 @@ func (o *op) drawForHandle(t *rapid.T, r *run) {
 		o.Off, o.Len, o.Seed = drawOffset(t, size), drawLength(t, size), drawSeed(t)
 	case "read", "write":
 		o.Len, o.Seed = drawLength(t, size/2), drawSeed(t)
-		if r.w.small && rapid.Bool().Draw(t, "much") {
-			o.Len = rapid.Int64Range(4*smallPart, smallSpool).Draw(t, "lots")
-		}
 	case "ftruncate":
 		o.Len = drawOffset(t, size)
 	case "fallocate":
