@@ -115,10 +115,29 @@ func (s *Store) complete(ctx context.Context, up store.Upload, parts []store.Par
 		return store.Info{}, failed
 	}
 	info := store.Info{Key: up.Key, ETag: quoted(out.ETag), Modified: answered(out.ResultMetadata)}
+	if again, ok := retry.GetAttemptResults(out.ResultMetadata); ok && len(again.Results) > 1 {
+		if err := s.confirm(ctx, up, info.ETag); err != nil {
+			return store.Info{}, err
+		}
+	}
 	for _, p := range parts {
 		info.Size += p.Size
 	}
 	return info, nil
+}
+
+// confirm looks at the object of an upload that was completed by a repeated request. A
+// server that fell between the two may answer well to the second without an object,
+// and the caller is about to let go of what it was made from.
+func (s *Store) confirm(ctx context.Context, up store.Upload, etag string) error {
+	info, err := s.Head(ctx, up.Key)
+	if err != nil && !errors.Is(err, store.ErrNotExist) {
+		return err
+	}
+	if err != nil || info.ETag != etag {
+		return fmt.Errorf("complete %s: %w: the request was repeated, and its object is not there", s.Address(up.Key), store.ErrNoUpload)
+	}
+	return nil
 }
 
 // Abort forgets an upload.

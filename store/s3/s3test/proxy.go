@@ -51,7 +51,7 @@ type Fault struct {
 	Silent    bool          // with Break: fall silent there instead
 	Garble    Place         // change bytes in the middle of that body
 	Shorten   bool          // answer with half of the body, whole by its length
-	Page      string        // with Status: answer with this web page, not with an error
+	Page      string        // with Status: answer with this text, a web page unless Header has another type, not with an error
 	Straggle  chan struct{} // forward it although the client may leave, its last byte when this is closed
 }
 
@@ -282,7 +282,9 @@ func refuse(f Fault, w http.ResponseWriter, r *http.Request) {
 	if f.Page != "" {
 		kind, text = "text/html; charset=utf-8", f.Page
 	}
-	w.Header().Set("Content-Type", kind)
+	if w.Header().Get("Content-Type") == "" {
+		w.Header().Set("Content-Type", kind)
+	}
 	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
 	w.WriteHeader(f.Status)
 	if r.Method != http.MethodHead {
