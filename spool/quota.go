@@ -152,15 +152,19 @@ func (s *Spool) reclaim(want int64) (freed int64) {
 		}
 		f.mu.Unlock()
 	}
-	for _, w := range []where{inBase, inUpload} {
-		freed += evictFrom(files, w, want-freed)
+	for _, free := range []func(*File, int64) int64{
+		func(f *File, want int64) int64 { return f.evict(inBase, want) },
+		func(f *File, _ int64) int64 { return f.letGo() },
+		func(f *File, want int64) int64 { return f.evict(inUpload, want) },
+	} {
+		freed += freeFrom(files, want-freed, free)
 	}
 	return freed
 }
 
-// evictFrom drops blocks of the files. Those in the middle of a Sync come last:
-// waiting for them is waiting for the disk.
-func evictFrom(files []*File, w where, want int64) (freed int64) {
+// freeFrom frees disk space of the files in turn. Those in the middle of a Sync come
+// last: waiting for them is waiting for the disk.
+func freeFrom(files []*File, want int64, free func(*File, int64) int64) (freed int64) {
 	var busy []*File
 	for _, f := range files {
 		if freed >= want {
@@ -170,7 +174,7 @@ func evictFrom(files []*File, w where, want int64) (freed int64) {
 			busy = append(busy, f)
 			continue
 		}
-		freed += f.evict(w, want-freed)
+		freed += free(f, want-freed)
 		f.syncing.Unlock()
 	}
 	for _, f := range busy {
@@ -178,7 +182,7 @@ func evictFrom(files []*File, w where, want int64) (freed int64) {
 			return freed
 		}
 		f.syncing.Lock()
-		freed += f.evict(w, want-freed)
+		freed += free(f, want-freed)
 		f.syncing.Unlock()
 	}
 	return freed

@@ -28,13 +28,14 @@ func (v *Volume) waitForRoom(cause error) obstacle {
 	}
 }
 
-// uploading says whether anything is leaving that will make room; moved counts what has left.
+// uploading reports whether anything is leaving that will make room: an upload whose
+// writer has stopped makes none. moved counts what has left.
 func (v *Volume) uploading() bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for n := range v.busy {
 		n.lock()
-		leaving := n.up != nil || n.starting
+		leaving := n.starting || n.up != nil && n.up.Leaving()
 		n.unlock()
 		if leaving || n.attempt != nil {
 			return true

@@ -144,6 +144,13 @@ func (u *Upload) Progress() int64 { return u.progress.Load() }
 // it tells that something still moves.
 func (u *Upload) Moved() int64 { return u.moved.Load() }
 
+// Leaving reports whether parts of it are on their way or wait for their turn.
+func (u *Upload) Leaving() bool {
+	u.e.mu.Lock()
+	defer u.e.mu.Unlock()
+	return len(u.jobs) > 0 || u.active > 0
+}
+
 // Rate is how many of them go per second, over the last few seconds.
 func (u *Upload) Rate() int64 { return u.speed.rate(time.Now()) }
 
