@@ -41,8 +41,10 @@ demo: fuse-packages build
 test: packages versitygw
 	go test -race -count=1 -timeout 25m ./...
 
+# Half of the time of each mode is spent with a spool that has room for everything, and
+# half with parts of 32 KiB and a spool of 1 MiB, in which one file may be larger than it.
 # A failure prints the seed and the shortest script of steps that fails; in
-# e2e/model/testdata the script becomes a test. Modes can run side by side:
+# e2e/model/testdata (of a small spool: testdata/small) the script becomes a test. Modes can run side by side:
 # make soak MODES=CTR & make soak MODES=GCM
 soak: packages versitygw
 	MCFS_SOAK=$(SOAK) MCFS_SOAK_MODES="$(MODES)" go test -count=1 -timeout 0 -run '^TestSoak$$' -v ./e2e/model

@@ -33,7 +33,9 @@ var weights = map[string]int{
 
 // deck holds each verb as often as it weighs, the simplest first, since that is
 // where shrinking leads.
-var deck = func() []string {
+var deck = deckOf(weights)
+
+func deckOf(weights map[string]int) []string {
 	verbs := make([]string, 0, len(weights))
 	for verb := range weights {
 		verbs = append(verbs, verb)
@@ -46,11 +48,15 @@ var deck = func() []string {
 		}
 	}
 	return all
-}()
+}
 
 // draw makes up the next step, mostly one that can succeed.
 func draw(t *rapid.T, r *run) op {
-	o := op{Verb: rapid.SampledFrom(deck).Draw(t, "verb")}
+	from := deck
+	if r.w.small {
+		from = smallDeck
+	}
+	o := op{Verb: rapid.SampledFrom(from).Draw(t, "verb")}
 	used := r.used()
 	if needsHandle[o.Verb] && len(used) == 0 {
 		o.Verb = "open"
@@ -83,7 +89,10 @@ func big(r *run, slot int) bool { return strings.HasSuffix(r.c.disk.open[slot].p
 
 func (o *op) drawForHandle(t *rapid.T, r *run) {
 	size := int64(usualSize)
-	if big(r, o.H) {
+	switch {
+	case r.w.small:
+		size = smallSpool * 3 / 2
+	case big(r, o.H):
 		size = bigSize
 	}
 	switch o.Verb {
@@ -97,6 +106,9 @@ func (o *op) drawForHandle(t *rapid.T, r *run) {
 		o.Off, o.Len, o.Seed = drawOffset(t, size), drawLength(t, size), drawSeed(t)
 	case "read", "write":
 		o.Len, o.Seed = drawLength(t, size/2), drawSeed(t)
+		if r.w.small && rapid.Bool().Draw(t, "much") {
+			o.Len = rapid.Int64Range(4*smallPart, smallSpool).Draw(t, "lots")
+		}
 	case "ftruncate":
 		o.Len = drawOffset(t, size)
 	case "fallocate":

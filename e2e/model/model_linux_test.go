@@ -15,6 +15,7 @@ import (
 type suite struct {
 	t     *testing.T
 	mode  string
+	small bool
 	w     *world
 	worst *failure
 	tries int // that failed
@@ -26,8 +27,8 @@ type failure struct {
 	log    string
 }
 
-func newSuite(t *testing.T, mode string) *suite {
-	s := &suite{t: t, mode: mode}
+func newSuite(t *testing.T, mode string, small bool) *suite {
+	s := &suite{t: t, mode: mode, small: small}
 	t.Cleanup(s.end)
 	return s
 }
@@ -47,15 +48,15 @@ func (s *suite) end() {
 		s.w.end(false)
 	}
 	if f := s.worst; f != nil {
-		s.t.Errorf("the shortest script of %d that failed (put it into testdata to run it again):\n# mode %s: %s\n%s\n%s",
-			s.tries, s.mode, strings.ReplaceAll(f.err.Error(), "\n", "\n# "), writeScript(f.script), f.log)
+		s.t.Errorf("the shortest script of %d that failed (put it into testdata to run it again):\n# mode %s, small %v: %s\n%s\n%s",
+			s.tries, s.mode, s.small, strings.ReplaceAll(f.err.Error(), "\n", "\n# "), writeScript(f.script), f.log)
 	}
 }
 
 // start is a run in the world that is there, or in a new one.
 func (s *suite) start() *run {
 	if s.w == nil {
-		s.w = newWorld(s.t, s.mode)
+		s.w = newWorld(s.t, s.mode, s.small)
 	}
 	return newRun(s.w)
 }
@@ -110,41 +111,49 @@ func TestModel(t *testing.T) {
 	for _, d := range notCompared {
 		t.Logf("not compared: %s, since it %s", d.what, d.reason)
 	}
+	inModes(t, modes, func(t *testing.T, s *suite) {
+		begun, before := time.Now(), steps.Load()
+		rapid.Check(t, s.property)
+		t.Logf("%d steps in %v", steps.Load()-before, time.Since(begun).Round(time.Second))
+	})
+}
+
+// inModes runs f in each of the modes, with a spool that has room for everything, and
+// with one that has not.
+func inModes(t *testing.T, modes []string, f func(*testing.T, *suite)) {
 	for _, mode := range modes {
-		t.Run(mode, func(t *testing.T) {
-			begun, before := time.Now(), steps.Load()
-			rapid.Check(t, newSuite(t, mode).property)
-			t.Logf("%d steps in %v", steps.Load()-before, time.Since(begun).Round(time.Second))
-		})
+		t.Run(mode, func(t *testing.T) { f(t, newSuite(t, mode, false)) })
+		t.Run(mode+" small", func(t *testing.T) { f(t, newSuite(t, mode, true)) })
 	}
 }
 
 // TestScripts repeats the sequences that once failed, in every mode.
 func TestScripts(t *testing.T) {
-	scripts, err := filepath.Glob("testdata/*.script")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, mode := range modes {
-		t.Run(mode, func(t *testing.T) {
-			s := newSuite(t, mode)
-			for _, path := range scripts {
-				script, err := readScript(path)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if err := s.replay(script); err != nil {
-					t.Errorf("%s: %v", path, err)
-				}
+	inModes(t, modes, func(t *testing.T, s *suite) {
+		in := "testdata/*.script"
+		if s.small {
+			in = "testdata/small/*.script"
+		}
+		scripts, err := filepath.Glob(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range scripts {
+			script, err := readScript(path)
+			if err != nil {
+				t.Fatal(err)
 			}
-		})
-	}
+			if err := s.replay(script); err != nil {
+				t.Errorf("%s: %v", path, err)
+			}
+		}
+	})
 }
 
-// TestSoak goes on for as long as MCFS_SOAK says, in the modes of MCFS_SOAK_MODES;
-// without that it is but a moment, so that it cannot rot.
+// TestSoak goes on for as long as MCFS_SOAK says, in the modes of MCFS_SOAK_MODES, half
+// of that time with a small spool; without that it is but a moment, so that it cannot rot.
 func TestSoak(t *testing.T) {
-	length := 2 * time.Second
+	length := 4 * time.Second
 	if text := os.Getenv("MCFS_SOAK"); text != "" {
 		var err error
 		if length, err = time.ParseDuration(text); err != nil {
@@ -155,15 +164,13 @@ func TestSoak(t *testing.T) {
 	if text := os.Getenv("MCFS_SOAK_MODES"); text != "" {
 		chosen = strings.Fields(text)
 	}
-	for _, mode := range chosen {
-		t.Run(mode, func(t *testing.T) {
-			s := newSuite(t, mode)
-			begun, before := time.Now(), steps.Load()
-			for ok := true; ok && time.Since(begun) < length; {
-				ok = t.Run("", func(t *testing.T) { rapid.Check(t, s.property) })
-			}
-			done, took := steps.Load()-before, time.Since(begun)
-			fmt.Printf("soak %s: %d steps in %v, %.0f a second\n", mode, done, took.Round(time.Second), float64(done)/took.Seconds())
-		})
-	}
+	inModes(t, chosen, func(t *testing.T, s *suite) {
+		begun, before, refused := time.Now(), steps.Load(), refusals.Load()
+		for ok := true; ok && time.Since(begun) < length/2; {
+			ok = t.Run("", func(t *testing.T) { rapid.Check(t, s.property) })
+		}
+		done, took := steps.Load()-before, time.Since(begun)
+		fmt.Printf("soak %s: %d steps in %v, %.0f a second, %d refused by a full spool\n",
+			t.Name(), done, took.Round(time.Second), float64(done)/took.Seconds(), refusals.Load()-refused)
+	})
 }

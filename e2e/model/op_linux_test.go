@@ -27,6 +27,8 @@ type op struct {
 	Name   string // of an xattr
 	Second int64  // of a time
 	Nano   int64
+
+	short int64 // of Len, what a full spool has taken; 0: all
 }
 
 // flagBits are the names that Flags may hold, for all verbs.

@@ -34,6 +34,7 @@ type run struct {
 	c      *comparer
 	script []op
 	kept   int
+	halved map[uint64]bool // in a small spool: the disk's inode numbers of files that could not be written whole
 }
 
 func newRun(w *world) *run {
@@ -41,7 +42,8 @@ func newRun(w *world) *run {
 	w.runs++
 	r := &run{w: w, dir: fmt.Sprintf("run%d", w.runs)}
 	disk := w.disk + "/" + r.dir
-	r.c = &comparer{disk: &side{root: disk}, mount: &side{root: w.mountRoot(r.dir)}, seen: make(map[uint64]stamps)}
+	r.c = &comparer{disk: &side{root: disk}, mount: &side{root: w.mountRoot(r.dir)}, seen: make(map[uint64]stamps), small: w.small}
+	r.halved = make(map[uint64]bool)
 	if err := os.Mkdir(disk, 0o755); err != nil {
 		panic(err)
 	}
@@ -63,6 +65,15 @@ func (r *run) step(o op) (err error) {
 	}
 	var mount result
 	r.w.within(o.String(), func() { mount = verbs[o.Verb](r.c.mount, o) })
+	if r.w.small {
+		whole, left := r.refused(o, mount)
+		if left == nil {
+			return nil
+		}
+		if o = *left; !whole {
+			mount.errno = 0
+		}
+	}
 	idleTime := r.c.changesNothing(o)
 	disk := verbs[o.Verb](r.c.disk, o)
 	if err := results(o, disk, mount); err != nil {
@@ -133,11 +144,14 @@ func (r *run) closeAll() error {
 		o := op{Verb: "close", H: i}
 		var mount result
 		r.w.within("close", func() { mount = verbs["close"](r.c.mount, o) })
+		if r.w.small && mount.errno != 0 && r.mayNotClose(o, mount) {
+			mount.errno = 0
+		}
 		if err := results(o, verbs["close"](r.c.disk, o), mount); err != nil {
 			return err
 		}
 	}
-	return nil
+	return r.commitHalved()
 }
 
 // localOnly says that a file of that name may stay in the spool.
@@ -159,6 +173,9 @@ func (r *run) settle() error {
 }
 
 func (r *run) settled() error {
+	if err := r.commitHalved(); err != nil {
+		return err
+	}
 	files, bare, optional, err := r.expected()
 	if err != nil {
 		return err

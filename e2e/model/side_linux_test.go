@@ -118,6 +118,15 @@ func content(seed uint64, n int64) []byte {
 	return p[:n]
 }
 
+// text is what the step writes.
+func (o op) text() []byte {
+	text := content(o.Seed, o.Len)
+	if o.short > 0 {
+		return text[:o.short]
+	}
+	return text
+}
+
 func pread(_ *side, h *handle, o op) result {
 	p := make([]byte, o.Len)
 	n, err := unix.Pread(h.fd, p, o.Off)
@@ -135,11 +144,11 @@ func read(_ *side, h *handle, o op) result {
 }
 
 func pwrite(_ *side, h *handle, o op) result {
-	return outcome(unix.Pwrite(h.fd, content(o.Seed, o.Len), o.Off))
+	return outcome(unix.Pwrite(h.fd, o.text(), o.Off))
 }
 
 func write(_ *side, h *handle, o op) result {
-	return outcome(unix.Write(h.fd, content(o.Seed, o.Len)))
+	return outcome(unix.Write(h.fd, o.text()))
 }
 
 func ftruncate(_ *side, h *handle, o op) result { return failed(unix.Ftruncate(h.fd, o.Len)) }

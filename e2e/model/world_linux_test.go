@@ -84,6 +84,7 @@ func (b *bench) found() error {
 // world is a bucket with a mount; runs follow each other in directories of their own.
 type world struct {
 	bench *bench
+	small bool
 	rig   *rig.Rig
 	mount *rig.Mount
 	spool int
@@ -91,10 +92,15 @@ type world struct {
 	disk  string
 }
 
-func newWorld(t testing.TB, mode string) *world {
+func newWorld(t testing.TB, mode string, small bool) *world {
 	b := &bench{TB: t}
-	w := &world{bench: b, rig: rig.New(b, settings(mode)), disk: b.TempDir()}
-	w.mount = w.rig.Mount(w.spoolName())
+	w := &world{bench: b, small: small, disk: b.TempDir()}
+	if small {
+		w.rig = smallRig(b, mode)
+	} else {
+		w.rig = rig.New(b, settings(mode))
+	}
+	w.take(w.rig.Mount(w.spoolName()))
 	return w
 }
 
@@ -164,7 +170,7 @@ func (w *world) remount() error {
 		return err
 	}
 	w.forgetMount()
-	w.mount = w.mount.Again()
+	w.take(w.mount.Again())
 	return nil
 }
 
@@ -179,7 +185,7 @@ func (w *world) fresh() error {
 		return err
 	}
 	w.spool++
-	w.mount = w.rig.Mount(w.spoolName())
+	w.take(w.rig.Mount(w.spoolName()))
 	return nil
 }
 
@@ -190,7 +196,7 @@ func (w *world) kill() error {
 		return fmt.Errorf("unmount of a dead mount: %w\n%s", err, out)
 	}
 	w.forgetMount()
-	w.mount = w.mount.Again()
+	w.take(w.mount.Again())
 	return nil
 }
 
