@@ -387,7 +387,8 @@ func (p *player) drawSet() func() {
 			return
 		}
 		if h := p.open(n, unix.O_RDONLY); h != nil {
-			p.finish(h, p.fsync(h))
+			// A refusal leaves open only what can be written later.
+			p.finish(h, p.fsync(h) || !p.w.killed.Load())
 		}
 	}
 }
