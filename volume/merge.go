@@ -64,7 +64,7 @@ func (v *Volume) mergeName(d *Node, name string, f *found, begun time.Time) {
 func (v *Volume) mergeFile(d *Node, name string, c *Node, f *found) {
 	l := listing{key: f.object.Key, etag: f.object.ETag, size: f.object.Size, modified: f.object.Modified}
 	if f.side != nil {
-		l.side = sideInfo{f.side.ETag, f.side.Size, f.side.Modified}
+		l.side = sideOf(*f.side)
 	}
 	if c != nil && c.kind == Dir {
 		if v.anyLocal(c) {

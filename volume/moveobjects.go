@@ -99,7 +99,7 @@ func isSidecarOf(key string, page []store.Info) bool {
 func (v *Volume) moveObject(ctx context.Context, c *change, o store.Info) error {
 	l := listing{key: o.Key, etag: o.ETag, size: o.Size, modified: o.Modified}
 	if side, err := v.store.Head(ctx, sidecar.Name(o.Key)); err == nil {
-		l.side = sideInfo{side.ETag, side.Size, side.Modified}
+		l.side = sideOf(side)
 	} else if !errors.Is(err, store.ErrNotExist) {
 		return err
 	}

@@ -96,7 +96,7 @@ func (v *Volume) lookSidecar(ctx context.Context, key string) (*foundSidecar, er
 	if err != nil {
 		return nil, fmt.Errorf("look at sidecar of %s: %w", key, err)
 	}
-	return &foundSidecar{text: text, info: sideInfo{info.ETag, info.Size, info.Modified}, meta: info.Metadata}, nil
+	return &foundSidecar{text: text, info: sideOf(info), meta: info.Metadata}, nil
 }
 
 // attrDiffer says whether the attributes are not those that the sidecar of x states.

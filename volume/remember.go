@@ -47,6 +47,9 @@ func (v *Volume) recall(l listing) *version {
 		return nil
 	}
 	x.modified, x.side = l.modified, l.side
+	if !r.SideTime.IsZero() {
+		x.side.modified = r.SideTime
+	}
 	x.dated = !kept.Modified.IsZero()
 	if kept.Slack > 0 {
 		x.unsure = lookLate

@@ -117,7 +117,7 @@ func (n *Node) takeAnew(x *version) {
 	old.mu.Lock()
 	defer old.mu.Unlock()
 	n.attr = mergeAttrs(old.attr, n.attr, x.attr)
-	old.attr, old.side, old.modified = x.attr, x.side, x.modified
+	old.attr, old.side, old.modified = x.attr, x.side.as(old.side), x.modified
 	old.wrapped, old.keyID = x.wrapped, x.keyID
 	old.dated, old.unsure = x.dated, x.unsure
 }

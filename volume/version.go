@@ -55,7 +55,22 @@ type version struct {
 type sideInfo struct {
 	etag     string
 	size     int64
-	modified time.Time
+	modified time.Time // as it was told first: see as
+}
+
+// sideOf is a sidecar that the store has described. Stores tell the time to the second in
+// one answer, and more exactly in another.
+func sideOf(info store.Info) sideInfo {
+	return sideInfo{etag: info.ETag, size: info.Size, modified: info.Modified.Truncate(time.Second)}
+}
+
+// as gives s the time that has been shown of the same sidecar: what stat tells of one
+// changes with its content, and not with who describes it.
+func (s sideInfo) as(shown sideInfo) sideInfo {
+	if s.etag == shown.etag && !shown.modified.IsZero() {
+		s.modified = shown.modified
+	}
+	return s
 }
 
 // listing is what LIST said of a clean file and of its sidecar.
@@ -99,14 +114,14 @@ func (x *version) sidecar() sideInfo {
 func (x *version) setSidecar(s sideInfo) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.side = s
+	x.side = s.as(x.side)
 }
 
 // published records a sidecar that states all there is to say.
 func (x *version) published(s sideInfo) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.side, x.dated, x.unsure = s, false, 0
+	x.side, x.dated, x.unsure = s.as(x.side), false, 0
 }
 
 // linked records that a symlink's object, and its attributes with it, were put.
@@ -121,7 +136,7 @@ func (x *version) linked(key string, info store.Info) {
 func (x *version) moved(key, etag string, side sideInfo) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.key, x.etag, x.side, x.over = key, etag, side, nil
+	x.key, x.etag, x.side, x.over = key, etag, side.as(x.side), nil
 }
 
 // bears says whether a draft that rests on base needs x, or what x was to replace.
@@ -322,7 +337,7 @@ func (v *Volume) loadSidecar(ctx context.Context, x *version) error {
 		return fmt.Errorf("sidecar: %w", err)
 	}
 	x.iv, x.wrapped, x.keyID, x.mac = doc.IV, doc.Key, meta.KeyID, meta.MAC
-	x.side = sideInfo{etag: info.ETag, size: info.Size, modified: info.Modified}
+	x.side = sideOf(info)
 	mergeAttr(&x.attr, meta.Attr)
 	x.dated = meta.Attr.Mtime.IsZero()
 	if own {
