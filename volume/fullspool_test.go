@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -46,11 +47,17 @@ func newSmallRig(t *testing.T, mode crypt.Mode) *rig {
 
 func newTight(t *testing.T, mode crypt.Mode, durable bool) *tight {
 	t.Helper()
+	return newPatient(t, mode, durable, 2*time.Second)
+}
+
+// newPatient is newTight whose upload.timeout is patience.
+func newPatient(t *testing.T, mode crypt.Mode, durable bool, patience time.Duration) *tight {
+	t.Helper()
 	r := newSmallRig(t, mode)
 	b := &beginnings{Store: r.store}
 	f := &flaky{Store: b}
 	r.o.Store, r.o.PartSize, r.o.SpoolDurable, r.max = f, tightPart, durable, tightSpool
-	r.o.CloseTimeout = 2 * time.Second
+	r.o.CloseTimeout = patience
 	r.open("spool-flaky")
 	return &tight{r, f, b}
 }
@@ -84,6 +91,33 @@ func until(t testing.TB, what string, done func() bool) {
 		if time.Now().After(end) {
 			t.Fatalf("waited in vain: %s", what)
 		}
+	}
+}
+
+// TestFullSpoolOfIdleUploads: a write does not wait for room that an upload will not
+// make, since its own writer has stopped and what has left of it is to be kept.
+func TestFullSpoolOfIdleUploads(t *testing.T) {
+	r := newPatient(t, crypt.CTR, false, time.Hour)
+	h := r.begin("a", random(tightSpool*3/4))
+	defer h.Release()
+	if err := h.Fsync(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "its parts have left", func() bool {
+		h.n.lock()
+		defer h.n.unlock()
+		return h.n.up != nil && !h.n.up.Leaving()
+	})
+	var err error
+	for k := range tightSpool / (2 * tightPart) { // too short for parts of them to leave
+		other := r.create(fmt.Sprint("other ", k), os.O_TRUNC)
+		defer other.Release()
+		if err = r.fill(other, random(2*tightPart)); err != nil {
+			break
+		}
+	}
+	if !errors.Is(err, ErrFull) {
+		t.Fatalf("write into a full spool: %v", err)
 	}
 }
 
