@@ -135,10 +135,11 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// oneLine keeps a server's message from spreading over a log.
+// oneLine keeps a server's message from spreading over a log, and makes it a part of a
+// sentence: a cure follows, with a full stop before.
 func oneLine(s string) string {
 	const most = 600 // bytes
-	s = strings.Join(strings.Fields(s), " ")
+	s = strings.TrimRight(strings.Join(strings.Fields(s), " "), ". ")
 	if len(s) > most {
 		s = strings.ToValidUTF8(s[:most], "") + "…"
 	}

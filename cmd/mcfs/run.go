@@ -109,10 +109,12 @@ S3; beside it appears NAME.settings.json, the settings that a job needs.
 Without a configuration everything stays on this machine: objects in a folder,
 data keys wrapped by a local keyring. ` + "`mcfs demo`" + ` shows that in a few seconds.`,
 		Args:          func(_ *cobra.Command, args []string) error { return unknownCommand(args) },
-		RunE:          func(*cobra.Command, []string) error { return unknownCommand(nil) },
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+		Version:       versionLine(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
+	root.SetVersionTemplate("{{.Version}}\n")
 	root.SetIn(std.in)
 	root.SetOut(std.out)
 	root.SetErr(std.err)
@@ -127,7 +129,7 @@ data keys wrapped by a local keyring. ` + "`mcfs demo`" + ` shows that in a few 
 
 func unknownCommand(args []string) error {
 	if len(args) == 0 {
-		return usageError{errors.New("no command given: see `mcfs help`")}
+		return nil
 	}
 	return usageError{fmt.Errorf("unknown command %q: see `mcfs help`", args[0])}
 }

@@ -13,7 +13,8 @@ import (
 )
 
 const statusHelp = `Shows what is not finished, what went wrong, and what was set aside: in the mount
-that PATH lies in, at and under PATH; without PATH in all mounts of this user.
+that PATH lies in, at and under PATH; without PATH in all mounts of this user (for
+root: of all users), or with --config in the mount of that configuration alone.
 What the configuration names and is not mounted is shown from its spool, without
 changing anything there. Nothing is asked of the store, so that it answers when
 the store does not.
@@ -97,7 +98,7 @@ func newStatus(std stdio) *cobra.Command {
 			return printStatus(ctx, s, f.json, std)
 		},
 	}
-	c.Flags().StringVarP(&f.config, "config", "c", "", "configuration `FILE`, for what is not mounted")
+	c.Flags().StringVarP(&f.config, "config", "c", "", "configuration `FILE`, whose mount alone is shown")
 	c.Flags().BoolVar(&f.json, "json", false, "print JSON")
 	c.Flags().BoolVarP(&f.watch, "watch", "w", false, "go on showing it")
 	return c

@@ -62,7 +62,7 @@ func (d *daemon) status(path string) report {
 // survey finds the mounts, and asks each how it is.
 type survey struct {
 	path   string // empty: all
-	config string // file of what may not be mounted; empty: the one that applies
+	config string // file of the one that is asked for; empty: all, and what the one that applies has not mounted
 }
 
 // reports may come with an error: something could not be told.
@@ -95,6 +95,38 @@ func (s survey) reports(ctx context.Context) ([]report, error) {
 // all are the user's mounts, by mountpoint, and then what is not mounted.
 func (s survey) all(ctx context.Context, mounts map[string]fs.Mounted) ([]report, error) {
 	maps.DeleteFunc(mounts, func(_ string, m fs.Mounted) bool { return os.Geteuid() != 0 && m.UID != os.Geteuid() })
+	if s.config != "" {
+		return s.named(ctx, mounts)
+	}
+	list := askMounts(ctx, mounts)
+	r, err := s.configured()
+	if err != nil {
+		return list, fmt.Errorf("what is not mounted is not shown: %w", err)
+	}
+	return s.withUnmounted(list, r), nil
+}
+
+// named is the mount of the configuration that was asked for, or what its spool holds.
+func (s survey) named(ctx context.Context, mounts map[string]fs.Mounted) ([]report, error) {
+	r, err := s.configured()
+	if err != nil {
+		return nil, err
+	}
+	list := slices.DeleteFunc(askMounts(ctx, mounts), func(m report) bool {
+		if m.Spool == "" { // it does not answer
+			return m.Volume != r.Volume
+		}
+		return realPath(m.Spool) != realPath(r.Spool)
+	})
+	alive := slices.ContainsFunc(list, func(m report) bool { return m.State != stateDead })
+	if !alive {
+		list = append(list, r)
+	}
+	return list, nil
+}
+
+// askMounts asks each mount how it is, and lists them by mountpoint.
+func askMounts(ctx context.Context, mounts map[string]fs.Mounted) []report {
 	places := slices.Sorted(maps.Keys(mounts))
 	list := make([]report, len(places))
 	var wg sync.WaitGroup
@@ -102,11 +134,7 @@ func (s survey) all(ctx context.Context, mounts map[string]fs.Mounted) ([]report
 		wg.Go(func() { list[i] = askMount(ctx, at, "", mounts[at]) })
 	}
 	wg.Wait()
-	r, err := s.configured()
-	if err != nil {
-		return list, fmt.Errorf("what is not mounted is not shown: %w", err)
-	}
-	return s.withUnmounted(list, r), nil
+	return list
 }
 
 // withUnmounted adds what is configured, and the other spools beside its own in

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	smithy "github.com/aws/smithy-go"
@@ -169,11 +170,12 @@ type answer struct {
 }
 
 func (a *answer) Error() string {
+	message := strings.TrimRight(a.ErrorMessage(), ". ") // a part of a sentence, which goes on
 	if a.status != 0 && refusals[a.ErrorCode()] && byCode[a.ErrorCode()] == store.ErrDenied {
 		return fmt.Sprintf("the server refuses these credentials, %s: %s (HTTP %d): put valid ones in their place; they are looked for again",
-			a.ErrorCode(), a.ErrorMessage(), a.status)
+			a.ErrorCode(), message, a.status)
 	}
-	return fmt.Sprintf("%s: %s (HTTP %d)", a.ErrorCode(), a.ErrorMessage(), a.status)
+	return fmt.Sprintf("%s: %s (HTTP %d)", a.ErrorCode(), message, a.status)
 }
 
 func (a *answer) Unwrap() error { return a.APIError }

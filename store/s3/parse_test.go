@@ -9,6 +9,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/smithy-go"
 
 	"mcfs/store"
 )
@@ -23,6 +24,14 @@ func TestTrusted(t *testing.T) {
 		if got := trusted(endpoint); got != want {
 			t.Errorf("%q: %v", endpoint, got)
 		}
+	}
+}
+
+// TestAnswerIsPartOfASentence: what a server has put a full stop behind goes on here.
+func TestAnswerIsPartOfASentence(t *testing.T) {
+	a := &answer{&smithy.GenericAPIError{Code: "SlowDown", Message: "Please reduce your request rate."}, 503}
+	if got := a.Error(); got != "SlowDown: Please reduce your request rate (HTTP 503)" {
+		t.Error(got)
 	}
 }
 
