@@ -240,8 +240,12 @@ func (a *Aborter) answered(o *orphan, err error) bool {
 	if a.closed {
 		return false
 	}
-	if o.tries == 0 && a.fails == 0 {
+	switch {
+	case o.tries > 0 || a.fails > 0: // it was said
+	case o.seen < 0:
 		a.c.Log.Warn("an upload that was given up is not gone from the store yet; it is tried again", "key", o.up.Key, "upload", o.up.ID, "err", err)
+	default:
+		a.c.Log.Info("an upload was aborted; whether a part of it came later is looked at again", "key", o.up.Key, "upload", o.up.ID, "err", err)
 	}
 	a.fails++
 	o.tries++

@@ -1,9 +1,12 @@
 package orphans
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -20,6 +23,7 @@ type haunted struct {
 	arrived  map[string]time.Time       // when what is there of an upload came, or will
 	listed   bool                       // what has arrived is listed, too
 	deny     bool                       // parts must not be listed
+	blind    bool                       // nor uploads
 	down     error
 	requests int
 	running  int
@@ -86,6 +90,9 @@ func (h *haunted) Uploads(ctx context.Context, prefix string) (list []store.Uplo
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.blind {
+		return nil, store.ErrDenied
+	}
 	for id := range h.arrived {
 		if h.listed && h.has(id) {
 			list = append(list, store.Upload{Key: "k", ID: id})
@@ -244,4 +251,38 @@ func (r refusing) Abort(ctx context.Context, up store.Upload) error {
 		return store.ErrDenied
 	}
 	return r.haunted.Abort(ctx, up)
+}
+
+// TestAnsweredAbortIsNoWarning: an upload whose abort was answered is not called one that
+// is still there, whether what came later may be looked at or not.
+func TestAnsweredAbortIsNoWarning(t *testing.T) {
+	for name, how := range map[string]func(*haunted){
+		"denied": func(h *haunted) { h.deny, h.blind = true, true },
+		"away":   func(h *haunted) { h.down = store.ErrUnavailable },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHaunted(map[string][]time.Duration{"1": {time.Millisecond}})
+				b, log := &book{has: map[string]bool{}}, &bytes.Buffer{}
+				a := New(Config{Store: h, Note: b.note, Forget: b.forget, Log: slog.New(slog.NewTextHandler(log, nil))})
+				a.Abort(store.Upload{Key: "k", ID: "1"})
+				time.Sleep(500 * time.Millisecond)
+				h.mu.Lock()
+				how(h)
+				h.mu.Unlock()
+				time.Sleep(Straggle)
+				h.mu.Lock()
+				h.down = nil
+				h.mu.Unlock()
+				time.Sleep(2 * longestPause)
+				a.Close()
+				if b.len() > 0 || len(h.arrived) > 0 || h.aborts["1"] < 2 {
+					t.Errorf("left: the journal has %v, the store %v after %d aborts", b.has, h.arrived, h.aborts["1"])
+				}
+				if strings.Contains(log.String(), "WARN") {
+					t.Errorf("the log warns:\n%s", log)
+				}
+			})
+		})
+	}
 }

@@ -10,7 +10,8 @@ import (
 
 // gone reports whether the store has nothing of an upload. Its parts are asked for, since
 // a store may list no upload to which parts came after its abort; the listing decides
-// where an upload that is gone has none, or parts must not be listed.
+// where an upload that is gone has none, or parts must not be listed. Where neither may
+// be listed the abort is repeated.
 func (a *Aborter) gone(ctx context.Context, up store.Upload) (bool, error) {
 	parts, err := a.c.Store.Parts(ctx, up)
 	switch {
@@ -22,6 +23,9 @@ func (a *Aborter) gone(ctx context.Context, up store.Upload) (bool, error) {
 		return false, nil
 	}
 	left, err := a.c.Store.Uploads(ctx, up.Key)
+	if errors.Is(err, store.ErrDenied) {
+		return true, a.c.Store.Abort(ctx, up) // what may not be seen is taken away unseen
+	}
 	if err != nil {
 		return false, err
 	}

@@ -364,7 +364,7 @@ func (u *Upload) failed(j *job, err error) {
 	defer u.signal()
 	if u.phase.ended() || u.ctx.Err() != nil {
 		if j.kind == jobBegin {
-			u.e.log.Warn("the store may keep an upload without parts", "key", u.t.Key, "err", err)
+			u.e.log.Info("an upload ended before the store said that it had begun; what may be there of it is looked for", "key", u.t.Key, "err", err)
 		}
 		return
 	}
