@@ -38,11 +38,13 @@ func (n *node) Setattr(ctx context.Context, fh gofs.FileHandle, in *fuse.SetAttr
 	if h, ok := fh.(*handle); ok {
 		through = h.v
 	}
-	chown := set.UID != nil || set.GID != nil
+	if set == (volume.SetAttr{DropSetID: true}) && !n.v.HasSetID() {
+		return 0 // asked at each write of an ordinary user
+	}
 	var a volume.Attr
 	errno := n.fs.do(ctx, "setattr", func(ctx context.Context) (err error) {
-		if set.Mode == nil && (chown || in.Valid&fuse.FATTR_KILL_SUIDGID != 0) {
-			if set.Mode, err = n.withoutSetid(ctx); err != nil {
+		if set.DropSetID {
+			if set.InGroup, err = n.callerInGroup(ctx); err != nil {
 				return err
 			}
 		}
@@ -55,7 +57,9 @@ func (n *node) Setattr(ctx context.Context, fh gofs.FileHandle, in *fuse.SetAttr
 	return errno
 }
 
-// wanted reads what a SETATTR request is to change. The change time is the volume's own affair.
+// wanted reads what a SETATTR request is to change. The change time is the volume's
+// own affair. With HANDLE_KILLPRIV_V2 negotiated, setuid and setgid are the
+// filesystem's: a change of owner drops them, whoever asks.
 func wanted(in *fuse.SetAttrIn) volume.SetAttr {
 	var s volume.SetAttr
 	if mode, ok := in.GetMode(); ok {
@@ -84,30 +88,8 @@ func wanted(in *fuse.SetAttrIn) volume.SetAttr {
 		}
 		s.Atime = &t
 	}
+	s.DropSetID = s.Mode == nil && (s.UID != nil || s.GID != nil || in.Valid&fuse.FATTR_KILL_SUIDGID != 0)
 	return s
-}
-
-// withoutSetid is the mode that a change of owner, or a truncation by somebody
-// without privilege, leaves a file with, nil if it stays. With
-// HANDLE_KILLPRIV_V2 negotiated, that is the filesystem's work: setuid goes, and
-// setgid where the group may execute (without that bit it means mandatory locking).
-func (n *node) withoutSetid(ctx context.Context) (*uint32, error) {
-	if n.v.Kind() != volume.File || !n.setid.Load() {
-		return nil, nil
-	}
-	a, err := n.v.Attr(ctx)
-	if err != nil {
-		return nil, err
-	}
-	mode := a.Mode & 0o7777
-	left := mode &^ syscall.S_ISUID
-	if left&syscall.S_IXGRP != 0 {
-		left &^= syscall.S_ISGID
-	}
-	if left == mode {
-		return nil, nil
-	}
-	return &left, nil
 }
 
 // Access answers access(2) where the kernel does not check permissions itself

@@ -260,6 +260,8 @@ func parseStat(data []byte) (taskStat, error) {
 type taskStatus struct {
 	tgid                              int
 	uids, gids                        [3]int // real, effective, saved
+	groups                            []uint32
+	capable                           uint64 // bit n is capability n, effective
 	pending, blocked, ignored, caught uint64 // bit n-1 is signal n; pending for the thread or the process
 }
 
@@ -288,6 +290,10 @@ func parseStatus(data []byte) (taskStatus, error) {
 			st.uids, err = threeInts(value)
 		case "Gid":
 			st.gids, err = threeInts(value)
+		case "Groups":
+			st.groups, err = numbers(value)
+		case "CapEff":
+			st.capable, err = strconv.ParseUint(string(value), 16, 64)
 		case "SigPnd", "ShdPnd":
 			var set uint64
 			set, err = strconv.ParseUint(string(value), 16, 64)
@@ -307,6 +313,17 @@ func parseStatus(data []byte) (taskStatus, error) {
 		return taskStatus{}, os.ErrInvalid
 	}
 	return st, nil
+}
+
+func numbers(value []byte) (out []uint32, err error) {
+	for field := range bytes.FieldsSeq(value) {
+		n, err := strconv.ParseUint(string(field), 10, 32)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, uint32(n))
+	}
+	return out, nil
 }
 
 func threeInts(value []byte) ([3]int, error) {

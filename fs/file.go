@@ -101,9 +101,7 @@ func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadRes
 	return fuse.ReadResultData(dest[:got]), 0
 }
 
-// Write stores data, which belongs to go-fuse again after it. With
-// HANDLE_KILLPRIV_V2 negotiated, the filesystem clears setuid and setgid: the
-// volume does, whoever writes.
+// Write stores data, which belongs to go-fuse again after it.
 func (h *handle) Write(ctx context.Context, data []byte, off int64) (uint32, syscall.Errno) {
 	var written int
 	errno := h.n.fs.do(ctx, "write", func(ctx context.Context) (err error) {
@@ -138,9 +136,13 @@ func (h *handle) Release(context.Context) syscall.Errno {
 	return 0
 }
 
-// Allocate is fallocate(2).
+// Allocate is fallocate(2). Of the caller's privilege its request says nothing, so
+// setuid and setgid are dropped here.
 func (h *handle) Allocate(ctx context.Context, off, size uint64, mode uint32) syscall.Errno {
 	return h.n.fs.do(ctx, "fallocate", func(ctx context.Context) error {
+		if err := h.dropSetID(ctx); err != nil {
+			return err
+		}
 		return h.v.Allocate(ctx, int64(off), int64(size), mode)
 	})
 }

@@ -41,7 +41,9 @@ func platformOptions(m *fuse.MountOptions) {
 // platformFS refuses what go-fuse would do wrong: it does not pass on where in
 // an attribute a value begins, which on macOS may be in the middle of a resource
 // fork, and the value would replace the whole.
-func platformFS(raw fuse.RawFileSystem) fuse.RawFileSystem { return wholeAttributes{raw} }
+func platformFS(raw fuse.RawFileSystem) fuse.RawFileSystem {
+	return changes{wholeAttributes{raw}}
+}
 
 type wholeAttributes struct{ fuse.RawFileSystem }
 

@@ -34,7 +34,7 @@ func platformOptions(m *fuse.MountOptions) {
 	m.DisabledCapabilities |= fuse.CAP_PASSTHROUGH
 }
 
-func platformFS(raw fuse.RawFileSystem) fuse.RawFileSystem { return raw }
+func platformFS(raw fuse.RawFileSystem) fuse.RawFileSystem { return changes{raw} }
 
 // answers returns when the mount answers: that it does since mount(2) returned and
 // the kernel was given its options. It does not do what WaitMount would, which opens

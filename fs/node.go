@@ -127,21 +127,30 @@ func timeout(kind volume.Kind) time.Duration {
 	return believed
 }
 
+// attrTimeout is how long the kernel may believe a node's attributes. It does not
+// learn that a write has dropped setuid or setgid: of a file that has them it asks.
+func attrTimeout(kind volume.Kind, a volume.Attr) time.Duration {
+	if kind == volume.File && a.Mode&setID != 0 {
+		return 0
+	}
+	return timeout(kind)
+}
+
 // fillEntry answers what finds or makes an entry.
 func (f *filesystem) fillEntry(v *volume.Node, a volume.Attr, out *fuse.EntryOut) {
 	fillAttr(a, &out.Attr)
 	out.SetEntryTimeout(timeout(v.Kind()))
-	out.SetAttrTimeout(timeout(v.Kind()))
+	out.SetAttrTimeout(attrTimeout(v.Kind(), a))
 }
 
 // fillAttrOut answers what describes a node.
 func (n *node) fillAttrOut(a volume.Attr, out *fuse.AttrOut) {
 	n.seen(a)
 	fillAttr(a, &out.Attr)
-	out.SetTimeout(timeout(n.v.Kind()))
+	out.SetTimeout(attrTimeout(n.v.Kind(), a))
 }
 
-func (n *node) seen(a volume.Attr) { n.setid.Store(a.Mode&(syscall.S_ISUID|syscall.S_ISGID) != 0) }
+func (n *node) seen(a volume.Attr) { n.setid.Store(a.Mode&setID != 0) }
 
 // blockSize is st_blksize, bytes.
 const blockSize = 4096

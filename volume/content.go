@@ -174,7 +174,6 @@ func (n *Node) step(e event) {
 func (n *Node) changedContent(now time.Time) {
 	n.gen++
 	n.attr.Mtime, n.ctime = now, now
-	n.attr.Mode &^= 0o6000 // what is written by anybody is set-id no more
 	n.described = true
 	n.step(evWrite)
 }

@@ -152,9 +152,8 @@ func (v *Volume) newDraft(d *Node, name string, mode, uid, gid uint32) *Node {
 	c.lock()
 	defer c.unlock()
 	c.blank, c.eager, c.described = true, true, true
-	c.attr = sidecar.Attr{UID: uid, GID: gid}
+	c.attr = sidecar.Attr{Mode: modeFile | mode&0o7777, UID: uid, GID: gid}
 	c.changedContent(time.Now())
-	c.attr.Mode = modeFile | mode&0o7777 // after it: set-id bits go by a write, not by creation
 	return c
 }
 

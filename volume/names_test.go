@@ -806,21 +806,37 @@ func TestSymlinks(t *testing.T) {
 	}
 }
 
-// A file is created with all the bits that were asked for; the first write takes set-id away.
-func TestCreateKeepsSetID(t *testing.T) {
+// Set-id bits stay from the creation on until somebody is to drop them: who writes may
+// be one who may leave them.
+func TestSetIDIsDroppedWhenAsked(t *testing.T) {
 	r := newRig(t, crypt.CTR)
-	n, h, err := r.v.Root().Create(t.Context(), "f", os.O_RDWR|os.O_CREATE, 0o4711, 0, 0, nil)
+	n, h, err := r.v.Root().Create(t.Context(), "f", os.O_RDWR|os.O_CREATE, 0o6701, 0, 0, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer h.Release()
-	for _, want := range []uint32{0o4711, 0o711} {
-		a, err := n.Attr(t.Context())
-		if err != nil || a.Mode&0o7777 != want {
-			t.Errorf("mode %#o, %v; want %#o", a.Mode&0o7777, err, want)
+	write := func() error { _, err := h.WriteAt(t.Context(), []byte("x"), 0); return err }
+	set := func(s SetAttr) func() error {
+		return func() error { _, err := n.SetAttr(t.Context(), h, s); return err }
+	}
+	runnable := uint32(0o6711)
+	for _, step := range []struct {
+		what string
+		do   func() error
+		want uint32
+	}{
+		{"a write", write, 0o6701},
+		{"one of the group", set(SetAttr{DropSetID: true, InGroup: true}), 0o2701},
+		{"another", set(SetAttr{DropSetID: true}), 0o701},
+		{"chmod", set(SetAttr{Mode: &runnable}), 0o6711},
+		{"one of the group that may run it", set(SetAttr{DropSetID: true, InGroup: true}), 0o711},
+	} {
+		if err := step.do(); err != nil {
+			t.Fatalf("%s: %v", step.what, err)
 		}
-		if _, err := h.WriteAt(t.Context(), []byte("x"), 0); err != nil {
-			t.Fatal(err)
+		a, err := n.Attr(t.Context())
+		if err != nil || a.Mode&0o7777 != step.want || n.HasSetID() != (step.want&0o6000 != 0) {
+			t.Errorf("after %s: mode %#o, %v; want %#o", step.what, a.Mode&0o7777, err, step.want)
 		}
 	}
 }

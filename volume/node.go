@@ -165,6 +165,28 @@ type SetAttr struct {
 	UID, GID     *uint32
 	Size         *int64
 	Mtime, Atime *time.Time
+
+	// DropSetID takes setuid and setgid from a file, as a change by one who may not
+	// leave them does. Setgid without the right of the group to execute stays, if
+	// that one is InGroup, the file's.
+	DropSetID, InGroup bool
+}
+
+// The bits of st_mode that make a program run as its owner, or as its group.
+const (
+	modeSetUID   = 0o4000
+	modeSetGID   = 0o2000
+	modeGroupRun = 0o010
+)
+
+// HasSetID reports whether a file has setuid or setgid, from memory.
+func (n *Node) HasSetID() bool {
+	if n.kind != File {
+		return false
+	}
+	n.lock()
+	defer n.unlock()
+	return n.attr.Mode&(modeSetUID|modeSetGID) != 0
 }
 
 // Attr describes the node. For a clean file whose sidecar has not been read
@@ -264,7 +286,7 @@ func (n *Node) SetAttr(ctx context.Context, h *Handle, s SetAttr) (Attr, error) 
 			return Attr{}, err
 		}
 	}
-	if s.Mode != nil || s.UID != nil || s.GID != nil || s.Mtime != nil || s.Atime != nil {
+	if s.Mode != nil || s.UID != nil || s.GID != nil || s.Mtime != nil || s.Atime != nil || s.DropSetID {
 		if err := n.describe(ctx); err != nil {
 			return Attr{}, err
 		}
@@ -308,5 +330,11 @@ func (s SetAttr) apply(a *sidecar.Attr) {
 	}
 	if s.Mtime != nil {
 		a.Mtime = sidecar.ClampTime(*s.Mtime)
+	}
+	if s.DropSetID && a.Mode&modeType != modeDir {
+		a.Mode &^= modeSetUID
+		if a.Mode&modeGroupRun != 0 || !s.InGroup {
+			a.Mode &^= modeSetGID
+		}
 	}
 }
