@@ -104,7 +104,9 @@ func TestShorterDocument(t *testing.T) {
 		if _, err := n.SetAttr(t.Context(), nil, SetAttr{Size: &zero}); err != nil {
 			t.Fatal(err)
 		}
-		r.write(h, c.text, 0)
+		if _, err := h.WriteAt(t.Context(), c.text, 0); !errors.Is(err, c.want) {
+			t.Errorf("write of %s: %v", c.what, err)
+		}
 		if err := h.Flush(t.Context(), nil); !errors.Is(err, c.want) {
 			t.Errorf("close of %s: %v", c.what, err)
 		}
@@ -120,25 +122,74 @@ func TestShorterDocument(t *testing.T) {
 	}
 }
 
-// TestRefusedDocument: what is no settings document is refused at close, and kept.
+// TestRefusedDocument: other content than settings beside a file is refused by the write
+// that can be told from the beginning of settings, by the close else, and kept in
+// quarantine.
 func TestRefusedDocument(t *testing.T) {
-	r := newRig(t, crypt.CTR)
-	r.save("f", random(5))
-	text := r.load("f.settings.json")
-	n := r.node("f.settings.json")
-	h, err := n.Open(t.Context(), os.O_RDWR|os.O_TRUNC, nil)
-	if err != nil {
-		t.Fatal(err)
+	for name, c := range map[string]struct {
+		over, writes int // bytes of the sidecar that are kept, writes that succeed
+		text         []string
+	}{
+		"notes":                  {text: []string{"my notes, not settings"}},
+		"an empty line":          {text: []string{"\n"}},
+		"another object":         {text: []string{`{"editor": 4}`}},
+		"no object":              {writes: 1, text: []string{`{"editor": `, "four}"}},
+		"cut":                    {writes: 1, text: []string{`{"editor": `}},
+		"behind a gap":           {writes: 1, text: []string{"\x00\x00{}"}},
+		"behind the settings":    {over: 1 << 20, text: []string{"more"}},
+		"into the settings":      {over: 4, writes: 1, text: []string{" "}},
+		"settings and then more": {over: 1 << 20, writes: 1, text: []string{" ", "}"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, crypt.CTR)
+			r.save("f", random(5))
+			text := r.load("f.settings.json")
+			flags := os.O_RDWR
+			if c.over == 0 {
+				flags |= os.O_TRUNC
+			}
+			h, err := r.node("f.settings.json").Open(t.Context(), flags, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			off := int64(min(c.over, len(text)))
+			for i, s := range c.text {
+				n, err := h.WriteAt(t.Context(), []byte(s), off)
+				if ok := n == len(s) && err == nil; ok != (i < c.writes) || !ok && !errors.Is(err, ErrPermission) {
+					t.Errorf("write %q: %d, %v", s, n, err)
+				}
+				off += int64(len(s))
+			}
+			if err := h.Flush(t.Context(), nil); !errors.Is(err, ErrPermission) {
+				t.Errorf("close: %v", err)
+			}
+			h.Release()
+			if got := r.load("f.settings.json"); string(got) != string(text) {
+				t.Errorf("the sidecar now reads %q", got)
+			}
+			if list, err := os.ReadDir(r.home + "/spool/quarantine"); err != nil || len(list) == 0 {
+				t.Errorf("quarantine holds %v, %v", list, err)
+			}
+		})
 	}
-	r.write(h, []byte("my notes, not settings"), 0)
-	if err := h.Flush(t.Context(), nil); !errors.Is(err, ErrPermission) {
+}
+
+// TestRefusedBesideADraft: so it is beside a file that has no sidecar yet.
+func TestRefusedBesideADraft(t *testing.T) {
+	r := newRig(t, crypt.CTR)
+	h := r.create("f", 0)
+	defer h.Release()
+	r.write(h, random(5), 0)
+	side := r.create("f.settings.json", 0)
+	defer side.Release()
+	if _, err := side.WriteAt(t.Context(), []byte("\n"), 0); !errors.Is(err, ErrPermission) {
+		t.Errorf("write: %v", err)
+	}
+	if err := side.Flush(t.Context(), nil); !errors.Is(err, ErrPermission) {
 		t.Errorf("close: %v", err)
 	}
-	h.Release()
-	if got := r.load("f.settings.json"); string(got) != string(text) {
-		t.Errorf("the sidecar now reads %q", got)
-	}
-	if list, err := os.ReadDir(r.home + "/spool/quarantine"); err != nil || len(list) == 0 {
-		t.Errorf("quarantine holds %v, %v", list, err)
-	}
+	other := r.create("g.settings.json", 0) // of no file
+	defer other.Release()
+	r.write(other, []byte("\n"), 0)
+	r.finish(other)
 }

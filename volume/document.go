@@ -3,6 +3,7 @@ package volume
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -195,7 +196,9 @@ func (d *document) ReadAt(p []byte, off int64) (int, error) {
 	return k, nil
 }
 
-// WriteAt takes what a program writes over a sidecar.
+// WriteAt takes what a program writes over a sidecar. What can never become a settings
+// document is refused here already, for a shell does not look at what close says; judge
+// puts it into quarantine all the same.
 func (d *document) WriteAt(p []byte, off int64) (int, error) {
 	end := off + int64(len(p))
 	if off < 0 || end > maxDocument {
@@ -203,12 +206,52 @@ func (d *document) WriteAt(p []byte, off int64) (int, error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	gap := off > int64(len(d.text))
 	if grow := end - int64(len(d.text)); grow > 0 {
 		d.text = append(d.text, make([]byte, grow)...)
 	}
 	copy(d.text[off:], p)
 	d.written = true
+	if last := end == int64(len(d.text)); last && !gap && !mayBecomeSettings(d.text) {
+		return 0, ErrPermission
+	}
 	return len(p), nil
+}
+
+// mayBecomeSettings reports whether a text is a settings document, or the beginning of
+// one; or has a gap that is yet to be filled.
+func mayBecomeSettings(text []byte) bool {
+	if len(text) == 0 || bytes.IndexByte(text, 0) >= 0 {
+		return true
+	}
+	if _, err := sidecar.Parse(text); err == nil {
+		return true
+	}
+	text = bytes.TrimLeft(bytes.TrimPrefix(text, []byte("\ufeff")), " \t\r\n")
+	if len(text) == 0 || text[0] != '{' {
+		return false
+	}
+	var object json.RawMessage
+	return errors.Is(json.NewDecoder(bytes.NewReader(text)).Decode(&object), io.ErrUnexpectedEOF)
+}
+
+// misplaced reports whether a draft under a sidecar's name has been begun with what is no
+// settings document, though a file stands beside it whose settings it would be.
+func (n *Node) misplaced(text []byte) bool {
+	v := n.v
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	base, ok := sidecar.Base(n.name)
+	if !ok || n.gone || n.parent == nil {
+		return false
+	}
+	file := n.parent.dir.children[base]
+	if file == nil || file.kind != File || mayBecomeSettings(text) {
+		return false
+	}
+	n.lock()
+	defer n.unlock()
+	return !n.ordinary && n.ver == nil
 }
 
 // truncate is WriteAt for the size.

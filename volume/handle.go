@@ -205,6 +205,8 @@ func (h *Handle) WriteAt(ctx context.Context, p []byte, off int64) (int, error) 
 	k, err := h.n.write(ctx, p, off)
 	if err != nil {
 		h.failed(off+int64(k), off+int64(len(p)), err)
+	} else if off == 0 && h.n.misplaced(p) {
+		return 0, fmt.Errorf("%s is reserved for the settings of its file: %w", h.n.Path(), ErrPermission)
 	}
 	return k, err
 }

@@ -110,6 +110,27 @@ cp -r . "$HOME/out"; cat "$HOME/out/moved.settings.json"; echo other >other`)
 	cold.Unmount()
 }
 
+// TestSettingsOfAFile: a shell that writes over a sidecar is told, though it does not look
+// at what close says.
+func TestSettingsOfAFile(t *testing.T) {
+	b := newBench(t, nil)
+	b.m.Expect(`level=ERROR.*reserved for the settings`)
+	b.m.Shell(`echo film >clip.mov`)
+	for _, script := range []string{
+		`echo >clip.mov.settings.json`, `echo more >>clip.mov.settings.json`, `printf '{"editor": 4}' >clip.mov.settings.json`,
+		`exec 3>new.mov; echo >new.mov.settings.json`,
+	} {
+		out, err := b.m.TryShell(rig.Limit, script)
+		if err == nil || !strings.Contains(out, "not permitted") {
+			t.Errorf("%s: %v, %s", script, err, out)
+		}
+	}
+	if got := b.m.Shell(`cat clip.mov; grep -c EncryptedDecryptionKey clip.mov.settings.json`); got != "film\n1\n" {
+		t.Errorf("afterwards: %q", got)
+	}
+	b.m.Unmount()
+}
+
 // TestSidecarsNotListed: hidden sidecars, and those of dotfiles and below
 // directories with a dot, are found by name, and in no listing.
 func TestSidecarsNotListed(t *testing.T) {
