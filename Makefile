@@ -38,8 +38,9 @@ build:
 demo: fuse-packages build
 	@bin/mcfs demo
 
+# volume takes longest: begun first, it does not run on alone at the end.
 test: packages versitygw
-	go test -race -count=1 -timeout 25m ./...
+	go test -race -count=1 -timeout 60m ./volume ./...
 
 # Half of the time of each mode is spent with a spool that has room for everything, and
 # half with parts of 32 KiB and a spool of 1 MiB, in which one file may be larger than it.
