@@ -39,11 +39,11 @@ func (d *dirNode) create(ctx context.Context, op, name string, flags int, mode u
 	var inode *gofs.Inode
 	var h *handle
 	errno := d.fs.doCreate(ctx, op, func(ctx context.Context) error {
-		uid, gid, _, err := d.owner(ctx)
+		o, err := d.origin(ctx)
 		if err != nil {
 			return err
 		}
-		v, vh, err := d.v.Create(ctx, name, flags, mode&0o7777, uid, gid, by)
+		v, vh, err := d.v.Create(ctx, name, flags, o.mode(mode), o.uid, o.gid, by)
 		if err != nil {
 			return err
 		}
@@ -57,46 +57,61 @@ func (d *dirNode) create(ctx context.Context, op, name string, flags int, mode u
 	return inode, h, errno
 }
 
-// owner is who will own what is made here: the caller, and the directory's
-// group if it is setgid (inherit), as on a local disk.
-func (d *dirNode) owner(ctx context.Context) (uid, gid uint32, inherit bool, err error) {
+// origin is what an entry gets from who makes it and from where.
+type origin struct {
+	uid, gid uint32
+	drop     uint32 // bits of its mode that it cannot have
+	inherit  bool   // setgid, with the group, from the directory
+}
+
+// origin is that of what the caller makes here: it belongs to him and his group, unless
+// the mount has an owner for all; a setgid directory's group is its own, as on a disk.
+func (d *dirNode) origin(ctx context.Context) (o origin, err error) {
 	c := caller(ctx)
+	o.uid, o.gid = c.Uid, c.Gid
+	if d.fs.uid != nil && *d.fs.uid != c.Uid {
+		o.uid, o.drop = *d.fs.uid, syscall.S_ISUID // as by a change of owner
+	}
+	if d.fs.gid != nil && *d.fs.gid != c.Gid {
+		o.gid, o.drop = *d.fs.gid, o.drop|syscall.S_ISGID
+	}
 	if !d.setid.Load() {
-		return c.Uid, c.Gid, false, nil
+		return o, nil
 	}
 	a, err := d.v.Attr(ctx)
-	if err != nil {
-		return 0, 0, false, err
+	if err == nil && a.Mode&syscall.S_ISGID != 0 {
+		o.gid, o.inherit = a.GID, true
+		o.drop &^= syscall.S_ISGID
 	}
-	if a.Mode&syscall.S_ISGID == 0 {
-		return c.Uid, c.Gid, false, nil
-	}
-	return c.Uid, a.GID, true, nil
+	return o, err
 }
+
+// mode is what is asked for, as far as the entry can have it.
+func (o origin) mode(asked uint32) uint32 { return asked & 0o7777 &^ o.drop }
 
 // Mkdir makes a directory.
 func (d *dirNode) Mkdir(ctx context.Context, name string, mode uint32, out *fuse.EntryOut) (*gofs.Inode, syscall.Errno) {
 	return d.enter(ctx, "mkdir", name, out, func(ctx context.Context) (*volume.Node, error) {
-		uid, gid, inherit, err := d.owner(ctx)
+		o, err := d.origin(ctx)
 		if err != nil {
 			return nil, err
 		}
-		mode := mode & 0o7777
-		if inherit {
+		mode := o.mode(mode)
+		if o.inherit {
 			mode |= syscall.S_ISGID
 		}
-		return d.v.Mkdir(ctx, name, mode, uid, gid)
+		return d.v.Mkdir(ctx, name, mode, o.uid, o.gid)
 	})
 }
 
 // Symlink makes a symbolic link.
 func (d *dirNode) Symlink(ctx context.Context, target, name string, out *fuse.EntryOut) (*gofs.Inode, syscall.Errno) {
 	return d.enter(ctx, "symlink", name, out, func(ctx context.Context) (*volume.Node, error) {
-		uid, gid, _, err := d.owner(ctx)
+		o, err := d.origin(ctx)
 		if err != nil {
 			return nil, err
 		}
-		return d.v.Symlink(ctx, name, target, uid, gid)
+		return d.v.Symlink(ctx, name, target, o.uid, o.gid)
 	})
 }
 
@@ -145,11 +160,11 @@ func (d *dirNode) Tmpfile(ctx context.Context, raw uint32, mode uint32, out *fus
 	var inode *gofs.Inode
 	var h *handle
 	errno := d.fs.doCreate(ctx, "tmpfile", func(ctx context.Context) error {
-		uid, gid, _, err := d.owner(ctx)
+		o, err := d.origin(ctx)
 		if err != nil {
 			return err
 		}
-		v, vh, err := d.v.Tmpfile(flags, mode&0o7777, uid, gid, by)
+		v, vh, err := d.v.Tmpfile(flags, o.mode(mode), o.uid, o.gid, by)
 		if err != nil {
 			return err
 		}

@@ -37,10 +37,14 @@ var ErrDetached = errors.New("still in use: detached, and ends with the last ope
 // Options of a mount.
 type Options struct {
 	AllowOther bool   // let other users in; the kernel checks permissions then
+	ReadOnly   bool   // no program may change anything; the kernel sees to it
 	FsName     string // the source that mount(8) and df show, as "mcfs#bucket/prefix"; "": mcfs
 	Debug      bool   // log every request, without content
 
-	Extra []string // further mount options, as "ro" or "noexec"
+	// UID and GID are the owner of what is made in the mount; nil: who makes it is.
+	UID, GID *uint32
+
+	Extra []string // further mount options, as "noexec"
 	Log   *slog.Logger
 }
 
@@ -82,7 +86,7 @@ func Mount(ctx context.Context, mountpoint string, v *volume.Volume, o Options) 
 }
 
 func newFilesystem(v *volume.Volume, o Options) *filesystem {
-	return &filesystem{volume: v, log: o.Log, trouble: newComplaints(o.Log)}
+	return &filesystem{volume: v, log: o.Log, trouble: newComplaints(o.Log), uid: o.UID, gid: o.GID}
 }
 
 // nodeOptions of the tree. Entry and attribute timeouts are set in every answer
@@ -115,6 +119,9 @@ func mountOptions(o Options) *fuse.MountOptions {
 	}
 	if o.AllowOther {
 		m.Options = append(m.Options, "default_permissions")
+	}
+	if o.ReadOnly {
+		m.Options = append(m.Options, readOnly)
 	}
 	platformOptions(m)
 	return m

@@ -13,6 +13,8 @@ const (
 	// openNoFlush is unknown to macFUSE.
 	openNoFlush = uint32(0)
 
+	readOnly = "rdonly" // the mount option
+
 	// The flags of renameatx_np(2). Apple's editors save by RENAME_SWAP, so the
 	// capability for it is never disabled.
 	renameNoReplace = 4 // RENAME_EXCL

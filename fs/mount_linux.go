@@ -18,6 +18,8 @@ const (
 	// openNoFlush spares the flush of a handle that cannot write (Linux 5.16).
 	openNoFlush = uint32(fuse.FOPEN_NOFLUSH)
 
+	readOnly = "ro" // the mount option
+
 	renameNoReplace = unix.RENAME_NOREPLACE
 	renameExchange  = unix.RENAME_EXCHANGE
 )

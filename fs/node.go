@@ -18,6 +18,8 @@ type filesystem struct {
 	volume  *volume.Volume
 	log     *slog.Logger
 	trouble *complaints
+
+	uid, gid *uint32 // the owner of what is made; nil: its maker
 }
 
 // node is what all kinds have in common: the volume's node, for as long as the

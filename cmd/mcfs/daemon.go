@@ -32,7 +32,20 @@ type mountOptions struct {
 	config     config.Config
 	logFile    string   // absolute; empty: standard error
 	extra      []string // for the kernel
-	uid, gid   uint32   // of what has no owner recorded
+	readOnly   bool
+	uid, gid   *uint32 // the owner of what has none recorded, and of what is made; nil: who mounts, and who makes it
+}
+
+// ownerOfOld is whose what has no owner recorded is.
+func (o mountOptions) ownerOfOld() (uid, gid uint32) {
+	uid, gid = uint32(os.Geteuid()), uint32(os.Getegid())
+	if o.uid != nil {
+		uid = *o.uid
+	}
+	if o.gid != nil {
+		gid = *o.gid
+	}
+	return uid, gid
 }
 
 // daemon is a mount and everything that was opened for it.
@@ -144,13 +157,14 @@ func (d *daemon) openVolume(ctx context.Context, b backend) error {
 	if err != nil {
 		return err
 	}
+	uid, gid := d.o.ownerOfOld()
 	d.volume, err = volume.Open(ctx, volume.Options{
 		Store: b.store, Keeper: b.keeper, Spool: d.spool, Log: d.log,
 		Mode: mode, IVBytes: c.Crypt.IVBytes, Bits: c.Keys.Bits, Streaming: c.Crypt.GCMReads == config.ReadsStreaming,
 		PartSize: int64(c.Upload.PartSize), Concurrency: c.Upload.Concurrency, UploadMemory: uploadMemory, FetchMemory: fetchMemory,
 		CloseTimeout: c.Upload.Timeout, SpoolDurable: c.Mount.Durability == config.DurabilitySpool,
 		Hidden: c.Mount.Sidecars == config.SidecarsHidden, LocalOnly: c.Mount.LocalOnly, Grace: c.Mount.Grace, Fresh: freshness(c.Mount.Fresh),
-		UncheckedLinks: c.Mount.UncheckedSymlinks, UID: d.o.uid, GID: d.o.gid,
+		UncheckedLinks: c.Mount.UncheckedSymlinks, UID: uid, GID: gid,
 	})
 	if err != nil {
 		return err
@@ -193,7 +207,7 @@ func (d *daemon) mount(ctx context.Context) (err error) {
 	d.closers = append(d.closers, d.control.close)
 	d.server, err = fs.Mount(ctx, d.o.mountpoint, d.volume, fs.Options{
 		AllowOther: d.o.config.Mount.AllowOther, FsName: source(d.o.config),
-		Extra: d.o.extra, Log: d.log,
+		ReadOnly: d.o.readOnly, UID: d.o.uid, GID: d.o.gid, Extra: d.o.extra, Log: d.log,
 	})
 	if err != nil {
 		return err

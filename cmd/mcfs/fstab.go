@@ -55,6 +55,7 @@ func fstabSource(src string) string {
 type options struct {
 	kernel     []string // passed on
 	allowOther bool
+	readOnly   bool
 	config     string
 	logFile    string
 	uid, gid   *uint32
@@ -62,7 +63,7 @@ type options struct {
 
 // Options of fstab that mount(8) and systemd deal with, and those that are so anyway.
 var fstabIgnored = []string{
-	"defaults", "auto", "noauto", "user", "users", "nouser", "owner", "group", "nofail", "_netdev", "rw", "async",
+	"defaults", "auto", "noauto", "user", "users", "nouser", "owner", "group", "nofail", "_netdev", "async",
 	"dev", "suid", "exec", "atime", "relatime", "norelatime", "strictatime", "nostrictatime", "diratime", "lazytime", "nolazytime",
 	"noatime", "nodiratime",
 }
@@ -89,9 +90,11 @@ func parseOptions(list []string) (o options, err error) {
 		case name == "gid":
 			o.gid, err = parseID(option, value)
 		case option == "ro":
-			err = errors.New("option ro: mcfs mounts for writing; leave it out, and give the mount an identity that may only read")
+			o.readOnly = true
+		case option == "rw":
+			o.readOnly = false
 		default:
-			err = fmt.Errorf("unknown mount option %q: mcfs knows config=FILE, log_file=FILE, uid=N, gid=N, allow_other, %s, and what mount(8) itself uses", option, strings.Join(fstabKernel, ", "))
+			err = fmt.Errorf("unknown mount option %q: mcfs knows config=FILE, log_file=FILE, uid=N, gid=N, allow_other, ro, %s, and what mount(8) itself uses", option, strings.Join(fstabKernel, ", "))
 		}
 		if err != nil {
 			return o, usageError{err}
@@ -113,13 +116,7 @@ func parseID(option, value string) (*uint32, error) {
 func (o options) apply(m *mountOptions) {
 	m.extra = o.kernel
 	m.config.Mount.AllowOther = m.config.Mount.AllowOther || o.allowOther
-	m.uid, m.gid = uint32(os.Geteuid()), uint32(os.Getegid())
-	if o.uid != nil {
-		m.uid = *o.uid
-	}
-	if o.gid != nil {
-		m.gid = *o.gid
-	}
+	m.readOnly, m.uid, m.gid = o.readOnly, o.uid, o.gid
 }
 
 // findHome sets $HOME where there is none, as at boot: the default places need it.

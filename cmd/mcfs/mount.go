@@ -42,9 +42,11 @@ a configuration file, or "mcfs" for the default one:
 
   /etc/mcfs/ingest.toml  /mnt/ingest  fuse.mcfs  _netdev,allow_other,uid=1000,gid=1000  0 0
 
-Options after -o: config=FILE, log_file=FILE, allow_other, uid=N and gid=N (the
-owner shown for files that have none recorded), nodev, nosuid, noexec,
-default_permissions; those of mount(8) itself are accepted and ignored.`
+Options after -o: config=FILE, log_file=FILE, allow_other, ro, uid=N and gid=N (the
+owner of files that have none recorded, and of what is made in the mount, whoever
+makes it), nodev, nosuid, noexec, default_permissions; those of mount(8) itself
+are accepted and ignored. With ro no program changes anything in the mount; what an
+earlier one has left to be uploaded is uploaded all the same.`
 
 // mountFlags are the flags of `mcfs mount`.
 type mountFlags struct {

@@ -7,11 +7,11 @@ import (
 )
 
 func TestParseOptions(t *testing.T) {
-	o, err := parseOptions([]string{"rw", "nodev", "uid=7", "gid=8", "allow_other", "config=/etc/a.toml", "log_file=/b", "x-any=1", "comment=c", ""})
-	if err != nil || *o.uid != 7 || *o.gid != 8 || !o.allowOther || o.config != "/etc/a.toml" || o.logFile != "/b" || !slices.Equal(o.kernel, []string{"nodev"}) {
+	o, err := parseOptions([]string{"rw", "nodev", "uid=7", "gid=8", "allow_other", "config=/etc/a.toml", "log_file=/b", "x-any=1", "comment=c", "", "ro"})
+	if err != nil || *o.uid != 7 || *o.gid != 8 || !o.allowOther || !o.readOnly || o.config != "/etc/a.toml" || o.logFile != "/b" || !slices.Equal(o.kernel, []string{"nodev"}) {
 		t.Errorf("%+v, %v", o, err)
 	}
-	for _, bad := range []string{"uid=", "uid=-1", "gid=4294967295", "config=", "config", "log_file=", "ro", "speed", "allow_other=1", "uid"} {
+	for _, bad := range []string{"uid=", "uid=-1", "gid=4294967295", "config=", "config", "log_file=", "ro=1", "speed", "allow_other=1", "uid"} {
 		if _, err := parseOptions([]string{bad}); err == nil {
 			t.Errorf("%s was accepted", bad)
 		}
