@@ -62,8 +62,23 @@ func (o Object) Validate() error {
 	return nil
 }
 
+// ErrIncomplete: some of what an object of ours states is missing, as after a copy by
+// a program that takes only some of the metadata along; test with errors.Is.
+var ErrIncomplete = errors.New("incomplete")
+
+// missing is the first of the fields that all our objects state and these do not; "": none.
+func missing(meta map[string]string) string {
+	for _, key := range []string{KeyMode, KeyKey, KeyIV, KeyCheck} {
+		if _, there := meta[key]; !there {
+			return key
+		}
+	}
+	return ""
+}
+
 // ParseObject: ok is false without error where the metadata has no "mcfs" key
 // (not one of ours); an error, with ok true, where it has one and something is malformed.
+// ErrIncomplete, with what is there, where nothing is malformed and something is missing.
 func ParseObject(meta map[string]string) (o Object, ok bool, err error) {
 	version, ok := meta[KeyVersion]
 	if !ok {
@@ -78,6 +93,9 @@ func ParseObject(meta map[string]string) (o Object, ok bool, err error) {
 	}
 	if o.IV, err = decodeBase64(KeyIV, meta[KeyIV]); err != nil {
 		return Object{}, true, fmt.Errorf("read object metadata: %w", err)
+	}
+	if key := missing(meta); key != "" {
+		return o, true, fmt.Errorf("read object metadata: %s: missing: %w", key, ErrIncomplete)
 	}
 	if err := o.Validate(); err != nil {
 		return Object{}, true, fmt.Errorf("read object metadata: %w", err)

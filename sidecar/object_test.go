@@ -82,6 +82,33 @@ func TestParseObjectRefuses(t *testing.T) {
 	}
 }
 
+// TestParseObjectIncomplete: what is missing is told from what is malformed, and what is there is given.
+func TestParseObjectIncomplete(t *testing.T) {
+	for _, key := range []string{"mcfs-mode", "mcfs-key", "mcfs-iv", "mcfs-check"} {
+		meta := exampleObject().Encode()
+		delete(meta, key)
+		o, ok, err := ParseObject(meta)
+		if !errors.Is(err, ErrIncomplete) || !ok || !strings.Contains(err.Error(), key) {
+			t.Errorf("without %s: %v, %v", key, ok, err)
+		}
+		there := map[string]bool{"mcfs-mode": o.Mode != "", "mcfs-key": len(o.Key) > 0, "mcfs-iv": len(o.IV) > 0, "mcfs-check": o.Check != ""}
+		for k, has := range there {
+			if has != (k != key) {
+				t.Errorf("without %s: %s is there: %v", key, k, has)
+			}
+		}
+		meta["mcfs-iv"] = "?"
+		if _, _, err := ParseObject(meta); err == nil || errors.Is(err, ErrIncomplete) {
+			t.Errorf("malformed, without %s: %v", key, err)
+		}
+	}
+	meta := exampleObject().Encode()
+	delete(meta, "mcfs-key-id")
+	if _, _, err := ParseObject(meta); err != nil {
+		t.Errorf("without a key id: %v", err)
+	}
+}
+
 func FuzzParseObject(f *testing.F) {
 	seeds := [][6]string{
 		{"1", "GCM", key24, "local:0123", iv16, "Y2hlY2s="},

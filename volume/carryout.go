@@ -193,9 +193,13 @@ func (v *Volume) copyObject(ctx context.Context, c *change) error {
 			}
 			c.replaces.setSidecar(sideInfo{})
 		}
+		attr, err := v.movedAttributes(ctx, c, info)
+		if err != nil {
+			return fmt.Errorf("copy %s to %s: %w", c.Path, c.To, err)
+		}
 		made, err := v.copyJournaled(ctx, store.Copy{
 			Source: c.Path, SourceIfMatch: info.ETag, Target: c.To, Size: info.Size,
-			Attributes: c.movedAttributes(info), Condition: c.onTarget(),
+			Attributes: attr, Condition: c.onTarget(),
 		}, c.stride)
 		if err == nil {
 			c.ver.moved(c.To, made.ETag, sideInfo{})
@@ -205,7 +209,7 @@ func (v *Volume) copyObject(ctx context.Context, c *change) error {
 		if !errors.Is(err, store.ErrPrecondition) && !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrNoUpload) {
 			return fmt.Errorf("copy %s to %s: %w", c.Path, c.To, err)
 		}
-		if done, err := v.judgeCopy(ctx, c, err); done || err != nil {
+		if done, err := v.judgeCopy(ctx, c, attr, err); done || err != nil {
 			return err
 		}
 	}
@@ -257,22 +261,6 @@ func (v *Volume) followSource(ctx context.Context, c *change, info store.Info) e
 	return nil
 }
 
-// movedAttributes restates what the object is born with.
-func (c *change) movedAttributes(info store.Info) store.Attributes {
-	attr := store.Attributes{ContentType: info.ContentType, Metadata: maps.Clone(info.Metadata)}
-	if c.ver.foreign() {
-		return attr
-	}
-	if attr.Metadata == nil {
-		attr.Metadata = make(map[string]string)
-	}
-	maps.Copy(attr.Metadata, c.ver.object().Encode())
-	if obj, ok, _ := sidecar.ParseObject(info.Metadata); ok {
-		attr.Metadata["mcfs-check"] = obj.Check
-	}
-	return attr
-}
-
 // onTarget guards the copy: it replaces what this machine knows to be there, or nothing.
 func (c *change) onTarget() store.Condition {
 	if c.replaces != nil {
@@ -297,13 +285,13 @@ func (c *change) replacedSidecar() (etag string, wanted bool) {
 }
 
 // judgeCopy looks at the target of a copy that was refused. Neither done nor an
-// error: it may be tried again.
-func (v *Volume) judgeCopy(ctx context.Context, c *change, cause error) (done bool, err error) {
+// error: it may be tried again. What states no IV is known by all else that the copy has.
+func (v *Volume) judgeCopy(ctx context.Context, c *change, attr store.Attributes, cause error) (done bool, err error) {
 	info, ours, err := v.find(ctx, c.ver, c.To)
 	switch {
 	case err != nil:
 		return false, errors.Join(cause, err)
-	case ours, c.ver.foreign() && (c.again || c.tries > 0) && info.ETag != "" && info.Size == c.ver.cipher:
+	case ours, (c.again || c.tries > 0) && c.isCopy(info, attr):
 		c.adopted = true
 		c.ver.moved(c.To, info.ETag, sideInfo{})
 		return true, nil
@@ -323,6 +311,12 @@ func (v *Volume) judgeCopy(ctx context.Context, c *change, cause error) (done bo
 	return false, fmt.Errorf("rename %s to %s: %w", c.Path, c.To, errTaken)
 }
 
+// isCopy reports whether an object is what a copy with these attributes makes, as far as
+// it can be told of one that states no IV.
+func (c *change) isCopy(info store.Info, attr store.Attributes) bool {
+	return info.ETag != "" && info.Size == c.ver.cipher && attr.Metadata[sidecar.KeyIV] == "" && maps.Equal(info.Metadata, attr.Metadata)
+}
+
 // adoptCopy looks whether an earlier try made the copy, now that the source is gone.
 func (v *Volume) adoptCopy(ctx context.Context, c *change, cause error) error {
 	info, err := v.store.Head(ctx, c.To)
@@ -339,8 +333,11 @@ func (v *Volume) adoptCopy(ctx context.Context, c *change, cause error) error {
 		c.ver.moved(c.To, info.ETag, sideInfo{})
 		return nil
 	}
-	obj, ok, err := sidecar.ParseObject(info.Metadata)
-	if err != nil || !ok || string(obj.IV) != string(c.ver.iv) {
+	ours, err := v.standsAt(ctx, c.ver, c.To, info)
+	if err != nil {
+		return err
+	}
+	if !ours {
 		return fmt.Errorf("rename %s to %s: the source is gone: %w", c.Path, c.To, cause)
 	}
 	c.adopted = true

@@ -35,11 +35,8 @@ func (v *Volume) find(ctx context.Context, x *version, key string) (info store.I
 // is says whether an object that was looked at is the version.
 func (x *version) is(info store.Info) bool {
 	_, etag := x.place()
-	obj, stated, err := sidecar.ParseObject(info.Metadata)
-	if err != nil {
-		return false
-	}
-	if stated && len(x.iv) > 0 {
+	obj, err := statedBy(info.Metadata)
+	if err == nil && len(obj.IV) > 0 && len(x.iv) > 0 {
 		return bytes.Equal(obj.IV, x.iv)
 	}
 	return etag != "" && info.ETag == etag
@@ -86,8 +83,8 @@ func (v *Volume) removeObject(ctx context.Context, ver *version, key string, cha
 
 // identified is a version that was only listed, with the IV that its object states.
 func identified(ver *version, info store.Info) *version {
-	obj, ok, err := sidecar.ParseObject(info.Metadata)
-	if err != nil || !ok {
+	obj, err := statedBy(info.Metadata)
+	if err != nil || len(obj.IV) == 0 {
 		return ver
 	}
 	return &version{iv: obj.IV, key: info.Key, etag: info.ETag, side: ver.sidecar()}
@@ -167,8 +164,8 @@ func (v *Volume) listedIV(ctx context.Context, ver *version, key string) ([]byte
 	if err != nil || !ours {
 		return nil, err
 	}
-	obj, ok, err := sidecar.ParseObject(info.Metadata)
-	if err != nil || !ok {
+	obj, err := statedBy(info.Metadata)
+	if err != nil {
 		return nil, nil
 	}
 	return obj.IV, nil

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 	"time"
 
@@ -190,13 +191,13 @@ func (x *version) fetchable() fetch.Version {
 // version, and the check its type; where the object states none there is nothing
 // to compare.
 func (x *version) bearer(metadata map[string]string) bool {
-	obj, ours, err := sidecar.ParseObject(metadata)
-	if err != nil || !ours || x.foreign() {
+	obj, err := statedBy(metadata)
+	if err != nil || x.foreign() {
 		return err == nil
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return bytes.Equal(obj.IV, x.iv) && (x.check == "" || obj.Check == x.check)
+	return obj.agrees(x.mode.String(), x.iv) && (obj.Check == "" || x.check == "" || obj.Check == x.check)
 }
 
 // proven notes the check that a version opened as a file must have: a sidecar alone
@@ -328,7 +329,7 @@ func (v *Volume) loadSidecar(ctx context.Context, x *version) error {
 		return fmt.Errorf("sidecar metadata: %w", err)
 	}
 	if !own || meta.ETag != x.etag {
-		believed, err := v.compareIV(ctx, x, doc.IV)
+		believed, err := v.compareIV(ctx, x, doc)
 		if err != nil || !believed {
 			return err
 		}
@@ -363,25 +364,25 @@ func (v *Volume) loadLink(ctx context.Context, x *version, cause error) error {
 
 // compareIV looks at the object itself. A sidecar with another IV is not
 // believed: then x is what the object says of itself.
-func (v *Volume) compareIV(ctx context.Context, x *version, iv []byte) (believed bool, err error) {
+func (v *Volume) compareIV(ctx context.Context, x *version, doc sidecar.Settings) (believed bool, err error) {
 	info, err := v.store.Head(ctx, x.key)
 	if err != nil {
 		return false, err
 	}
 	x.etag, x.cipher, x.modified = info.ETag, info.Size, info.Modified
-	obj, ours, err := sidecar.ParseObject(info.Metadata)
+	obj, err := statedBy(info.Metadata)
 	if err != nil {
 		return false, fmt.Errorf("object metadata: %w", err)
 	}
-	if !ours {
-		return true, nil // encrypted elsewhere: the hand-made sidecar is all there is
-	}
-	if bytes.Equal(obj.IV, iv) {
+	if obj.agrees(strings.TrimPrefix(doc.Mode, "AES_"), doc.IV) { // or is silent: the sidecar is all there is
 		x.check = obj.Check
 		return true, nil
 	}
 	v.log.Warn("sidecar belongs to another object and is ignored", "path", x.key)
-	return false, v.fromObject(ctx, x, obj)
+	if obj.lacks != nil {
+		return false, fmt.Errorf("object metadata: %w", obj.lacks)
+	}
+	return false, v.fromObject(ctx, x, obj.Object)
 }
 
 // loadObject describes an object that has no sidecar by its own metadata.
@@ -397,7 +398,7 @@ func (v *Volume) loadObject(ctx context.Context, x *version) error {
 		x.unsure = lookSoon
 	}
 	obj, ours, err := sidecar.ParseObject(info.Metadata)
-	if err != nil {
+	if err != nil { // nothing beside it says what is missing
 		return fmt.Errorf("object metadata: %w", err)
 	}
 	if !ours {
