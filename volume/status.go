@@ -37,6 +37,7 @@ type DraftStatus struct {
 	Claims  time.Time `json:"claims,omitzero"`  // when it is committed under its temporary name, unless it gets another
 	Safe    bool      `json:"safe"`             // a crash loses nothing of it
 	Dropped bool      `json:"dropped"`          // it is larger than the spool: parts of it are in an unfinished upload alone
+	Behind  *Behind   `json:"behind,omitempty"` // what has its turn before
 	Failure *Failure  `json:"failure,omitzero"` // of the last try
 }
 
@@ -45,6 +46,7 @@ type ChangeStatus struct {
 	What    string   `json:"what"`
 	Path    string   `json:"path"`
 	To      string   `json:"to,omitempty"`
+	Behind  *Behind  `json:"behind,omitempty"` // what has its turn before
 	Failure *Failure `json:"failure,omitzero"`
 
 	seq uint64
@@ -94,6 +96,7 @@ type draft struct {
 	n    *Node
 	path string
 	up   *upload.Upload
+	wait *Behind
 	retry
 }
 
@@ -120,20 +123,20 @@ func (v *Volume) Status() Status {
 func (v *Volume) look(s *Status) []draft {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	list := make([]draft, 0, len(v.busy))
+	list, blocked := make([]draft, 0, len(v.busy)), v.blockers()
 	for n := range v.busy {
 		if n.gone {
 			continue
 		}
 		d := draft{n: n, path: v.path(n)}
 		if a := n.attempt; a != nil {
-			d.up, d.retry = a.up.Load(), a.retry
+			d.up, d.retry, d.wait = a.up.Load(), a.retry, blocked[a.ticket]
 		}
 		list = append(list, d)
 	}
 	for _, c := range v.changes {
 		s.Changes = append(s.Changes, ChangeStatus{
-			What: c.Op, Path: c.Path, To: c.To, Failure: c.failure(c.reason), seq: c.Seq,
+			What: c.Op, Path: c.Path, To: c.To, Behind: blocked[c.ticket], Failure: c.failure(c.reason), seq: c.Seq,
 		})
 	}
 	for i := range v.asides {
@@ -181,7 +184,7 @@ func (d draft) status() (s DraftStatus, ok bool) {
 	if up == nil {
 		up = n.up
 	}
-	s = DraftStatus{Path: d.path, State: n.state.String(), Size: n.size(), Dropped: n.file != nil && n.file.WholeEverywhere() != nil}
+	s = DraftStatus{Path: d.path, State: n.state.String(), Size: n.size(), Behind: d.wait, Dropped: n.file != nil && n.file.WholeEverywhere() != nil}
 	s.Safe = n.kept >= n.gen && !s.Dropped
 	if n.writers == 0 {
 		s.Closed = n.quiet

@@ -70,6 +70,41 @@ func TestStatusOfAFailure(t *testing.T) {
 	}
 }
 
+// TestStatusOfWhatWaits: a draft and a change whose turn has not come are shown with what
+// they wait for, what fails first; nothing once it has come.
+func TestStatusOfWhatWaits(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	r.mkdir("d")
+	r.save("d/a", random(10))
+	r.save("d/b", random(10))
+	r.sync()
+	f.set(down)
+	r.mustRename("d/b", "d/c", 0)
+	r.mustRename("d", "e", 0)
+	h := r.create("e/new", os.O_TRUNC)
+	r.write(h, random(99), 0)
+	h.Release()
+	s := r.await(func(s Status) bool {
+		return len(s.Changes) == 2 && s.Changes[0].Failure != nil && r.draft(s, "e/new").Behind != nil
+	})
+	if b := r.draft(s, "e/new").Behind; b.What != opMove || b.Path != "d/" || b.To != "e/" {
+		t.Errorf("the draft waits for %+v", b)
+	}
+	if b := s.Changes[1].Behind; b == nil || b.What != opRename || b.Path != "d/b" || b.To != "d/c" || s.Changes[0].Behind != nil {
+		t.Errorf("the move waits for %+v, the rename for %+v", b, s.Changes[0].Behind)
+	}
+	r.mustRename("e/new", "e/a", 0)
+	r.await(func(s Status) bool { return r.draft(s, "e/a").Behind != nil })
+	f.set(nil)
+	r.sync()
+	h = r.create("x", os.O_TRUNC)
+	defer h.Release()
+	r.write(h, random(99), 0)
+	if d := r.draft(r.v.Status(), "x"); d.Behind != nil {
+		t.Errorf("what waits for nothing waits for %+v", d.Behind)
+	}
+}
+
 // await waits until the status is as wanted.
 func (r *rig) await(as func(Status) bool) Status {
 	r.t.Helper()

@@ -46,15 +46,16 @@ terminal, and else a line for each change.
     "state": "mounted" | "ending" | "not mounted" | "dead" | "silent" | "in use",
     "note": what to do, if anything,
     "drafts": [{"path", "state", "size", "sent", "rate", "left", "closed",
-      "overdue", "claims", "safe", "dropped", "failure"}],
-    "changes": [{"what", "path", "to", "failure"}],
+      "overdue", "claims", "safe", "dropped", "behind", "failure"}],
+    "changes": [{"what", "path", "to", "behind", "failure"}],
     "conflicts": [{"path", "aside", "at", "there"}],
     "quarantine": [{"id", "path", "file", "bytes", "size", "at", "why"}],
     "unopened": [{"id", "cause"}],
     "cache": {"used", "drafts", "limit"}, "committed_bytes"}]}
 Sizes are bytes, "left" is seconds, "rate" bytes per second, times RFC 3339.
 "failure" is {"cause", "tries", "since", "next"}; without "next" it is being
-tried. What does not apply is left out. Names may be added, and none changes.
+tried. "behind" is {"what", "path", "to"} of what has its turn before; "what" is a
+change's, or "commit". What does not apply is left out. Names may be added, and none changes.
 
 A draft that was sealed under another keyring or KMS key than the mount's waits for
 a mount with that one, and says so; nothing is lost by it.

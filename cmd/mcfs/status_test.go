@@ -24,6 +24,7 @@ func someStatus(now time.Time) []report {
 				{Path: "big", State: "writing", Size: 3 << 30, Sent: 2 << 30, Rate: 5 << 20, Dropped: true},
 				{Path: "film", State: "uploading", Size: 400 << 20, Sent: 100 << 20, Rate: 10 << 20, Left: 30, Safe: true},
 				{Path: "late", State: "queued", Size: 100, Safe: true, Failure: fail},
+				{Path: "y/new", State: "queued", Size: 5, Safe: true, Behind: &volume.Behind{What: "move", Path: "x", To: "y"}},
 				{Path: "gone", State: "lost", Size: 1 << 20},
 				{Path: "old~", State: "local", Size: 7, Safe: true, Overdue: true, Closed: now.Add(-25 * time.Hour)},
 				{Path: "new~", State: "local", Size: 7, Safe: true, Closed: now},
@@ -46,6 +47,7 @@ func TestStatusText(t *testing.T) {
 		"  writing      big  3.0 GiB so far, 2.0 GiB sent, 5.0 MiB/s; larger than the spool, which keeps no more than its end: not safe before its close",
 		"  uploading    film  100.0 MiB of 400.0 MiB (25%), 10.0 MiB/s, 30s left",
 		`  queued       late  100 B; failed 3 times since 11:59:00, next try in 12s; cause: "put: no such\nhost"`,
+		"  queued       y/new  5 B; waits for the move of x to y",
 		"  lost         gone  1.0 MiB; cannot be committed; its bytes are in quarantine",
 		"  local-only   old~  7 B; closed at 2026-05-03 11:00 and not renamed since: it is in this spool alone; rename it, or remove it",
 		"  temporary    a.part  7 B; uploaded under this name at 12:00:30, unless it is renamed; at once by mcfs sync and its path",
@@ -86,11 +88,11 @@ func TestStatusOnAScreen(t *testing.T) {
 	if !strings.Contains(first, "uploading    [#####---------------] film  100.0 MiB of 400.0 MiB (25%), 10.0 MiB/s, 30s left\r\n") {
 		t.Errorf("no bar: %q", first)
 	}
-	if again := draw(); !strings.HasPrefix(again, wrapOff+"\x1b[14A\r\x1b[J") {
+	if again := draw(); !strings.HasPrefix(again, wrapOff+"\x1b[15A\r\x1b[J") {
 		t.Errorf("not in place: %q", again)
 	}
 	height = 5
-	if small := draw(); strings.Count(small, "\n") != 4 || !strings.Contains(small, "and 11 lines more") {
+	if small := draw(); strings.Count(small, "\n") != 4 || !strings.Contains(small, "and 12 lines more") {
 		t.Errorf("in a small window: %q", small)
 	}
 }

@@ -177,6 +177,7 @@ func draftItem(d volume.DraftStatus, now time.Time) item {
 	case volume.Lost.String():
 		i.rest = "cannot be committed; its bytes are in quarantine"
 	}
+	i.waitFor(d.Behind)
 	i.fail(d.Failure, now)
 	return i
 }
@@ -211,8 +212,21 @@ func changeItem(c volume.ChangeStatus, now time.Time) item {
 	if c.To != "" {
 		i.name += " -> " + plain(c.To)
 	}
+	i.waitFor(c.Behind)
 	i.fail(c.Failure, now)
 	return i
+}
+
+// waitFor says what has its turn before.
+func (i *item) waitFor(b *volume.Behind) {
+	if b == nil {
+		return
+	}
+	text := fmt.Sprintf("waits for the %s of %s", b.What, plain(b.Path))
+	if b.To != "" {
+		text += " to " + plain(b.To)
+	}
+	i.rest = strings.TrimPrefix(i.rest+"; "+text, "; ")
 }
 
 // fail adds a failure with its next try.
