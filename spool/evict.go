@@ -123,25 +123,6 @@ func (f *File) makeAbsent(v victim, to *upload) {
 	f.drop(v.e.slot)
 }
 
-// letGo frees the slots that only the map on disk refers to: of blocks that were cut
-// off, punched or written over since the last Sync. Another Sync is what frees them.
-// The caller holds f.syncing.
-func (f *File) letGo() (freed int64) {
-	f.mu.Lock()
-	nothing := f.closed || f.moved || len(f.stale)+len(f.held) == 0
-	f.mu.Unlock()
-	if nothing {
-		return 0
-	}
-	if err := f.sync(false); err != nil {
-		f.s.log.Warn("blocks that were written over could not be freed", "id", f.id.String(), "err", err)
-		return 0
-	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.punchIdle(0)
-}
-
 // evictionRecord says of runs of neighbours in which slots they were.
 func (f *File) evictionRecord(list []victim, to *upload) record {
 	r := f.record(recordEvicted, false)

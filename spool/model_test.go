@@ -8,7 +8,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
-	"sync/atomic"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -113,7 +112,6 @@ type machine struct {
 	frozen   []*Frozen
 	frozenAt []model
 	seed     uint64
-	flushes  *atomic.Int64 // of the data file
 }
 
 const modelBlocks = 12
@@ -253,19 +251,9 @@ func (m *machine) Evict(t *rapid.T) {
 	lo := rapid.Int64Range(0, modelBlocks).Draw(t, "lo")
 	n := rapid.Int64Range(0, 4).Draw(t, "n")
 	m.f.SetClean(lo*bs, n*bs)
-	m.reclaim(rapid.Int64Range(1, 4*bs).Draw(t, "want"))
+	m.s.reclaim(rapid.Int64Range(1, 4*bs).Draw(t, "want"))
 	m.f.ClearClean(0, -1)
 	m.learnEvicted(t, lo, lo+n, ID{})
-}
-
-// reclaim puts the spool under pressure, which may sync the file for the room that
-// its map alone keeps. Only a Sync flushes the data file.
-func (m *machine) reclaim(want int64) {
-	before := m.flushes.Load()
-	m.s.reclaim(want)
-	if m.flushes.Load() != before {
-		m.synced = m.now.clone()
-	}
 }
 
 // Leave has the spool drop what an upload is said to have.
@@ -285,7 +273,7 @@ func (m *machine) Leave(t *rapid.T) {
 	}
 	m.f.Sent(ID{99}, 0, -1) // another's, which counts for nothing
 	m.f.Sent(id, lo*bs, n*bs)
-	m.reclaim(want)
+	m.s.reclaim(want)
 	if held {
 		m.learnEvicted(t, 0, 0, id)
 		m.f.Keep(id) // the hold ends, and what was marked could go in a later step
@@ -293,7 +281,7 @@ func (m *machine) Leave(t *rapid.T) {
 	}
 	m.learnEvicted(t, lo, lo+n, id)
 	m.f.Keep(id)
-	m.reclaim(want)
+	m.s.reclaim(want)
 	m.learnEvicted(t, 0, 0, id)
 }
 
@@ -505,19 +493,10 @@ func (m *machine) Check(t *rapid.T) {
 }
 
 // unsynced waits for no disk: enough where nothing but the process dies.
-type unsynced struct {
-	realSystem
-	flushes *atomic.Int64
-}
+type unsynced struct{ realSystem }
 
+func (unsynced) sync(string, *os.File) error  { return nil }
 func (unsynced) syncDir(string, string) error { return nil }
-
-func (u unsynced) sync(tag string, _ *os.File) error {
-	if tag == "data.sync" && u.flushes != nil {
-		u.flushes.Add(1)
-	}
-	return nil
-}
 
 func TestModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
@@ -525,14 +504,13 @@ func TestModel(t *testing.T) {
 		if err != nil {
 			rt.Fatalf("%v", err)
 		}
-		var flushes atomic.Int64
-		s := openSpool(t, dir+"/spool", 64<<20, unsynced{flushes: &flushes})
+		s := openSpool(t, dir+"/spool", 64<<20, unsynced{})
 		s.dirty.max = 4
 		if rapid.Bool().Draw(rt, "few descriptors") {
 			s.descriptors.max = 1
 		}
 		f := create(t, s)
-		m := &machine{t: t, s: s, f: f, now: model{absent: map[int64]int{}, alone: map[int64]ID{}}, seed: rand.Uint64(), flushes: &flushes}
+		m := &machine{t: t, s: s, f: f, now: model{absent: map[int64]int{}, alone: map[int64]ID{}}, seed: rand.Uint64()}
 		m.synced = m.now.clone()
 		defer func() {
 			for _, z := range m.frozen {

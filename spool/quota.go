@@ -152,19 +152,15 @@ func (s *Spool) reclaim(want int64) (freed int64) {
 		}
 		f.mu.Unlock()
 	}
-	for _, free := range []func(*File, int64) int64{
-		func(f *File, want int64) int64 { return f.evict(inBase, want) },
-		func(f *File, _ int64) int64 { return f.letGo() },
-		func(f *File, want int64) int64 { return f.evict(inUpload, want) },
-	} {
-		freed += freeFrom(files, want-freed, free)
+	for _, w := range []where{inBase, inUpload} {
+		freed += evictFrom(files, w, want-freed)
 	}
 	return freed
 }
 
-// freeFrom frees disk space of the files in turn. Those in the middle of a Sync come
-// last: waiting for them is waiting for the disk.
-func freeFrom(files []*File, want int64, free func(*File, int64) int64) (freed int64) {
+// evictFrom drops blocks of the files. Those in the middle of a Sync come last:
+// waiting for them is waiting for the disk.
+func evictFrom(files []*File, w where, want int64) (freed int64) {
 	var busy []*File
 	for _, f := range files {
 		if freed >= want {
@@ -174,7 +170,7 @@ func freeFrom(files []*File, want int64, free func(*File, int64) int64) (freed i
 			busy = append(busy, f)
 			continue
 		}
-		freed += free(f, want-freed)
+		freed += f.evict(w, want-freed)
 		f.syncing.Unlock()
 	}
 	for _, f := range busy {
@@ -182,7 +178,7 @@ func freeFrom(files []*File, want int64, free func(*File, int64) int64) (freed i
 			return freed
 		}
 		f.syncing.Lock()
-		freed += free(f, want-freed)
+		freed += f.evict(w, want-freed)
 		f.syncing.Unlock()
 	}
 	return freed

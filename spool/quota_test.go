@@ -35,28 +35,6 @@ func TestFullSpool(t *testing.T) {
 	write(t, f, a[:size/2], bs)
 }
 
-// TestWrittenOverIsFreed: what was cut off after a Sync, or written over, takes no room
-// from what is written then, though the map on disk refers to it still.
-func TestWrittenOverIsFreed(t *testing.T) {
-	const size = 4 << 20
-	for _, fast := range []bool{true, false} {
-		s := newSpool(t, size)
-		f := create(t, s)
-		write(t, f, text(1, size-size/8), 0)
-		check(t, f.Sync(fast))
-		check(t, f.Truncate(0))
-		write(t, f, text(2, size-size/8), 0)
-		check(t, f.Sync(fast))
-		for off := int64(0); off < size-size/8; off += size / 32 {
-			write(t, f, text(3, size-size/8)[off:off+size/32], off)
-		}
-		same(t, readFile(t, f), text(3, size-size/8))
-		check(t, f.Sync(fast))
-		check(t, f.Close())
-		same(t, readFile(t, load(t, s, f.id)), text(3, size-size/8))
-	}
-}
-
 // TestEvictionOrder: the file used longest ago loses its blocks first, and no
 // block that is not marked.
 func TestEvictionOrder(t *testing.T) {

@@ -14,11 +14,6 @@ import (
 func (f *File) Sync(fast bool) error {
 	f.syncing.Lock()
 	defer f.syncing.Unlock()
-	return f.sync(fast)
-}
-
-// sync is Sync for who holds f.syncing.
-func (f *File) sync(fast bool) error {
 	if f.moved {
 		return fmt.Errorf("sync %s: it is in quarantine: %w", f.id, ErrCorrupt)
 	}
