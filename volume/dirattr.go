@@ -141,14 +141,18 @@ func (n *Node) takeMarker(m marker, attr sidecar.Attr, begun time.Time) (taken b
 		return false // else nothing that is known here could be lost: it has been moved, perhaps
 	}
 	n.dir.described, n.dir.marker = true, m
-	switch {
-	case attr.Mode&modeType == modeDir:
+	mtime := attr.Mtime
+	if attr.Mode&modeType == modeDir {
+		attr.Mtime = n.dir.attr.Mtime
 		n.dir.attr = attr
-		if attr.Mtime.IsZero() {
-			n.dir.attr.Mtime = m.modified
-		}
-	case !m.modified.IsZero(): // made by another tool
-		n.dir.attr.Mtime = m.modified
+	} else { // made by another tool, or there is none
+		mtime = time.Time{}
+	}
+	if mtime.IsZero() {
+		mtime = m.modified.Truncate(time.Second) // a listing may tell it more exactly than a look
+	}
+	if !mtime.IsZero() {
+		n.dir.takeMtime(mtime)
 	}
 	return true
 }
@@ -348,6 +352,7 @@ func (v *Volume) putMarker(ctx context.Context, c *change) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	c.node.dir.marker = marker{etag: info.ETag}
+	c.node.dir.stated, c.node.dir.touched = attr.Mtime, false
 	v.doubtLocked(c.node, lookSoon)
 	return nil
 }

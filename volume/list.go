@@ -28,6 +28,7 @@ type dirState struct {
 	walked   walk                // whether a program goes through it without having listed it
 	accepted map[string]accepted // settings documents taken a moment ago, by their names
 	attr     sidecar.Attr
+	dirTimes
 	// described says that attr is what marker states, or this machine has set.
 	// shown is the marker in the last listing, retry when one that could not be
 	// read is asked for again.

@@ -1,12 +1,14 @@
 package volume
 
 import (
+	"maps"
 	"time"
 )
 
 // merge takes over a whole listing that was begun at a certain time; v.mu is held.
 func (v *Volume) merge(d *Node, names map[string]*found, begun time.Time) {
 	v.seeMarker(d, names)
+	before := maps.Clone(d.dir.children)
 	for name, f := range names {
 		v.mergeName(d, name, f, begun)
 	}
@@ -14,6 +16,9 @@ func (v *Volume) merge(d *Node, names map[string]*found, begun time.Time) {
 		if names[name] == nil {
 			v.mergeName(d, name, nil, begun)
 		}
+	}
+	if !d.dir.listedAt.IsZero() && !maps.Equal(before, d.dir.children) {
+		d.dir.touch(time.Now()) // another machine has made, replaced or removed something
 	}
 	for name, t := range d.dir.tombs {
 		if !t.done.IsZero() && t.done.Before(begun) {

@@ -213,7 +213,8 @@ func (v *Volume) seat(c, to *Node, name string) {
 	c.parent, c.name, c.changed = to, name, now
 	to.dir.children[name] = c
 	delete(to.dir.tombs, name)
-	from.dir.attr.Mtime, to.dir.attr.Mtime = now, now
+	from.dir.touch(now)
+	to.dir.touch(now)
 }
 
 // arriveBelow moves the drafts below a directory on, under their new names; v.mu is held.

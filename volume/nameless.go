@@ -124,7 +124,7 @@ func (v *Volume) applyLink(d, c *Node, name string) {
 	c.parent, c.name, c.changed = d, name, now
 	c.gone, c.nameless = false, false
 	d.dir.children[name] = c
-	d.dir.attr.Mtime = now
+	d.dir.touch(now)
 	delete(d.dir.tombs, name)
 	v.trackLocked(c)
 	c.lock()

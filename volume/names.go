@@ -110,7 +110,7 @@ func (v *Volume) makeNode(d *Node, name string, seen clues, mode, uid, gid uint3
 	c.unlock()
 	now := time.Now()
 	d.dir.children[name] = c
-	d.dir.attr.Mtime = now
+	d.dir.touch(now)
 	c.changed = now
 	v.busy[c] = struct{}{}
 	return c, true, nil
@@ -153,7 +153,7 @@ func (n *Node) Mkdir(ctx context.Context, name string, mode, uid, gid uint32) (*
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	n.dir.children[name] = d
-	n.dir.attr.Mtime = now
+	n.dir.touch(now)
 	if !d.local {
 		c.node = d
 		v.enqueue(c)
@@ -261,7 +261,7 @@ func (v *Volume) unlink(d, c *Node) {
 		delete(d.dir.children, c.name)
 	}
 	c.gone = true
-	d.dir.attr.Mtime = time.Now()
+	d.dir.touch(time.Now())
 	if waits := v.attrs[c]; waits != nil && waits.ticket == nil {
 		v.forgetAttr(waits)
 	}

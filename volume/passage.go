@@ -157,7 +157,8 @@ func (v *Volume) arrive(p *passage) {
 	n.parent, n.name, n.changed = p.to, p.newName, now
 	p.to.dir.children[p.newName] = n
 	delete(p.to.dir.tombs, p.newName)
-	p.from.dir.attr.Mtime, p.to.dir.attr.Mtime = now, now
+	p.from.dir.touch(now)
+	p.to.dir.touch(now)
 	v.retitle(p)
 }
 

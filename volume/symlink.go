@@ -66,7 +66,8 @@ func (n *Node) Symlink(ctx context.Context, name, target string, uid, gid uint32
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	n.dir.children[name] = l
-	n.dir.attr.Mtime, l.changed = attr.Mtime, attr.Mtime
+	n.dir.touch(attr.Mtime)
+	l.changed = attr.Mtime
 	if !l.local {
 		c.node = l
 		v.enqueue(c)

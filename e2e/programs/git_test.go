@@ -52,3 +52,16 @@ for d in repo within bare.git; do git -c safe.directory='*' -C $d fsck --full; d
 	b.r.Truth(cold)
 	cold.Unmount()
 }
+
+// TestGitTrustsDirectoryTimes runs git's own probe of whether a directory's times tell that
+// something came or went, upon which its cache of untracked files rests.
+func TestGitTrustsDirectoryTimes(t *testing.T) {
+	rig.Need(t, "git")
+	r := rig.New(t, nil)
+	m := r.Mount("one")
+	m.Shell("mkdir work && cd work && git init -q .")
+	if out, err := m.TryShell(2*time.Minute, "cd work && git update-index --test-untracked-cache 2>&1"); err != nil {
+		t.Errorf("git does not trust the times of directories: %v\n%s", err, out)
+	}
+	m.Unmount()
+}

@@ -1,0 +1,26 @@
+package volume
+
+import "time"
+
+// dirTimes is what a directory's times rest on besides the attributes that its marker
+// states. An entry that comes or goes moves them in memory alone: no marker is put for it.
+type dirTimes struct {
+	stated  time.Time // mtime by the marker's last word, as far as this mount has heard it; zero: none
+	touched bool      // an entry has come or gone here before there was any
+}
+
+// touch notes that an entry has come or gone; v.mu is held.
+func (d *dirState) touch(now time.Time) {
+	d.attr.Mtime = now
+	d.touched = d.touched || d.stated.IsZero()
+}
+
+// takeMtime shows what the marker states, if that is news: else what has happened here
+// since it was put would be undone; v.mu is held.
+func (d *dirState) takeMtime(mtime time.Time) {
+	news := !mtime.Equal(d.stated) && !d.touched
+	d.stated, d.touched = mtime, false
+	if news {
+		d.attr.Mtime = mtime
+	}
+}

@@ -1,0 +1,136 @@
+package volume
+
+import (
+	"testing"
+	"time"
+
+	"mcfs/crypt"
+	"mcfs/store"
+)
+
+// dirStat stats a directory, in a form that compares.
+func (r *rig) dirStat(name string) Attr {
+	r.t.Helper()
+	a, err := r.node(name).Attr(r.t.Context())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	for _, at := range []*time.Time{&a.Mtime, &a.Atime, &a.Ctime} {
+		*at = at.Round(0).UTC()
+	}
+	return a
+}
+
+// compare has what is known of a directory compared with the store, as is done by itself a
+// few seconds after its marker was put, and after each listing that shows another one.
+func (r *rig) compare(name string) {
+	r.t.Helper()
+	r.sync()
+	n := r.node(name)
+	if err := n.lookAtMarker(r.t.Context()); err != nil {
+		r.t.Fatal(err)
+	}
+	if err := r.v.refresh(r.t.Context(), n, ""); err != nil {
+		r.t.Fatal(err)
+	}
+	if err := n.describeDir(r.t.Context()); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// TestDirectoryTimesDoNotGoBack: what comes into a directory and leaves it moves its time on,
+// and its marker, which does not know of it, takes nothing back.
+func TestDirectoryTimesDoNotGoBack(t *testing.T) {
+	r := newRig(t, crypt.CTR)
+	r.mkdir("d")
+	r.mkdir("e")
+	r.compare("d")
+	last := r.dirStat("d")
+	for _, step := range []struct {
+		what string
+		do   func()
+	}{
+		{"create", func() { r.save("d/a", []byte("a")) }},
+		{"mkdir", func() { r.mkdir("d/sub") }},
+		{"symlink", func() {
+			r.symlink("d/l", "target")
+		}},
+		{"link", func() {
+			h := r.nameless([]byte("n"))
+			if err := r.node("d").Link(t.Context(), h.Node(), "n"); err != nil {
+				t.Fatal(err)
+			}
+			r.finish(h)
+		}},
+		{"rename", func() { r.mustRename("d/a", "d/b", 0) }},
+		{"rename away", func() { r.mustRename("d/b", "e/b", 0) }},
+		{"rename here", func() { r.mustRename("e/b", "d/b", 0) }},
+		{"rename of a directory", func() { r.mustRename("d/sub", "d/sub2", 0) }},
+		{"exchange", func() { r.mustRename("d/sub2", "d/b", Exchange) }},
+		{"unlink", func() { r.remove("d/sub2") }},
+		{"rmdir", func() {
+			if err := r.node("d").Rmdir(t.Context(), "b"); err != nil {
+				t.Fatal(err)
+			}
+		}},
+	} {
+		step.do()
+		now := r.dirStat("d")
+		if !now.Mtime.After(last.Mtime) || now.Ctime.Before(now.Mtime) {
+			t.Errorf("%s: mtime is %v after %v, ctime %v", step.what, now.Mtime, last.Mtime, now.Ctime)
+		}
+		r.compare("d")
+		if later := r.dirStat("d"); later != now {
+			t.Errorf("%s: the store took %+v back to %+v", step.what, now, later)
+		}
+		last = now
+	}
+}
+
+// TestDirectoryTimesAreSet: a time that is set stays, into the past and the future, until
+// something comes or goes.
+func TestDirectoryTimesAreSet(t *testing.T) {
+	r := newRig(t, crypt.CTR)
+	r.mkdir("d")
+	for _, year := range []int{1999, 2199} {
+		set := time.Date(year, 1, 2, 3, 4, 5, 6, time.UTC)
+		if _, err := r.node("d").SetAttr(t.Context(), nil, SetAttr{Mtime: &set}); err != nil {
+			t.Fatal(err)
+		}
+		r.compare("d")
+		if now := r.dirStat("d"); now.Mtime != set {
+			t.Errorf("mtime %v, and %v was set", now.Mtime, set)
+		}
+		before := time.Now()
+		r.save("d/"+set.Format("2006"), []byte("a"))
+		r.compare("d")
+		if now := r.dirStat("d"); now.Mtime.Before(before) || now.Mtime.After(time.Now()) {
+			t.Errorf("after an entry was made mtime is %v", now.Mtime)
+		}
+	}
+}
+
+// TestDirectoryTimesFromElsewhere: what another machine states of a directory, and what it
+// puts there, is shown as news.
+func TestDirectoryTimesFromElsewhere(t *testing.T) {
+	r := newRig(t, crypt.CTR)
+	r.mkdir("d")
+	r.save("d/a", []byte("a"))
+	r.compare("d")
+	known := r.dirStat("d")
+	if _, err := r.store.Put(t.Context(), "d/b", bodyOf([]byte("foreign")), store.Attributes{}, store.Condition{}); err != nil {
+		t.Fatal(err)
+	}
+	r.compare("d")
+	if now := r.dirStat("d"); !now.Mtime.After(known.Mtime) {
+		t.Errorf("something came from elsewhere, and mtime is %v as before", now.Mtime)
+	}
+	meta := map[string]string{"mode": "16877", "mtime": "1000000000", "uid": "1", "gid": "2"}
+	if _, err := r.store.Put(t.Context(), "d/", bodyOf(nil), store.Attributes{Metadata: meta}, store.Condition{}); err != nil {
+		t.Fatal(err)
+	}
+	r.compare("d")
+	if now := r.dirStat("d"); now.Mtime.Unix() != 1_000_000_000 {
+		t.Errorf("elsewhere mtime was set, and it is %v", now.Mtime)
+	}
+}
