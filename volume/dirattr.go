@@ -137,14 +137,16 @@ func (n *Node) lookAtMarker(ctx context.Context) error {
 func (n *Node) takeMarker(m marker, attr sidecar.Attr, begun time.Time) (taken bool) {
 	n.v.mu.Lock()
 	defer n.v.mu.Unlock()
-	if n.dir.described && (n.localLocked() || n.changed.After(begun)) {
+	d := n.dir
+	if d.described && (n.localLocked() || n.changed.After(begun)) {
 		return false // else nothing that is known here could be lost: it has been moved, perhaps
 	}
-	n.dir.described, n.dir.marker = true, m
+	was, known := d.attr, d.described || d.told
+	d.described, d.marker = true, m
 	mtime := attr.Mtime
 	if attr.Mode&modeType == modeDir {
-		attr.Mtime = n.dir.attr.Mtime
-		n.dir.attr = attr
+		d.attr = attr
+		d.attr.Mtime = was.Mtime
 	} else { // made by another tool, or there is none
 		mtime = time.Time{}
 	}
@@ -152,7 +154,10 @@ func (n *Node) takeMarker(m marker, attr sidecar.Attr, begun time.Time) (taken b
 		mtime = m.modified.Truncate(time.Second) // a listing may tell it more exactly than a look
 	}
 	if !mtime.IsZero() {
-		n.dir.takeMtime(mtime)
+		d.takeMtime(mtime)
+	}
+	if known && differ(was, d.attr) {
+		d.ctime = time.Now()
 	}
 	return true
 }
@@ -253,6 +258,7 @@ func (n *Node) changeDir(ctx context.Context, change func(*sidecar.Attr) error) 
 		return errors.Join(ErrFull, err)
 	}
 	n.dir.attr, n.dir.described = next, true
+	n.dir.ctime = time.Now()
 	v.mu.Unlock()
 	return v.queueMarker(n)
 }

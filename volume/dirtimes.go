@@ -7,11 +7,12 @@ import "time"
 type dirTimes struct {
 	stated  time.Time // mtime by the marker's last word, as far as this mount has heard it; zero: none
 	touched bool      // an entry has come or gone here before there was any
+	ctime   time.Time // zero: mtime tells it
 }
 
 // touch notes that an entry has come or gone; v.mu is held.
 func (d *dirState) touch(now time.Time) {
-	d.attr.Mtime = now
+	d.attr.Mtime, d.ctime = now, now
 	d.touched = d.touched || d.stated.IsZero()
 }
 

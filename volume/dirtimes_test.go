@@ -130,7 +130,46 @@ func TestDirectoryTimesFromElsewhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.compare("d")
-	if now := r.dirStat("d"); now.Mtime.Unix() != 1_000_000_000 {
-		t.Errorf("elsewhere mtime was set, and it is %v", now.Mtime)
+	if now := r.dirStat("d"); now.Mtime.Unix() != 1_000_000_000 || !now.Ctime.After(known.Ctime) {
+		t.Errorf("elsewhere mtime was set, and it is %v; ctime %v", now.Mtime, now.Ctime)
+	}
+}
+
+// TestChangeTimeOfADirectory: each change of its attributes moves a directory's ctime, whatever
+// it sets mtime to, and what the marker states then takes nothing back.
+func TestChangeTimeOfADirectory(t *testing.T) {
+	r := newRig(t, crypt.CTR)
+	r.mkdir("d")
+	set := func(s SetAttr) func(*Node) error {
+		return func(d *Node) error { _, err := d.SetAttr(t.Context(), nil, s); return err }
+	}
+	mode, uid, gid, past := uint32(0o700), uint32(3), uint32(4), time.Unix(1_000_000_000, 7).UTC()
+	for _, step := range []struct {
+		what   string
+		change func(*Node) error
+	}{
+		{"chmod", set(SetAttr{Mode: &mode})},
+		{"chmod to the same", set(SetAttr{Mode: &mode})},
+		{"chown", set(SetAttr{UID: &uid, GID: &gid})},
+		{"utimens", set(SetAttr{Mtime: &past, Atime: &past})},
+		{"utimens of atime", set(SetAttr{Atime: &past})},
+		{"setxattr", func(d *Node) error { return d.SetXattr(t.Context(), "user.a", []byte("1"), false, false) }},
+		{"removexattr", func(d *Node) error { return d.RemoveXattr(t.Context(), "user.a") }},
+	} {
+		before := r.dirStat("d")
+		if err := step.change(r.node("d")); err != nil {
+			t.Fatal(err)
+		}
+		now := r.dirStat("d")
+		if !now.Ctime.After(before.Ctime) {
+			t.Errorf("%s: ctime is %v still", step.what, now.Ctime)
+		}
+		if step.what != "utimens" && now.Mtime != before.Mtime {
+			t.Errorf("%s: mtime has become %v", step.what, now.Mtime)
+		}
+		r.compare("d")
+		if later := r.dirStat("d"); later != now {
+			t.Errorf("%s: the store took %+v back to %+v", step.what, now, later)
+		}
 	}
 }

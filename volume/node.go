@@ -231,9 +231,12 @@ func (n *Node) dirAttr(ctx context.Context) Attr {
 	}
 	n.v.mu.Lock()
 	defer n.v.mu.Unlock()
-	a := n.dir.attr
+	a, ctime := n.dir.attr, n.dir.ctime
+	if ctime.IsZero() {
+		ctime = a.Mtime
+	}
 	return Attr{
-		Ino: n.ino, Mode: a.Mode, UID: a.UID, GID: a.GID, Mtime: a.Mtime, Atime: a.Mtime, Ctime: a.Mtime,
+		Ino: n.ino, Mode: a.Mode, UID: a.UID, GID: a.GID, Mtime: a.Mtime, Atime: a.Mtime, Ctime: ctime,
 		Size: 4096, Blocks: 8, Nlink: 1, // as btrfs: how many directories are in it only a listing would tell
 	}
 }

@@ -104,6 +104,11 @@ func attrDiffer(a sidecar.Attr, x *version) bool {
 	x.mu.Lock()
 	b := x.attr
 	x.mu.Unlock()
+	return differ(a, b)
+}
+
+// differ says whether a and b state different attributes.
+func differ(a, b sidecar.Attr) bool {
 	if a.Mode != b.Mode || a.UID != b.UID || a.GID != b.GID || !a.Mtime.Equal(b.Mtime) || len(a.Xattr) != len(b.Xattr) {
 		return true
 	}
