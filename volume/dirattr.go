@@ -230,12 +230,17 @@ func (n *Node) setDirAttr(ctx context.Context, s SetAttr) (Attr, error) {
 	if s.Size != nil {
 		return Attr{}, ErrIsDir
 	}
-	err := n.changeDir(ctx, func(a *sidecar.Attr) error {
-		s.apply(a)
-		return nil
-	})
-	if err != nil {
-		return Attr{}, err
+	if s.Mode != nil || s.UID != nil || s.GID != nil || s.Mtime != nil {
+		err := n.changeDir(ctx, func(a *sidecar.Attr) error {
+			s.apply(a)
+			return nil
+		})
+		if err != nil {
+			return Attr{}, err
+		}
+	}
+	if s.Atime != nil {
+		n.setAtime(*s.Atime)
 	}
 	return n.dirAttr(ctx), nil
 }

@@ -8,6 +8,7 @@ type dirTimes struct {
 	stated  time.Time // mtime by the marker's last word, as far as this mount has heard it; zero: none
 	touched bool      // an entry has come or gone here before there was any
 	ctime   time.Time // zero: mtime tells it
+	atime   time.Time // as it was set; zero: mtime tells it
 }
 
 // touch notes that an entry has come or gone; v.mu is held.
@@ -24,4 +25,11 @@ func (d *dirState) takeMtime(mtime time.Time) {
 	if news {
 		d.attr.Mtime = mtime
 	}
+}
+
+// setAtime is for who sets a directory's atime: it lasts as long as the mount, as a file's does.
+func (n *Node) setAtime(atime time.Time) {
+	n.v.mu.Lock()
+	defer n.v.mu.Unlock()
+	n.dir.atime, n.dir.ctime = atime, time.Now()
 }

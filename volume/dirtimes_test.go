@@ -1,6 +1,7 @@
 package volume
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -171,5 +172,40 @@ func TestChangeTimeOfADirectory(t *testing.T) {
 		if later := r.dirStat("d"); later != now {
 			t.Errorf("%s: the store took %+v back to %+v", step.what, now, later)
 		}
+	}
+}
+
+// TestAccessTimeOfADirectory: it can be set, with mtime and alone, and then stays, whatever
+// mtime does. Alone it costs no request.
+func TestAccessTimeOfADirectory(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	r.mkdir("d")
+	r.compare("d")
+	atime, mtime := time.Unix(1_900_000_000, 5).UTC(), time.Unix(1_950_000_000, 6).UTC()
+	if _, err := r.node("d").SetAttr(t.Context(), nil, SetAttr{Atime: &atime, Mtime: &mtime}); err != nil {
+		t.Fatal(err)
+	}
+	r.compare("d")
+	if now := r.dirStat("d"); now.Atime != atime || now.Mtime != mtime {
+		t.Errorf("atime %v, mtime %v", now.Atime, now.Mtime)
+	}
+	r.save("d/a", []byte("a"))
+	r.compare("d")
+	if now := r.dirStat("d"); now.Atime != atime || now.Mtime == mtime {
+		t.Errorf("after an entry was made atime is %v, mtime %v", now.Atime, now.Mtime)
+	}
+	var puts atomic.Int32
+	f.set(func(op, _ string) error {
+		if op == "put" {
+			puts.Add(1)
+		}
+		return nil
+	})
+	atime = atime.Add(time.Hour)
+	if a, err := r.node("d").SetAttr(t.Context(), nil, SetAttr{Atime: &atime}); err != nil || !a.Atime.Equal(atime) {
+		t.Errorf("atime %v, %v", a.Atime, err)
+	}
+	if r.sync(); puts.Load() != 0 {
+		t.Errorf("%d requests for atime alone", puts.Load())
 	}
 }

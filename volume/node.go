@@ -231,12 +231,15 @@ func (n *Node) dirAttr(ctx context.Context) Attr {
 	}
 	n.v.mu.Lock()
 	defer n.v.mu.Unlock()
-	a, ctime := n.dir.attr, n.dir.ctime
+	a, atime, ctime := n.dir.attr, n.dir.atime, n.dir.ctime
+	if atime.IsZero() {
+		atime = a.Mtime
+	}
 	if ctime.IsZero() {
 		ctime = a.Mtime
 	}
 	return Attr{
-		Ino: n.ino, Mode: a.Mode, UID: a.UID, GID: a.GID, Mtime: a.Mtime, Atime: a.Mtime, Ctime: ctime,
+		Ino: n.ino, Mode: a.Mode, UID: a.UID, GID: a.GID, Mtime: a.Mtime, Atime: atime, Ctime: ctime,
 		Size: 4096, Blocks: 8, Nlink: 1, // as btrfs: how many directories are in it only a listing would tell
 	}
 }
