@@ -215,6 +215,7 @@ func (v *Volume) seat(c, to *Node, name string) {
 	delete(to.dir.tombs, name)
 	from.dir.touch(now)
 	to.dir.touch(now)
+	c.renamed(now)
 }
 
 // arriveBelow moves the drafts below a directory on, under their new names; v.mu is held.

@@ -260,6 +260,17 @@ func (n *Node) fileAttr() Attr {
 	return a
 }
 
+// renamed moves the ctime of what has got another name; v.mu is held.
+func (n *Node) renamed(now time.Time) {
+	if n.kind == Dir {
+		n.dir.ctime = now
+		return
+	}
+	n.lock()
+	defer n.unlock()
+	n.ctime = now
+}
+
 // SetAttr changes attributes; Size truncates. h, the handle it came through, may be nil.
 func (n *Node) SetAttr(ctx context.Context, h *Handle, s SetAttr) (Attr, error) {
 	switch n.kind {

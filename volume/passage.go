@@ -159,6 +159,7 @@ func (v *Volume) arrive(p *passage) {
 	delete(p.to.dir.tombs, p.newName)
 	p.from.dir.touch(now)
 	p.to.dir.touch(now)
+	n.renamed(now)
 	v.retitle(p)
 }
 
