@@ -115,9 +115,9 @@ func (n *node) Access(ctx context.Context, mask uint32) syscall.Errno {
 // has at most 255.
 const nameMax = 255 - len(".settings.json")
 
-// Statfs answers from memory.
+// Statfs asks no network.
 func (n *node) Statfs(_ context.Context, out *fuse.StatfsOut) syscall.Errno {
-	s := n.fs.volume.Statfs()
+	s := n.v.Statfs()
 	out.Bsize, out.Frsize = blockSize, blockSize
 	out.Blocks = uint64(s.Total) / blockSize
 	out.Bfree = uint64(s.Free) / blockSize

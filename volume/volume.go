@@ -128,6 +128,7 @@ type Volume struct {
 	asides    []aside // since then, the oldest first
 	givenUp   []GivenUpStatus
 	finished  int64        // bytes of ciphertext committed
+	room      roomAsked    // what Statfs knows
 	steps     atomic.Int64 // changes of names, and objects of moved directories, that are done
 }
 
@@ -220,15 +221,6 @@ func (o Options) withDefaults() Options {
 
 // Root is the directory at the top.
 func (v *Volume) Root() *Node { return v.root }
-
-// Statfs is what df shows: roomy, since editors ask before they save, and from memory.
-func (v *Volume) Statfs() Statfs {
-	const roomy = 1 << 50
-	return Statfs{Total: roomy, Free: roomy, Files: 1 << 30}
-}
-
-// Statfs describes the volume's room, in bytes and inodes.
-type Statfs struct{ Total, Free, Files int64 }
 
 // Sync waits until everything at and under path ("" for all) is committed and
 // finished. What bears a temporary name is committed under it, what was interrupted if path names it. What waits for another

@@ -99,14 +99,16 @@ type Engine struct {
 	cancel context.CancelCauseFunc
 	wg     sync.WaitGroup // every goroutine, and every Finish under way
 
-	mu      sync.Mutex // guards what follows and everything in Upload that says so
-	closed  bool
-	ring    []*Upload     // with jobs; the next in turn first
-	running int           // jobs under way
-	granted int64         // bytes of their buffers, and of ahead's
-	ahead   int64         // bytes of buffers of parts that were made before they leave
-	leaving int           // what is to hand an upload over to Orphans yet
-	left    chan struct{} // closed, and made anew, when leaving falls to 0
+	mu       sync.Mutex // guards what follows and everything in Upload that says so
+	closed   bool
+	ring     []*Upload     // with jobs; the next in turn first
+	running  int           // jobs under way
+	granted  int64         // bytes of their buffers, and of ahead's
+	ahead    int64         // bytes of buffers of parts that were made before they leave
+	troubled int           // uploads whose last try failed
+	refused  bool          // the store did so with the last request that carried content
+	leaving  int           // what is to hand an upload over to Orphans yet
+	left     chan struct{} // closed, and made anew, when leaving falls to 0
 }
 
 // NewEngine starts an engine; Close ends it.

@@ -123,7 +123,9 @@ func (u *Upload) runBegin(j *job) {
 		return
 	}
 	u.move(begun)
-	u.getOn()
+	if multi {
+		u.getOn()
+	}
 }
 
 // begin is an answer to the request for an upload.

@@ -1,6 +1,9 @@
 package upload
 
-import "time"
+import (
+	"errors"
+	"time"
+)
 
 // Trouble is why an upload does not get on.
 type Trouble struct {
@@ -21,14 +24,35 @@ func (u *Upload) Trouble() Trouble {
 func (u *Upload) stumble(err error, wait time.Duration) {
 	now := time.Now()
 	t := &u.trouble
-	if t.Cause == nil {
+	if t.Tries == 0 {
 		t.Since = now
+		u.e.troubled++
 	}
 	t.Cause, t.Tries, t.Next = err, t.Tries+1, now.Add(wait)
+	if _, local := errors.AsType[*localError](err); !local {
+		u.e.refused = true
+	}
+}
+
+// Stuck reports whether nothing leaves: the last request that carried content, or was
+// to make a place for it, failed, and an upload waits to try again.
+func (e *Engine) Stuck() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.refused && e.troubled > 0
 }
 
 // getOn forgets the trouble: something was acknowledged. e.mu is held.
 func (u *Upload) getOn() {
 	u.failures = 0
+	u.e.refused = false
+	u.calm()
+}
+
+// calm ends the trouble. e.mu is held.
+func (u *Upload) calm() {
+	if u.trouble.Tries > 0 {
+		u.e.troubled--
+	}
 	u.trouble = Trouble{}
 }

@@ -288,6 +288,7 @@ func (u *Upload) clean() (left store.Upload) {
 		return store.Upload{}
 	}
 	u.cleaned = true
+	u.calm()
 	for _, p := range u.parts {
 		if p.view != nil {
 			p.view.Release()
