@@ -78,12 +78,13 @@ type Upload struct {
 
 // Mount says how the volume appears.
 type Mount struct {
-	Sidecars   Sidecars      `toml:"sidecars"`
-	Durability Durability    `toml:"durability"`
-	LocalOnly  []string      `toml:"local_only"` // patterns of path.Match, added to the defaults; "!" before one removes it
-	Grace      time.Duration `toml:"grace"`      // how long a closed file bears a temporary name until it is committed under it; above 0
-	Fresh      time.Duration `toml:"fresh"`      // how old a listing or attribute may be; 0 or more
-	AllowOther bool          `toml:"allow_other"`
+	Sidecars      Sidecars      `toml:"sidecars"`
+	Durability    Durability    `toml:"durability"`
+	LocalOnly     []string      `toml:"local_only"`      // patterns of path.Match, added to the defaults; "!" before one removes it
+	CommitOnFsync []string      `toml:"commit_on_fsync"` // patterns of path.Match for names of files that an fsync has committed
+	Grace         time.Duration `toml:"grace"`           // how long a closed file bears a temporary name until it is committed under it; above 0
+	Fresh         time.Duration `toml:"fresh"`           // how old a listing or attribute may be; 0 or more
+	AllowOther    bool          `toml:"allow_other"`
 
 	UncheckedSymlinks bool `toml:"unchecked_symlinks"` // follow those that an older mcfs made, without a check of their own
 }
@@ -108,7 +109,7 @@ func defaults() Config {
 		Crypt:  Crypt{Mode: CTR, GCMReads: ReadsVerified},
 		Spool:  Spool{MaxSize: 20 << 30},
 		Upload: Upload{PartSize: 8 << 20, Concurrency: 8, Timeout: 60 * time.Second, Checksum: ChecksumCRC32C},
-		Mount:  Mount{Sidecars: SidecarsListed, Durability: DurabilityUpload, LocalOnly: []string{}, Grace: 30 * time.Second, Fresh: 5 * time.Second},
+		Mount:  Mount{Sidecars: SidecarsListed, Durability: DurabilityUpload, LocalOnly: []string{}, CommitOnFsync: []string{}, Grace: 30 * time.Second, Fresh: 5 * time.Second},
 		Log:    Log{Level: LevelInfo, Format: FormatText},
 	}
 }

@@ -45,7 +45,7 @@ func TestDefaultsOfEveryKey(t *testing.T) {
 		Crypt:   Crypt{Mode: "CTR", IVBytes: 16, GCMReads: "verified"},
 		Spool:   Spool{Dir: filepath.Join(home, ".local/state/mcfs", c.VolumeID()), MaxSize: 20 << 30},
 		Upload:  Upload{PartSize: 8 << 20, Concurrency: 8, Timeout: time.Minute, Checksum: "crc32c"},
-		Mount:   Mount{Sidecars: "listed", Durability: "upload", LocalOnly: []string{}, Grace: 30 * time.Second, Fresh: 5 * time.Second},
+		Mount:   Mount{Sidecars: "listed", Durability: "upload", LocalOnly: []string{}, CommitOnFsync: []string{}, Grace: 30 * time.Second, Fresh: 5 * time.Second},
 		Log:     Log{Level: "info", Format: "text"},
 		Metrics: Metrics{},
 	}
@@ -278,6 +278,7 @@ checksum = "none"
 sidecars = "hidden"
 durability = "spool"
 local_only = ["*.part", "!*~"]
+commit_on_fsync = ["*.aup3"]
 grace = "45s"
 fresh = "0s"
 allow_other = true
@@ -298,7 +299,7 @@ listen = "127.0.0.1:9464"
 		Crypt:  Crypt{Mode: GCM, IVBytes: 16, GCMReads: ReadsStreaming},
 		Spool:  Spool{Dir: "/s", MaxSize: 1e9},
 		Upload: Upload{PartSize: 5 << 20, Concurrency: 64, Timeout: 90 * time.Second, Checksum: ChecksumNone},
-		Mount: Mount{Sidecars: SidecarsHidden, Durability: DurabilitySpool, LocalOnly: []string{"*.part", "!*~"}, Grace: 45 * time.Second, AllowOther: true,
+		Mount: Mount{Sidecars: SidecarsHidden, Durability: DurabilitySpool, LocalOnly: []string{"*.part", "!*~"}, CommitOnFsync: []string{"*.aup3"}, Grace: 45 * time.Second, AllowOther: true,
 			UncheckedSymlinks: true},
 		Log:     Log{Level: LevelDebug, Format: FormatJSON},
 		Metrics: Metrics{Listen: "127.0.0.1:9464"},

@@ -137,6 +137,9 @@ func (f *file) mount(m *Mount) {
 	for _, pattern := range m.LocalOnly {
 		f.check("mount.local_only", pattern, checkPattern)
 	}
+	for _, pattern := range m.CommitOnFsync {
+		f.check("mount.commit_on_fsync", pattern, checkNamePattern)
+	}
 	if m.Grace <= 0 {
 		f.reject("mount.grace", m.Grace, errors.New(`give a time above 0, like "30s"`))
 	}
@@ -239,6 +242,14 @@ func (f *file) listen(addr string) {
 	if n, e := strconv.ParseUint(port, 10, 16); err != nil || e != nil || n == 0 || strings.ContainsFunc(host, func(r rune) bool { return r <= ' ' || r == '/' }) {
 		f.reject("metrics.listen", addr, errors.New(`give a host and a port, like "127.0.0.1:9464"`))
 	}
+}
+
+// checkNamePattern refuses what matches the name of no file.
+func checkNamePattern(pattern string) error {
+	if strings.HasPrefix(pattern, "!") || strings.Contains(pattern, "/") || pattern == "" {
+		return errors.New(`give a pattern like "*.aup3" for the names of files`)
+	}
+	return checkPattern(pattern)
 }
 
 // checkPattern accepts what path.Match does, after an optional "!".

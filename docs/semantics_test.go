@@ -16,7 +16,7 @@ import (
 // rows are what docs/semantics.md must speak of.
 var rows = []string{
 	"create, write", "eager parts", "write into a sent part", "truncate, append", "fallocate, holes", "direct, synchronous",
-	"copy_file_range", "map", "nameless file", "change of a committed file", "change of a foreign object", "copied without metadata", "base is gone", "too large", "fsync",
+	"copy_file_range", "map", "nameless file", "change of a committed file", "change of a foreign object", "copied without metadata", "base is gone", "too large", "fsync of an open project", "fsync",
 
 	"close", "close of another process", "close of a duplicate", "last release", "write during a commit", "signal during close",
 	"close where the caller is unknown", "killed writer",

@@ -289,6 +289,7 @@ func (h *Handle) Fsync(ctx context.Context) error {
 	if err := h.n.v.keep(h.n, fsynced); err != nil {
 		return err
 	}
+	h.n.noteSynced()
 	return h.n.v.flushJournal()
 }
 

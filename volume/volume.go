@@ -61,10 +61,12 @@ type Options struct {
 	CloseTimeout time.Duration // how long close waits without progress before EIO; 0: 60 s
 	SpoolDurable bool          // durability = "spool"
 
-	Hidden    bool          // sidecars = "hidden"
-	LocalOnly []string      // added to the defaults, "!pattern" removes one
-	Grace     time.Duration // how long a closed file bears a temporary name until it is committed under it; 0: 30 s
-	Fresh     time.Duration // how old a listing or an attribute may be; 0: 5 s, negative: always asked anew
+	Hidden    bool     // sidecars = "hidden"
+	LocalOnly []string // added to the defaults, "!pattern" removes one
+	// CommitOnFsync are patterns of names of files that an fsync has committed, too.
+	CommitOnFsync []string
+	Grace         time.Duration // how long a closed file bears a temporary name until it is committed under it; 0: 30 s
+	Fresh         time.Duration // how old a listing or an attribute may be; 0: 5 s, negative: always asked anew
 
 	// UncheckedLinks has symlinks followed that have no check of their own, as older programs made them.
 	UncheckedLinks bool
@@ -118,6 +120,7 @@ type Volume struct {
 	settled   chan struct{}         // closed and renewed when a draft or change ends
 	doubts    map[*Node]time.Time   // descriptions to be compared with the store, and when
 	doubted   chan struct{}         // one waiting token: there are some
+	synced    map[*Node]*synced     // files that an fsync may have committed
 	documents map[*Node][]*document // of sidecars that are open for writing
 	lockedBy  map[string]bool       // key ids of keepers for which files wait, as the log has said
 	unopened  map[spool.ID]string   // sealed files that the journal does not know, and why they wait
@@ -158,6 +161,7 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 		opened:   make(map[*Node]struct{}),
 		handles:  make(map[*Handle]struct{}),
 		settled:  make(chan struct{}),
+		synced:   make(map[*Node]*synced),
 		doubts:   make(map[*Node]time.Time),
 		doubted:  make(chan struct{}, 1),
 		lockedBy: make(map[string]bool),

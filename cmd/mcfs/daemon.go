@@ -163,7 +163,7 @@ func (d *daemon) openVolume(ctx context.Context, b backend) error {
 		Mode: mode, IVBytes: c.Crypt.IVBytes, Bits: c.Keys.Bits, Streaming: c.Crypt.GCMReads == config.ReadsStreaming,
 		PartSize: int64(c.Upload.PartSize), Concurrency: c.Upload.Concurrency, UploadMemory: uploadMemory, FetchMemory: fetchMemory,
 		CloseTimeout: c.Upload.Timeout, SpoolDurable: c.Mount.Durability == config.DurabilitySpool,
-		Hidden: c.Mount.Sidecars == config.SidecarsHidden, LocalOnly: c.Mount.LocalOnly, Grace: c.Mount.Grace, Fresh: freshness(c.Mount.Fresh),
+		Hidden: c.Mount.Sidecars == config.SidecarsHidden, LocalOnly: c.Mount.LocalOnly, CommitOnFsync: c.Mount.CommitOnFsync, Grace: c.Mount.Grace, Fresh: freshness(c.Mount.Fresh),
 		UncheckedLinks: c.Mount.UncheckedSymlinks, UID: uid, GID: gid,
 	})
 	if err != nil {

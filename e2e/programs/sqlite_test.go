@@ -71,3 +71,23 @@ sqlite3 ` + mode + ` "SELECT who, count(*), sum(i) FROM t GROUP BY who; PRAGMA i
 	}
 	cold.Unmount()
 }
+
+// TestProjectThatStaysOpen saves into a database that stays open, as Audacity does with a
+// project: where the configuration names it, each save arrives.
+func TestProjectThatStaysOpen(t *testing.T) {
+	rig.Need(t, "sqlite3")
+	b := newBench(t, rig.Settings{"mount.commit_on_fsync": `["*.aup3"]`})
+	cold := b.r.Mount("cold")
+	b.m.Shell(`OUT=` + t.TempDir() + `
+mkfifo "$OUT/keys"; (sqlite3 song.aup3 <"$OUT/keys" >"$OUT/said" 2>&1; echo ended >>"$OUT/said") & exec 3>"$OUT/keys"
+save() { echo "BEGIN; INSERT INTO t VALUES ('$1'); COMMIT; PRAGMA wal_checkpoint(TRUNCATE); SELECT 'saved';" >&3; }
+read_cold() { for i in $(seq 1 120); do test "$(sqlite3 -readonly "file:` + cold.Dir + `/song.aup3?mode=ro&immutable=1" "PRAGMA integrity_check; SELECT group_concat(t) FROM t" 2>/dev/null)" = "ok
+$1" && return; sleep 0.25; done; echo "never there: $1" >&2; exit 1; }
+echo "PRAGMA journal_mode=wal; CREATE TABLE t (t TEXT);" >&3
+save one; read_cold one
+save two; read_cold one,two
+! grep ended "$OUT/said" || exit 1
+exec 3>&-; wait`)
+	b.m.Unmount()
+	cold.Unmount()
+}

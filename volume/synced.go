@@ -1,0 +1,88 @@
+package volume
+
+import (
+	"slices"
+	"time"
+)
+
+// Some programs keep a project open for days as a database, and save into it without a
+// close: their save is an fsync. Where Options.CommitOnFsync names the file, an fsync after
+// which nothing is written for syncedQuiet asks for the commit that a close would.
+
+// syncedQuiet is how long: a database goes on writing within moments of an fsync that only
+// orders its writes.
+const syncedQuiet = 5 * time.Second
+
+// synced is a file that was fsynced, and may be committed for it.
+type synced struct {
+	gen   uint64 // of the content that is safe
+	timer *time.Timer
+}
+
+// noteSynced begins the wait after an fsync, anew if one is under way.
+func (n *Node) noteSynced() {
+	v := n.v
+	if len(v.o.CommitOnFsync) == 0 {
+		return
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if n.gone || !slices.ContainsFunc(v.o.CommitOnFsync, func(glob string) bool { return matches(glob, n.name) }) {
+		return
+	}
+	n.lock()
+	gen, open := n.kept, n.writers > 0 && n.kept == n.gen
+	n.unlock()
+	if !open {
+		return
+	}
+	if s := v.synced[n]; s != nil {
+		s.gen = gen
+		s.timer.Reset(syncedQuiet)
+		return
+	}
+	v.synced[n] = &synced{gen, time.AfterFunc(syncedQuiet, func() { v.work.add(func() { v.commitSynced(n) }) })}
+}
+
+// commitSynced asks for the commit of what was fsynced, if nothing was written since.
+func (v *Volume) commitSynced(n *Node) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	s := v.synced[n]
+	if s == nil {
+		return
+	}
+	delete(v.synced, n)
+	s.timer.Stop()
+	whole := !n.gone && n.parent != nil && !n.inTransaction()
+	n.lock()
+	quiet := whole && n.gen == s.gen && n.asked < s.gen && n.flaws == nil && n.slain != n.gen
+	switch n.state {
+	case Writing, Queued, Uploading, Publishing:
+	default:
+		quiet = false // nobody is to have it committed, or it is
+	}
+	if quiet {
+		if n.due != nil && n.due.gen < n.gen {
+			n.supersede()
+		}
+		n.asked = n.gen
+		n.step(evAsk)
+	}
+	n.unlock()
+	if quiet {
+		v.startAttempt(n)
+	}
+}
+
+// inTransaction reports whether SQLite's rollback journal of the file stands beside it: it is
+// half of what its program means then. v.mu is held.
+func (n *Node) inTransaction() bool {
+	j := n.parent.dir.children[n.name+"-journal"]
+	if j == nil || j.kind != File {
+		return false
+	}
+	j.lock()
+	defer j.unlock()
+	return j.size() > 0
+}
