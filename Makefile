@@ -10,6 +10,7 @@
 # make fuzz     each fuzz target for $(FUZZTIME)
 # make large    renames an object above 5 GiB, over a kill; 64 GiB through a spool of 2 GiB (10 min)
 # make growth   rounds of ordinary work for $(GROWTH), after which the daemon must be as small as before
+# make compatibility ENDPOINT=http://…  asks an S3 server what mcfs needs of it: docs/compatibility.md
 # make clean    remove bin/ and the built S3 server
 
 SHELL    := /bin/bash
@@ -29,7 +30,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 SERVER := $(CACHE)/versitygw-parts
 export VERSITYGW ?= $(SERVER)
 
-.PHONY: all build demo test soak faults torture large growth bench install lint fuzz clean packages fuse-packages bench-packages versitygw
+.PHONY: all build demo test soak faults torture large growth compatibility bench install lint fuzz clean packages fuse-packages bench-packages versitygw
 all: build
 
 build:
@@ -93,6 +94,11 @@ large: packages versitygw
 # What a day brings is counted in the test: e2e/growth_linux_test.go.
 growth: packages versitygw
 	MCFS_TEST_GROWTH=$(GROWTH) go test -count=1 -timeout 0 -run '^TestNoGrowth$$' -v ./e2e
+
+# With AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; BUCKET is made if it is not there. For
+# a server that knows no checksums: MCFS_CHECKSUM=none.
+compatibility: versitygw
+	MCFS_ENDPOINT="$(ENDPOINT)" MCFS_BUCKET="$(BUCKET)" go test -count=1 -timeout 10m -run '^TestServer$$' -v ./e2e/compatibility
 
 bench: bench-packages versitygw
 	go build -o bin/bench ./bench

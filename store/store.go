@@ -112,7 +112,7 @@ type Copy struct {
 	Target        string
 	Size          int64      // of the source in the version SourceIfMatch names; trusted
 	Attributes    Attributes // restated in full: nothing is inherited
-	Condition     Condition  // on the target; honoured even where CopyObject ignores it (by a multipart copy)
+	Condition     Condition  // on the target; honoured even where CopyObject ignores it (by a multipart copy, or a look where the server has none)
 
 	// Begun, if not nil, is told of the upload of a multipart copy before its first
 	// part leaves; its error ends the copy. Moved, if not nil, of the bytes copied,
@@ -158,7 +158,7 @@ type Store interface {
 	List(ctx context.Context, prefix, delimiter, token string, max int) (Page, error)
 
 	// Copy copies within the store, by multipart above 5 GiB or where the
-	// condition needs it. A source that is gone is ErrNotExist or
+	// condition needs it, if the server can. A source that is gone is ErrNotExist or
 	// ErrPrecondition, one that was replaced ErrPrecondition.
 	Copy(ctx context.Context, c Copy) (Info, error)
 	// Delete removes an object; one that does not exist is no error, with a

@@ -30,8 +30,15 @@ func (s *Store) Copy(ctx context.Context, c store.Copy) (store.Info, error) {
 	switch {
 	case conditional && c.Size == 0: // no part can be empty
 		return s.copyEmpty(ctx, c)
-	case conditional || c.Size > store.MaxCopy:
-		return s.copyParts(ctx, c)
+	case conditional && s.detour.taken.Load():
+		return s.copyDetour(ctx, c)
+	case conditional || c.Size > store.MaxCopy && !s.detour.taken.Load():
+		info, err := s.copyParts(ctx, c)
+		if !errors.Is(err, errNoPartCopy) {
+			return info, err
+		}
+		s.takeDetour(err)
+		return s.Copy(ctx, c)
 	}
 	return s.copyWhole(ctx, c)
 }
@@ -50,7 +57,9 @@ func (s *Store) checkCopy(c store.Copy) error {
 }
 
 func (s *Store) copyWhole(ctx context.Context, c store.Copy) (store.Info, error) {
+	ifMatch, ifNoneMatch := conditions(c.Condition)
 	out, err := s.client.CopyObject(ctx, &awss3.CopyObjectInput{
+		IfMatch: ifMatch, IfNoneMatch: ifNoneMatch,
 		Bucket: &s.o.Bucket, Key: s.name(c.Target),
 		CopySource: s.copySource(c.Source), CopySourceIfMatch: &c.SourceIfMatch,
 		MetadataDirective: types.MetadataDirectiveReplace, Metadata: c.Attributes.Metadata,
@@ -62,7 +71,11 @@ func (s *Store) copyWhole(ctx context.Context, c store.Copy) (store.Info, error)
 		err = errNonsense
 	}
 	if err != nil {
-		return store.Info{}, s.failure(ctx, "copy to "+s.Address(c.Target)+" from", c.Source, err)
+		failed := s.failure(ctx, "copy to "+s.Address(c.Target)+" from", c.Source, writeError(err, c.Condition))
+		if c.Condition != (store.Condition{}) && notOffered(err) {
+			failed = fmt.Errorf("%w: %w", errUnheeded, failed)
+		}
+		return store.Info{}, failed
 	}
 	info := store.Info{
 		Key: c.Target, Size: c.Size, Modified: answered(out.ResultMetadata),
@@ -125,11 +138,18 @@ func (s *Store) copyPart(ctx context.Context, up store.Upload, c store.Copy, num
 		CopySource: s.copySource(c.Source), CopySourceIfMatch: &c.SourceIfMatch,
 		CopySourceRange: aws.String(fmt.Sprintf("bytes=%d-%d", first, last)), RequestPayer: s.payer(),
 	})
-	if err == nil && (out.CopyPartResult == nil || aws.ToString(out.CopyPartResult.ETag) == "") {
+	if err == nil && out.CopyPartResult == nil { // it has taken a part of no bytes for what was to be copied
+		return types.CompletedPart{}, fmt.Errorf("copy bytes %d to %d of %s: %w", first, last, s.Address(c.Source), errNoPartCopy)
+	}
+	if err == nil && aws.ToString(out.CopyPartResult.ETag) == "" {
 		err = errNonsense
 	}
 	if err != nil {
-		return types.CompletedPart{}, s.failure(ctx, fmt.Sprintf("copy bytes %d to %d of", first, last), c.Source, err)
+		failed := s.failure(ctx, fmt.Sprintf("copy bytes %d to %d of", first, last), c.Source, err)
+		if notOffered(err) {
+			failed = fmt.Errorf("%w: %w", errNoPartCopy, failed)
+		}
+		return types.CompletedPart{}, failed
 	}
 	r := out.CopyPartResult
 	return types.CompletedPart{

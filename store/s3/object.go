@@ -133,6 +133,10 @@ func (s *Store) Get(ctx context.Context, key string, r store.Range, ifMatch stri
 		Key: key, Size: size, ETag: quoted(out.ETag), Modified: aws.ToTime(out.LastModified),
 		ContentType: aws.ToString(out.ContentType), Metadata: out.Metadata,
 	}
+	if ifMatch != "" && info.ETag != ifMatch { // not every server heeds it
+		_ = out.Body.Close()
+		return nil, store.Info{}, fmt.Errorf("get %s: %w", s.Address(key), store.ErrPrecondition)
+	}
 	return &download{s: s, ctx: ctx, key: key, body: out.Body, left: aws.ToInt64(out.ContentLength)}, info, nil
 }
 

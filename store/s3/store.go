@@ -73,6 +73,8 @@ type Store struct {
 	proven atomic.Pointer[time.Time]
 	// The server's, by the dates of its answers.
 	clock store.Clock
+	// How it copies under a condition.
+	detour detour
 	// The least that one UploadPartCopy moves, in bytes.
 	copySize int64
 }

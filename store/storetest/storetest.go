@@ -20,10 +20,7 @@ import (
 
 // Run runs the suite. newStore gives an empty store; it is called once per test.
 func Run(t *testing.T, newStore func(t *testing.T) store.Store) {
-	tests := []struct {
-		name string
-		run  func(*testing.T, store.Store)
-	}{
+	run(t, newStore, []test{
 		{"PutGetHead", testPutGetHead},
 		{"PutReplaces", testPutReplaces},
 		{"EmptyObject", testEmptyObject},
@@ -61,7 +58,26 @@ func Run(t *testing.T, newStore func(t *testing.T) store.Store) {
 		{"EndedContext", testEndedContext},
 		{"Concurrent", testConcurrent},
 		{"Check", testCheck},
-	}
+	})
+}
+
+// RunCopies runs what the suite has of copies, for a store that makes them another way.
+func RunCopies(t *testing.T, newStore func(t *testing.T) store.Store) {
+	run(t, newStore, []test{
+		{"Copy", testCopy},
+		{"CopyConditions", testCopyConditions},
+		{"CopyEmpty", testCopyEmpty},
+		{"CopyOntoItself", testCopyOntoItself},
+		{"CopyByParts", testCopyByParts},
+	})
+}
+
+type test struct {
+	name string
+	run  func(*testing.T, store.Store)
+}
+
+func run(t *testing.T, newStore func(t *testing.T) store.Store, tests []test) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) { tt.run(t, newStore(t)) })
 	}
