@@ -70,7 +70,7 @@ install: build
 FUSE_PACKAGES := fusermount3:fuse3 openssl:openssl ffmpeg:ffmpeg
 PACKAGES      := $(FUSE_PACKAGES) gcc:gcc git:git rsync:rsync node:nodejs jq:jq \
                  vim:vim nano:nano tmux:tmux sqlite3:sqlite3 zip:zip unzip:unzip \
-                 Xvfb:xvfb xdotool:xdotool mousepad:mousepad dbus-run-session:dbus-daemon
+                 Xvfb:xvfb xdotool:xdotool mousepad:mousepad dbus-run-session:dbus-daemon gio:libglib2.0-bin
 
 BENCH_PACKAGES := $(FUSE_PACKAGES) git:git rsync:rsync s3fs:s3fs rclone:rclone gocryptfs:gocryptfs fio:fio
 

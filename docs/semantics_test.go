@@ -31,9 +31,9 @@ var rows = []string{
 	"names that were local-only", "rename to another name", "local-only patterns", "how a file is made", "backup of a committed file",
 	"backup of a large file",
 
-	"attributes", "attributes are debounced", "times before close", "owner", "setuid, setgid", "read-only", "times of a directory", "atime, ctime", "attributes that do not fit", "locks", "statfs", "described once",
+	"attributes", "attributes are debounced", "times before close", "owner", "setuid, setgid", "read-only", "times of a directory", "atime, ctime", "attributes after close", "attributes that do not fit", "locks", "statfs", "described once",
 
-	"sidecar: read", "sidecar: times", "sidecar: listed", "sidecar: unlink", "settings under a sidecar's name", "other content under a sidecar's name",
+	"sidecar: read", "sidecar: times", "sidecar: listed", "sidecar: inotify", "sidecar: unlink", "settings under a sidecar's name", "other content under a sidecar's name",
 
 	"another machine's change", "conflict", "conflict over dropped blocks", "larger than the spool", "larger than the spool, not committed", "what the spool keeps", "spool full", "store down",
 	"credentials replaced", "keeper down", "another keeper", "spool damaged", "journal damaged", "disk full", "killed mount", "unmount", "unmount under a writer", "signals", "logout", "suspend",

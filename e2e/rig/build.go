@@ -62,7 +62,7 @@ var packages = map[string]string{
 	"dd": "coreutils", "df": "coreutils", "cp": "coreutils", "bash": "bash", "python3": "python3",
 	"mv": "coreutils", "rm": "coreutils", "install": "coreutils", "setpriv": "util-linux", "prlimit": "util-linux", "strace": "strace", "git": "git", "vim": "vim", "nano": "nano",
 	"tmux": "tmux", "sqlite3": "sqlite3", "zip": "zip", "unzip": "unzip", "sed": "sed", "xargs": "findutils",
-	"Xvfb": "xvfb", "xdotool": "xdotool", "mousepad": "mousepad", "dbus-run-session": "dbus-daemon",
+	"Xvfb": "xvfb", "xdotool": "xdotool", "mousepad": "mousepad", "dbus-run-session": "dbus-daemon", "gio": "libglib2.0-bin",
 }
 
 // Need fails the test if a program is missing, and names its package.
