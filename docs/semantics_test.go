@@ -33,7 +33,7 @@ var rows = []string{
 
 	"attributes", "attributes are debounced", "times before close", "owner", "setuid, setgid", "read-only", "times of a directory", "atime, ctime", "attributes after close", "attributes that do not fit", "locks", "statfs", "described once",
 
-	"sidecar: read", "sidecar: times", "sidecar: listed", "sidecar: inotify", "sidecar: unlink", "settings under a sidecar's name", "other content under a sidecar's name",
+	"sidecar: read", "sidecar: times", "sidecar: listed", "sidecar: inotify", "sidecar: unlink, rename", "sidecar: gone along", "settings under a sidecar's name", "other content under a sidecar's name",
 
 	"another machine's change", "conflict", "conflict over dropped blocks", "larger than the spool", "larger than the spool, not committed", "what the spool keeps", "spool full", "store down",
 	"credentials replaced", "keeper down", "another keeper", "spool damaged", "journal damaged", "disk full", "killed mount", "unmount", "unmount under a writer", "signals", "logout", "suspend",
@@ -42,7 +42,7 @@ var rows = []string{
 	"status of the quarantine", "quarantine restore", "quarantine export", "quarantine list, remove", "status without a mount", "status --watch", "sync without a mount",
 
 	"why duplicates wait", "close in the middle of execve", "why an exchange takes a detour", "a discarded sidecar lingers",
-	"a removed sidecar hides", "links of a directory", "attributes of the root", "truncation to the same size",
+	"nothing in a mover's way", "a removed sidecar hides", "links of a directory", "attributes of the root", "truncation to the same size",
 	"xattrs of other namespaces",
 }
 

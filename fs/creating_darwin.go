@@ -2,5 +2,5 @@ package fs
 
 import "context"
 
-// createsExclusively cannot be known on macOS.
-func createsExclusively(context.Context) (creates, known bool) { return false, false }
+// makes cannot be known on macOS.
+func makes(context.Context) making { return unknowable }

@@ -8,26 +8,52 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// createsExclusively says whether the thread that looks a name up is about to
-// make a file there with O_EXCL. The kernel looks the name up first and does not
-// say what for, so /proc/TID/syscall is asked; known is false where that may not be read.
-func createsExclusively(ctx context.Context) (creates, known bool) {
+// makes says whether the thread that looks a name up is about to make something
+// there. The kernel looks the name up first and does not say what for, so
+// /proc/TID/syscall is asked.
+func makes(ctx context.Context) making {
 	tid := caller(ctx).Pid
 	if tid == 0 {
-		return false, false
+		return unknowable
 	}
 	var buf [256]byte // os.ReadFile would cost three times as much
 	text, err := readProcNow(procPath(int(tid), "syscall"), buf[:])
-	return err == nil && exclusiveOpen(string(text)), err == nil
+	if err != nil {
+		return unknowable
+	}
+	return makingOf(string(text))
 }
 
-// exclusiveOpen reads a line of proc_pid_syscall(5): the number of a system
-// call, its arguments in hexadecimal, stack and instruction pointer.
-func exclusiveOpen(line string) bool {
+// makers are the system calls that make an entry, and which of their arguments has
+// the flags of open(2); 0: they have none, and fail where there is something.
+var makers = map[int]int{
+	unix.SYS_OPENAT: 3, unix.SYS_MKDIRAT: 0, unix.SYS_MKNODAT: 0, unix.SYS_SYMLINKAT: 0, unix.SYS_LINKAT: 0,
+}
+
+// makingOf reads a line of proc_pid_syscall(5): the number of a system call, its
+// arguments in hexadecimal, stack and instruction pointer.
+func makingOf(line string) making {
 	fields := strings.Fields(line)
-	if len(fields) < 4 || fields[0] != strconv.Itoa(unix.SYS_OPENAT) {
-		return false
+	if len(fields) < 4 {
+		return nothing
 	}
-	flags, err := strconv.ParseUint(fields[3], 0, 64)
-	return err == nil && flags&(unix.O_CREAT|unix.O_EXCL) == unix.O_CREAT|unix.O_EXCL
+	call, err := strconv.Atoi(fields[0])
+	if err != nil {
+		return nothing
+	}
+	arg, found := makers[call]
+	switch {
+	case !found:
+		return nothing
+	case arg == 0:
+		return anything
+	}
+	flags, err := strconv.ParseUint(fields[arg], 0, 64)
+	switch {
+	case err != nil || flags&unix.O_CREAT == 0:
+		return nothing
+	case flags&unix.O_EXCL != 0:
+		return exclusively
+	}
+	return anything
 }

@@ -8,16 +8,19 @@ import (
 )
 
 func TestExclusiveOpen(t *testing.T) {
-	openat := strconv.Itoa(unix.SYS_OPENAT)
-	for line, want := range map[string]bool{
-		openat + " 0xffffff9c 0x7ffd4c0f5a10 0xc1 0x1a4 0x0 0x0 0x7ffd4c0f2d08 0x7f2f5d1a1f01\n":                         true,  // O_WRONLY|O_CREAT|O_EXCL
-		openat + " 0xffffff9c 0x7ffd4c0f5a10 0x41 0x1a4 0x0 0x0 0x7ffd4c0f2d08 0x7f2f5d1a1f01\n":                         false, // no O_EXCL
-		strconv.Itoa(unix.SYS_MKDIRAT) + " 0xffffff9c 0x7ffd4c0f5a10 0xc1 0x1a4 0x0 0x0 0x7ffd4c0f2d08 0x7f2f5d1a1f01\n": false, // mkdirat
-		"running\n": false,
-		"":          false,
+	const rest = " 0x0 0x0 0x7ffd4c0f2d08 0x7f2f5d1a1f01\n"
+	openat, mkdirat, stat := strconv.Itoa(unix.SYS_OPENAT), strconv.Itoa(unix.SYS_MKDIRAT), strconv.Itoa(unix.SYS_STATX)
+	for line, want := range map[string]making{
+		openat + " 0xffffff9c 0x7ffd4c0f5a10 0xc1 0x1a4" + rest: exclusively, // O_WRONLY|O_CREAT|O_EXCL
+		openat + " 0xffffff9c 0x7ffd4c0f5a10 0x41 0x1a4" + rest: anything,    // no O_EXCL
+		openat + " 0xffffff9c 0x7ffd4c0f5a10 0x1 0x0" + rest:    nothing,     // no O_CREAT
+		mkdirat + " 0xffffff9c 0x7ffd4c0f5a10 0x1ed 0x0" + rest: anything,
+		stat + " 0xffffff9c 0x7ffd4c0f5a10 0xc1 0x1a4" + rest:   nothing,
+		"running\n": nothing,
+		"":          nothing,
 	} {
-		if got := exclusiveOpen(line); got != want {
-			t.Errorf("%q: %v", line, got)
+		if got := makingOf(line); got != want {
+			t.Errorf("%q: %v, want %v", line, got, want)
 		}
 	}
 }

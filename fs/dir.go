@@ -32,16 +32,47 @@ func (d *dirNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (
 
 // lookup describes an entry; opens: for a caller that may be about to open it.
 func (d *dirNode) lookup(ctx context.Context, name string, out *fuse.EntryOut, opens bool) (*gofs.Inode, error) {
-	v, err := d.v.Lookup(ctx, name)
+	v, err := d.find(ctx, name, opens)
 	if err != nil {
 		return nil, err
 	}
-	if opens && v.Kind() == volume.Sidecar {
-		if creates, known := createsExclusively(ctx); creates || !known && v.UnlinkedJustNow() {
-			return nil, volume.ErrNotExist // what is copied there is judged at its close
-		}
+	if opens && d.fs.outOfSight(ctx, v) {
+		return nil, volume.ErrNotExist
 	}
 	return d.answer(ctx, name, v, out)
+}
+
+// find is the volume's Lookup, but for who is moving sidecars.
+func (d *dirNode) find(ctx context.Context, name string, opens bool) (*volume.Node, error) {
+	if !opens {
+		return d.v.Lookup(ctx, name)
+	}
+	switch put, expected := d.v.Taking(name, caller(ctx).Pid); {
+	case expected:
+		return nil, volume.ErrNotExist
+	case put != nil:
+		return put, nil
+	}
+	return d.v.Lookup(ctx, name)
+}
+
+// outOfSight reports whether a name is not there for whoever looks it up now. What is
+// copied over a sidecar is judged at its close; a tombstone is in nobody's way.
+func (f *filesystem) outOfSight(ctx context.Context, v *volume.Node) bool {
+	switch v.Kind() {
+	case volume.Sidecar:
+		if c := makes(ctx); c == exclusively || c == unknowable && v.UnlinkedJustNow() {
+			return true
+		}
+	case volume.Tombstone:
+		if c := makes(ctx); c == anything || c == exclusively {
+			return true
+		}
+	default:
+		return false
+	}
+	v.Ask(caller(ctx).Pid)
+	return false
 }
 
 // answer describes an entry found or made.

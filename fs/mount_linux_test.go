@@ -163,6 +163,7 @@ func TestMount(t *testing.T) {
 	t.Run("extended attributes", func(t *testing.T) { testXattrs(t, scratch(t)) })
 	t.Run("setuid", func(t *testing.T) { testSetid(t, scratch(t)) })
 	t.Run("listing", func(t *testing.T) { testListing(t, scratch(t)) })
+	t.Run("tombstones", func(t *testing.T) { testTombstones(t, scratch(t)) })
 	t.Run("sync", func(t *testing.T) { testSync(t, scratch(t)) })
 }
 

@@ -121,9 +121,10 @@ func (f *filesystem) errno(op string, err error) syscall.Errno {
 }
 
 // timeout is how long the kernel may believe a node's name and attributes. A
-// sidecar comes and goes with commits, so it is asked for each time (P3).
+// sidecar comes and goes with commits, and a tombstone goes when something comes,
+// so they are asked for each time (P3).
 func timeout(kind volume.Kind) time.Duration {
-	if kind == volume.Sidecar {
+	if kind == volume.Sidecar || kind == volume.Tombstone {
 		return 0
 	}
 	return believed

@@ -171,7 +171,7 @@ func (v *Volume) findSidecar(ctx context.Context, d *Node, name string) (*Node, 
 func (v *Volume) unlinkSidecar(side *Node) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	side.unlinked = time.Now()
+	side.unlinked, side.disowned = time.Now(), true
 }
 
 // UnlinkedJustNow says of a sidecar that a program has removed it a moment ago.

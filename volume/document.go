@@ -66,13 +66,14 @@ func (v *Volume) hasSidecar(ctx context.Context, n *Node) bool {
 	}
 }
 
-// sidecarNode is the node of a file's sidecar.
+// sidecarNode is the node of a file's sidecar, for somebody who has asked for it.
 func (v *Volume) sidecarNode(n *Node) *Node {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if n.side == nil {
 		n.side = &Node{v: v, ino: n.ino - 1, kind: Sidecar, base: n}
 	}
+	n.side.disowned = false
 	return n.side
 }
 
@@ -152,8 +153,11 @@ func (v *Volume) truncateDocuments(n *Node, size int64) error {
 // Settings gives the bytes of the file's sidecar as the store holds them.
 // ErrNotExist: it has none, or it is not the object's.
 func (v *Volume) Settings(ctx context.Context, n *Node) ([]byte, error) {
-	if n.kind == Sidecar {
+	switch n.kind {
+	case Sidecar:
 		n = n.base
+	case Tombstone:
+		return nil, errLeft
 	}
 	if err := n.describe(ctx); err != nil {
 		return nil, err

@@ -60,7 +60,7 @@ func (v *Volume) exchange(ctx context.Context, from *Node, name string, to *Node
 // readyHalf makes sure, before any lock is held, that a node can take the other's name.
 func (v *Volume) readyHalf(ctx context.Context, n, other *Node) error {
 	switch n.kind {
-	case Sidecar:
+	case Sidecar, Tombstone:
 		return ErrPermission
 	case Dir:
 		if err := v.awaitClearBelow(ctx, n); err != nil {

@@ -71,6 +71,9 @@ func (n *Node) Open(ctx context.Context, flags int, by Process) (*Handle, error)
 	if n.v.isClosing() {
 		return nil, ErrShutdown
 	}
+	if n.kind == Tombstone {
+		return nil, n.openTombstone(&Handle{flags: flags})
+	}
 	if n.isStale() || n.mistaken() {
 		return nil, fmt.Errorf("open: %w", ErrStale) // the kernel looks the name up again
 	}

@@ -24,9 +24,11 @@ type dirState struct {
 	beside   map[string]bool  // directories that hide a file of their name, of which the log has been told
 	fresh    map[string]time.Time
 	flight   *flight
-	scan     []*Node             // what the last ReadDir showed, in its order, whose description may be wanted next
-	walked   walk                // whether a program goes through it without having listed it
-	accepted map[string]accepted // settings documents taken a moment ago, by their names
+	scan     []*Node               // what the last ReadDir showed, in its order, whose description may be wanted next
+	walked   walk                  // whether a program goes through it without having listed it
+	accepted map[string]accepted   // settings documents taken a moment ago, by their names
+	behind   map[string]*tombstone // of sidecars, by their names
+	taken    map[string]taken      // where sidecars were moved to a moment ago, by the names they were given
 	attr     sidecar.Attr
 	dirTimes
 	// described says that attr is what marker states, or this machine has set.
@@ -252,6 +254,9 @@ func (n *Node) ReadDir(ctx context.Context) ([]DirEntry, error) {
 			side := sidecar.Name(name)
 			if !hidden && name[0] != '.' && n.dir.children[side] == nil && v.sideShown(c) {
 				entries = append(entries, DirEntry{side, c.ino - 1, Sidecar})
+				if c.side != nil {
+					c.side.disowned = false
+				}
 			}
 		}
 		entries = append(entries, DirEntry{name, c.ino, c.shownKind()})

@@ -12,9 +12,21 @@ import (
 	"mcfs/store"
 )
 
-// Lookup finds a name. It asks the store where what is known is older than
-// Fresh, and waits for it no longer than P7 allows.
+// Lookup finds a name, or what the sidecar of that name has left behind. It asks the
+// store where what is known is older than Fresh, and waits for it no longer than P7 allows.
 func (n *Node) Lookup(ctx context.Context, name string) (*Node, error) {
+	c, err := n.lookup(ctx, name)
+	if !errors.Is(err, ErrNotExist) {
+		return c, err
+	}
+	if t := n.v.findTombstone(n, name); t != nil {
+		return t, nil
+	}
+	return nil, err
+}
+
+// lookup is Lookup for who is going to make something, in whose way a tombstone is not.
+func (n *Node) lookup(ctx context.Context, name string) (*Node, error) {
 	if n.kind != Dir {
 		return nil, ErrNotDir
 	}

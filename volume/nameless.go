@@ -47,7 +47,7 @@ func (n *Node) Link(ctx context.Context, c *Node, name string) error {
 	if !v.isNameless(c) {
 		return ErrPermission
 	}
-	if _, err := n.Lookup(ctx, name); err == nil {
+	if _, err := n.lookup(ctx, name); err == nil {
 		return ErrExist
 	} else if !errors.Is(err, ErrNotExist) {
 		return err

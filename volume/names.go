@@ -57,7 +57,7 @@ func (n *Node) Create(ctx context.Context, name string, flags int, mode, uid, gi
 	if v.isClosing() {
 		return nil, nil, ErrShutdown
 	}
-	c, err := n.Lookup(ctx, name)
+	c, err := n.lookup(ctx, name)
 	if err == nil && (c.kind != Sidecar || flags&os.O_EXCL == 0) {
 		return v.openExisting(ctx, c, flags, by)
 	}
@@ -125,7 +125,7 @@ func (n *Node) Mkdir(ctx context.Context, name string, mode, uid, gid uint32) (*
 	if v.isClosing() {
 		return nil, ErrShutdown
 	}
-	if _, err := n.Lookup(ctx, name); err == nil {
+	if _, err := n.lookup(ctx, name); err == nil {
 		return nil, ErrExist
 	} else if !errors.Is(err, ErrNotExist) {
 		return nil, err
@@ -280,6 +280,9 @@ func (n *Node) Remove(ctx context.Context, name string) error {
 	case Sidecar:
 		n.v.unlinkSidecar(c)
 		return nil
+	case Tombstone:
+		n.v.endTombstone(c)
+		return nil
 	}
 	v := n.v
 	if v.isMoving(c) {
@@ -316,6 +319,7 @@ func (n *Node) Remove(ctx context.Context, name string) error {
 		v.resumeAll(m)
 		return err
 	}
+	v.leaveTombstone(c, nil)
 	v.discard(c)
 	v.unlink(n, c)
 	v.enqueueAll(m)

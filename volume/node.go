@@ -20,6 +20,8 @@ const (
 	File
 	Symlink
 	Sidecar
+	// Tombstone is the name of a sidecar whose file has just been removed or renamed.
+	Tombstone
 	// Unknown stands in a DirEntry only: an object of which the listing does
 	// not tell whether it is a file or a symlink.
 	Unknown
@@ -45,7 +47,7 @@ func (k Kind) typeBits() uint32 {
 	return modeFile
 }
 
-// Node is a directory, file, symlink or sidecar. One Node stands for one file
+// Node is a directory, file, symlink, sidecar or tombstone. One Node stands for one file
 // as long as its name does; a version that another machine wrote is another
 // Node, with another inode number (P8).
 type Node struct {
@@ -73,6 +75,9 @@ type Node struct {
 	onIdle   bool          // stands in Volume.idle
 	misled   time.Time     // until when the next opener may mean another file, by the name that this one had
 	unlinked time.Time     // of a Sidecar: when a program last removed it
+	asker    uint32        // of a Sidecar or Tombstone: the thread that last looked it up
+	disowned bool          // of a Sidecar: a program has removed or renamed it, and nobody has been shown it since
+	behind   *tombstone    // of a Tombstone: itself; of a File: what its sidecar has left behind where it was
 	seen     instant       // when the store was asked for the description that it gave
 
 	// listed is what the last listing said of a clean file; guarded by Volume.mu.
@@ -197,6 +202,8 @@ func (n *Node) Attr(ctx context.Context) (Attr, error) {
 		return n.dirAttr(ctx), nil
 	case Sidecar:
 		return n.sidecarAttr(ctx)
+	case Tombstone:
+		return n.tombstoneAttr(), nil
 	}
 	if a, ok := n.knownAttr(); ok {
 		return a, nil
@@ -276,6 +283,8 @@ func (n *Node) SetAttr(ctx context.Context, h *Handle, s SetAttr) (Attr, error) 
 	switch n.kind {
 	case Dir:
 		return n.setDirAttr(ctx, s)
+	case Tombstone:
+		return Attr{}, fmt.Errorf("set attributes: %w", errLeft)
 	case Sidecar:
 		// cp -p, rsync and tar set size and times of what they write over a
 		// sidecar: it accepts that and stays as it is.

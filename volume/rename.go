@@ -25,6 +25,9 @@ func (n *Node) Rename(ctx context.Context, name string, dir *Node, newName strin
 	if err != nil {
 		return err
 	}
+	if c.kind == Sidecar || c.kind == Tombstone {
+		return v.renameSidecar(ctx, c, dir, newName, flags)
+	}
 	if err := v.checkName(dir, newName, true); err != nil {
 		return err
 	}
@@ -33,9 +36,6 @@ func (n *Node) Rename(ctx context.Context, name string, dir *Node, newName strin
 		return err
 	}
 	switch {
-	case c.kind == Sidecar:
-		// It goes where its file goes; alone it cannot be moved.
-		return ErrPermission
 	case target == c:
 		return nil
 	case target != nil && flags&NoReplace != 0:
@@ -85,6 +85,7 @@ func (v *Volume) renameFile(ctx context.Context, from, c, to *Node, newName stri
 		v.unlink(to, t)
 		v.trackLocked(t)
 	}
+	v.leaveTombstone(c, to)
 	v.depart(m.passages[0])
 	v.arrive(m.passages[0])
 	v.enqueueAll(m)

@@ -72,7 +72,7 @@ func inspect(q spool.Quarantined, unwrap spool.Unwrap) (h spool.Header, l spool.
 func (v *Volume) isTaken(ctx context.Context, name string) bool {
 	n := v.root
 	for _, elem := range elements(name) {
-		c, err := n.Lookup(ctx, elem)
+		c, err := n.lookup(ctx, elem)
 		if err != nil {
 			return false
 		}

@@ -33,7 +33,7 @@ func (n *Node) Symlink(ctx context.Context, name, target string, uid, gid uint32
 	if len(target) > maxTarget {
 		return nil, ErrNameTooLong
 	}
-	if _, err := n.Lookup(ctx, name); err == nil {
+	if _, err := n.lookup(ctx, name); err == nil {
 		return nil, ErrExist
 	} else if !errors.Is(err, ErrNotExist) {
 		return nil, err

@@ -122,6 +122,7 @@ type Volume struct {
 	doubted   chan struct{}         // one waiting token: there are some
 	synced    map[*Node]*synced     // files that an fsync may have committed
 	documents map[*Node][]*document // of sidecars that are open for writing
+	behind    []*tombstone          // of sidecars, the oldest first
 	lockedBy  map[string]bool       // key ids of keepers for which files wait, as the log has said
 	unopened  map[spool.ID]string   // sealed files that the journal does not know, and why they wait
 	begins    begun

@@ -12,7 +12,7 @@ import (
 // xattrs are the node's extended attributes; the caller does not change them.
 func (n *Node) xattrs(ctx context.Context) (map[string][]byte, error) {
 	switch n.kind {
-	case Sidecar:
+	case Sidecar, Tombstone:
 		return nil, nil
 	case Dir:
 		if err := n.describeDir(ctx); err != nil {
@@ -80,7 +80,7 @@ func (n *Node) RemoveXattr(ctx context.Context, name string) error {
 
 func (n *Node) changeXattr(ctx context.Context, change func(*sidecar.Attr) error) error {
 	switch n.kind {
-	case Sidecar:
+	case Sidecar, Tombstone:
 		return ErrNotSupported
 	case Dir:
 		return n.changeDir(ctx, change)

@@ -1,0 +1,264 @@
+package volume
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"mcfs/sidecar"
+)
+
+// A sidecar goes with its file. Whoever has listed both and takes them one after the
+// other, as "rm *" and "mv * ../y" do, still comes for the sidecar when it has gone.
+// Its name stays for a moment as a tombstone: not listed, not to be opened, in nobody's
+// way; it can be looked up, removed, and renamed to where its file has gone.
+const (
+	tombstoneFor = time.Minute
+	// takenWithin is how soon a program that has looked a tombstone up goes on to take it,
+	// and how long it may look at what it has taken.
+	takenWithin = 2 * time.Second
+)
+
+// tombstone is the name of a sidecar that has left a directory with its file; guarded by Volume.mu.
+type tombstone struct {
+	d     *Node
+	name  string
+	file  *Node // where it has gone to; nil if it was removed
+	mode  uint32
+	owner [2]uint32 // user and group
+	at    time.Time
+
+	node  *Node     // once somebody asked
+	asked time.Time // last
+}
+
+// errLeft: the sidecar has gone with its file.
+var errLeft = fmt.Errorf("its file has gone, and it has gone along: %w", ErrNotExist)
+
+// leaveTombstone notes that a file is about to leave its name, where its sidecar is
+// shown; v.mu is held. A program that has taken the sidecar first comes for it no more.
+func (v *Volume) leaveTombstone(file, to *Node) {
+	disowned := file.side != nil && file.side.disowned
+	if file.side != nil {
+		file.side.disowned = false
+	}
+	d, name := file.parent, sidecar.Name(file.name)
+	if d == nil {
+		return
+	}
+	for _, name := range []string{file.name, name} { // of what was there before
+		if t := d.dir.behind[name]; t != nil {
+			t.end()
+		}
+	}
+	if disowned || !v.sideShown(file) || d.dir.children[name] != nil {
+		return
+	}
+	t := &tombstone{d: d, name: name, at: time.Now()}
+	t.ownedAs(file)
+	if to != nil {
+		t.file = file
+		file.behind = t
+	}
+	if d.dir.behind == nil {
+		d.dir.behind = make(map[string]*tombstone)
+	}
+	d.dir.behind[name] = t
+	v.behind = append(v.behind, t)
+	v.dropTombstones()
+}
+
+// ownedAs has the tombstone allow what the file does.
+func (t *tombstone) ownedAs(file *Node) {
+	file.lock()
+	defer file.unlock()
+	t.mode, t.owner = file.attr.Mode&0o777, [2]uint32{file.attr.UID, file.attr.GID}
+}
+
+// dropTombstones forgets those whose time is over; v.mu is held.
+func (v *Volume) dropTombstones() {
+	for len(v.behind) > 0 && time.Since(v.behind[0].at) >= tombstoneFor {
+		v.behind[0].end()
+		v.behind[0] = nil
+		v.behind = v.behind[1:]
+	}
+}
+
+// end takes the name away, unless it is another's by now; Volume.mu is held.
+func (t *tombstone) end() {
+	if t.d.dir.behind[t.name] == t {
+		delete(t.d.dir.behind, t.name)
+	}
+	if t.file != nil && t.file.behind == t {
+		t.file.behind = nil
+	}
+}
+
+// stands reports whether it is there to be looked up: nothing has come to its name or
+// its file's since; Volume.mu is held.
+func (t *tombstone) stands() bool {
+	base, _ := sidecar.Base(t.name)
+	file := t.d.dir.children[base]
+	return t.d.dir.behind[t.name] == t && time.Since(t.at) < tombstoneFor &&
+		t.d.dir.children[t.name] == nil && (file == nil || file.kind != File)
+}
+
+// findTombstone gives the node of the tombstone that bears the name; nil if there is none.
+func (v *Volume) findTombstone(d *Node, name string) *Node {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	t := d.dir.behind[name]
+	if t == nil {
+		return nil
+	}
+	if !t.stands() {
+		t.end()
+		return nil
+	}
+	if t.node == nil {
+		t.node = v.tombstoneNode(t)
+	}
+	return t.node
+}
+
+// tombstoneNode makes its node, with a number of its own: the sidecar has taken the
+// other along. v.mu is held.
+func (v *Volume) tombstoneNode(t *tombstone) *Node {
+	v.lastIno += 2
+	return &Node{v: v, ino: v.lastIno, kind: Tombstone, parent: t.d, name: t.name, behind: t}
+}
+
+// tombstoneAttr describes it: nothing is in it, and what was allowed with the file is with it.
+func (n *Node) tombstoneAttr() Attr {
+	n.v.mu.Lock()
+	defer n.v.mu.Unlock()
+	t := n.behind
+	return Attr{
+		Ino: n.ino, Mode: modeFile | t.mode, UID: t.owner[0], GID: t.owner[1], Nlink: 1,
+		Mtime: t.at, Atime: t.at, Ctime: t.at,
+	}
+}
+
+// openTombstone refuses. It ends the belief of one who wants to write, or to read what
+// has been moved there: ErrStale has the kernel look the name up again.
+func (n *Node) openTombstone(h *Handle) error {
+	v := n.v
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	d, name := n.behind.d.dir, n.behind.name
+	if d.taken[name].n == n {
+		delete(d.taken, name)
+		return fmt.Errorf("open: %w", ErrStale)
+	}
+	if h.writable() && d.behind[name] == n.behind {
+		n.behind.end()
+		return fmt.Errorf("open: %w", ErrStale)
+	}
+	return fmt.Errorf("open: %w", errLeft)
+}
+
+// endTombstone is what its removal does.
+func (v *Volume) endTombstone(n *Node) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	n.behind.end()
+}
+
+// Ask notes which thread has looked up a sidecar, or what it has left behind: it may be
+// about to take it elsewhere.
+func (n *Node) Ask(thread uint32) {
+	n.v.mu.Lock()
+	defer n.v.mu.Unlock()
+	n.asker = thread
+	if n.kind == Tombstone {
+		n.behind.asked = time.Now()
+	}
+}
+
+// taken is a name to which a program has renamed a sidecar, or what it has left behind.
+type taken struct {
+	n      *Node
+	thread uint32
+	at     time.Time
+}
+
+// Taking says what a thread is to find under a name if it moves sidecars. While it comes
+// from a tombstone, nothing (expected): file managers ask what to do, and "mv -n" does
+// nothing, where something is in the way. After that, what it has moved (put), which mv
+// looks at once more. To all others, and in the end, the sidecar is there with its file.
+func (n *Node) Taking(name string, thread uint32) (put *Node, expected bool) {
+	base, ok := sidecar.Base(name)
+	if !ok || n.kind != Dir {
+		return nil, false
+	}
+	v := n.v
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if n.dir.children[name] != nil {
+		return nil, false
+	}
+	file := n.dir.children[base]
+	if file != nil && file.kind == File && file.behind != nil && file.behind.isAskedBy(thread) {
+		return nil, true
+	}
+	t, ok := n.dir.taken[name]
+	if !ok || t.thread != thread || time.Since(t.at) >= takenWithin || file != nil && v.sideShown(file) {
+		return nil, false
+	}
+	return t.n, false
+}
+
+// isAskedBy reports whether a thread has just looked the tombstone up; Volume.mu is held.
+func (t *tombstone) isAskedBy(thread uint32) bool {
+	return t.node != nil && t.node.asker == thread && time.Since(t.asked) < takenWithin && t.stands()
+}
+
+// take notes that a sidecar, or a tombstone, was renamed to a name; v.mu is held.
+func (v *Volume) take(c, to *Node, name string) {
+	for name, old := range to.dir.taken {
+		if time.Since(old.at) >= takenWithin {
+			delete(to.dir.taken, name)
+		}
+	}
+	if to.dir.taken == nil {
+		to.dir.taken = make(map[string]taken)
+	}
+	t := tombstone{d: to, name: name, at: time.Now()}
+	if c.kind == Sidecar {
+		t.ownedAs(c.base)
+	} else {
+		t.mode, t.owner = c.behind.mode, c.behind.owner
+	}
+	to.dir.taken[name] = taken{v.tombstoneNode(&t), c.asker, t.at}
+}
+
+// renameSidecar succeeds and changes nothing, as unlinking a sidecar does, or what it
+// has left behind: it goes where its file goes. Nothing else is replaced by it.
+func (v *Volume) renameSidecar(ctx context.Context, c, to *Node, newName string, flags RenameFlags) error {
+	if err := v.checkName(to, newName, false); err != nil {
+		return err
+	}
+	target, err := v.child(ctx, to, newName)
+	switch {
+	case err != nil:
+		return err
+	case target != nil && flags&NoReplace != 0:
+		return ErrExist
+	case target != nil:
+		return fmt.Errorf("a sidecar replaces no file: %w", ErrPermission)
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if c.kind == Sidecar {
+		c.disowned = true
+		v.take(c, to, newName)
+		return nil
+	}
+	t := c.behind
+	if file := t.file; file != nil && !file.gone && file.parent != to {
+		return fmt.Errorf("rename %s: %w", c.name, errLeft)
+	}
+	t.end()
+	v.take(c, to, newName)
+	return nil
+}
