@@ -6,7 +6,7 @@ import "time"
 // states. An entry that comes or goes moves them in memory alone: no marker is put for it.
 type dirTimes struct {
 	stated  time.Time // mtime by the marker's last word, as far as this mount has heard it; zero: none
-	touched bool      // an entry has come or gone here before there was any
+	touched bool      // mtime is from here, and from before there was any: an entry has come or gone
 	ctime   time.Time // zero: mtime tells it
 	atime   time.Time // as it was set; zero: mtime tells it
 }

@@ -209,3 +209,29 @@ func TestAccessTimeOfADirectory(t *testing.T) {
 		t.Errorf("%d requests for atime alone", puts.Load())
 	}
 }
+
+// TestDirectoryTimesOverACrash: a directory that is on its way when the machine fails shows
+// the time that it had, also once its marker has arrived.
+func TestDirectoryTimesOverACrash(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	r.mkdir("d")
+	r.compare("d")
+	r.save("d/a", []byte("a"))
+	last := r.dirStat("d")
+	f.set(func(op, _ string) error {
+		if op == "copy" || op == "copypart" {
+			return errDown
+		}
+		return nil
+	})
+	r.mustRename("d", "e", 0)
+	r.crash(f, "after")
+	if now := r.dirStat("e"); now.Mtime != last.Mtime {
+		t.Errorf("after the crash mtime is %v, and was %v", now.Mtime, last.Mtime)
+	}
+	f.set(nil)
+	r.compare("e")
+	if now := r.dirStat("e"); now.Mtime != last.Mtime {
+		t.Errorf("when it has arrived mtime is %v, and was %v", now.Mtime, last.Mtime)
+	}
+}

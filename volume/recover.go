@@ -209,7 +209,7 @@ func (v *Volume) recoverMove(c *change) {
 		n = v.newDir(nil, "")
 	}
 	if c.stated && !n.dir.described { // until it has moved, another directory's marker may stand at its name
-		n.dir.attr, n.dir.described = c.attr, true
+		n.dir.attr, n.dir.described, n.dir.touched = c.attr, true, true // the marker knows an older time
 	}
 	v.plant(n, c.To)
 	c.node = n
