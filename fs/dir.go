@@ -2,6 +2,7 @@ package fs
 
 import (
 	"context"
+	"slices"
 	"syscall"
 	"time"
 
@@ -143,6 +144,7 @@ func (h *dirHandle) list(ctx context.Context) syscall.Errno {
 	if errno != 0 {
 		return errno
 	}
+	list = withoutClutter(ctx, list)
 	up := h.d.v.Ino()
 	if _, parent := h.d.Parent(); parent != nil {
 		up = parent.StableAttr().Ino
@@ -159,6 +161,16 @@ func (h *dirHandle) list(ctx context.Context) syscall.Errno {
 	}
 	h.entries, h.next = entries, 0
 	return 0
+}
+
+// withoutClutter leaves the sidecars out of what git lists. It takes whatever it lists for
+// somebody's work: "git status" would show one beside each file, and "git add" keep it.
+func withoutClutter(ctx context.Context, list []volume.DirEntry) []volume.DirEntry {
+	isSidecar := func(e volume.DirEntry) bool { return e.Kind == volume.Sidecar }
+	if !slices.ContainsFunc(list, isSidecar) || !isGit(ctx) {
+		return list
+	}
+	return slices.DeleteFunc(list, isSidecar)
 }
 
 func typeBits(k volume.Kind) uint32 {

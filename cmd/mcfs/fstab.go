@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -59,6 +60,7 @@ type options struct {
 	config     string
 	logFile    string
 	uid, gid   *uint32
+	sidecars   config.Sidecars // "": as the configuration says
 }
 
 // Options of fstab that mount(8) and systemd deal with, and those that are so anyway.
@@ -89,12 +91,14 @@ func parseOptions(list []string) (o options, err error) {
 			o.uid, err = parseID(option, value)
 		case name == "gid":
 			o.gid, err = parseID(option, value)
+		case name == "sidecars":
+			o.sidecars, err = parseSidecars(option, value)
 		case option == "ro":
 			o.readOnly = true
 		case option == "rw":
 			o.readOnly = false
 		default:
-			err = fmt.Errorf("unknown mount option %q: mcfs knows config=FILE, log_file=FILE, uid=N, gid=N, allow_other, ro, %s, and what mount(8) itself uses", option, strings.Join(fstabKernel, ", "))
+			err = fmt.Errorf("unknown mount option %q: mcfs knows config=FILE, log_file=FILE, uid=N, gid=N, sidecars=hidden, allow_other, ro, %s, and what mount(8) itself uses", option, strings.Join(fstabKernel, ", "))
 		}
 		if err != nil {
 			return o, usageError{err}
@@ -112,10 +116,19 @@ func parseID(option, value string) (*uint32, error) {
 	return &id, nil
 }
 
+func parseSidecars(option, value string) (config.Sidecars, error) {
+	switch s := config.Sidecars(value); s {
+	case config.SidecarsListed, config.SidecarsHidden:
+		return s, nil
+	}
+	return "", fmt.Errorf("option %s: sidecars are %q or %q", option, config.SidecarsListed, config.SidecarsHidden)
+}
+
 // apply puts the options over the configuration.
 func (o options) apply(m *mountOptions) {
 	m.extra = o.kernel
 	m.config.Mount.AllowOther = m.config.Mount.AllowOther || o.allowOther
+	m.config.Mount.Sidecars = cmp.Or(o.sidecars, m.config.Mount.Sidecars)
 	m.readOnly, m.uid, m.gid = o.readOnly, o.uid, o.gid
 }
 

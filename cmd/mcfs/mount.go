@@ -44,7 +44,7 @@ a configuration file, or "mcfs" for the default one:
 
 Options after -o: config=FILE, log_file=FILE, allow_other, ro, uid=N and gid=N (the
 owner of files that have none recorded, and of what is made in the mount, whoever
-makes it), nodev, nosuid, noexec, default_permissions; those of mount(8) itself
+makes it), sidecars=hidden or listed (over mount.sidecars), nodev, nosuid, noexec, default_permissions; those of mount(8) itself
 are accepted and ignored. With ro no program changes anything in the mount; what an
 earlier one has left to be uploaded is uploaded all the same.`
 
@@ -69,7 +69,8 @@ func newMount(std stdio) *cobra.Command {
 		Long:  mountHelp,
 		Example: `  mcfs mount ~/ingest
   mcfs mount ~/ingest --config ingest.toml --background
-  mcfs mount /mnt/ingest -o allow_other,uid=1000`,
+  mcfs mount /mnt/ingest -o allow_other,uid=1000
+  mcfs mount ~/ingest -o sidecars=hidden`,
 		Args: func(c *cobra.Command, args []string) error {
 			if f.helper {
 				return exactly(2, "SOURCE or MOUNTPOINT")(c, args)

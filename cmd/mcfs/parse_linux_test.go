@@ -4,14 +4,16 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"mcfs/config"
 )
 
 func TestParseOptions(t *testing.T) {
-	o, err := parseOptions([]string{"rw", "nodev", "uid=7", "gid=8", "allow_other", "config=/etc/a.toml", "log_file=/b", "x-any=1", "comment=c", "", "ro"})
-	if err != nil || *o.uid != 7 || *o.gid != 8 || !o.allowOther || !o.readOnly || o.config != "/etc/a.toml" || o.logFile != "/b" || !slices.Equal(o.kernel, []string{"nodev"}) {
+	o, err := parseOptions([]string{"rw", "nodev", "uid=7", "gid=8", "allow_other", "config=/etc/a.toml", "log_file=/b", "x-any=1", "comment=c", "", "ro", "sidecars=hidden"})
+	if err != nil || *o.uid != 7 || *o.gid != 8 || !o.allowOther || !o.readOnly || o.sidecars != config.SidecarsHidden || o.config != "/etc/a.toml" || o.logFile != "/b" || !slices.Equal(o.kernel, []string{"nodev"}) {
 		t.Errorf("%+v, %v", o, err)
 	}
-	for _, bad := range []string{"uid=", "uid=-1", "gid=4294967295", "config=", "config", "log_file=", "ro=1", "speed", "allow_other=1", "uid"} {
+	for _, bad := range []string{"uid=", "uid=-1", "gid=4294967295", "config=", "config", "log_file=", "ro=1", "speed", "allow_other=1", "uid", "sidecars", "sidecars=", "sidecars=off"} {
 		if _, err := parseOptions([]string{bad}); err == nil {
 			t.Errorf("%s was accepted", bad)
 		}
@@ -21,6 +23,7 @@ func TestParseOptions(t *testing.T) {
 // What passes goes to the kernel or to mcfs, never unknown words to the kernel.
 func FuzzParseOptions(f *testing.F) {
 	f.Add("rw,nosuid,uid=1000,_netdev")
+	f.Add("sidecars=hidden,sidecars=listed")
 	f.Add("config=/etc/mcfs.toml,allow_other,x-systemd.automount")
 	f.Fuzz(func(t *testing.T, list string) {
 		o, err := parseOptions(strings.Split(list, ","))

@@ -53,6 +53,20 @@ for d in repo within bare.git; do git -c safe.directory='*' -C $d fsck --full; d
 	cold.Unmount()
 }
 
+// TestGitSeesNoSidecars: in a work tree of which git has been told nothing, with sidecars
+// that everybody else is shown, none is a file of anybody's.
+func TestGitSeesNoSidecars(t *testing.T) {
+	rig.Need(t, "git")
+	b := newBench(t, nil)
+	b.both(gitEnvironment + `
+git init -q repo; cd repo; cp -r "$TREE/." .; git status --short -uall; git add -A; git ls-files; git commit -qm first
+echo more >new; git status --short; git stash -qu; git stash pop -q; git clean -dn; git clean -fdq; git status --short; rm .git/index; git reset -q; git status --short`)
+	if got := b.m.Shell(`cd repo; find . -name '*.settings.json' | wc -l; ls one*`); got != "7\none\none.settings.json\n" {
+		t.Errorf("others than git are shown %q", got)
+	}
+	b.m.Unmount()
+}
+
 // TestGitTrustsDirectoryTimes runs git's own probe of whether a directory's times tell that
 // something came or went, upon which its cache of untracked files rests.
 func TestGitTrustsDirectoryTimes(t *testing.T) {
