@@ -209,6 +209,7 @@ func (v *Volume) pause(n *Node) bool {
 func (v *Volume) resume(n *Node) {
 	n.paused = false
 	n.lock()
+	n.entitled = false
 	if n.state == Uploading && n.attempt == nil {
 		n.step(evFail) // it was called off
 	}

@@ -67,6 +67,7 @@ type draftState struct {
 	starting  bool
 	promised  bool     // the spool holds all its bytes until the commit
 	kept      uint64   // gen of the last journal entry that promises content
+	entitled  bool     // a rename has put an entry of what is true once it is made here
 	unsafe    uint64   // gen of the last content that could not be promised: an upload alone has some of it
 	uploads   []string // ids of multipart uploads begun for this draft
 	displaced uint64   // gen that gave way to another machine's version
@@ -117,7 +118,7 @@ var drafts = sync.Pool{New: func() any { return new(draftState) }}
 func (d *draftState) empty() bool {
 	return d.atime.IsZero() && d.ctime.IsZero() && d.expected == 0 && d.failure == nil && d.turned == nil &&
 		d.stored == nil && d.boot == "" && !d.blank && d.file == nil && d.blankID == spool.ID{} && d.wrapped == nil && d.keyID == "" && d.fresh.Plain == nil && d.fresh.Wrapped == nil && d.fresh.KeyID == "" &&
-		d.due == nil && d.keeping == 0 && d.taken == 0 && d.slain == 0 && d.flaws == nil && d.up == nil && !d.eager && !d.starting && !d.promised && d.kept == 0 && d.unsafe == 0 && d.uploads == nil &&
+		d.due == nil && d.keeping == 0 && d.taken == 0 && d.slain == 0 && d.flaws == nil && d.up == nil && !d.eager && !d.starting && !d.promised && d.kept == 0 && !d.entitled && d.unsafe == 0 && d.uploads == nil &&
 		d.displaced == 0 && !d.estranged && !d.ordinary &&
 		d.reader == nil && !d.unchecked && d.departed == 0 && d.miss == nil && d.opens == 0 && d.writers == 0 && d.quiet.IsZero() && d.ripens == nil && d.claims.IsZero() && d.opening == nil && d.lostSize == 0 && !d.resized
 }

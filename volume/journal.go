@@ -350,10 +350,10 @@ func (v *Volume) settleEntry(n *Node, id spool.ID, filed, rejournal bool) {
 	}
 	v.spool.Journal().Later(func(tx *spool.Tx) error {
 		n.lock()
-		later := n.state != Clean && n.kept > n.committed
+		later := n.entitled || n.state != Clean && n.kept > n.committed
 		n.unlock()
 		if later {
-			return nil // a later draft under the same id was promised meanwhile
+			return nil // a later draft under the same id was promised meanwhile, or what a rename makes of it
 		}
 		return tx.DeleteEntry(id)
 	})

@@ -166,6 +166,7 @@ func (v *Volume) arrive(p *passage) {
 // retitle makes a new name true for the draft and its state; v.mu is held.
 func (v *Volume) retitle(p *passage) {
 	n := p.n
+	n.setEntitled(false)
 	if n.local {
 		n.local = p.place == stays
 		return

@@ -265,9 +265,18 @@ func (v *Volume) journalMove(m *move) error {
 			if err := tx.PutEntry(*p.entry); err != nil {
 				return err
 			}
+			p.n.setEntitled(true)
 		}
 		return nil
 	})
+}
+
+// setEntitled notes that the journal knows of a rename which is not made here yet: a
+// commit that ends in between leaves the entry alone, and the rename decides about it.
+func (n *Node) setEntitled(is bool) {
+	n.lock()
+	defer n.unlock()
+	n.entitled = is
 }
 
 // enqueueAll queues the changes, each with the tomb that keeps its old name

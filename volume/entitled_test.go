@@ -1,0 +1,82 @@
+package volume
+
+import (
+	"runtime"
+	"strings"
+	"testing"
+
+	"mcfs/crypt"
+	"mcfs/spool"
+)
+
+// TestRenamedAwayWhileItsCommitEnds: a file is renamed to a local-only name while its
+// commit ends. The journal knows of the rename before the tree does, and what it knows
+// then is not forgotten with the commit: a kill would leave the draw of a version
+// without the file that it is for.
+func TestRenamedAwayWhileItsCommitEnds(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	r.close()
+	r.o.SpoolDurable = true
+	r.open("spool-flaky")
+	gate := make(chan struct{})
+	f.set(func(op, key string) error {
+		if op == "put" && key == "a.settings.json" {
+			<-gate
+		}
+		return nil
+	})
+	r.save("a", []byte("content"))
+	n := r.node("a")
+	until(t, "its object is there", func() bool { return r.stage(n) == stored })
+
+	hold, held := make(chan struct{}), make(chan struct{})
+	go r.v.spool.Journal().Update(func(*spool.Tx) error { close(held); <-hold; return nil })
+	<-held
+	renamed := make(chan error, 1)
+	go func() { renamed <- r.v.Root().Rename(t.Context(), "a", r.v.Root(), "a~", 0) }()
+	until(t, "the rename waits for the journal", func() bool { return running("journalMove", "(*Journal).Update") })
+	close(gate)
+	until(t, "the commit has ended", func() bool { return r.stage(n) == ended })
+
+	r.v.mu.Lock() // the rename is in the journal, and not made yet
+	close(hold)
+	err := r.v.spool.Journal().Flush()
+	entries, err2 := r.v.spool.Journal().Entries()
+	r.v.mu.Unlock()
+	if err != nil || err2 != nil || len(entries) != 1 || entries[0].Path != "a~" {
+		t.Errorf("the journal knows of %v, %v, %v; want a~", entries, err, err2)
+	}
+	if err := <-renamed; err != nil {
+		t.Fatal(err)
+	}
+	r.crash(f, "after")
+	r.holds("after a kill", map[string]string{"a~": "content"})
+	r.sync()
+	r.expectObjects()
+	r.truthful()
+}
+
+// stage is how far the commit of a node is.
+func (r *rig) stage(n *Node) stage {
+	r.v.mu.Lock()
+	defer r.v.mu.Unlock()
+	if n.attempt == nil {
+		return ended
+	}
+	return n.attempt.stage
+}
+
+// running reports whether some goroutine is in all of these functions.
+func running(functions ...string) bool {
+	buf := make([]byte, 1<<20)
+	for stack := range strings.SplitSeq(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
+		in := true
+		for _, f := range functions {
+			in = in && strings.Contains(stack, f)
+		}
+		if in {
+			return true
+		}
+	}
+	return false
+}
