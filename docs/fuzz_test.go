@@ -22,7 +22,7 @@ var parsers = map[string][]string{
 	"spool":            {"FuzzHeader", "FuzzRecord", "FuzzMapFile", "FuzzJournalValues", "FuzzNote"},
 	"store/dir":        {"FuzzUnescape", "FuzzMeta"},
 	"store/s3":         {"FuzzAnswer", "FuzzListing", "FuzzContentRange", "FuzzListedName"},
-	"volume":           {"FuzzEntryRecord", "FuzzChangeRecord", "FuzzRemembered", "FuzzListed", "FuzzPatterns"},
+	"volume":           {"FuzzEntryRecord", "FuzzChangeRecord", "FuzzRemembered", "FuzzListed", "FuzzPatterns", "FuzzParseACL"},
 	"volume/metacache": {"FuzzValue"},
 }
 

@@ -31,7 +31,7 @@ var rows = []string{
 	"names that were local-only", "rename to another name", "local-only patterns", "how a file is made", "backup of a committed file",
 	"backup of a large file",
 
-	"attributes", "attributes are debounced", "times before close", "owner", "setuid, setgid", "read-only", "times of a directory", "atime, ctime", "attributes after close", "attributes that do not fit", "locks", "statfs", "described once",
+	"attributes", "attributes are debounced", "times before close", "owner", "setuid, setgid", "POSIX ACLs", "read-only", "times of a directory", "atime, ctime", "attributes after close", "attributes that do not fit", "locks", "statfs", "described once",
 
 	"sidecar: read", "sidecar: times", "sidecar: listed", "sidecar: inotify", "sidecar: unlink, rename", "sidecar: gone along", "settings under a sidecar's name", "other content under a sidecar's name",
 

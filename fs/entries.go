@@ -86,8 +86,8 @@ func (d *dirNode) origin(ctx context.Context) (o origin, err error) {
 	return o, err
 }
 
-// mode is what is asked for, as far as the entry can have it.
-func (o origin) mode(asked uint32) uint32 { return asked & 0o7777 &^ o.drop }
+// mode is what is asked for, with the umask, as far as the entry can have it.
+func (o origin) mode(asked uint32) uint32 { return asked &^ (syscall.S_IFMT | o.drop) }
 
 // Mkdir makes a directory.
 func (d *dirNode) Mkdir(ctx context.Context, name string, mode uint32, out *fuse.EntryOut) (*gofs.Inode, syscall.Errno) {

@@ -101,18 +101,17 @@ func (f *filesystem) nodeOptions(o Options) *gofs.Options {
 
 func mountOptions(o Options) *fuse.MountOptions {
 	m := &fuse.MountOptions{
-		AllowOther:           o.AllowOther,
-		Name:                 "mcfs",
-		FsName:               o.FsName,
-		Options:              append([]string(nil), o.Extra...),
-		MaxWrite:             maxWrite,
-		MaxReadAhead:         maxReadAhead,
-		MaxBackground:        maxBackground,
-		IgnoreSecurityLabels: true,
-		DisableSplice:        true, // all data comes from memory
-		Debug:                o.Debug,
-		Logger:               fuseLogger(o.Log),
-		PanicHandler:         panicHandler(o.Log),
+		AllowOther:    o.AllowOther,
+		Name:          "mcfs",
+		FsName:        o.FsName,
+		Options:       append([]string(nil), o.Extra...),
+		MaxWrite:      maxWrite,
+		MaxReadAhead:  maxReadAhead,
+		MaxBackground: maxBackground,
+		DisableSplice: true, // all data comes from memory
+		Debug:         o.Debug,
+		Logger:        fuseLogger(o.Log),
+		PanicHandler:  panicHandler(o.Log),
 	}
 	if m.FsName == "" {
 		m.FsName = m.Name

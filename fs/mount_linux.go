@@ -31,6 +31,10 @@ func platformOptions(m *fuse.MountOptions) {
 	// their attributes. HANDLE_KILLPRIV_V2: without it the kernel asks for
 	// security.capability before each write.
 	m.ExtraCapabilities |= fuse.CAP_READDIRPLUS_AUTO | fuse.CAP_HANDLE_KILLPRIV_V2
+	// DONT_MASK: a directory's default ACL takes the umask's place. The kernel obeys
+	// ACLs where it checks permissions at all.
+	m.ExtraCapabilities |= fuse.CAP_DONT_MASK
+	m.EnableAcl = m.AllowOther
 	// PASSTHROUGH, which go-fuse negotiates by itself, would make this a stacked
 	// filesystem, and those cannot be stacked upon.
 	m.DisabledCapabilities |= fuse.CAP_PASSTHROUGH

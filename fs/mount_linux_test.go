@@ -52,6 +52,9 @@ func serveVolume(args []string) {
 	if slices.Contains(args, "tell requests") {
 		mo.Debug, mo.Log = true, slog.New(slog.NewTextHandler(seen, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
+	if slices.Contains(args, "private") {
+		mo.AllowOther = false
+	}
 	if slices.Contains(args, "owned") {
 		mo.UID, mo.GID = new(uint32(1001)), new(uint32(1003))
 	}

@@ -7,6 +7,8 @@ import (
 
 	gofs "github.com/hanwen/go-fuse/v2/fs"
 	"golang.org/x/sys/unix"
+
+	"mcfs/volume"
 )
 
 var (
@@ -48,8 +50,22 @@ func (n *node) Setxattr(ctx context.Context, name string, data []byte, flags uin
 	create := flags&unix.XATTR_CREATE != 0
 	replace := flags&unix.XATTR_REPLACE != 0
 	return n.fs.do(ctx, "setxattr", func(ctx context.Context) error {
-		return n.v.SetXattr(ctx, name, bytes.Clone(data), create, replace)
+		if err := n.v.SetXattr(ctx, name, bytes.Clone(data), create, replace); err != nil || !volume.IsACL(name) {
+			return err
+		}
+		return n.dropSetGID(ctx)
 	})
+}
+
+// dropSetGID takes setgid from what somebody has given a list who is not of its group.
+func (n *node) dropSetGID(ctx context.Context) error {
+	a, err := n.v.Attr(ctx)
+	if err != nil || a.Mode&syscall.S_ISGID == 0 || inGroup(caller(ctx), a.GID) {
+		return err
+	}
+	mode := a.Mode &^ syscall.S_ISGID
+	_, err = n.v.SetAttr(ctx, nil, volume.SetAttr{Mode: &mode})
+	return err
 }
 
 // Removexattr removes an attribute.

@@ -258,7 +258,7 @@ func (n *Node) changeDir(ctx context.Context, change func(*sidecar.Attr) error) 
 		v.mu.Unlock()
 		return err
 	}
-	if err := next.FitsAlone(); err != nil {
+	if err := errors.Join(next.FitsAlone(), inheritable(next)); err != nil {
 		v.mu.Unlock()
 		return errors.Join(ErrFull, err)
 	}

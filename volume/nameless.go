@@ -26,7 +26,7 @@ func (n *Node) Tmpfile(flags int, mode, uid, gid uint32, by Process) (*Node, *Ha
 		v.mu.Unlock()
 		return nil, nil, ErrNotExist
 	}
-	c := v.newDraft(nil, "", mode, uid, gid)
+	c := v.newDraft(nil, "", n.born(File, mode, uid, gid))
 	// What the log calls it, and where it would be found after a lost journal.
 	c.name = join(v.path(n), fmt.Sprintf(".nameless-%d", c.ino))
 	c.gone, c.nameless = true, true
@@ -147,12 +147,12 @@ func (v *Volume) applyLink(d, c *Node, name string) {
 }
 
 // newDraft makes the node of a new, empty file; v.mu is held.
-func (v *Volume) newDraft(d *Node, name string, mode, uid, gid uint32) *Node {
+func (v *Volume) newDraft(d *Node, name string, a sidecar.Attr) *Node {
 	c := v.newNode(File, d, name)
 	c.lock()
 	defer c.unlock()
 	c.blank, c.eager, c.described = true, true, true
-	c.attr = sidecar.Attr{Mode: modeFile | mode&0o7777, UID: uid, GID: gid}
+	c.attr = a
 	c.changedContent(time.Now())
 	return c
 }

@@ -67,7 +67,7 @@ func (n *Node) Create(ctx context.Context, name string, flags int, mode, uid, gi
 	if err := v.checkName(n, name, true); err != nil {
 		return nil, nil, err
 	}
-	seen := clues{made: makingOf(flags, mode), database: v.isDatabase(n, name)}
+	seen := clues{made: makingOf(flags, masked(mode)), database: v.isDatabase(n, name)}
 	v.names.Lock()
 	c, made, err := v.makeNode(n, name, seen, mode, uid, gid)
 	v.names.Unlock()
@@ -104,7 +104,7 @@ func (v *Volume) makeNode(d *Node, name string, seen clues, mode, uid, gid uint3
 		return nil, false, err
 	}
 	at := v.placeOfNew(d, name, seen)
-	c = v.newDraft(d, name, mode, uid, gid)
+	c = v.newDraft(d, name, d.born(File, mode, uid, gid))
 	c.lock()
 	c.stepInto(at)
 	c.unlock()
@@ -140,9 +140,10 @@ func (n *Node) Mkdir(ctx context.Context, name string, mode, uid, gid uint32) (*
 		return nil, err
 	}
 	now := time.Now()
-	attr := sidecar.Attr{Mode: modeDir | mode&0o7777, UID: uid, GID: gid, Mtime: now}
-	c := &change{Change: spool.Change{Op: opMkdir, Path: path + "/"}, attr: attr}
 	v.mu.Lock()
+	attr := n.born(Dir, mode, uid, gid)
+	attr.Mtime = now
+	c := &change{Change: spool.Change{Op: opMkdir, Path: path + "/"}, attr: attr}
 	d := v.newDir(n, name)
 	d.dir.attr, d.dir.listedAt, d.dir.described, d.changed = attr, now, true, now
 	d.local, c.makes = v.local.match(path, directory), true

@@ -33,6 +33,9 @@ func (n *Node) xattrs(ctx context.Context) (map[string][]byte, error) {
 // GetXattr reads an extended attribute.
 func (n *Node) GetXattr(ctx context.Context, name string) ([]byte, error) {
 	all, err := n.xattrs(ctx)
+	if err != nil && n.kind == Dir && IsACL(name) {
+		return nil, ErrNoAttr // as its mode is shown: whoever goes through it must not fail for it
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -58,6 +61,8 @@ func (n *Node) SetXattr(ctx context.Context, name string, value []byte, create, 
 			return ErrExist
 		case replace && !there:
 			return ErrNoAttr
+		case IsACL(name):
+			return setACL(a, name, value)
 		}
 		if a.Xattr == nil {
 			a.Xattr = make(map[string][]byte)
@@ -70,7 +75,7 @@ func (n *Node) SetXattr(ctx context.Context, name string, value []byte, create, 
 // RemoveXattr removes one.
 func (n *Node) RemoveXattr(ctx context.Context, name string) error {
 	return n.changeXattr(ctx, func(a *sidecar.Attr) error {
-		if _, there := a.Xattr[name]; !there {
+		if _, there := a.Xattr[name]; !there && !IsACL(name) {
 			return ErrNoAttr
 		}
 		delete(a.Xattr, name)
