@@ -33,7 +33,7 @@ var rows = []string{
 
 	"attributes", "attributes are debounced", "times before close", "owner", "setuid, setgid", "POSIX ACLs", "read-only", "times of a directory", "atime, ctime", "attributes after close", "attributes that do not fit", "locks", "statfs", "described once",
 
-	"sidecar: read", "sidecar: times", "sidecar: listed", "sidecar: inotify", "sidecar: unlink, rename", "sidecar: gone along", "settings under a sidecar's name", "other content under a sidecar's name",
+	"sidecar: read", "sidecar: times", "sidecars of a copied bucket", "sidecar: listed", "sidecar: inotify", "sidecar: unlink, rename", "sidecar: gone along", "settings under a sidecar's name", "other content under a sidecar's name",
 
 	"another machine's change", "conflict", "conflict over dropped blocks", "larger than the spool", "larger than the spool, not committed", "what the spool keeps", "spool full", "store down",
 	"credentials replaced", "keeper down", "another keeper", "spool damaged", "journal damaged", "disk full", "killed mount", "unmount", "unmount under a writer", "signals", "logout", "suspend",

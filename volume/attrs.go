@@ -200,14 +200,23 @@ func (v *Volume) putMerged(ctx context.Context, c *change, key string, base side
 	if err != nil {
 		return err
 	}
+	ours := bytes.Equal(doc.IV, c.ver.iv)
+	if _, whole := there.meta[sidecar.KeySize]; !whole {
+		if !ours {
+			return nil // made by hand, of a version of which nothing is known here: its size cannot be stated
+		}
+		own := c.ver.meta()
+		meta.ETag, meta.Size, meta.MAC = own.ETag, own.Size, own.MAC
+	}
 	meta.Attr = mergeAttrs(base, c.attr, meta.Attr)
+	doc.FileInput = v.store.Address(key)
 	side, err := v.putDocument(ctx, key, doc, meta, store.Condition{IfMatch: there.info.etag})
-	if err != nil || !bytes.Equal(doc.IV, c.ver.iv) {
+	if err != nil || !ours {
 		return err
 	}
 	c.ver.mu.Lock()
 	c.ver.attr = meta.Attr
-	c.ver.wrapped, c.ver.keyID = doc.Key, meta.KeyID // somebody may have rewrapped it
+	c.ver.wrapped, c.ver.keyID, c.ver.region = doc.Key, meta.KeyID, doc.Region // somebody may have rewrapped it
 	c.ver.mu.Unlock()
 	c.ver.published(side)
 	v.remember(c.ver)
@@ -226,7 +235,7 @@ func (v *Volume) adoptSidecar(x *version, there *foundSidecar) {
 		return
 	}
 	x.mu.Lock()
-	x.attr, x.wrapped, x.keyID = meta.Attr, doc.Key, meta.KeyID
+	x.attr, x.wrapped, x.keyID, x.region = meta.Attr, doc.Key, meta.KeyID, doc.Region
 	x.mu.Unlock()
 	x.published(there.info)
 	v.remember(x)

@@ -49,6 +49,7 @@ type versionRecord struct {
 	ETag     string       `json:"etag,omitempty"`
 	Wrapped  []byte       `json:"wrapped,omitempty"`
 	KeyID    string       `json:"key_id,omitempty"`
+	Region   string       `json:"region,omitempty"`
 	Time     time.Time    `json:"time,omitzero"`
 	Attr     sidecar.Attr `json:"attr"`
 	Side     string       `json:"sidecar_etag,omitempty"`
@@ -72,7 +73,7 @@ func (x *version) record() *versionRecord {
 	}
 	return &versionRecord{
 		Mode: mode, IV: x.iv, Check: x.check, MAC: x.mac, Plain: x.plain, Cipher: x.cipher, Key: x.key, ETag: x.etag,
-		Wrapped: x.wrapped, KeyID: x.keyID, Time: x.modified, Attr: x.attr, Side: x.side.etag, Size: x.side.size, SideTime: x.side.modified,
+		Wrapped: x.wrapped, KeyID: x.keyID, Region: x.region, Time: x.modified, Attr: x.attr, Side: x.side.etag, Size: x.side.size, SideTime: x.side.modified,
 		Over: over,
 	}
 }
@@ -94,7 +95,7 @@ func (r *versionRecord) version() (*version, error) {
 	}
 	return &version{
 		over: over, mode: mode, iv: r.IV, check: r.Check, mac: r.MAC, plain: r.Plain, cipher: r.Cipher, key: r.Key, etag: r.ETag,
-		wrapped: r.Wrapped, keyID: r.KeyID, modified: r.Time, attr: r.Attr,
+		wrapped: r.Wrapped, keyID: r.KeyID, region: r.Region, modified: r.Time, attr: r.Attr,
 		side: r.side(), body: r.Body,
 	}, nil
 }

@@ -118,6 +118,6 @@ func (n *Node) takeAnew(x *version) {
 	defer old.mu.Unlock()
 	n.attr = mergeAttrs(old.attr, n.attr, x.attr)
 	old.attr, old.side, old.modified = x.attr, x.side.as(old.side), x.modified
-	old.wrapped, old.keyID = x.wrapped, x.keyID
+	old.wrapped, old.keyID, old.region = x.wrapped, x.keyID, x.region
 	old.dated, old.unsure = x.dated, x.unsure
 }

@@ -35,6 +35,7 @@ type version struct {
 	etag     string
 	wrapped  []byte
 	keyID    string
+	region   string // of the KMS key, by a sidecar; where keyID is not known, it alone tells
 	modified time.Time
 	attr     sidecar.Attr
 	side     sideInfo
@@ -221,8 +222,12 @@ func (x *version) object() sidecar.Object {
 func (v *Volume) settings(x *version, key string) sidecar.Settings {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	region := x.region
+	if x.keyID != "" {
+		region = regionOf(x.keyID)
+	}
 	return sidecar.Settings{
-		FileInput: v.store.Address(key), Mode: "AES_" + x.mode.String(), Key: x.wrapped, IV: x.iv, Region: regionOf(x.keyID),
+		FileInput: v.store.Address(key), Mode: "AES_" + x.mode.String(), Key: x.wrapped, IV: x.iv, Region: region,
 	}
 }
 
@@ -337,7 +342,8 @@ func (v *Volume) loadSidecar(ctx context.Context, x *version) error {
 	if x.mode, err = crypt.ParseMode(doc.Mode); err != nil {
 		return fmt.Errorf("sidecar: %w", err)
 	}
-	x.iv, x.wrapped, x.keyID, x.mac = doc.IV, doc.Key, meta.KeyID, meta.MAC
+	x.iv, x.wrapped, x.keyID, x.mac, x.region = doc.IV, doc.Key, meta.KeyID, meta.MAC, doc.Region
+	v.noteAddress(x.key, doc.FileInput)
 	x.side = sideOf(info)
 	mergeAttr(&x.attr, meta.Attr)
 	x.dated = meta.Attr.Mtime.IsZero()

@@ -133,6 +133,7 @@ type Volume struct {
 	givenUp   []GivenUpStatus
 	finished  int64        // bytes of ciphertext committed
 	room      roomAsked    // what Statfs knows
+	elsewhere atomic.Bool  // a sidecar has named another place, as the log has said
 	steps     atomic.Int64 // changes of names, and objects of moved directories, that are done
 }
 

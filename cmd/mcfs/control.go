@@ -26,11 +26,12 @@ import (
 
 // request is what a client asks for.
 type request struct {
-	Op    string   `json:"op"`              // "unmount", "sync" or "status"
-	Now   bool     `json:"now,omitempty"`   // do not wait for what is pending, and end what is open
-	Wait  bool     `json:"wait,omitempty"`  // until nothing is open for writing
-	Paths []string `json:"paths,omitempty"` // of sync and status, in the volume; "" is all of it
-	ID    string   `json:"id,omitempty"`    // of restore, in quarantine
+	Op     string   `json:"op"`               // "unmount", "sync" or "status"
+	Now    bool     `json:"now,omitempty"`    // do not wait for what is pending, and end what is open
+	Wait   bool     `json:"wait,omitempty"`   // until nothing is open for writing
+	Paths  []string `json:"paths,omitempty"`  // of sync and status, in the volume; "" is all of it
+	Repair bool     `json:"repair,omitempty"` // of sync: look at all sidecars first
+	ID     string   `json:"id,omitempty"`     // of restore, in quarantine
 }
 
 // answer is one line back.
@@ -79,6 +80,8 @@ type served struct {
 	stop   func(now bool)                                                // asks the daemon to end
 	unused func(ctx context.Context, wait bool, tell func(string)) error // nil: nothing is open for writing
 	settle func(ctx context.Context, paths []string, tell func(string)) error
+	// repair has wrong sidecars put again, for which settle then waits.
+	repair func(ctx context.Context, paths []string, tell func(string)) error
 	status func(path string) report
 	// restore brings something back from quarantine and says where.
 	restore func(ctx context.Context, id string) (path string, err error)
@@ -160,7 +163,7 @@ func (c *control) serve(conn net.Conn) {
 	case "unmount":
 		c.unmount(conn, r)
 	case "sync":
-		c.sync(conn, r.Paths)
+		c.sync(conn, r)
 	case "status":
 		c.report(conn, r.Paths)
 	case "restore":
@@ -208,9 +211,15 @@ func (c *control) whileConnected(conn net.Conn, do func(ctx context.Context, tel
 }
 
 // sync settles the paths for one client, which may hang up.
-func (c *control) sync(conn net.Conn, paths []string) {
+func (c *control) sync(conn net.Conn, r request) {
 	defer conn.Close()
-	err, hungUp := c.whileConnected(conn, func(ctx context.Context, tell func(string)) error { return c.settle(ctx, paths, tell) })
+	err, hungUp := c.whileConnected(conn, func(ctx context.Context, tell func(string)) error {
+		var failed error
+		if r.Repair {
+			failed = c.repair(ctx, r.Paths, tell)
+		}
+		return errors.Join(failed, c.settle(ctx, r.Paths, tell))
+	})
 	a := answer{Done: true}
 	if err != nil {
 		a.Error = oneLine(err)

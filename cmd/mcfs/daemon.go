@@ -199,7 +199,7 @@ func (d *daemon) closeVolume() error {
 
 func (d *daemon) mount(ctx context.Context) (err error) {
 	d.control, err = listenControl(d.o.mountpoint, served{
-		stop: d.requestStop, unused: d.unused, settle: d.settle, status: d.status, restore: d.volume.Restore, log: func(err error) { d.log.Warn("control socket", "err", err) },
+		stop: d.requestStop, unused: d.unused, settle: d.settle, repair: d.repair, status: d.status, restore: d.volume.Restore, log: func(err error) { d.log.Warn("control socket", "err", err) },
 	})
 	if err != nil {
 		return err

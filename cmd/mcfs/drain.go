@@ -133,6 +133,17 @@ func (d *daemon) shutDown(ctx context.Context) error {
 	return errors.Join(err, d.close())
 }
 
+// repair has the sidecars below the paths put right.
+func (d *daemon) repair(ctx context.Context, paths []string, tell func(string)) error {
+	var errs []error
+	for _, path := range paths {
+		n, err := d.volume.Repair(ctx, path)
+		errs = append(errs, err)
+		tell(fmt.Sprintf("sidecars that were not right: %d; they are put again", n))
+	}
+	return errors.Join(errs...)
+}
+
 // settle waits until everything under the paths is committed.
 func (d *daemon) settle(ctx context.Context, paths []string, tell func(string)) error {
 	for _, path := range paths {

@@ -25,16 +25,22 @@ committed as it is. The mountpoint itself names none of them. Closed files whose
 names look temporary are uploaded under these names. Files that are open for
 writing are not waited for, nor those under local-only names, which are named.
 
+With --repair every sidecar at and under PATH is looked at first, and put again where
+it names another place than its file's, has lost metadata, or is missing, as after a
+copy of a bucket. That takes a request for each file.
+
 What makes no progress for upload.timeout is named, and goes on behind; the exit
 status is then 1.`
 
 func newSync(std stdio) *cobra.Command {
-	return &cobra.Command{
+	repair := false
+	c := &cobra.Command{
 		Use:   "sync [PATH...]",
 		Short: "Wait until everything under PATH is committed",
 		Long:  syncHelp,
 		Example: `  mcfs sync ~/ingest
-  mcfs sync ~/ingest/day1/movie.mp4`,
+  mcfs sync ~/ingest/day1/movie.mp4
+  mcfs sync --repair ~/ingest`,
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
@@ -43,20 +49,22 @@ func newSync(std stdio) *cobra.Command {
 			}
 			var errs []error
 			for _, path := range args {
-				errs = append(errs, syncPath(ctx, path, func(text string) { fmt.Fprintln(std.err, printable(text)) }))
+				errs = append(errs, syncPath(ctx, path, repair, func(text string) { fmt.Fprintln(std.err, printable(text)) }))
 			}
 			return errors.Join(errs...)
 		},
 	}
+	c.Flags().BoolVar(&repair, "repair", false, "put sidecars right that name another place, or have lost metadata")
+	return c
 }
 
 // syncPath asks the daemon of the mount in which a path lies.
-func syncPath(ctx context.Context, path string, tell func(string)) error {
+func syncPath(ctx context.Context, path string, repair bool, tell func(string)) error {
 	mountpoint, inside, m, err := mountOf(path)
 	if err != nil {
 		return err
 	}
-	err = ask(ctx, mountpoint, owners(m), request{Op: "sync", Paths: []string{inside}}, tell)
+	err = ask(ctx, mountpoint, owners(m), request{Op: "sync", Paths: []string{inside}, Repair: repair}, tell)
 	if errors.Is(err, errNoDaemon) {
 		return fmt.Errorf("sync %s: the daemon of %s does not answer: mount it again, and what is pending goes on", path, mountpoint)
 	}

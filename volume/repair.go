@@ -1,0 +1,135 @@
+package volume
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
+
+	"mcfs/sidecar"
+)
+
+// Sidecars of a bucket that was copied from another name that one still, and may have lost
+// their metadata. Whatever puts a sidecar again puts it right; Repair does so to all.
+
+// repairers is how many sidecars are looked at at once.
+const repairers = 16
+
+// Repair looks at every sidecar at and under path ("" for all), and has each put again
+// that names another place than its file's, has lost metadata, or is missing, of which it
+// gives the number. Sync waits for them. What is not committed gets a sidecar by its commit.
+func (v *Volume) Repair(ctx context.Context, path string) (int, error) {
+	n := v.root
+	for _, elem := range elements(strings.Trim(path, "/")) {
+		var err error
+		if n, err = n.Lookup(ctx, elem); err != nil {
+			return 0, fmt.Errorf("repair %s: %w", shownPath(path), err)
+		}
+	}
+	var put atomic.Int64
+	group, gctx := errgroup.WithContext(ctx)
+	group.SetLimit(repairers)
+	err := v.repairBelow(gctx, n, func(n *Node) {
+		group.Go(func() error {
+			wrong, err := v.repairFile(gctx, n)
+			if wrong {
+				put.Add(1)
+			}
+			return err
+		})
+	})
+	if failed := group.Wait(); failed != nil { // which is why the walk ended, too
+		err = failed
+	}
+	if err != nil {
+		err = fmt.Errorf("repair %s: %w", shownPath(path), err)
+	}
+	return int(put.Load()), errors.Join(err, v.flush())
+}
+
+// repairBelow calls do for each file at and below n.
+func (v *Volume) repairBelow(ctx context.Context, n *Node, do func(*Node)) error {
+	if n.kind == File {
+		do(n)
+	}
+	if n.kind != Dir {
+		return ctx.Err()
+	}
+	entries, err := n.ReadDir(ctx)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		c, err := n.Lookup(ctx, e.Name)
+		if errors.Is(err, ErrNotExist) {
+			continue // removed meanwhile
+		}
+		if err != nil {
+			return err
+		}
+		if err := v.repairBelow(ctx, c, do); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// repairFile has the sidecar of a committed file put again if it is not as it should be.
+func (v *Volume) repairFile(ctx context.Context, n *Node) (wrong bool, err error) {
+	if err := n.describe(ctx); errors.Is(err, ErrStale) {
+		return false, nil // removed or replaced elsewhere meanwhile
+	} else if err != nil {
+		return false, err
+	}
+	n.lock()
+	ver, committed := n.ver, n.state == Clean
+	n.unlock()
+	if !committed || ver == nil || ver.damage != nil || !ver.hasSidecar() {
+		return false, nil
+	}
+	if wrong, err = v.sidecarIsWrong(ctx, ver); err != nil || !wrong {
+		return false, err
+	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if n.localLocked() {
+		return false, nil
+	}
+	n.lock()
+	attr, same := n.attr, n.ver == ver && n.state == Clean
+	n.unlock()
+	if !same {
+		return false, nil // committed anew meanwhile
+	}
+	return true, v.restate(n, ver, attr)
+}
+
+// sidecarIsWrong reports whether the sidecar of a version is missing, or is its own but says
+// something else than this volume would put there.
+func (v *Volume) sidecarIsWrong(ctx context.Context, ver *version) (bool, error) {
+	key, etag := ver.place()
+	there, err := v.lookSidecar(ctx, key)
+	if err != nil || there == nil {
+		return err == nil, err
+	}
+	doc, err := sidecar.Parse(there.text)
+	if err != nil || !bytes.Equal(doc.IV, ver.iv) {
+		return false, nil // none, or another version's: not ours to change
+	}
+	meta, whole, err := sidecar.ParseMeta(there.meta)
+	_, keyID := ver.dataKey()
+	return doc.FileInput != v.store.Address(key) || err != nil || !whole || meta.ETag != etag || meta.KeyID != keyID, nil
+}
+
+// noteAddress says, once, that sidecars name another place than that of their files: who
+// takes them to MediaConvert would have it read there.
+func (v *Volume) noteAddress(key, named string) {
+	if here := v.store.Address(key); named != here && !v.elsewhere.Swap(true) {
+		v.log.Warn("a sidecar names another place than its file's, as after a copy of a bucket: MediaConvert would read there; "+
+			"mcfs sync --repair PATH puts all below PATH right", "path", key, "named", named, "is", here)
+	}
+}
