@@ -64,6 +64,9 @@ func (r *run) refused(o op, mount result) (whole bool, left *op) {
 		o.short = mount.n
 		r.halve(o)
 		return true, &o
+	case (o.Verb == "pread" || o.Verb == "read") && mount.n > 0 && mount.n < o.Len && r.lacks(o, mount.n):
+		o.Len = mount.n
+		return true, &o
 	case full && o.Verb == "copy" && mount.n > 0:
 		o.Len = mount.n
 		r.halve(o)
@@ -79,6 +82,22 @@ func (r *run) refused(o op, mount result) (whole bool, left *op) {
 	}
 	refusals.Add(1)
 	return false, nil
+}
+
+// lacks reports whether what stands behind the n bytes that a read has returned was
+// dropped: the kernel asks for a long read in pieces, and returns what came before the
+// first that was refused.
+func (r *run) lacks(o op, n int64) bool {
+	h := r.c.mount.open[o.H]
+	at := o.Off + n
+	if o.Verb == "read" {
+		var err error
+		if at, err = unix.Seek(h.fd, 0, unix.SEEK_CUR); err != nil {
+			return false
+		}
+	}
+	_, err := unix.Pread(h.fd, make([]byte, 1), at)
+	return err == syscall.ENOSPC
 }
 
 // file is the disk's file that a step writes.
