@@ -2,6 +2,7 @@
 # make test     every test, against a real S3 server and real mounts
 # make soak     random system calls against a plain directory, $(SOAK) long in each of $(MODES)
 # make faults   every fault at every request, and a workload at random for $(FAULTS)
+# make conformance  compares calls, permissions, ACLs and random operations with a plain directory, as root
 # make torture  kills a busy mount $(KILLS) times, and demands all that was promised
 # make bench    mcfs and its peers at the same work, in turn, into bench/RESULTS.md (40 min); some rows: BENCH="-only 'read|fio'"
 # make build    bin/mcfs
@@ -30,7 +31,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 SERVER := $(CACHE)/versitygw-parts
 export VERSITYGW ?= $(SERVER)
 
-.PHONY: all build demo test soak faults torture large growth compatibility bench install lint fuzz clean packages fuse-packages bench-packages versitygw
+.PHONY: all build demo test soak conformance faults torture large growth compatibility bench install lint fuzz clean packages fuse-packages bench-packages versitygw
 all: build
 
 build:
@@ -50,6 +51,14 @@ test: packages versitygw
 # make soak MODES=CTR & make soak MODES=GCM
 soak: packages versitygw
 	MCFS_SOAK=$(SOAK) MCFS_SOAK_MODES="$(MODES)" go test -count=1 -timeout 0 -run '^TestSoak$$' -v ./e2e/model
+
+# What suites for file systems ask, by programs of this repository: who may do what and
+# with which error, setuid and ACLs, contents, and random calls on files. What differs by
+# design is in docs/semantics.md.
+conformance: packages versitygw
+	go test -count=1 -timeout 10m -v -run '^(TestMount|TestCallsAsOnADisk|TestSetIDAsOnADisk|TestACLsAsOnADisk|TestOwnerOfAll)$$' ./fs
+	go test -count=1 -timeout 20m -v -run '^(TestPosixSuite|TestContentAsOnADisk|TestMap|TestOpenFilesGoOn|TestSymlinks|TestLocks)$$' ./e2e/posix
+	go test -count=1 -timeout 20m -v -run '^TestModel$$' ./e2e/model
 
 # A failure of the workload names its seed, which goes into the list in e2e/faults.
 faults: packages versitygw
