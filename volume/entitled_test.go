@@ -56,6 +56,45 @@ func TestRenamedAwayWhileItsCommitEnds(t *testing.T) {
 	r.truthful()
 }
 
+// TestDirectoryRenamedWhileItsFileGoesLoose: a file that was renamed to a local-only name
+// during its commit stays there, though the directory above is renamed while that ends.
+func TestDirectoryRenamedWhileItsFileGoesLoose(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	r.close()
+	r.o.SpoolDurable = true
+	r.open("spool-flaky")
+	r.mkdir("d")
+	gate := make(chan struct{})
+	f.set(func(op, key string) error {
+		if op == "put" && key == "d/a.settings.json" {
+			<-gate
+		}
+		return nil
+	})
+	r.save("d/a", []byte("content"))
+	n := r.node("d/a")
+	until(t, "its object is there", func() bool { return r.stage(n) == stored })
+	r.mustRename("d/a", "d/a~", 0)
+
+	hold, held := make(chan struct{}), make(chan struct{})
+	go r.v.spool.Journal().Update(func(*spool.Tx) error { close(held); <-hold; return nil })
+	<-held
+	renamed := make(chan error, 1)
+	go func() { renamed <- r.v.Root().Rename(t.Context(), "d", r.v.Root(), "e", 0) }()
+	until(t, "the rename waits for the journal", func() bool { return running("journalMove", "(*Journal).Update") })
+	close(gate)
+	until(t, "the commit has ended", func() bool { return r.stage(n) == ended })
+	close(hold)
+	if err := <-renamed; err != nil {
+		t.Fatal(err)
+	}
+	r.state(n, Local)
+	r.sync()
+	r.expectObjects("e/")
+	r.holds("in the end", map[string]string{"e/a~": "content"})
+	r.truthful()
+}
+
 // stage is how far the commit of a node is.
 func (r *rig) stage(n *Node) stage {
 	r.v.mu.Lock()

@@ -84,16 +84,17 @@ func (n *Node) madeAs(newName string) making {
 
 // titleEvents are what a new name means to the state machine; n is locked.
 func (n *Node) titleEvents(to place, f fate) []event {
+	behind := n.state == Local || n.state == Temporary // also of a file whose commit has ended since f was decided
 	switch {
 	case n.state == Publishing, n.state == Lost, n.state == Clean && f != drawn:
 		return nil
-	case to == stays && f != carried:
+	case to == stays && (f != carried || behind):
 		return []event{evHide}
-	case to == waits && f != carried:
+	case to == waits && (f != carried || behind):
 		return []event{evGuess}
-	case (n.state == Local || n.state == Temporary) && n.writers == 0 && n.flaws != nil:
+	case behind && n.writers == 0 && n.flaws != nil:
 		return []event{evMove, evSpoil}
-	case (n.state == Local || n.state == Temporary) && n.writers == 0:
+	case behind && n.writers == 0:
 		return []event{evMove, evAsk}
 	}
 	return []event{evMove}
