@@ -86,7 +86,7 @@ func Mount(ctx context.Context, mountpoint string, v *volume.Volume, o Options) 
 }
 
 func newFilesystem(v *volume.Volume, o Options) *filesystem {
-	return &filesystem{volume: v, log: o.Log, trouble: newComplaints(o.Log), uid: o.UID, gid: o.GID}
+	return &filesystem{volume: v, log: o.Log, trouble: newComplaints(o.Log), uid: o.UID, gid: o.GID, obeysACLs: o.AllowOther}
 }
 
 // nodeOptions of the tree. Entry and attribute timeouts are set in every answer

@@ -19,7 +19,8 @@ type filesystem struct {
 	log     *slog.Logger
 	trouble *complaints
 
-	uid, gid *uint32 // the owner of what is made; nil: its maker
+	uid, gid  *uint32 // the owner of what is made; nil: its maker
+	obeysACLs bool    // the kernel enforces access control lists, and learns of them
 }
 
 // node is what all kinds have in common: the volume's node, for as long as the

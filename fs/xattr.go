@@ -3,6 +3,7 @@ package fs
 import (
 	"bytes"
 	"context"
+	"errors"
 	"syscall"
 
 	gofs "github.com/hanwen/go-fuse/v2/fs"
@@ -50,11 +51,25 @@ func (n *node) Setxattr(ctx context.Context, name string, data []byte, flags uin
 	create := flags&unix.XATTR_CREATE != 0
 	replace := flags&unix.XATTR_REPLACE != 0
 	return n.fs.do(ctx, "setxattr", func(ctx context.Context) error {
+		if n.leftToChmod(ctx, name, data) {
+			return volume.ErrNotSupported
+		}
 		if err := n.v.SetXattr(ctx, name, bytes.Clone(data), create, replace); err != nil || !volume.IsACL(name) {
 			return err
 		}
 		return n.dropSetGID(ctx)
 	})
+}
+
+// leftToChmod reports whether a file's list is better set as permission bits, which programs
+// do where it is refused. Where the kernel does not obey lists it would go on showing the
+// bits of before for a second, to all who ask for nothing else.
+func (n *node) leftToChmod(ctx context.Context, name string, value []byte) bool {
+	if n.fs.obeysACLs || n.v.Kind() == volume.Dir || !volume.IsPlainACL(name, value) {
+		return false
+	}
+	_, err := n.v.GetXattr(ctx, name)
+	return errors.Is(err, volume.ErrNoAttr)
 }
 
 // dropSetGID takes setgid from what somebody has given a list who is not of its group.

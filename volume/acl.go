@@ -115,6 +115,13 @@ func (l acl) limit(mode uint32, set bool) {
 	}
 }
 
+// IsPlainACL reports whether an attribute is a list of who may enter or change a node
+// that says no more than permission bits do.
+func IsPlainACL(name string, value []byte) bool {
+	l, err := parseACL(value)
+	return name == aclAccess && err == nil && !l.extended()
+}
+
 // setACL gives a node's attributes a list, in its permission bits and, if these cannot
 // say it, beside them.
 func setACL(a *sidecar.Attr, name string, value []byte) error {
