@@ -116,8 +116,15 @@ func (n *Node) takeAnew(x *version) {
 	}
 	old.mu.Lock()
 	defer old.mu.Unlock()
-	n.attr = mergeAttrs(old.attr, n.attr, x.attr)
-	old.attr, old.side, old.modified = x.attr, x.side.as(old.side), x.modified
+	bare := x.hasSidecar() && x.side.etag == "" // says nothing of attributes: on its way, say, between two names
+	if !bare {
+		n.attr = mergeAttrs(old.attr, n.attr, x.attr)
+		old.attr = x.attr
+	}
+	if !bare || x.key == old.key {
+		old.side = x.side.as(old.side)
+	}
+	old.modified = x.modified
 	old.wrapped, old.keyID, old.region = x.wrapped, x.keyID, x.region
 	old.dated, old.unsure = x.dated, x.unsure
 }

@@ -1,0 +1,46 @@
+package volume
+
+import (
+	"testing"
+
+	"mcfs/crypt"
+	"mcfs/sidecar"
+	"mcfs/store"
+)
+
+// TestDescribedWithoutItsSidecar: an object without its sidecar, as it is between two names
+// of an exchange, says nothing of its attributes, nor of the sidecar that it has elsewhere.
+func TestDescribedWithoutItsSidecar(t *testing.T) {
+	r := newRig(t, crypt.CTR)
+	r.save("a", []byte("content"))
+	r.chmod("a", 0o444)
+	r.sync()
+	n := r.node("a")
+	n.lock()
+	side := n.ver.sidecar()
+	n.unlock()
+	from, err := r.store.Head(t.Context(), "a")
+	if err != nil || side.etag == "" {
+		t.Fatal(side, err)
+	}
+	there, err := r.store.Copy(t.Context(), store.Copy{
+		Source: "a", SourceIfMatch: from.ETag, Target: "between", Size: from.Size,
+		Attributes: store.Attributes{ContentType: from.ContentType, Metadata: from.Metadata},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bare, err := r.v.load(t.Context(), listing{key: "between", etag: there.ETag, size: there.Size, modified: there.Modified})
+	if err != nil || bare.sidecar().etag != "" {
+		t.Fatal(bare, err)
+	}
+	n.lock()
+	n.takeAnew(bare)
+	n.unlock()
+	if mode := r.mode("a"); mode&0o777 != 0o444 {
+		t.Errorf("mode %o; want 444", mode&0o777)
+	}
+	if got := n.ver.sidecar(); got.etag != side.etag {
+		t.Errorf("the sidecar %s is %v; want %v", sidecar.Name("a"), got, side)
+	}
+}
