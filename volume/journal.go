@@ -73,7 +73,7 @@ func (x *version) record() *versionRecord {
 	}
 	return &versionRecord{
 		Mode: mode, IV: x.iv, Check: x.check, MAC: x.mac, Plain: x.plain, Cipher: x.cipher, Key: x.key, ETag: x.etag,
-		Wrapped: x.wrapped, KeyID: x.keyID, Region: x.region, Time: x.modified, Attr: x.attr, Side: x.side.etag, Size: x.side.size, SideTime: x.side.modified,
+		Wrapped: x.wrapped, KeyID: x.keyID, Region: x.region, Time: x.modified, Attr: x.attr, Side: x.side.etag, Size: x.side.size, SideTime: x.sideTime(),
 		Over: over,
 	}
 }
@@ -98,6 +98,15 @@ func (r *versionRecord) version() (*version, error) {
 		wrapped: r.Wrapped, keyID: r.KeyID, region: r.Region, modified: r.Time, attr: r.Attr,
 		side: r.side(), body: r.Body,
 	}, nil
+}
+
+// sideTime is when the sidecar was made, zero where that is when its object was: so do
+// earlier records have it. x.mu is held.
+func (x *version) sideTime() time.Time {
+	if x.side.modified.Equal(x.modified) {
+		return time.Time{}
+	}
+	return x.side.modified
 }
 
 // side is the sidecar that the record names; an earlier mcfs has not kept its time.
@@ -330,9 +339,18 @@ func (v *Volume) rejournal(n *Node) {
 	if err != nil {
 		v.log.Error("journal", "path", n.Path(), "cause", err)
 	}
-	if ok {
-		v.spool.Journal().Later(func(tx *spool.Tx) error { return tx.PutEntry(e) })
+	if !ok {
+		return
 	}
+	v.spool.Journal().Later(func(tx *spool.Tx) error {
+		n.lock()
+		id, filed := n.entryID()
+		n.unlock()
+		if !filed || id != e.ID {
+			return nil // the file was begun anew meanwhile, and what it was is not to come back
+		}
+		return tx.PutEntry(e)
+	})
 }
 
 // settleEntry forgets a committed draft's entry, or renews it if a later draft
