@@ -7,7 +7,9 @@
 //   - patience.go: a request that the kernel interrupts goes on unless its
 //     process is being killed, since most signals are not meant for it;
 //   - caller.go and its _linux and _darwin parts: who is asking, and what is
-//     becoming of that process;
+//     becoming of that process; creating.go, git_linux.go: what it is about to make,
+//     and whether it is git;
+//   - setid.go, xattr.go: setuid, setgid and access control lists as a disk has them;
 //   - mount.go, preflight.go: mounting, with an error that names the cure, and
 //     unmounting;
 //   - mounted.go: what is mounted where, and by whom.

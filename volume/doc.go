@@ -20,6 +20,9 @@
 //	Volume.mu     guards the tree (parent, name, children), attempts and claims; never held over I/O
 //	Node.lock     guards a file's content and version; held over the spool's disk I/O, never over the network
 //
+// A transaction of the journal may take Node.lock, so nobody waits for the journal with
+// one held.
+//
 // Node.lockOpening comes before all of them: one at a time fetches what a file's
 // version says, or its key. A commit holds no lock while it talks to the network;
 // it holds a ticket of the sequencer for its path, and there is one of a node at a time.

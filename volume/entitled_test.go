@@ -29,17 +29,9 @@ func TestRenamedAwayWhileItsCommitEnds(t *testing.T) {
 	n := r.node("a")
 	until(t, "its object is there", func() bool { return r.stage(n) == stored })
 
-	hold, held := make(chan struct{}), make(chan struct{})
-	go r.v.spool.Journal().Update(func(*spool.Tx) error { close(held); <-hold; return nil })
-	<-held
-	renamed := make(chan error, 1)
-	go func() { renamed <- r.v.Root().Rename(t.Context(), "a", r.v.Root(), "a~", 0) }()
-	until(t, "the rename waits for the journal", func() bool { return running("journalMove", "(*Journal).Update") })
-	close(gate)
-	until(t, "the commit has ended", func() bool { return r.stage(n) == ended })
-
+	goOn, renamed := r.renameWhileCommitEnds(n, "a", "a~", gate)
 	r.v.mu.Lock() // the rename is in the journal, and not made yet
-	close(hold)
+	goOn()
 	err := r.v.spool.Journal().Flush()
 	entries, err2 := r.v.spool.Journal().Entries()
 	r.v.mu.Unlock()
@@ -76,15 +68,8 @@ func TestDirectoryRenamedWhileItsFileGoesLoose(t *testing.T) {
 	until(t, "its object is there", func() bool { return r.stage(n) == stored })
 	r.mustRename("d/a", "d/a~", 0)
 
-	hold, held := make(chan struct{}), make(chan struct{})
-	go r.v.spool.Journal().Update(func(*spool.Tx) error { close(held); <-hold; return nil })
-	<-held
-	renamed := make(chan error, 1)
-	go func() { renamed <- r.v.Root().Rename(t.Context(), "d", r.v.Root(), "e", 0) }()
-	until(t, "the rename waits for the journal", func() bool { return running("journalMove", "(*Journal).Update") })
-	close(gate)
-	until(t, "the commit has ended", func() bool { return r.stage(n) == ended })
-	close(hold)
+	goOn, renamed := r.renameWhileCommitEnds(n, "d", "e", gate)
+	goOn()
 	if err := <-renamed; err != nil {
 		t.Fatal(err)
 	}
@@ -93,6 +78,20 @@ func TestDirectoryRenamedWhileItsFileGoesLoose(t *testing.T) {
 	r.expectObjects("e/")
 	r.holds("in the end", map[string]string{"e/a~": "content"})
 	r.truthful()
+}
+
+// renameWhileCommitEnds renames, and opens the gate on which the commit of n waits: that
+// ends between the rename's plan and its transaction, which goOn then lets begin.
+func (r *rig) renameWhileCommitEnds(n *Node, from, to string, gate chan struct{}) (goOn func(), renamed chan error) {
+	hold, held := make(chan struct{}), make(chan struct{})
+	go r.v.spool.Journal().Update(func(*spool.Tx) error { close(held); <-hold; return nil })
+	<-held
+	renamed = make(chan error, 1)
+	go func() { renamed <- r.v.Root().Rename(r.t.Context(), from, r.v.Root(), to, 0) }()
+	until(r.t, "the rename waits for the journal", func() bool { return running("journalMove", "(*Journal).Update") })
+	close(gate)
+	until(r.t, "the commit has ended", func() bool { return r.stage(n) == ended })
+	return func() { close(hold) }, renamed
 }
 
 // stage is how far the commit of a node is.
