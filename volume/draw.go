@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"mcfs/spool"
 	"mcfs/volume/fetch"
@@ -258,7 +259,7 @@ func (v *Volume) bequeath(c *change) *Node {
 		return nil
 	}
 	for _, other := range v.changes {
-		if other != c && other.Op != opAttr && (other.Path == c.Path || other.To == c.Path) {
+		if other != c && other.Op != opAttr && other.passes(c.Path) {
 			return nil
 		}
 	}
@@ -269,6 +270,18 @@ func (v *Volume) bequeath(c *change) *Node {
 	}
 	n.replaces = c.ver
 	return n
+}
+
+// passes reports whether the change takes something to or from the path, a directory
+// by that name or above it included: what stands there then would be in its way.
+func (c *change) passes(path string) bool {
+	for _, at := range []string{c.Path, c.To} {
+		at = strings.TrimSuffix(at, "/")
+		if at == path || c.Op == opMove && strings.HasPrefix(path, at+"/") {
+			return true
+		}
+	}
+	return false
 }
 
 // inherits says that a draft is to replace the version.

@@ -2,7 +2,9 @@ package volume
 
 import (
 	"context"
+	"fmt"
 	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -56,4 +58,58 @@ func TestRemovedWhileItIsDrawn(t *testing.T) {
 	r.expectObjects()
 	r.cold()
 	r.expectObjects()
+}
+
+// TestDirectoryTakesTheNameOfADrawnFile: the version that a directory finds under the
+// name that it takes is removed first, and not left to a draft that is to have the name
+// later. Stores that keep directories as a disk does cannot have both.
+func TestDirectoryTakesTheNameOfADrawnFile(t *testing.T) {
+	for name, swap := range map[string]func(*rig){
+		"exchange": func(r *rig) {
+			r.mustRename("b~", "b", Exchange)
+			r.mustRename("b~", "b", Exchange)
+		},
+		"rename": func(r *rig) {
+			r.mustRename("b", ".b.swp", 0)
+			r.mustRename("b~", "b", 0)
+			r.mustRename("b", "b~", 0)
+			r.save("b", []byte("old"))
+		},
+		"exchange and a new file": func(r *rig) {
+			r.mustRename("b~", "b", Exchange)
+			r.mustRename("b", "b2", 0)
+			r.save("b", []byte("old"))
+			r.mustRename("b~", ".b.swp", 0)
+			r.mustRename("b2", "b~", 0)
+		},
+	} {
+		for _, kill := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, killed %v", name, kill), func(t *testing.T) {
+				r, f := newFlakyRig(t, crypt.CTR)
+				r.close()
+				r.o.SpoolDurable = true
+				r.open("spool-flaky")
+				r.mkdir("b~")
+				r.save("b", []byte("old"))
+				r.sync()
+				f.set(down)
+				swap(r)
+				if kill {
+					r.crash(f, "after")
+				}
+				f.set(func(op, key string) error {
+					_, err := f.Store.Head(t.Context(), "b")
+					if op == "put" && strings.HasPrefix(key, "b/") && err == nil {
+						return fmt.Errorf("put %s: a file has that name", key)
+					}
+					return nil
+				})
+				r.await(func(s Status) bool { return len(s.Changes) == 0 })
+				r.sync()
+				r.expectObjects("b", "b.settings.json", "b~/")
+				r.holds("in the end", map[string]string{"b": "old"})
+				r.truthful()
+			})
+		}
+	}
 }
