@@ -55,6 +55,10 @@ var refusals atomic.Int64
 // fills are the verbs that need room.
 var fills = map[string]bool{"pwrite": true, "write": true, "ftruncate": true, "truncate": true, "fallocate": true, "copy": true, "open": true}
 
+// reads are the verbs that need bytes. Those of a file whose name is gone may have been
+// dropped from the spool, and have gone from the store with the name.
+var reads = map[string]bool{"pread": true, "read": true, "copy": true}
+
 // refused looks at what the mount has answered: left is what remains to be done on the
 // disk, nil if nothing does; whole, whether the answers are to be alike.
 func (r *run) refused(o op, mount result) (whole bool, left *op) {
@@ -73,7 +77,7 @@ func (r *run) refused(o op, mount result) (whole bool, left *op) {
 		return false, &o
 	case full && fills[o.Verb], mount.errno == syscall.ESTALE && fills[o.Verb] && r.nameless(o):
 		r.halve(o)
-	case full && (o.Verb == "pread" || o.Verb == "read" || o.Verb == "fsync" || o.Verb == "copy"):
+	case full && (reads[o.Verb] || o.Verb == "fsync"), mount.errno == syscall.ESTALE && reads[o.Verb] && r.readsNameless(o):
 	case mount.errno == syscall.EBUSY && o.Verb == "rename":
 	case o.Verb == "close" && mount.errno != 0 && r.mayNotClose(o, mount):
 		r.c.disk.open[o.H], _ = nil, unix.Close(r.c.disk.open[o.H].fd)
@@ -129,6 +133,13 @@ func (r *run) halve(o op) {
 func (r *run) nameless(o op) bool {
 	st, ok := r.file(o)
 	return ok && st.Nlink == 0
+}
+
+// readsNameless reports whether the file that a step reads has no name any more.
+func (r *run) readsNameless(o op) bool {
+	h := r.c.disk.open[o.H]
+	var st unix.Stat_t
+	return h != nil && unix.Fstat(h.fd, &st) == nil && st.Nlink == 0
 }
 
 func (r *run) mayNotClose(o op, mount result) bool {
