@@ -16,6 +16,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"mcfs/internal/human"
 )
 
 // The control socket of a daemon lies in its user's runtime folder, named after
@@ -180,7 +182,7 @@ func (c *control) unmount(conn net.Conn, r request) {
 		err, hungUp := c.whileConnected(conn, func(ctx context.Context, tell func(string)) error { return c.unused(ctx, r.Wait, tell) })
 		if err != nil || hungUp {
 			if !hungUp {
-				c.write(conn, answer{Done: true, Error: oneLine(err)})
+				c.write(conn, answer{Done: true, Error: human.OneLine(err)})
 			}
 			conn.Close()
 			return
@@ -222,7 +224,7 @@ func (c *control) sync(conn net.Conn, r request) {
 	})
 	a := answer{Done: true}
 	if err != nil {
-		a.Error = oneLine(err)
+		a.Error = human.OneLine(err)
 	}
 	if !hungUp {
 		c.write(conn, a)
@@ -246,7 +248,7 @@ func (c *control) bringBack(conn net.Conn, id string) {
 	path, err := c.restore(c.ctx, id)
 	a := answer{Done: true, Text: "restored as " + path + ", interrupted: mcfs sync commits it"}
 	if err != nil {
-		a.Text, a.Error, a.Status = "", oneLine(err), statusOf(err)
+		a.Text, a.Error, a.Status = "", human.OneLine(err), statusOf(err)
 	}
 	c.write(conn, a)
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"mcfs/fs"
+	"mcfs/internal/mounts"
 )
 
 const demoHelp = `Shows on this machine, without an account and in a few seconds, what mcfs does,
@@ -172,7 +173,7 @@ func (d *demo) cleanUp() error {
 		}
 		_ = unmount(ctx, at, request{Now: true}, func(string) {})
 		if _, there := fs.MountAt(at); there {
-			_ = detach(at)
+			_ = mounts.Detach(at)
 		}
 	}
 	for _, at := range d.mounts {

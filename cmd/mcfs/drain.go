@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"mcfs/fs"
+	"mcfs/internal/human"
 	"mcfs/volume"
 )
 
@@ -104,7 +105,7 @@ func (d *daemon) end(ctx context.Context) error {
 func (d *daemon) farewell(err error) error {
 	a := answer{Done: true}
 	if err != nil {
-		a.Error = oneLine(err)
+		a.Error = human.OneLine(err)
 	}
 	d.control.tell(a)
 	return err
@@ -232,9 +233,9 @@ func stayText(all []volume.DraftStatus) string {
 	for _, s := range all {
 		switch s.State {
 		case volume.Local.String():
-			names = append(names, plain(s.Path))
+			names = append(names, human.Quoted(s.Path))
 		case volume.Temporary.String():
-			names = append(names, plain(s.Path)+" (still open)")
+			names = append(names, human.Quoted(s.Path)+" (still open)")
 		}
 	}
 	if len(names) == 0 {
@@ -259,9 +260,9 @@ func progress(waiting []volume.Pending) string {
 			changes++
 		}
 		if len(names) < most {
-			name := plain(p.Path)
+			name := human.Quoted(p.Path)
 			if p.Reason != "" {
-				name += " (" + printable(p.Reason) + ")"
+				name += " (" + human.Printable(p.Reason) + ")"
 			}
 			names = append(names, name)
 		}
@@ -271,27 +272,10 @@ func progress(waiting []volume.Pending) string {
 	}
 	var what []string
 	if files > 0 {
-		what = append(what, fmt.Sprintf("%s (%s of %s sent)", count(files, "file"), bytesText(done), bytesText(size)))
+		what = append(what, fmt.Sprintf("%s (%s of %s sent)", human.Count(files, "file"), human.Progress(done), human.Progress(size)))
 	}
 	if changes > 0 {
-		what = append(what, count(changes, "change"))
+		what = append(what, human.Count(changes, "change"))
 	}
 	return fmt.Sprintf("waiting for %s: %s", strings.Join(what, " and "), strings.Join(names, ", "))
-}
-
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}
-
-func bytesText(n int64) string {
-	switch {
-	case n >= 1<<30:
-		return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
-	case n >= 1<<20:
-		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
-	}
-	return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"mcfs/fs"
+	"mcfs/internal/mounts"
 	"mcfs/keys/kmstest"
 	"mcfs/store/s3/s3test"
 	"mcfs/volume"
@@ -225,7 +226,7 @@ func TestSecondSignal(t *testing.T) {
 			if took := time.Since(begun); took > hurryTimeout+3*time.Second {
 				t.Errorf("took %v", took)
 			}
-			if _, there := fs.MountAt(r.mountpoint); there && !dead(r.mountpoint) {
+			if _, there := fs.MountAt(r.mountpoint); there && !mounts.Dead(r.mountpoint) {
 				t.Error("still mounted and served")
 			}
 		})

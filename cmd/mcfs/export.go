@@ -11,6 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"mcfs/config"
+	"mcfs/internal/human"
+	"mcfs/internal/mounts"
 	"mcfs/keys"
 	"mcfs/spool"
 )
@@ -79,7 +81,7 @@ func exportQuarantined(ctx context.Context, file, id, dest string, std stdio) er
 	if err != nil {
 		return fmt.Errorf("export to %s: %w", dest, err)
 	}
-	fmt.Fprintf(std.out, "%s exported to %s, %s\n", plain(s.Header.Path), plain(dest), sizeText(s.Size))
+	fmt.Fprintf(std.out, "%s exported to %s, %s\n", human.Quoted(s.Header.Path), human.Quoted(dest), human.Size(s.Size))
 	return tellLacks(s, lacks, dest, std)
 }
 
@@ -89,11 +91,11 @@ func checkDest(c config.Config, dest string) error {
 	if err != nil {
 		return err
 	}
-	real := filepath.Join(realPath(filepath.Dir(full)), filepath.Base(full))
-	if within(real, realPath(c.Spool.Dir)) {
+	real := filepath.Join(mounts.Real(filepath.Dir(full)), filepath.Base(full))
+	if mounts.Within(real, mounts.Real(c.Spool.Dir)) {
 		return fmt.Errorf("%s lies in the spool, where no plaintext may be: choose another place", dest)
 	}
-	if c.Store.Kind == config.StoreDir && within(real, realPath(c.Store.Path)) {
+	if c.Store.Kind == config.StoreDir && mounts.Within(real, mounts.Real(c.Store.Path)) {
 		return fmt.Errorf("%s lies in the store, where no plaintext may be: choose another place", dest)
 	}
 	if _, err := os.Lstat(full); !errors.Is(err, fs.ErrNotExist) {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"mcfs/config"
+	"mcfs/internal/human"
 )
 
 func TestParseOptions(t *testing.T) {
@@ -28,7 +29,7 @@ func FuzzParseOptions(f *testing.F) {
 	f.Fuzz(func(t *testing.T, list string) {
 		o, err := parseOptions(strings.Split(list, ","))
 		if err != nil {
-			if strings.Contains(oneLine(err), "\n") {
+			if strings.Contains(human.OneLine(err), "\n") {
 				t.Errorf("%q: more than a line", err)
 			}
 			return

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"os/signal"
 	"slices"
 	"strings"
@@ -19,6 +18,8 @@ import (
 
 	"mcfs/config"
 	"mcfs/fs"
+	"mcfs/internal/human"
+	"mcfs/internal/mounts"
 	"mcfs/spool"
 	"mcfs/volume"
 )
@@ -142,14 +143,14 @@ func listQuarantine(ctx context.Context, file string, asJSON bool, std stdio) er
 }
 
 func quarantineLine(q spool.Quarantined, now time.Time) string {
-	path, size := "(path unknown)", sizeText(q.Bytes)+" on the disk"
+	path, size := "(path unknown)", human.Size(q.Bytes)+" on the disk"
 	if q.Path != "" {
-		path = plain(q.Path)
+		path = human.Quoted(q.Path)
 	}
 	if q.Size > 0 {
-		size = sizeText(q.Size)
+		size = human.Size(q.Size)
 	}
-	return fmt.Sprintf("%s  %s  %s, since %s: %s", q.ID, path, size, clock(q.At, now), plain(q.Why))
+	return fmt.Sprintf("%s  %s  %s, since %s: %s", q.ID, path, size, human.Clock(q.At, now), human.Quoted(q.Why))
 }
 
 // findPaths asks the keeper for the keys of what an older program set aside without a
@@ -179,14 +180,14 @@ func restoreQuarantined(ctx context.Context, file, id string, std stdio) error {
 	if err != nil {
 		return err
 	}
-	mounts := fs.Mounts()
-	for _, at := range slices.Sorted(maps.Keys(mounts)) {
-		uids := slices.Compact([]int{os.Geteuid(), mounts[at].UID})
+	list := fs.Mounts()
+	for _, at := range slices.Sorted(maps.Keys(list)) {
+		uids := mounts.Users(list[at])
 		r, err := askStatus(ctx, at, uids, "")
-		if err != nil || realPath(r.Spool) != realPath(c.Spool.Dir) {
+		if err != nil || mounts.Real(r.Spool) != mounts.Real(c.Spool.Dir) {
 			continue
 		}
-		return ask(ctx, at, uids, request{Op: "restore", ID: q.ID}, func(text string) { fmt.Fprintln(std.out, printable(text)) })
+		return ask(ctx, at, uids, request{Op: "restore", ID: q.ID}, func(text string) { fmt.Fprintln(std.out, human.Printable(text)) })
 	}
 	return fmt.Errorf("restore %s: the volume is not mounted, or its daemon does not answer: mount it first, since its other files tell which names are free", q.ID)
 }

@@ -6,12 +6,11 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"strconv"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
+
+	"mcfs/internal/human"
 )
 
 // Exit statuses.
@@ -54,7 +53,7 @@ func run(ctx context.Context, args []string, std stdio) int {
 	if t, ok := errors.AsType[told](err); ok {
 		return t.status
 	}
-	fmt.Fprintln(std.err, "mcfs:", oneLine(err))
+	fmt.Fprintln(std.err, "mcfs:", human.OneLine(err))
 	if errors.As(err, new(usageError)) {
 		return exitUsage
 	}
@@ -62,31 +61,6 @@ func run(ctx context.Context, args []string, std stdio) int {
 		return s.status
 	}
 	return exitFailed
-}
-
-// oneLine keeps the promise of one line: joined errors follow each other after "; ".
-func oneLine(err error) string {
-	lines := strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' })
-	return printable(strings.Join(lines, "; "))
-}
-
-// printable spells out what a terminal could take for more than text: names
-// come from the bucket, and whoever writes there chooses them.
-func printable(s string) string {
-	if !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) || r == utf8.RuneError }) {
-		return s
-	}
-	var b strings.Builder
-	for len(s) > 0 {
-		r, n := utf8.DecodeRuneInString(s)
-		if unicode.IsPrint(r) && r != utf8.RuneError {
-			b.WriteString(s[:n])
-		} else {
-			b.WriteString(strings.Trim(strconv.Quote(s[:n]), `"`))
-		}
-		s = s[n:]
-	}
-	return b.String()
 }
 
 // commandLine turns the calls of mount(8) into `mcfs mount`; others stay as they are.

@@ -19,6 +19,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"mcfs/fs"
+	"mcfs/internal/mounts"
 	"mcfs/keys/kmstest"
 	"mcfs/store/s3/s3test"
 )
@@ -108,7 +109,7 @@ func mountsBelow(dir string) []string {
 	}
 	var list []string
 	for line := range strings.Lines(string(info)) {
-		if at := strings.Fields(line)[4]; within(at, dir) {
+		if at := strings.Fields(line)[4]; mounts.Within(at, dir) {
 			list = append(list, at)
 		}
 	}
@@ -122,7 +123,7 @@ func unmountBelow(t *testing.T, dir string) {
 		_ = unmount(ctx, at, request{Now: true}, func(string) {})
 		cancel()
 		if _, there := fs.MountAt(at); there {
-			if err := detach(at); err != nil {
+			if err := mounts.Detach(at); err != nil {
 				t.Errorf("detach %s: %v", at, err)
 			}
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"mcfs/config"
+	"mcfs/internal/mounts"
 	"mcfs/sidecar"
 	"mcfs/store"
 	"mcfs/volume"
@@ -91,7 +92,7 @@ func whyUnsettled(ctx context.Context, path string) string {
 	if err != nil {
 		return ""
 	}
-	r, err := askStatus(ctx, mountpoint, owners(m), inside)
+	r, err := askStatus(ctx, mountpoint, mounts.Users(m), inside)
 	if err != nil || r.Status == nil {
 		return ""
 	}

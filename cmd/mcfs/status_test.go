@@ -2,15 +2,12 @@ package main
 
 import (
 	"bytes"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
-	"mcfs/fs"
 	"mcfs/volume"
 )
 
@@ -129,40 +126,5 @@ func TestStatusChronicle(t *testing.T) {
 		if got := show(step.r); got != step.want {
 			t.Errorf("said %q, not %q", got, step.want)
 		}
-	}
-}
-
-// TestLocate finds mounts by their names alone, through links, and looks into none.
-func TestLocate(t *testing.T) {
-	dir, err := filepath.EvalSymlinks(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	in := func(name string) string { return filepath.Join(dir, name) }
-	for link, target := range map[string]string{"abs": in("mnt"), "rel": "mnt/d", "loop": "loop"} {
-		if err := os.Symlink(target, in(link)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	mounts := map[string]fs.Mounted{in("mnt"): {}, in("mnt/d/inner"): {}}
-	for _, c := range []struct {
-		path, at, inside string
-		mounted          bool
-	}{
-		{"mnt", "mnt", "", true},
-		{"mnt/a/b", "mnt", "a/b", true},
-		{"mnt/../mnt/a", "mnt", "a", true},
-		{"abs/a", "mnt", "a", true},
-		{"rel/a", "mnt", "d/a", true},
-		{"other/a", "other/a", "", false},
-		{"mnt2", "mnt2", "", false},
-	} {
-		at, inside, mounted, err := locate(in(c.path), mounts)
-		if err != nil || at != in(c.at) || inside != c.inside || mounted != c.mounted {
-			t.Errorf("%s: %s, %q, %v, %v", c.path, at, inside, mounted, err)
-		}
-	}
-	if _, _, _, err := locate(in("loop/a"), mounts); err == nil || !strings.Contains(err.Error(), "too many symbolic links") {
-		t.Errorf("links in a circle: %v", err)
 	}
 }

@@ -2,11 +2,10 @@ package main
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
-	"unicode"
 
+	"mcfs/internal/human"
 	"mcfs/volume"
 )
 
@@ -66,12 +65,12 @@ func nothing(all []report) []string {
 }
 
 func (r report) head() string {
-	s := plain(r.where()) + ": " + r.State
+	s := human.Quoted(r.where()) + ": " + r.State
 	if r.Mountpoint != "" && r.Volume != "" {
-		s += ", " + plain(r.Volume)
+		s += ", " + human.Quoted(r.Volume)
 	}
 	if r.Note != "" {
-		s += ": " + plain(r.Note)
+		s += ": " + human.Quoted(r.Note)
 	}
 	return s
 }
@@ -84,25 +83,25 @@ func (r report) items(now time.Time) []item {
 	list = append(list, draftItems(r.Drafts, now)...)
 	list = append(list, clip(r.Changes, "change", func(c volume.ChangeStatus) item { return changeItem(c, now) })...)
 	list = append(list, clip(r.Unopened, "unopened", func(u volume.Unopened) item {
-		return item{key: "unopened " + u.ID.String(), kind: "unopened", name: u.ID.String(), rest: plain(u.Cause)}
+		return item{key: "unopened " + u.ID.String(), kind: "unopened", name: u.ID.String(), rest: human.Quoted(u.Cause)}
 	})...)
 	for _, c := range r.Conflicts {
 		if c.There {
 			list = append(list, item{
-				key: "conflict " + c.Aside, kind: "conflict", name: plain(c.Aside),
-				rest: fmt.Sprintf("set aside at %s: another machine had saved %s", clock(c.At, now), plain(c.Path)),
+				key: "conflict " + c.Aside, kind: "conflict", name: human.Quoted(c.Aside),
+				rest: fmt.Sprintf("set aside at %s: another machine had saved %s", human.Clock(c.At, now), human.Quoted(c.Path)),
 			})
 		}
 	}
 	list = append(list, clip(r.GivenUp, "given up", func(c volume.GivenUpStatus) item {
 		i := changeItem(volume.ChangeStatus{What: c.What, Path: c.Path, To: c.To}, now)
-		i.key, i.rest = "given up "+i.key, fmt.Sprintf("given up at %s, the store may have it in part: %s", clock(c.At, now), plain(c.Cause))
+		i.key, i.rest = "given up "+i.key, fmt.Sprintf("given up at %s, the store may have it in part: %s", human.Clock(c.At, now), human.Quoted(c.Cause))
 		return i
 	})...)
 	list = append(list, clip(r.Quarantine, "quarantine", func(q volume.Quarantined) item {
 		return item{
-			key: "quarantine " + q.File, kind: "quarantine", name: plain(q.File),
-			rest: fmt.Sprintf("%s, since %s: %s", sizeText(q.Bytes), clock(q.At, now), plain(q.Why)),
+			key: "quarantine " + q.File, kind: "quarantine", name: human.Quoted(q.File),
+			rest: fmt.Sprintf("%s, since %s: %s", human.Size(q.Bytes), human.Clock(q.At, now), human.Quoted(q.Why)),
 		}
 	})...)
 	if len(r.Drafts)+len(r.Changes)+len(r.Unopened) == 0 {
@@ -112,12 +111,12 @@ func (r report) items(now time.Time) []item {
 }
 
 func (r report) cacheItem() item {
-	text := sizeText(r.Cache.Used)
+	text := human.Size(r.Cache.Used)
 	if r.Cache.Limit > 0 {
-		text += " of " + sizeText(r.Cache.Limit)
+		text += " of " + human.Size(r.Cache.Limit)
 	}
 	if r.Cache.Drafts > 0 {
-		text += fmt.Sprintf(", %s of it drafts", sizeText(r.Cache.Drafts))
+		text += fmt.Sprintf(", %s of it drafts", human.Size(r.Cache.Drafts))
 	}
 	return item{key: "cache", kind: "cache", name: text, extra: true}
 }
@@ -149,7 +148,7 @@ func draftItems(all []volume.DraftStatus, now time.Time) []item {
 }
 
 func draftItem(d volume.DraftStatus, now time.Time) item {
-	i := item{key: "draft " + d.Path, kind: d.State, name: plain(d.Path), now: sizeText(d.Size)}
+	i := item{key: "draft " + d.Path, kind: d.State, name: human.Quoted(d.Path), now: human.Size(d.Size)}
 	switch d.State {
 	case volume.Writing.String():
 		i.now += " so far" + sentText(d)
@@ -165,12 +164,12 @@ func draftItem(d volume.DraftStatus, now time.Time) item {
 	case volume.Local.String():
 		i.kind, i.rest, i.extra = "local-only", "stays on this machine while it has this name", !d.Overdue
 		if d.Overdue {
-			i.rest = fmt.Sprintf("closed at %s and not renamed since: it is in this spool alone; rename it, or remove it", clock(d.Closed, now))
+			i.rest = fmt.Sprintf("closed at %s and not renamed since: it is in this spool alone; rename it, or remove it", human.Clock(d.Closed, now))
 		}
 	case volume.Temporary.String():
 		i.rest, i.extra = "open, under a name that looks temporary", true
 		if !d.Claims.IsZero() {
-			i.rest = fmt.Sprintf("uploaded under this name at %s, unless it is renamed; at once by mcfs sync and its path", clock(d.Claims, now))
+			i.rest = fmt.Sprintf("uploaded under this name at %s, unless it is renamed; at once by mcfs sync and its path", human.Clock(d.Claims, now))
 		} else if !d.Closed.IsZero() {
 			i.rest = "uploaded under this name a while after the mount, unless it is renamed"
 		}
@@ -186,7 +185,7 @@ func sentText(d volume.DraftStatus) string {
 	if d.Sent == 0 {
 		return ""
 	}
-	return fmt.Sprintf(", %s sent, %s/s", sizeText(d.Sent), sizeText(d.Rate))
+	return fmt.Sprintf(", %s sent, %s/s", human.Size(d.Sent), human.Size(d.Rate))
 }
 
 func writingText(d volume.DraftStatus) string {
@@ -200,7 +199,7 @@ func writingText(d volume.DraftStatus) string {
 }
 
 func uploadText(d volume.DraftStatus) string {
-	s := fmt.Sprintf("%s of %s (%d%%), %s/s", sizeText(min(d.Sent, d.Size)), sizeText(d.Size), 100*min(d.Sent, d.Size)/max(1, d.Size), sizeText(d.Rate))
+	s := fmt.Sprintf("%s of %s (%d%%), %s/s", human.Size(min(d.Sent, d.Size)), human.Size(d.Size), 100*min(d.Sent, d.Size)/max(1, d.Size), human.Size(d.Rate))
 	if d.Left > 0 {
 		s += fmt.Sprintf(", %s left", time.Duration(d.Left)*time.Second)
 	}
@@ -208,9 +207,9 @@ func uploadText(d volume.DraftStatus) string {
 }
 
 func changeItem(c volume.ChangeStatus, now time.Time) item {
-	i := item{key: fmt.Sprintf("change %s %s %s", c.What, c.Path, c.To), kind: c.What, name: plain(c.Path)}
+	i := item{key: fmt.Sprintf("change %s %s %s", c.What, c.Path, c.To), kind: c.What, name: human.Quoted(c.Path)}
 	if c.To != "" {
-		i.name += " -> " + plain(c.To)
+		i.name += " -> " + human.Quoted(c.To)
 	}
 	i.waitFor(c.Behind)
 	i.fail(c.Failure, now)
@@ -222,9 +221,9 @@ func (i *item) waitFor(b *volume.Behind) {
 	if b == nil {
 		return
 	}
-	text := fmt.Sprintf("waits for the %s of %s", b.What, plain(b.Path))
+	text := fmt.Sprintf("waits for the %s of %s", b.What, human.Quoted(b.Path))
 	if b.To != "" {
-		text += " to " + plain(b.To)
+		text += " to " + human.Quoted(b.To)
 	}
 	i.rest = strings.TrimPrefix(i.rest+"; "+text, "; ")
 }
@@ -239,7 +238,7 @@ func (i *item) fail(f *volume.Failure, now time.Time) {
 		text = fmt.Sprintf("failed %d times", f.Tries)
 	}
 	if !f.Since.IsZero() {
-		text += " since " + clock(f.Since, now)
+		text += " since " + human.Clock(f.Since, now)
 	}
 	switch {
 	case !f.Next.IsZero():
@@ -248,32 +247,5 @@ func (i *item) fail(f *volume.Failure, now time.Time) {
 		text += ", being tried again"
 	}
 	i.now = strings.TrimPrefix(i.now+"; "+text, "; ")
-	i.rest = strings.TrimPrefix(i.rest+"; cause: "+plain(f.Cause), "; ")
-}
-
-// sizeText is bytesText that does not round little to nothing.
-func sizeText(n int64) string {
-	if n < 1<<10 {
-		return fmt.Sprintf("%d B", n)
-	}
-	return bytesText(n)
-}
-
-// clock is a time of today, or with its date.
-func clock(t, now time.Time) string {
-	switch {
-	case t.IsZero():
-		return "an unknown time"
-	case t.Local().Format(time.DateOnly) == now.Local().Format(time.DateOnly):
-		return t.Local().Format(time.TimeOnly)
-	}
-	return t.Local().Format("2006-01-02 15:04")
-}
-
-// plain quotes what a terminal could take for more than text.
-func plain(s string) string {
-	if strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) {
-		return strconv.Quote(s)
-	}
-	return s
+	i.rest = strings.TrimPrefix(i.rest+"; cause: "+human.Quoted(f.Cause), "; ")
 }

@@ -18,6 +18,8 @@ import (
 	"time"
 
 	"mcfs/fs"
+	"mcfs/internal/human"
+	"mcfs/internal/mounts"
 	"mcfs/spool"
 	"mcfs/volume"
 )
@@ -67,16 +69,16 @@ type survey struct {
 
 // reports may come with an error: something could not be told.
 func (s survey) reports(ctx context.Context) ([]report, error) {
-	mounts := fs.Mounts()
+	table := fs.Mounts()
 	if s.path == "" {
-		return s.all(ctx, mounts)
+		return s.all(ctx, table)
 	}
-	at, inside, mounted, err := locate(s.path, mounts)
+	at, inside, mounted, err := mounts.Locate(s.path, table)
 	if err != nil {
 		return nil, err
 	}
 	if mounted {
-		return []report{askMount(ctx, at, inside, mounts[at])}, nil
+		return []report{askMount(ctx, at, inside, table[at])}, nil
 	}
 	if _, err := os.Lstat(s.path); errors.Is(err, iofs.ErrNotExist) {
 		return nil, fmt.Errorf("%s does not exist", s.path)
@@ -93,12 +95,12 @@ func (s survey) reports(ctx context.Context) ([]report, error) {
 }
 
 // all are the user's mounts, by mountpoint, and then what is not mounted.
-func (s survey) all(ctx context.Context, mounts map[string]fs.Mounted) ([]report, error) {
-	maps.DeleteFunc(mounts, func(_ string, m fs.Mounted) bool { return os.Geteuid() != 0 && m.UID != os.Geteuid() })
+func (s survey) all(ctx context.Context, table map[string]fs.Mounted) ([]report, error) {
+	maps.DeleteFunc(table, func(_ string, m fs.Mounted) bool { return os.Geteuid() != 0 && m.UID != os.Geteuid() })
 	if s.config != "" {
-		return s.named(ctx, mounts)
+		return s.named(ctx, table)
 	}
-	list := askMounts(ctx, mounts)
+	list := askMounts(ctx, table)
 	r, err := s.configured()
 	if err != nil {
 		return list, fmt.Errorf("what is not mounted is not shown: %w", err)
@@ -107,16 +109,16 @@ func (s survey) all(ctx context.Context, mounts map[string]fs.Mounted) ([]report
 }
 
 // named is the mount of the configuration that was asked for, or what its spool holds.
-func (s survey) named(ctx context.Context, mounts map[string]fs.Mounted) ([]report, error) {
+func (s survey) named(ctx context.Context, table map[string]fs.Mounted) ([]report, error) {
 	r, err := s.configured()
 	if err != nil {
 		return nil, err
 	}
-	list := slices.DeleteFunc(askMounts(ctx, mounts), func(m report) bool {
+	list := slices.DeleteFunc(askMounts(ctx, table), func(m report) bool {
 		if m.Spool == "" { // it does not answer
 			return m.Volume != r.Volume
 		}
-		return realPath(m.Spool) != realPath(r.Spool)
+		return mounts.Real(m.Spool) != mounts.Real(r.Spool)
 	})
 	alive := slices.ContainsFunc(list, func(m report) bool { return m.State != stateDead })
 	if !alive {
@@ -126,12 +128,12 @@ func (s survey) named(ctx context.Context, mounts map[string]fs.Mounted) ([]repo
 }
 
 // askMounts asks each mount how it is, and lists them by mountpoint.
-func askMounts(ctx context.Context, mounts map[string]fs.Mounted) []report {
-	places := slices.Sorted(maps.Keys(mounts))
+func askMounts(ctx context.Context, table map[string]fs.Mounted) []report {
+	places := slices.Sorted(maps.Keys(table))
 	list := make([]report, len(places))
 	var wg sync.WaitGroup
 	for i, at := range places {
-		wg.Go(func() { list[i] = askMount(ctx, at, "", mounts[at]) })
+		wg.Go(func() { list[i] = askMount(ctx, at, "", table[at]) })
 	}
 	wg.Wait()
 	return list
@@ -142,17 +144,17 @@ func askMounts(ctx context.Context, mounts map[string]fs.Mounted) []report {
 func (s survey) withUnmounted(list []report, r report) []report {
 	open, hidden := make(map[string]bool), false
 	for _, m := range list {
-		open[realPath(m.Spool)] = m.Spool != ""
+		open[mounts.Real(m.Spool)] = m.Spool != ""
 		hidden = hidden || m.State == stateSilent // it does not say which spool it has
 	}
-	if !open[realPath(r.Spool)] && !(hidden && r.State == stateInUse) {
+	if !open[mounts.Real(r.Spool)] && !(hidden && r.State == stateInUse) {
 		list = append(list, r)
-		open[realPath(r.Spool)] = true
+		open[mounts.Real(r.Spool)] = true
 	}
 	beside, _ := filepath.Glob(filepath.Join(filepath.Dir(r.Spool), "*", "lock"))
 	for _, lock := range beside {
 		dir := filepath.Dir(lock)
-		if _, err := spool.ParseID(filepath.Base(dir)); err != nil || open[realPath(dir)] {
+		if _, err := spool.ParseID(filepath.Base(dir)); err != nil || open[mounts.Real(dir)] {
 			continue // not a volume's, or shown already
 		}
 		if r := unmounted(dir); r.Status != nil && (len(r.Drafts)+len(r.Changes)+len(r.Quarantine) > 0) {
@@ -188,7 +190,7 @@ func unmounted(dir string) report {
 		r.Note = "it has no spool yet"
 		return r
 	case err != nil:
-		r.Note = fmt.Sprintf("its spool cannot be read (%s): the next mount will say more", oneLine(err))
+		r.Note = fmt.Sprintf("its spool cannot be read (%s): the next mount will say more", human.OneLine(err))
 		return r
 	}
 	if len(s.Drafts)+len(s.Changes) > 0 {
@@ -200,11 +202,7 @@ func unmounted(dir string) report {
 
 // askMount never fails: what it cannot ask it says.
 func askMount(ctx context.Context, at, inside string, m fs.Mounted) report {
-	uids := []int{os.Geteuid()}
-	if !slices.Contains(uids, m.UID) {
-		uids = append(uids, m.UID)
-	}
-	r, err := askStatus(ctx, at, uids, inside)
+	r, err := askStatus(ctx, at, mounts.Users(m), inside)
 	if err == nil {
 		return r
 	}
@@ -214,7 +212,7 @@ func askMount(ctx context.Context, at, inside string, m fs.Mounted) report {
 		r.Note = fmt.Sprintf("its daemon has ended: take it away with mcfs unmount %q, and mount it again; what is pending is in its spool", at)
 		return r
 	}
-	r.Note = fmt.Sprintf("runs and does not answer (%s)", oneLine(err))
+	r.Note = fmt.Sprintf("runs and does not answer (%s)", human.OneLine(err))
 	return r
 }
 
@@ -223,8 +221,8 @@ func deadSoon(at string) bool {
 	const patience = answerTimeout / 5
 	result := make(chan bool, 1)
 	go func() { // ends with the process, if the mount hangs
-		is := dead(at)
-		for begun := time.Now(); !is && time.Since(begun) < patience; is = dead(at) {
+		is := mounts.Dead(at)
+		for begun := time.Now(); !is && time.Since(begun) < patience; is = mounts.Dead(at) {
 			time.Sleep(patience / 20)
 		}
 		result <- is
@@ -268,41 +266,6 @@ func askStatus(ctx context.Context, at string, uids []int, inside string) (repor
 		return report{}, fmt.Errorf("ask: %w", err)
 	}
 	return *a.Report, nil
-}
-
-// maxLinks is how many symbolic links a path may lead through.
-const maxLinks = 40
-
-// locate finds the mount in which a path lies without looking into it, where
-// even lstat(2) may wait for the store. Not mounted: at is the whole path.
-func locate(path string, mounts map[string]fs.Mounted) (at, inside string, mounted bool, err error) {
-	rest, err := filepath.Abs(path)
-	if err != nil {
-		return "", "", false, fmt.Errorf("%s: %w", path, err)
-	}
-	at, links := "/", 0
-	for rest = strings.Trim(rest, "/"); ; {
-		if _, mounted := mounts[at]; mounted || rest == "" {
-			return at, rest, mounted, nil
-		}
-		elem, after, _ := strings.Cut(rest, "/")
-		next := filepath.Join(at, elem)
-		target := ""
-		if _, mounted := mounts[next]; !mounted {
-			target, _ = os.Readlink(next) // fails for what is no link
-		}
-		if target == "" {
-			at, rest = next, after
-			continue
-		}
-		if links++; links > maxLinks {
-			return "", "", false, fmt.Errorf("%s: too many symbolic links", path)
-		}
-		if !filepath.IsAbs(target) {
-			target = filepath.Join(at, target)
-		}
-		at, rest = "/", strings.Trim(filepath.Join(target, after), "/")
-	}
 }
 
 // where names a report.

@@ -13,6 +13,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"mcfs/fs"
+	"mcfs/internal/human"
+	"mcfs/internal/mounts"
 )
 
 const syncHelp = `Waits until everything at and under each PATH is in the store: files that are
@@ -49,7 +51,7 @@ func newSync(std stdio) *cobra.Command {
 			}
 			var errs []error
 			for _, path := range args {
-				errs = append(errs, syncPath(ctx, path, repair, func(text string) { fmt.Fprintln(std.err, printable(text)) }))
+				errs = append(errs, syncPath(ctx, path, repair, func(text string) { fmt.Fprintln(std.err, human.Printable(text)) }))
 			}
 			return errors.Join(errs...)
 		},
@@ -64,7 +66,7 @@ func syncPath(ctx context.Context, path string, repair bool, tell func(string)) 
 	if err != nil {
 		return err
 	}
-	err = ask(ctx, mountpoint, owners(m), request{Op: "sync", Paths: []string{inside}, Repair: repair}, tell)
+	err = ask(ctx, mountpoint, mounts.Users(m), request{Op: "sync", Paths: []string{inside}, Repair: repair}, tell)
 	if errors.Is(err, errNoDaemon) {
 		return fmt.Errorf("sync %s: the daemon of %s does not answer: mount it again, and what is pending goes on", path, mountpoint)
 	}
@@ -72,14 +74,6 @@ func syncPath(ctx context.Context, path string, repair bool, tell func(string)) 
 		return fmt.Errorf("sync %s: %w", path, err)
 	}
 	return nil
-}
-
-// owners are the users whose daemon may serve a mount.
-func owners(m fs.Mounted) []int {
-	if me := os.Geteuid(); m.UID != me {
-		return []int{me, m.UID}
-	}
-	return []int{m.UID}
 }
 
 // mountOf finds the mount in which a path lies, and the path in it.

@@ -6,12 +6,13 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"slices"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"mcfs/fs"
+	"mcfs/internal/human"
+	"mcfs/internal/mounts"
 )
 
 const unmountHelp = `Ends a mount made by mcfs: new opens are refused, drafts and changes of names are
@@ -45,7 +46,7 @@ func newUnmount(std stdio) *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
-			return unmount(ctx, args[0], r, func(text string) { fmt.Fprintln(std.err, printable(text)) })
+			return unmount(ctx, args[0], r, func(text string) { fmt.Fprintln(std.err, human.Printable(text)) })
 		},
 	}
 	c.Flags().BoolVar(&r.Wait, "wait", false, "wait until nothing is open for writing")
@@ -68,27 +69,27 @@ func unmount(ctx context.Context, path string, r request, tell func(string)) err
 		return fmt.Errorf("%s is a mount, but none of mcfs: use umount %q", path, path)
 	}
 	uids := []int{os.Geteuid()}
-	if there && !slices.Contains(uids, m.UID) {
-		uids = append(uids, m.UID)
+	if there {
+		uids = mounts.Users(m)
 	}
 	r.Op = "unmount"
 	err = ask(ctx, mountpoint, uids, r, tell)
 	switch {
 	case errors.Is(err, errNoDaemon) && !there:
 		return fmt.Errorf("%s is not mounted: nothing to do", path)
-	case errors.Is(err, errNoDaemon) && dead(mountpoint):
+	case errors.Is(err, errNoDaemon) && mounts.Dead(mountpoint):
 		return removeStale(path, mountpoint, tell)
 	case errors.Is(err, errNoDaemon):
 		return unmountAlone(path, mountpoint)
-	case err != nil && dead(mountpoint): // it was killed while we waited
-		return errors.Join(err, detach(mountpoint))
+	case err != nil && mounts.Dead(mountpoint): // it was killed while we waited
+		return errors.Join(err, mounts.Detach(mountpoint))
 	}
 	return err
 }
 
 // removeStale takes away a mount that nobody serves.
 func removeStale(path, mountpoint string, tell func(string)) error {
-	if err := detach(mountpoint); err != nil {
+	if err := mounts.Detach(mountpoint); err != nil {
 		return fmt.Errorf("take away the dead mount %s: %w", path, err)
 	}
 	tell(fmt.Sprintf("%s had no daemon any more and is unmounted; what was not finished is in the spool, and the next mount goes on with it", path))
@@ -98,7 +99,7 @@ func removeStale(path, mountpoint string, tell func(string)) error {
 // unmountAlone is for a daemon that answers the kernel, but not us: its socket
 // was removed, or it belongs to somebody whose folders we may not see.
 func unmountAlone(path, mountpoint string) error {
-	if err := kernelUnmount(mountpoint); err != nil {
+	if err := mounts.Unmount(mountpoint); err != nil {
 		return fmt.Errorf("unmount %s: its daemon cannot be asked, and the kernel refuses (%w): close the files that are open in it", path, err)
 	}
 	return fmt.Errorf("%s is unmounted, but its daemon could not be asked to report: it may still be uploading, see its log", path)

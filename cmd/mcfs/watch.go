@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"mcfs/internal/human"
 )
 
 // display shows one status after the other.
@@ -102,7 +104,7 @@ func (c *chronicle) show(all []report, now time.Time) error {
 
 // tell fills in what there is to be said of a mount. What cannot be asked stays as it was.
 func (c *chronicle) tell(said map[string]string, r report, now time.Time) {
-	where := plain(r.where())
+	where := human.Quoted(r.where())
 	said[where] = r.head()
 	for _, i := range r.items(now) {
 		if !i.extra {
@@ -125,7 +127,7 @@ func (c *chronicle) news(said map[string]string) (lines []string) {
 	}
 	for _, key := range slices.Sorted(maps.Keys(c.last)) {
 		if where, what, ok := strings.Cut(key, "\x00"); ok && said[key] == "" {
-			lines = append(lines, fmt.Sprintf("%s: no longer: %s", where, plain(what)))
+			lines = append(lines, fmt.Sprintf("%s: no longer: %s", where, human.Quoted(what)))
 		}
 	}
 	return lines

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"mcfs/internal/human"
 	"mcfs/volume"
 )
 
@@ -49,7 +50,7 @@ func writersText(list []volume.Writer) string {
 	const most = 5
 	var names []string
 	for _, w := range list[:min(most, len(list))] {
-		names = append(names, plain(w.String()))
+		names = append(names, human.Quoted(w.String()))
 	}
 	if more := len(list) - len(names); more > 0 {
 		names = append(names, fmt.Sprintf("and %d more", more))

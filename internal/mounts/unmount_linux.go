@@ -1,4 +1,4 @@
-package main
+package mounts
 
 import (
 	"errors"
@@ -10,11 +10,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// detach takes a mount out of the tree, in use or not.
-func detach(mountpoint string) error { return fusermount(mountpoint, true) }
+// Detach takes a mount out of the tree, in use or not.
+func Detach(mountpoint string) error { return fusermount(mountpoint, true) }
 
-// kernelUnmount asks the kernel to end a mount that is not in use.
-func kernelUnmount(mountpoint string) error { return fusermount(mountpoint, false) }
+// Unmount asks the kernel to end a mount that is not in use.
+func Unmount(mountpoint string) error { return fusermount(mountpoint, false) }
 
 func fusermount(mountpoint string, lazy bool) error {
 	if os.Geteuid() == 0 {
