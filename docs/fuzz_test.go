@@ -14,7 +14,8 @@ import (
 // spool, whoever has the disk; of the socket, a program of the same user.)
 var parsers = map[string][]string{
 	"config":           {"FuzzParse", "FuzzParseByteSize"},
-	"cmd/mcfs":         {"FuzzParseOptions", "FuzzControlRequest", "FuzzControlAnswer"},
+	"cmd/mcfs":         {"FuzzParseOptions", "FuzzReport"},
+	"internal/control": {"FuzzRequest"},
 	"fs":               {"FuzzParseProc", "FuzzParseMount"},
 	"crypt":            {"FuzzUnpad", "FuzzParsePartial", "FuzzOpenBlock", "FuzzVerify"},
 	"keys":             {"FuzzLocalUnwrap", "FuzzKeyringFile", "FuzzARN"},

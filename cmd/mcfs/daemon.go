@@ -16,6 +16,7 @@ import (
 	"mcfs/config"
 	"mcfs/crypt"
 	"mcfs/fs"
+	"mcfs/internal/control"
 	"mcfs/spool"
 	"mcfs/volume"
 )
@@ -58,7 +59,7 @@ type daemon struct {
 	spool   *spool.Spool
 	volume  *volume.Volume
 	server  *fs.Server
-	control *control
+	control *control.Server
 	metrics *metrics  // nil: none asked for
 	stop    chan bool // a request to end; true: at once
 	ending  atomic.Bool
@@ -198,13 +199,15 @@ func (d *daemon) closeVolume() error {
 }
 
 func (d *daemon) mount(ctx context.Context) (err error) {
-	d.control, err = listenControl(d.o.mountpoint, served{
-		stop: d.requestStop, unused: d.unused, settle: d.settle, repair: d.repair, status: d.status, restore: d.volume.Restore, log: func(err error) { d.log.Warn("control socket", "err", err) },
+	d.control, err = control.Listen(d.o.mountpoint, control.Handler{
+		Stop: d.requestStop, Unused: d.unused, Sync: d.sync, Repair: d.repair, Restore: d.restore,
+		Status: func(path string) any { return d.status(path) },
+		Log:    func(err error) { d.log.Warn("control socket", "err", err) },
 	})
 	if err != nil {
 		return err
 	}
-	d.closers = append(d.closers, d.control.close)
+	d.closers = append(d.closers, d.control.Close)
 	d.server, err = fs.Mount(ctx, d.o.mountpoint, d.volume, fs.Options{
 		AllowOther: d.o.config.Mount.AllowOther, FsName: source(d.o.config),
 		ReadOnly: d.o.readOnly, UID: d.o.uid, GID: d.o.gid, Extra: d.o.extra, Log: d.log,

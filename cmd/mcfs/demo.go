@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"mcfs/fs"
+	"mcfs/internal/control"
 	"mcfs/internal/mounts"
 )
 
@@ -171,7 +172,7 @@ func (d *demo) cleanUp() error {
 		if _, there := fs.MountAt(at); !there {
 			continue
 		}
-		_ = unmount(ctx, at, request{Now: true}, func(string) {})
+		_ = unmount(ctx, at, control.Unmount{Now: true}, func(string) {})
 		if _, there := fs.MountAt(at); there {
 			_ = mounts.Detach(at)
 		}

@@ -103,23 +103,19 @@ func (d *daemon) end(ctx context.Context) error {
 
 // farewell tells those who asked for the end how it went.
 func (d *daemon) farewell(err error) error {
-	a := answer{Done: true}
-	if err != nil {
-		a.Error = human.OneLine(err)
-	}
-	d.control.tell(a)
+	d.control.Ended(err)
 	return err
 }
 
 func (d *daemon) shutDown(ctx context.Context) error {
 	err := d.whileMoving(ctx, d.volume.Close, func(text string) {
 		d.log.Info(text)
-		d.control.tell(answer{Text: text})
+		d.control.Tell(text)
 		notify("STATUS=" + text)
 	})
 	if text := stayText(d.volume.Status().Drafts); text != "" {
 		d.log.Info(text)
-		d.control.tell(answer{Text: text})
+		d.control.Tell(text)
 	}
 	d.drained = true
 	if cut := d.volume.Writers(); len(cut) > 0 {
@@ -145,8 +141,8 @@ func (d *daemon) repair(ctx context.Context, paths []string, tell func(string)) 
 	return errors.Join(errs...)
 }
 
-// settle waits until everything under the paths is committed.
-func (d *daemon) settle(ctx context.Context, paths []string, tell func(string)) error {
+// sync waits until everything under the paths is committed.
+func (d *daemon) sync(ctx context.Context, paths []string, tell func(string)) error {
 	for _, path := range paths {
 		err := d.whileMoving(ctx, func(ctx context.Context) error { return d.volume.Sync(ctx, path) }, tell)
 		if err != nil {

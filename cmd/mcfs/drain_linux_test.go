@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -261,74 +260,6 @@ func TestNotify(t *testing.T) {
 	}
 	if status := r.ended(daemon, 10*time.Second); status != 0 {
 		t.Errorf("status %d: %s", status, r.log.String())
-	}
-}
-
-// A client that is interrupted says that the daemon goes on; several may wait.
-func TestControl(t *testing.T) {
-	at := filepath.Join(t.TempDir(), "mnt")
-	asked := make(chan bool, 8)
-	c, err := listenControl(at, served{
-		stop: func(now bool) { asked <- now }, unused: func(context.Context, bool, func(string)) error { return nil }, log: func(err error) { t.Error(err) },
-		settle: func(ctx context.Context, paths []string, tell func(string)) error {
-			tell(strings.Join(paths, " "))
-			if paths[0] == "forever" {
-				<-ctx.Done()
-			}
-			return ctx.Err()
-		},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if info, err := os.Lstat(c.listener.Addr().String()); err != nil || info.Mode() != os.ModeSocket|0o600 {
-		t.Errorf("the socket: %v, %v", info, err)
-	}
-	if _, err := listenControl(at, served{}); err == nil || !strings.Contains(err.Error(), "another mcfs serves") {
-		t.Errorf("a second daemon: %v", err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	results := make(chan error, 2)
-	for _, ctx := range []context.Context{ctx, t.Context()} {
-		go func() {
-			results <- ask(ctx, at, []int{os.Geteuid()}, request{Op: "unmount"}, func(string) {})
-		}()
-		if now := <-asked; now {
-			t.Error("asked for haste")
-		}
-	}
-	var told string
-	sync := func(path string) error {
-		return ask(ctx, at, []int{os.Geteuid()}, request{Op: "sync", Paths: []string{path}}, func(text string) {
-			told = text
-			if text == "forever" {
-				cancel() // the client hangs up, and the daemon lets go
-			}
-		})
-	}
-	if err := sync("d"); err != nil || told != "d" {
-		t.Errorf("sync: %v, told %q", err, told)
-	}
-	if err := sync("forever"); err == nil || !strings.Contains(err.Error(), "goes on") {
-		t.Errorf("the interrupted sync: %v", err)
-	}
-	if err := <-results; err == nil || !strings.Contains(err.Error(), "goes on") {
-		t.Errorf("the interrupted one: %v", err)
-	}
-	c.tell(answer{Done: true, Error: "two files are left"})
-	if err := c.close(); err != nil {
-		t.Error(err)
-	}
-	c.mu.Lock()
-	for conn := range c.conns { // as the end of the process would
-		conn.Close()
-	}
-	c.mu.Unlock()
-	if err := <-results; err == nil || err.Error() != "two files are left" {
-		t.Errorf("the patient one: %v", err)
-	}
-	if err := ask(t.Context(), at, []int{os.Geteuid()}, request{Op: "unmount"}, nil); err != errNoDaemon {
-		t.Errorf("after the end: %v", err)
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"mcfs/config"
 	"mcfs/fs"
+	"mcfs/internal/control"
 	"mcfs/internal/human"
 	"mcfs/internal/mounts"
 	"mcfs/spool"
@@ -182,25 +183,27 @@ func restoreQuarantined(ctx context.Context, file, id string, std stdio) error {
 	}
 	list := fs.Mounts()
 	for _, at := range slices.Sorted(maps.Keys(list)) {
-		uids := mounts.Users(list[at])
-		r, err := askStatus(ctx, at, uids, "")
+		r, err := askStatus(ctx, at, mounts.Users(list[at]), "")
 		if err != nil || mounts.Real(r.Spool) != mounts.Real(c.Spool.Dir) {
 			continue
 		}
-		return ask(ctx, at, uids, request{Op: "restore", ID: q.ID}, func(text string) { fmt.Fprintln(std.out, human.Printable(text)) })
+		return control.Client{Mountpoint: at, Users: mounts.Users(list[at])}.Restore(ctx, q.ID, func(text string) { fmt.Fprintln(std.out, human.Printable(text)) })
 	}
 	return fmt.Errorf("restore %s: the volume is not mounted, or its daemon does not answer: mount it first, since its other files tell which names are free", q.ID)
 }
 
-// statusOf is how a client ends that was told of the error.
-func statusOf(err error) int {
+// restore is the daemon's part. Its error has the exit status of the command that asks.
+func (d *daemon) restore(ctx context.Context, id string) (path string, err error) {
+	path, err = d.volume.Restore(ctx, id)
 	switch {
+	case err == nil:
+		return path, nil
 	case errors.Is(err, spool.ErrCorrupt):
-		return exitDamage
+		return "", control.Failure{Text: err.Error(), Status: exitDamage}
 	case errors.Is(err, volume.ErrIncomplete):
-		return exitSome
+		return "", control.Failure{Text: err.Error(), Status: exitSome}
 	}
-	return exitFailed
+	return "", err
 }
 
 func removeQuarantined(file, id string, yes bool, std stdio) error {

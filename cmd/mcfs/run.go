@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mcfs/internal/control"
 	"mcfs/internal/human"
 )
 
@@ -59,6 +60,9 @@ func run(ctx context.Context, args []string, std stdio) int {
 	}
 	if s, ok := errors.AsType[statusError](err); ok {
 		return s.status
+	}
+	if f, ok := errors.AsType[control.Failure](err); ok && f.Status != 0 {
+		return f.Status
 	}
 	return exitFailed
 }

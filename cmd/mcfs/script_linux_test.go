@@ -19,6 +19,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"mcfs/fs"
+	"mcfs/internal/control"
 	"mcfs/internal/mounts"
 	"mcfs/keys/kmstest"
 	"mcfs/store/s3/s3test"
@@ -120,7 +121,7 @@ func mountsBelow(dir string) []string {
 func unmountBelow(t *testing.T, dir string) {
 	for _, at := range mountsBelow(dir) {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		_ = unmount(ctx, at, request{Now: true}, func(string) {})
+		_ = unmount(ctx, at, control.Unmount{Now: true}, func(string) {})
 		cancel()
 		if _, there := fs.MountAt(at); there {
 			if err := mounts.Detach(at); err != nil {
@@ -171,12 +172,8 @@ func cmdUntouched(ts *testscript.TestScript, neg bool, args []string) {
 	})
 	ts.Check(err)
 	for _, at := range append(args, "mnt") {
-		if conn, err := dialControl(context.Background(), ts.MkAbs(at), []int{os.Geteuid()}); err == nil {
-			conn.Close()
-			ts.Fatalf("a daemon for %s answers", at)
-		}
-		for _, dir := range runtimeDirs(os.Geteuid()) {
-			if _, err := os.Lstat(filepath.Join(dir, socketName(ts.MkAbs(at)))); err == nil {
+		for _, socket := range control.Sockets(ts.MkAbs(at), os.Geteuid()) {
+			if _, err := os.Lstat(socket); err == nil {
 				ts.Fatalf("left behind: the control socket of %s", at)
 			}
 		}

@@ -1,13 +1,10 @@
 package main
 
 import (
-	"bufio"
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	iofs "io/fs"
 	"maps"
 	"os"
@@ -18,6 +15,7 @@ import (
 	"time"
 
 	"mcfs/fs"
+	"mcfs/internal/control"
 	"mcfs/internal/human"
 	"mcfs/internal/mounts"
 	"mcfs/spool"
@@ -242,30 +240,12 @@ var errSlow = fmt.Errorf("not within %v", answerTimeout)
 func askStatus(ctx context.Context, at string, uids []int, inside string) (report, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
-	conn, err := dialControl(ctx, at, uids)
-	if err != nil {
-		return report{}, err
-	}
-	defer conn.Close()
-	defer context.AfterFunc(ctx, func() { conn.Close() })()
-	line, err := json.Marshal(request{Op: "status", Paths: []string{inside}})
-	if err != nil {
-		return report{}, err
-	}
-	var a answer
-	if _, err = conn.Write(append(line, '\n')); err == nil {
-		err = json.NewDecoder(bufio.NewReader(conn)).Decode(&a)
-	}
-	if ctx.Err() != nil {
+	var r report
+	err := control.Client{Mountpoint: at, Users: uids}.Status(ctx, inside, &r)
+	if ctx.Err() != nil && !errors.Is(err, control.ErrNoDaemon) {
 		return report{}, errSlow
 	}
-	switch {
-	case errors.Is(err, io.EOF), err == nil && a.Report == nil:
-		return report{}, errors.New("it is ending, or of a version that knows no status: mount it anew")
-	case err != nil:
-		return report{}, fmt.Errorf("ask: %w", err)
-	}
-	return *a.Report, nil
+	return r, err
 }
 
 // where names a report.

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"mcfs/fs"
+	"mcfs/internal/control"
 	"mcfs/internal/human"
 	"mcfs/internal/mounts"
 )
@@ -66,8 +67,8 @@ func syncPath(ctx context.Context, path string, repair bool, tell func(string)) 
 	if err != nil {
 		return err
 	}
-	err = ask(ctx, mountpoint, mounts.Users(m), request{Op: "sync", Paths: []string{inside}, Repair: repair}, tell)
-	if errors.Is(err, errNoDaemon) {
+	err = control.Client{Mountpoint: mountpoint, Users: mounts.Users(m)}.Sync(ctx, inside, repair, tell)
+	if errors.Is(err, control.ErrNoDaemon) {
 		return fmt.Errorf("sync %s: the daemon of %s does not answer: mount it again, and what is pending goes on", path, mountpoint)
 	}
 	if err != nil {

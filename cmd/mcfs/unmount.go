@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"mcfs/fs"
+	"mcfs/internal/control"
 	"mcfs/internal/human"
 	"mcfs/internal/mounts"
 )
@@ -34,7 +35,7 @@ daemon wait for what is pending and cut off likewise what is open by then. If th
 A mount whose daemon was killed is taken away. Root can end any user's mount.`
 
 func newUnmount(std stdio) *cobra.Command {
-	var r request
+	var how control.Unmount
 	c := &cobra.Command{
 		Use:     "unmount MOUNTPOINT",
 		Aliases: []string{"umount"},
@@ -46,17 +47,17 @@ func newUnmount(std stdio) *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
-			return unmount(ctx, args[0], r, func(text string) { fmt.Fprintln(std.err, human.Printable(text)) })
+			return unmount(ctx, args[0], how, func(text string) { fmt.Fprintln(std.err, human.Printable(text)) })
 		},
 	}
-	c.Flags().BoolVar(&r.Wait, "wait", false, "wait until nothing is open for writing")
-	c.Flags().BoolVar(&r.Now, "now", false, "leave what is pending in the spool, and cut off what is open")
+	c.Flags().BoolVar(&how.Wait, "wait", false, "wait until nothing is open for writing")
+	c.Flags().BoolVar(&how.Now, "now", false, "leave what is pending in the spool, and cut off what is open")
 	c.MarkFlagsMutuallyExclusive("wait", "now")
 	return c
 }
 
 // unmount ends the mount at path, and returns when its daemon has ended.
-func unmount(ctx context.Context, path string, r request, tell func(string)) error {
+func unmount(ctx context.Context, path string, how control.Unmount, tell func(string)) error {
 	mountpoint, err := fs.Resolve(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
@@ -72,14 +73,13 @@ func unmount(ctx context.Context, path string, r request, tell func(string)) err
 	if there {
 		uids = mounts.Users(m)
 	}
-	r.Op = "unmount"
-	err = ask(ctx, mountpoint, uids, r, tell)
+	err = control.Client{Mountpoint: mountpoint, Users: uids}.Unmount(ctx, how, tell)
 	switch {
-	case errors.Is(err, errNoDaemon) && !there:
+	case errors.Is(err, control.ErrNoDaemon) && !there:
 		return fmt.Errorf("%s is not mounted: nothing to do", path)
-	case errors.Is(err, errNoDaemon) && mounts.Dead(mountpoint):
+	case errors.Is(err, control.ErrNoDaemon) && mounts.Dead(mountpoint):
 		return removeStale(path, mountpoint, tell)
-	case errors.Is(err, errNoDaemon):
+	case errors.Is(err, control.ErrNoDaemon):
 		return unmountAlone(path, mountpoint)
 	case err != nil && mounts.Dead(mountpoint): // it was killed while we waited
 		return errors.Join(err, mounts.Detach(mountpoint))

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+)
+
+// FuzzReport has a daemon answer whatever it is: what comes out for a
+// person is lines that no terminal obeys.
+func FuzzReport(f *testing.F) {
+	for _, r := range someStatus(time.Unix(0, 0)) {
+		line, err := json.Marshal(r)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(line)
+	}
+	f.Add([]byte(`{"drafts":null}`))
+	f.Add([]byte(`{"note":"\u001b[2J"}`))
+	f.Fuzz(func(t *testing.T, line []byte) {
+		var r report
+		if json.Unmarshal(line, &r) != nil {
+			return
+		}
+		for _, l := range statusLines([]report{r}, time.Unix(1e9, 0)) {
+			if strings.ContainsAny(l, "\n\r\x1b\x00") {
+				t.Fatalf("%q", l)
+			}
+		}
+	})
+}

@@ -1,0 +1,134 @@
+package control
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"path/filepath"
+)
+
+// ErrNoDaemon is returned if nobody answers for the mountpoint.
+var ErrNoDaemon = errors.New("no daemon answers")
+
+// Client asks the daemon of a mountpoint. Its errors are ErrNoDaemon, a Failure that the
+// daemon tells of, or say what became of the request.
+type Client struct {
+	Mountpoint string
+	Users      []int // whose daemon it may be
+}
+
+// Unmount are the ways to end a mount, other than to refuse while something is open for
+// writing and to finish what is pending.
+type Unmount struct {
+	Now  bool // leave what is pending, and cut off what is open
+	Wait bool // until nothing is open for writing
+}
+
+// Unmount ends the mount, and returns when the daemon has ended. tell gets its lines of
+// progress.
+func (c Client) Unmount(ctx context.Context, how Unmount, tell func(string)) error {
+	return c.ask(ctx, request{Op: "unmount", Now: how.Now, Wait: how.Wait}, tell)
+}
+
+// Sync returns when everything at and under a path of the volume is committed; with
+// repair the sidecars there are looked at first. tell gets the lines of progress.
+func (c Client) Sync(ctx context.Context, path string, repair bool, tell func(string)) error {
+	return c.ask(ctx, request{Op: "sync", Paths: []string{path}, Repair: repair}, tell)
+}
+
+// Restore brings something back from quarantine; tell is told where it is now.
+func (c Client) Restore(ctx context.Context, id string, tell func(string)) error {
+	return c.ask(ctx, request{Op: "restore", ID: id}, tell)
+}
+
+// Status fills in how the mount is at and under a path of the volume: the value that the
+// daemon's Handler has returned.
+func (c Client) Status(ctx context.Context, path string, report any) error {
+	conn, hangUp, err := c.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer hangUp()
+	var a answer
+	if err = send(conn, request{Op: "status", Paths: []string{path}}); err == nil {
+		err = json.NewDecoder(bufio.NewReader(conn)).Decode(&a)
+	}
+	switch {
+	case errors.Is(err, io.EOF), err == nil && (a.Report == nil || bytes.Equal(a.Report, []byte("null"))):
+		return errors.New("it is ending, or of a version that knows no status: mount it anew")
+	case err == nil:
+		err = json.Unmarshal(a.Report, report)
+	}
+	if err != nil {
+		return fmt.Errorf("ask: %w", err)
+	}
+	return nil
+}
+
+// ask sends a request, hands its progress to tell, and returns when the daemon has ended
+// or done what was asked.
+func (c Client) ask(ctx context.Context, r request, tell func(string)) error {
+	conn, hangUp, err := c.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer hangUp()
+	if err := send(conn, r); err != nil {
+		return fmt.Errorf("ask the daemon of %s: %w", c.Mountpoint, err)
+	}
+	var last answer
+	lines := bufio.NewScanner(conn)
+	for lines.Scan() {
+		var a answer
+		if err := json.Unmarshal(lines.Bytes(), &a); err != nil {
+			return fmt.Errorf("answer of the daemon of %s: %w", c.Mountpoint, err)
+		}
+		if a.Text != "" {
+			tell(a.Text)
+		}
+		if a.Done {
+			last = a
+		}
+	}
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("interrupted: the daemon of %s goes on", c.Mountpoint)
+	case !last.Done:
+		return fmt.Errorf("the daemon of %s ended without finishing: what is left is in its spool, the next mount goes on", c.Mountpoint)
+	case last.Error != "":
+		return Failure{Text: last.Error, Status: last.Status}
+	}
+	return nil
+}
+
+func send(conn net.Conn, r request) error {
+	line, err := lineOf(r)
+	if err == nil {
+		_, err = conn.Write(line)
+	}
+	return err
+}
+
+// connect finds the daemon. The connection ends with ctx, or by hangUp.
+func (c Client) connect(ctx context.Context) (conn net.Conn, hangUp func(), err error) {
+	var d net.Dialer
+	for _, uid := range c.Users {
+		for _, path := range Sockets(c.Mountpoint, uid) {
+			if private(filepath.Dir(path), uid) != nil {
+				continue
+			}
+			conn, err := d.DialContext(ctx, "unix", path)
+			if err != nil {
+				continue
+			}
+			stop := context.AfterFunc(ctx, func() { conn.Close() })
+			return conn, func() { stop(); conn.Close() }, nil
+		}
+	}
+	return nil, nil, ErrNoDaemon
+}

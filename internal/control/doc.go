@@ -1,0 +1,14 @@
+// Package control is the socket on which the daemon of a mount takes requests from
+// commands: to end, to sync, to tell its status, to restore what is in quarantine.
+//
+// The socket lies in the runtime folder of the daemon's user, named after the
+// mountpoint. A client sends one request, a line of JSON; the daemon answers with lines
+// of JSON. To "status" and "restore" it answers one. After "sync" it keeps the
+// connection until all is done, or the client hangs up; after "unmount" until the
+// process has ended, so that the end of the connection is the end of the daemon.
+//
+// Promises: one daemon alone serves a mountpoint; only its user and root reach the
+// socket; whatever is sent there, the daemon does one of the things that it knows or
+// hangs up; a client that does not read keeps nobody waiting. It imports human, and
+// nothing else of ours: what a request does is a function that the daemon gives.
+package control

@@ -1,0 +1,32 @@
+package control
+
+import "encoding/json"
+
+// request is what a client asks for.
+type request struct {
+	Op     string   `json:"op"`               // "unmount", "sync", "status" or "restore"
+	Now    bool     `json:"now,omitempty"`    // of unmount: do not wait for what is pending, and end what is open
+	Wait   bool     `json:"wait,omitempty"`   // of unmount: until nothing is open for writing
+	Paths  []string `json:"paths,omitempty"`  // of sync and status, in the volume; "" is all of it
+	Repair bool     `json:"repair,omitempty"` // of sync: look at all sidecars first
+	ID     string   `json:"id,omitempty"`     // of restore, in quarantine
+}
+
+// answer is one line back.
+type answer struct {
+	Text  string `json:"text,omitempty"`  // progress, for a person
+	Done  bool   `json:"done,omitempty"`  // the last line: unmounted, or in sync
+	Error string `json:"error,omitempty"` // with Done: what could not be finished
+
+	Status int `json:"status,omitempty"` // with Error: see Failure
+
+	Report json.RawMessage `json:"report,omitempty"` // to status, with Done
+}
+
+// Failure is what a daemon could not do, as it tells its client.
+type Failure struct {
+	Text   string // one line
+	Status int    // with which the client's process should exit; 0: as after any failure
+}
+
+func (f Failure) Error() string { return f.Text }

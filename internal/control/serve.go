@@ -1,0 +1,128 @@
+package control
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"os"
+	"sync"
+	"time"
+
+	"mcfs/internal/human"
+)
+
+// requestTimeout is how long a client may take to send its request.
+const requestTimeout = time.Second
+
+// serve does what one client asks for.
+func (s *Server) serve(conn net.Conn) {
+	_ = conn.SetReadDeadline(time.Now().Add(requestTimeout))
+	line, err := bufio.NewReader(conn).ReadBytes('\n')
+	var r request
+	if err != nil || json.Unmarshal(line, &r) != nil {
+		r.Op = "" // also one who only looked whether somebody answers
+	}
+	switch r.Op {
+	case "unmount":
+		s.unmount(conn, r)
+	case "sync":
+		s.sync(conn, r)
+	case "status":
+		s.status(conn, r.Paths)
+	case "restore":
+		s.restore(conn, r.ID)
+	default:
+		conn.Close()
+	}
+}
+
+// unmount asks for the end of the daemon, unless something is open for writing: the
+// client is told what, or waits until nothing is.
+func (s *Server) unmount(conn net.Conn, r request) {
+	if !r.Now {
+		err, hungUp := s.whileConnected(conn, func(ctx context.Context, tell func(string)) error { return s.handler.Unused(ctx, r.Wait, tell) })
+		if err != nil || hungUp {
+			if !hungUp {
+				s.write(conn, done(err))
+			}
+			conn.Close()
+			return
+		}
+	}
+	s.mu.Lock()
+	s.waiting[conn] = struct{}{}
+	s.mu.Unlock()
+	s.handler.Stop(r.Now)
+}
+
+// sync commits the paths for one client.
+func (s *Server) sync(conn net.Conn, r request) {
+	defer conn.Close()
+	err, hungUp := s.whileConnected(conn, func(ctx context.Context, tell func(string)) error {
+		var failed error
+		if r.Repair {
+			failed = s.handler.Repair(ctx, r.Paths, tell)
+		}
+		return errors.Join(failed, s.handler.Sync(ctx, r.Paths, tell))
+	})
+	if !hungUp {
+		s.write(conn, done(err))
+	}
+}
+
+// whileConnected runs what one client has asked for. Its ctx ends when the client hangs
+// up, which is reported then.
+func (s *Server) whileConnected(conn net.Conn, do func(ctx context.Context, tell func(string)) error) (err error, hungUp bool) {
+	ctx, hangUp := context.WithCancel(s.ctx)
+	defer hangUp()
+	_ = conn.SetReadDeadline(time.Time{})
+	var wg sync.WaitGroup
+	wg.Go(func() { // ends when the client does, or at the deadline below
+		_, err := conn.Read(make([]byte, 1))
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			hangUp()
+		}
+	})
+	err = do(ctx, func(text string) { s.write(conn, answer{Text: text}) })
+	_ = conn.SetReadDeadline(time.Now())
+	wg.Wait()
+	return err, ctx.Err() != nil && s.ctx.Err() == nil
+}
+
+func (s *Server) status(conn net.Conn, paths []string) {
+	defer conn.Close()
+	under := ""
+	if len(paths) > 0 {
+		under = paths[0]
+	}
+	report, err := json.Marshal(s.handler.Status(under))
+	if err != nil {
+		s.handler.Log(err)
+		return
+	}
+	s.write(conn, answer{Done: true, Report: report})
+}
+
+func (s *Server) restore(conn net.Conn, id string) {
+	defer conn.Close()
+	path, err := s.handler.Restore(s.ctx, id)
+	a := done(err)
+	if err == nil {
+		a.Text = "restored as " + path + ", interrupted: mcfs sync commits it"
+	}
+	s.write(conn, a)
+}
+
+// done is the last answer to a request.
+func done(err error) answer {
+	a := answer{Done: true}
+	if err != nil {
+		a.Error = human.OneLine(err)
+	}
+	if f, ok := errors.AsType[Failure](err); ok {
+		a.Status = f.Status
+	}
+	return a
+}

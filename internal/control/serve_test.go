@@ -1,0 +1,76 @@
+package control
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"net"
+	"strings"
+	"testing"
+)
+
+// FuzzRequest sends a daemon whatever it is: it does one of the things
+// that it knows, or hangs up, and lives.
+func FuzzRequest(f *testing.F) {
+	for _, r := range []request{{Op: "status", Paths: []string{"d"}}, {Op: "sync", Paths: []string{"", "../x"}}, {Op: "unmount", Now: true}} {
+		line, err := json.Marshal(r)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(append(line, '\n'))
+	}
+	f.Add([]byte("\n"))
+	f.Add([]byte(`{"op":7}` + "\n"))
+	f.Fuzz(func(t *testing.T, line []byte) {
+		if !strings.Contains(string(line), "\n") {
+			line = append(line, '\n') // else it waits for the rest, for a second
+		}
+		asked := ""
+		s := newServer(nil, Handler{
+			Stop:   func(bool) { asked += "stop" },
+			Unused: func(context.Context, bool, func(string)) error { return nil },
+			Sync: func(_ context.Context, paths []string, tell func(string)) error {
+				asked += "sync"
+				tell("one")
+				return nil
+			},
+			Repair: func(context.Context, []string, func(string)) error { return nil },
+			Status: func(string) any {
+				asked += "status"
+				return "well"
+			},
+			Restore: func(context.Context, string) (string, error) {
+				asked += "restore"
+				return "", errors.New("there is none")
+			},
+			Log: func(error) {},
+		})
+		defer s.cancel()
+		here, there := net.Pipe()
+		done := make(chan struct{})
+		go func() { // ends when the connection does
+			defer close(done)
+			lines := bufio.NewScanner(here)
+			for lines.Scan() {
+				var a answer
+				if json.Unmarshal(lines.Bytes(), &a) != nil {
+					t.Errorf("%q", lines.Bytes())
+				}
+			}
+		}()
+		go func() { _, _ = here.Write(line) }() // ends with the connection, too
+		s.serve(there)
+		there.Close()
+		here.Close()
+		<-done
+		var r request
+		first, _, _ := strings.Cut(string(line), "\n")
+		if json.Unmarshal([]byte(first), &r) != nil {
+			r.Op = ""
+		}
+		if want := map[string]string{"unmount": "stop", "sync": "sync", "status": "status", "restore": "restore"}[r.Op]; asked != want {
+			t.Errorf("%q made it do %q", first, asked)
+		}
+	})
+}
