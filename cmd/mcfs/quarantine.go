@@ -22,7 +22,6 @@ import (
 	"mcfs/internal/human"
 	"mcfs/internal/mounts"
 	"mcfs/spool"
-	"mcfs/volume"
 )
 
 const quarantineHelp = `What cannot be committed, or is damaged, mcfs does not delete: it puts it into the
@@ -190,20 +189,6 @@ func restoreQuarantined(ctx context.Context, file, id string, std stdio) error {
 		return control.Client{Mountpoint: at, Users: mounts.Users(list[at])}.Restore(ctx, q.ID, func(text string) { fmt.Fprintln(std.out, human.Printable(text)) })
 	}
 	return fmt.Errorf("restore %s: the volume is not mounted, or its daemon does not answer: mount it first, since its other files tell which names are free", q.ID)
-}
-
-// restore is the daemon's part. Its error has the exit status of the command that asks.
-func (d *daemon) restore(ctx context.Context, id string) (path string, err error) {
-	path, err = d.volume.Restore(ctx, id)
-	switch {
-	case err == nil:
-		return path, nil
-	case errors.Is(err, spool.ErrCorrupt):
-		return "", control.Failure{Text: err.Error(), Status: exitDamage}
-	case errors.Is(err, volume.ErrIncomplete):
-		return "", control.Failure{Text: err.Error(), Status: exitSome}
-	}
-	return "", err
 }
 
 func removeQuarantined(file, id string, yes bool, std stdio) error {

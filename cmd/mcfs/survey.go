@@ -46,19 +46,6 @@ type report struct {
 	*volume.Status
 }
 
-// status is the daemon's answer.
-func (d *daemon) status(path string) report {
-	s := d.volume.Status().Under(path)
-	r := report{
-		Mountpoint: d.o.mountpoint, Volume: volumeName(d.o.config), Config: d.o.config.Source, Spool: d.o.config.Spool.Dir,
-		State: stateMounted, Status: &s,
-	}
-	if d.ending.Load() {
-		r.State, r.Note = stateEnding, "finishing what is pending"
-	}
-	return r
-}
-
 // survey finds the mounts, and asks each how it is.
 type survey struct {
 	path   string // empty: all

@@ -17,7 +17,6 @@ import (
 	"mcfs/internal/mounts"
 	"mcfs/keys/kmstest"
 	"mcfs/store/s3/s3test"
-	"mcfs/volume"
 )
 
 // rig is a home, a store that can be broken, and a mountpoint. Files are safe
@@ -260,29 +259,5 @@ func TestNotify(t *testing.T) {
 	}
 	if status := r.ended(daemon, 10*time.Second); status != 0 {
 		t.Errorf("status %d: %s", status, r.log.String())
-	}
-}
-
-func TestProgress(t *testing.T) {
-	list := []volume.Pending{
-		{Path: "d", What: "remove"}, {Path: "c", What: "uploading", Done: 3 << 20, Size: 10 << 20},
-		{Path: "b", What: "queued", Reason: "store unavailable", Size: 1 << 30},
-		{Path: "hidden", What: volume.Local.String(), Size: 9}, {Path: "a", What: "rename"},
-	}
-	want := "waiting for 2 files (3.0 MiB of 1.0 GiB sent) and 2 changes: a, b (store unavailable), c, and 1 more"
-	if got := progress(awaited(list)); got != want {
-		t.Errorf("got  %s\nwant %s", got, want)
-	}
-}
-
-// What is waited for is said again only when it has changed.
-func TestProgressOnChange(t *testing.T) {
-	var said []string
-	tell := onChange(func(text string) { said = append(said, text) })
-	for _, text := range []string{"a", "a", "b", "b", "a"} {
-		tell(text)
-	}
-	if got := strings.Join(said, ""); got != "aba" {
-		t.Errorf("it said %q", got)
 	}
 }

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"mcfs/fs"
+	"mcfs/internal/drain"
+)
+
+// hurryTimeout bounds the end after a second signal.
+const hurryTimeout = 5 * time.Second
+
+var errLeave = errors.New("told to end at once")
+
+// endSignals end the daemon after it has drained, and at once when they come again.
+var endSignals = []os.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP}
+
+// serve waits for the end of the mount: a signal, a request, or an umount by
+// anybody. Then it drains, unmounts and closes everything. Its error names
+// what could not be finished. started is the context of the start, which a
+// signal of that time has ended.
+func (d *daemon) serve(started context.Context) error {
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, endSignals...)
+	defer signal.Stop(signals)
+
+	ctx, leave := context.WithCancelCause(context.Background())
+	defer leave(nil)
+	select {
+	case <-started.Done():
+		d.log.Info("ending: interrupted at the start")
+	case s := <-signals:
+		d.log.Info("ending; a second signal ends at once", "signal", s.String())
+	case now := <-d.stop:
+		d.log.Info("unmount requested", "now", now)
+		if now {
+			leave(errLeave)
+		}
+	case <-d.server.Done():
+		d.log.Info("unmounted from outside")
+	}
+	ended := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() { d.watchHurry(signals, ended, leave) })
+	err := d.end(ctx)
+	close(ended)
+	wg.Wait()
+	return err
+}
+
+// watchHurry ends the drain on a second signal or a request that cannot wait.
+func (d *daemon) watchHurry(signals <-chan os.Signal, ended <-chan struct{}, leave context.CancelCauseFunc) {
+	for {
+		select {
+		case <-signals:
+			leave(errLeave)
+		case now := <-d.stop:
+			if now {
+				leave(errLeave)
+			}
+		case <-ended:
+			return
+		}
+	}
+}
+
+// end drains, unmounts, and closes. When ctx ends it waits no longer than
+// hurryTimeout for what is left to close; the process ends with it.
+func (d *daemon) end(ctx context.Context) error {
+	d.ending.Store(true)
+	notify("STOPPING=1")
+	result := make(chan error, 1)
+	go func() { result <- d.shutDown(ctx) }() // ends, or the process does
+	select {
+	case err := <-result:
+		return d.farewell(err)
+	case <-ctx.Done():
+	}
+	select {
+	case err := <-result:
+		return d.farewell(err)
+	case <-time.After(hurryTimeout):
+		return d.farewell(fmt.Errorf("left %s with work under way: what is pending is in the spool", d.o.mountpoint))
+	}
+}
+
+// farewell tells those who asked for the end how it went.
+func (d *daemon) farewell(err error) error {
+	d.control.Ended(err)
+	return err
+}
+
+func (d *daemon) shutDown(ctx context.Context) error {
+	err := d.drain().Run(ctx, d.volume.Close, func(text string) {
+		d.log.Info(text)
+		d.control.Tell(text)
+		notify("STATUS=" + text)
+	})
+	if text := drain.Stay(d.volume.Status().Drafts); text != "" {
+		d.log.Info(text)
+		d.control.Tell(text)
+	}
+	d.drained = true
+	if cut := d.volume.Writers(); len(cut) > 0 {
+		err = errors.Join(drain.CutOff(cut), err)
+	}
+	if uerr := d.server.Unmount(); errors.Is(uerr, fs.ErrDetached) {
+		d.log.Warn("programs still had files open in the mount; they get errors now", "mountpoint", d.o.mountpoint)
+	} else if uerr != nil {
+		err = errors.Join(err, uerr)
+	}
+	d.log.Info("ended", "mountpoint", d.o.mountpoint)
+	return errors.Join(err, d.close())
+}
+
+// drain waits for what is pending in the volume.
+func (d *daemon) drain() drain.Drain {
+	return drain.Drain{Pending: d.volume.Pending, Patience: d.o.config.Upload.Timeout}
+}

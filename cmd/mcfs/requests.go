@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"mcfs/internal/control"
+	"mcfs/internal/drain"
+	"mcfs/spool"
+	"mcfs/volume"
+)
+
+// The daemon's part of what commands ask for.
+
+// releaseGrace is how long the kernel may take to tell of a file that a program had
+// open and closed just before.
+const releaseGrace = time.Second
+
+// unused returns nil when nothing is open for writing: an error at once if something
+// is, or, to one who waits, when ctx ends. Once the mount ends it is too late to ask.
+func (d *daemon) unused(ctx context.Context, wait bool, tell func(string)) error {
+	if d.ending.Load() {
+		return nil
+	}
+	if wait {
+		return drain.InUse(d.volume.AwaitWriters(ctx.Done(), func(list []volume.Writer) {
+			text := "waiting until it is closed: " + drain.Writers(list)
+			d.log.Info(text)
+			notify("STATUS=" + text) // which systemctl status shows
+			tell(text)
+		}))
+	}
+	ctx, cancel := context.WithTimeout(ctx, releaseGrace)
+	defer cancel()
+	return drain.InUse(d.volume.AwaitWriters(ctx.Done(), nil))
+}
+
+// repair has the sidecars below the paths put right.
+func (d *daemon) repair(ctx context.Context, paths []string, tell func(string)) error {
+	var errs []error
+	for _, path := range paths {
+		n, err := d.volume.Repair(ctx, path)
+		errs = append(errs, err)
+		tell(fmt.Sprintf("sidecars that were not right: %d; they are put again", n))
+	}
+	return errors.Join(errs...)
+}
+
+// sync waits until everything under the paths is committed.
+func (d *daemon) sync(ctx context.Context, paths []string, tell func(string)) error {
+	for _, path := range paths {
+		err := d.drain().Run(ctx, func(ctx context.Context) error { return d.volume.Sync(ctx, path) }, tell)
+		if err != nil {
+			return err
+		}
+		if text := drain.Stay(d.volume.Status().Under(path).Drafts); text != "" {
+			tell(text)
+		}
+	}
+	return nil
+}
+
+// status is the daemon's answer.
+func (d *daemon) status(path string) report {
+	s := d.volume.Status().Under(path)
+	r := report{
+		Mountpoint: d.o.mountpoint, Volume: volumeName(d.o.config), Config: d.o.config.Source, Spool: d.o.config.Spool.Dir,
+		State: stateMounted, Status: &s,
+	}
+	if d.ending.Load() {
+		r.State, r.Note = stateEnding, "finishing what is pending"
+	}
+	return r
+}
+
+// restore is the daemon's part. Its error has the exit status of the command that asks.
+func (d *daemon) restore(ctx context.Context, id string) (path string, err error) {
+	path, err = d.volume.Restore(ctx, id)
+	switch {
+	case err == nil:
+		return path, nil
+	case errors.Is(err, spool.ErrCorrupt):
+		return "", control.Failure{Text: err.Error(), Status: exitDamage}
+	case errors.Is(err, volume.ErrIncomplete):
+		return "", control.Failure{Text: err.Error(), Status: exitSome}
+	}
+	return "", err
+}
