@@ -14,8 +14,9 @@ import (
 // spool, whoever has the disk; of the socket, a program of the same user.)
 var parsers = map[string][]string{
 	"config":           {"FuzzParse", "FuzzParseByteSize"},
-	"cmd/mcfs":         {"FuzzParseOptions", "FuzzReport"},
+	"cmd/mcfs":         {"FuzzParseOptions"},
 	"internal/control": {"FuzzRequest"},
+	"internal/status":  {"FuzzReport"},
 	"fs":               {"FuzzParseProc", "FuzzParseMount"},
 	"crypt":            {"FuzzUnpad", "FuzzParsePartial", "FuzzOpenBlock", "FuzzVerify"},
 	"keys":             {"FuzzLocalUnwrap", "FuzzKeyringFile", "FuzzARN"},

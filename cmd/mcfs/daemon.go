@@ -201,7 +201,7 @@ func (d *daemon) closeVolume() error {
 func (d *daemon) mount(ctx context.Context) (err error) {
 	d.control, err = control.Listen(d.o.mountpoint, control.Handler{
 		Stop: d.requestStop, Unused: d.unused, Sync: d.sync, Repair: d.repair, Restore: d.restore,
-		Status: func(path string) any { return d.status(path) },
+		Status: d.status,
 		Log:    func(err error) { d.log.Warn("control socket", "err", err) },
 	})
 	if err != nil {

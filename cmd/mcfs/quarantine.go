@@ -21,6 +21,7 @@ import (
 	"mcfs/internal/control"
 	"mcfs/internal/human"
 	"mcfs/internal/mounts"
+	"mcfs/internal/status"
 	"mcfs/spool"
 )
 
@@ -182,11 +183,12 @@ func restoreQuarantined(ctx context.Context, file, id string, std stdio) error {
 	}
 	list := fs.Mounts()
 	for _, at := range slices.Sorted(maps.Keys(list)) {
-		r, err := askStatus(ctx, at, mounts.Users(list[at]), "")
+		daemon := control.Client{Mountpoint: at, Users: mounts.Users(list[at])}
+		r, err := status.Ask(ctx, daemon, "")
 		if err != nil || mounts.Real(r.Spool) != mounts.Real(c.Spool.Dir) {
 			continue
 		}
-		return control.Client{Mountpoint: at, Users: mounts.Users(list[at])}.Restore(ctx, q.ID, func(text string) { fmt.Fprintln(std.out, human.Printable(text)) })
+		return daemon.Restore(ctx, q.ID, func(text string) { fmt.Fprintln(std.out, human.Printable(text)) })
 	}
 	return fmt.Errorf("restore %s: the volume is not mounted, or its daemon does not answer: mount it first, since its other files tell which names are free", q.ID)
 }

@@ -8,6 +8,7 @@ import (
 
 	"mcfs/internal/control"
 	"mcfs/internal/drain"
+	"mcfs/internal/status"
 	"mcfs/spool"
 	"mcfs/volume"
 )
@@ -63,14 +64,14 @@ func (d *daemon) sync(ctx context.Context, paths []string, tell func(string)) er
 }
 
 // status is the daemon's answer.
-func (d *daemon) status(path string) report {
+func (d *daemon) status(path string) any {
 	s := d.volume.Status().Under(path)
-	r := report{
-		Mountpoint: d.o.mountpoint, Volume: volumeName(d.o.config), Config: d.o.config.Source, Spool: d.o.config.Spool.Dir,
-		State: stateMounted, Status: &s,
+	r := status.Report{
+		Mountpoint: d.o.mountpoint, Volume: status.VolumeName(d.o.config), Config: d.o.config.Source, Spool: d.o.config.Spool.Dir,
+		State: status.Mounted, Status: &s,
 	}
 	if d.ending.Load() {
-		r.State, r.Note = stateEnding, "finishing what is pending"
+		r.State, r.Note = status.Ending, "finishing what is pending"
 	}
 	return r
 }

@@ -13,7 +13,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"mcfs/config"
+	"mcfs/internal/control"
 	"mcfs/internal/mounts"
+	"mcfs/internal/status"
 	"mcfs/sidecar"
 	"mcfs/store"
 	"mcfs/volume"
@@ -92,7 +94,7 @@ func whyUnsettled(ctx context.Context, path string) string {
 	if err != nil {
 		return ""
 	}
-	r, err := askStatus(ctx, mountpoint, mounts.Users(m), inside)
+	r, err := status.Ask(ctx, control.Client{Mountpoint: mountpoint, Users: mounts.Users(m)}, inside)
 	if err != nil || r.Status == nil {
 		return ""
 	}
@@ -117,7 +119,7 @@ func storedSettings(ctx context.Context, file, address string) ([]byte, error) {
 	home := "s3://" + c.Store.Bucket + "/" + c.Store.Prefix
 	key, ok := strings.CutPrefix(address, home)
 	if c.Store.Bucket == "" || !ok || key == "" {
-		return nil, fmt.Errorf("%s is not in the volume of this configuration (%s): choose another with --config", address, volumeName(c))
+		return nil, fmt.Errorf("%s is not in the volume of this configuration (%s): choose another with --config", address, status.VolumeName(c))
 	}
 	if !sidecar.Is(key) {
 		key = sidecar.Name(key)
@@ -163,11 +165,4 @@ func readSettings(r io.Reader, name string) ([]byte, error) {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return text, nil
-}
-
-func volumeName(c config.Config) string {
-	if c.Store.Bucket == "" {
-		return "the folder " + c.Store.Path
-	}
-	return "s3://" + c.Store.Bucket + "/" + c.Store.Prefix
 }

@@ -1,15 +1,14 @@
 package main
 
 import (
-	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"os/signal"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
+
+	"mcfs/config"
+	"mcfs/internal/status"
 )
 
 const statusHelp = `Shows what is not finished, what went wrong, and what was set aside: in the mount
@@ -62,9 +61,6 @@ a mount with that one, and says so; nothing is lost by it.
 
 The exit status is 1 if a daemon does not answer.`
 
-// watchEvery is how often --watch looks.
-const watchEvery = time.Second
-
 // statusFlags are the flags of `mcfs status`.
 type statusFlags struct {
 	config      string
@@ -89,65 +85,18 @@ func newStatus(std stdio) *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
-			s := survey{config: f.config}
+			s := status.Survey{Named: f.config != "", Load: func() (config.Config, error) { return loadConfig(f.config) }}
 			if len(args) > 0 {
-				s.path = args[0]
+				s.Path = args[0]
 			}
 			if f.watch {
-				return watchStatus(ctx, s, newDisplay(std.out, f.json))
+				return status.Watch(ctx, s, std.out, f.json)
 			}
-			return printStatus(ctx, s, f.json, std)
+			return status.Print(ctx, s, std.out, f.json)
 		},
 	}
 	c.Flags().StringVarP(&f.config, "config", "c", "", "configuration `FILE`, whose mount alone is shown")
 	c.Flags().BoolVar(&f.json, "json", false, "print JSON")
 	c.Flags().BoolVarP(&f.watch, "watch", "w", false, "go on showing it")
 	return c
-}
-
-func printStatus(ctx context.Context, s survey, asJSON bool, std stdio) error {
-	all, err := s.reports(ctx)
-	if err != nil && len(all) == 0 {
-		return err
-	}
-	now := time.Now()
-	if asJSON {
-		text, jerr := json.MarshalIndent(newStatusDocument(all, now), "", "  ")
-		if jerr != nil {
-			return jerr
-		}
-		_, jerr = fmt.Fprintf(std.out, "%s\n", text)
-		return errors.Join(err, jerr, silent(all))
-	}
-	for _, line := range statusLines(all, now) {
-		if _, err := fmt.Fprintln(std.out, line); err != nil {
-			return err
-		}
-	}
-	return errors.Join(err, silent(all))
-}
-
-// silent is the error of daemons that do not answer.
-func silent(all []report) error {
-	var errs []error
-	for _, r := range all {
-		if r.State == stateSilent {
-			errs = append(errs, fmt.Errorf("the daemon of %s %s", r.Mountpoint, r.Note))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// statusDocument is what --json prints.
-type statusDocument struct {
-	Version int       `json:"version"`
-	At      time.Time `json:"at,omitzero"`
-	Mounts  []report  `json:"mounts"`
-}
-
-func newStatusDocument(all []report, now time.Time) statusDocument {
-	if all == nil {
-		all = []report{} // JSON's [] and not null
-	}
-	return statusDocument{Version: 1, At: now, Mounts: all}
 }

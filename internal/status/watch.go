@@ -1,4 +1,4 @@
-package main
+package status
 
 import (
 	"bytes"
@@ -12,15 +12,15 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"mcfs/internal/human"
 )
 
+// watchEvery is how often Watch looks.
+const watchEvery = time.Second
+
 // display shows one status after the other.
 type display interface {
-	show(all []report, now time.Time) error
-	end()
+	show(all []Report, now time.Time) error
 }
 
 func newDisplay(out io.Writer, asJSON bool) display {
@@ -35,9 +35,10 @@ func newDisplay(out io.Writer, asJSON bool) display {
 	return &chronicle{out: out}
 }
 
-// watchStatus shows the status until ctx ends.
-func watchStatus(ctx context.Context, s survey, d display) error {
-	defer d.end()
+// Watch shows the status every second until ctx ends: in place on a terminal, else what
+// has changed, as lines or as JSON documents.
+func Watch(ctx context.Context, s Survey, out io.Writer, asJSON bool) error {
+	d := newDisplay(out, asJSON)
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	for {
@@ -65,13 +66,13 @@ type documents struct {
 	last []byte
 }
 
-func (d *documents) show(all []report, now time.Time) error {
-	bare, err := json.Marshal(newStatusDocument(all, time.Time{}))
+func (d *documents) show(all []Report, now time.Time) error {
+	bare, err := json.Marshal(newDocument(all, time.Time{}))
 	if err != nil || bytes.Equal(bare, d.last) {
 		return err
 	}
 	d.last = bare
-	line, err := json.Marshal(newStatusDocument(all, now))
+	line, err := json.Marshal(newDocument(all, now))
 	if err != nil {
 		return err
 	}
@@ -79,15 +80,13 @@ func (d *documents) show(all []report, now time.Time) error {
 	return err
 }
 
-func (*documents) end() {}
-
 // chronicle is a line for each change.
 type chronicle struct {
 	out  io.Writer
 	last map[string]string // what was said, by mount and item
 }
 
-func (c *chronicle) show(all []report, now time.Time) error {
+func (c *chronicle) show(all []Report, now time.Time) error {
 	said := make(map[string]string)
 	for _, r := range all {
 		c.tell(said, r, now)
@@ -103,7 +102,7 @@ func (c *chronicle) show(all []report, now time.Time) error {
 }
 
 // tell fills in what there is to be said of a mount. What cannot be asked stays as it was.
-func (c *chronicle) tell(said map[string]string, r report, now time.Time) {
+func (c *chronicle) tell(said map[string]string, r Report, now time.Time) {
 	where := human.Quoted(r.where())
 	said[where] = r.head()
 	for _, i := range r.items(now) {
@@ -139,70 +138,4 @@ func (i item) steps() string {
 		return ""
 	}
 	return fmt.Sprintf("%d0%% sent", int(i.part*10))
-}
-
-func (*chronicle) end() {}
-
-// screen redraws a terminal in place.
-type screen struct {
-	out   io.Writer
-	size  func() (width, height int)
-	drawn int // lines
-}
-
-// The terminal must not break long lines: they would count as more than one.
-const (
-	wrapOff = "\x1b[?7l"
-	wrapOn  = "\x1b[?7h"
-)
-
-func (s *screen) show(all []report, now time.Time) error {
-	width, height := s.size()
-	var lines []string
-	for _, r := range all {
-		lines = append(lines, r.head())
-		for _, i := range r.items(now) {
-			lines = append(lines, i.drawn(width))
-		}
-	}
-	lines = append(lines, nothing(all)...)
-	if room := max(2, height) - 1; len(lines) > room {
-		more := len(lines) - room + 1
-		lines = append(lines[:room-1], fmt.Sprintf("  and %d lines more: make the window taller", more))
-	}
-	var b strings.Builder
-	b.WriteString(wrapOff)
-	if s.drawn > 0 {
-		fmt.Fprintf(&b, "\x1b[%dA", s.drawn) // up
-	}
-	b.WriteString("\r\x1b[J") // clear what follows
-	for _, line := range lines {
-		b.WriteString(line + "\r\n")
-	}
-	b.WriteString(wrapOn)
-	s.drawn = len(lines)
-	_, err := io.WriteString(s.out, b.String())
-	return err
-}
-
-func (*screen) end() {}
-
-// drawn is the item's line, with a bar if part of it is done.
-func (i item) drawn(width int) string {
-	if !i.bar {
-		return i.line()
-	}
-	room := min(max(width/5, 10), 40)
-	full := min(int(i.part*float64(room)), room)
-	bar := strings.Repeat("#", full) + strings.Repeat("-", room-full)
-	return fmt.Sprintf("  %-12s [%s] %s", i.kind, bar, i.text(i.now))
-}
-
-// windowOf is the size of a terminal, in characters; an error: it is none.
-func windowOf(f *os.File) (width, height int, err error) {
-	w, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
-	if err != nil {
-		return 0, 0, err
-	}
-	return int(w.Col), int(w.Row), nil
 }

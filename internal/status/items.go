@@ -1,4 +1,4 @@
-package main
+package status
 
 import (
 	"fmt"
@@ -46,7 +46,7 @@ func (i item) text(now string) string {
 }
 
 // statusLines is a status for a person.
-func statusLines(all []report, now time.Time) []string {
+func Lines(all []Report, now time.Time) []string {
 	var lines []string
 	for _, r := range all {
 		lines = append(lines, r.head())
@@ -57,15 +57,15 @@ func statusLines(all []report, now time.Time) []string {
 	return append(lines, nothing(all)...)
 }
 
-func nothing(all []report) []string {
+func nothing(all []Report) []string {
 	if len(all) > 0 {
 		return nil
 	}
 	return []string{"nothing is mounted"}
 }
 
-func (r report) head() string {
-	s := human.Quoted(r.where()) + ": " + r.State
+func (r Report) head() string {
+	s := human.Quoted(r.where()) + ": " + string(r.State)
 	if r.Mountpoint != "" && r.Volume != "" {
 		s += ", " + human.Quoted(r.Volume)
 	}
@@ -75,7 +75,7 @@ func (r report) head() string {
 	return s
 }
 
-func (r report) items(now time.Time) []item {
+func (r Report) items(now time.Time) []item {
 	if r.Status == nil {
 		return nil
 	}
@@ -110,7 +110,7 @@ func (r report) items(now time.Time) []item {
 	return append(list, r.cacheItem())
 }
 
-func (r report) cacheItem() item {
+func (r Report) cacheItem() item {
 	text := human.Size(r.Cache.Used)
 	if r.Cache.Limit > 0 {
 		text += " of " + human.Size(r.Cache.Limit)

@@ -1,4 +1,4 @@
-package main
+package status
 
 import (
 	"bytes"
@@ -12,10 +12,10 @@ import (
 )
 
 // someStatus has one of each kind.
-func someStatus(now time.Time) []report {
+func someStatus(now time.Time) []Report {
 	fail := &volume.Failure{Cause: "put: no such\nhost", Tries: 3, Since: now.Add(-time.Minute), Next: now.Add(12 * time.Second)}
-	return []report{{
-		Mountpoint: "/mnt/a", Volume: "s3://ingest/a/", State: stateMounted,
+	return []Report{{
+		Mountpoint: "/mnt/a", Volume: "s3://ingest/a/", State: Mounted,
 		Status: &volume.Status{
 			Drafts: []volume.DraftStatus{
 				{Path: "big", State: "writing", Size: 3 << 30, Sent: 2 << 30, Rate: 5 << 20, Dropped: true},
@@ -33,7 +33,7 @@ func someStatus(now time.Time) []report {
 			Quarantine: []volume.Quarantined{{File: "/s/quarantine/1", Bytes: 2048, At: now, Why: "tampered"}},
 			Cache:      volume.CacheStatus{Used: 3 << 30, Drafts: 1 << 30, Limit: 20 << 30},
 		},
-	}, {Volume: "s3://other/", State: stateUnmounted, Note: "it has no spool yet"}}
+	}, {Volume: "s3://other/", State: Unmounted, Note: "it has no spool yet"}}
 }
 
 // TestStatusText: a person reads of each kind what it is and what to do.
@@ -56,10 +56,10 @@ func TestStatusText(t *testing.T) {
 		"  cache        3.0 GiB of 20.0 GiB, 1.0 GiB of it drafts",
 		"s3://other/: not mounted: it has no spool yet",
 	}
-	if diff := cmp.Diff(want, statusLines(someStatus(now), now)); diff != "" {
+	if diff := cmp.Diff(want, Lines(someStatus(now), now)); diff != "" {
 		t.Error(diff)
 	}
-	if got := statusLines(nil, now); len(got) != 1 || got[0] != "nothing is mounted" {
+	if got := Lines(nil, now); len(got) != 1 || got[0] != "nothing is mounted" {
 		t.Errorf("without any: %q", got)
 	}
 }
@@ -100,28 +100,28 @@ func TestStatusChronicle(t *testing.T) {
 	var out bytes.Buffer
 	c := &chronicle{out: &out}
 	now := time.Now()
-	show := func(r report) string {
+	show := func(r Report) string {
 		t.Helper()
 		out.Reset()
-		if err := c.show([]report{r}, now); err != nil {
+		if err := c.show([]Report{r}, now); err != nil {
 			t.Fatal(err)
 		}
 		return strings.ReplaceAll(out.String(), now.Format(time.TimeOnly)+" ", "")
 	}
-	sent := func(n int64) report {
+	sent := func(n int64) Report {
 		d := volume.DraftStatus{Path: "f", State: "uploading", Size: 1000, Sent: n, Rate: n}
-		return report{Mountpoint: "/m", State: stateMounted, Status: &volume.Status{Drafts: []volume.DraftStatus{d}}}
+		return Report{Mountpoint: "/m", State: Mounted, Status: &volume.Status{Drafts: []volume.DraftStatus{d}}}
 	}
 	for _, step := range []struct {
-		r    report
+		r    Report
 		want string
 	}{
 		{sent(110), "/m: mounted\n/m: uploading f  10% sent\n"},
 		{sent(190), ""},
 		{sent(210), "/m: uploading f  20% sent\n"},
-		{report{Mountpoint: "/m", State: stateSilent, Note: "hangs"}, "/m: silent: hangs\n"},
+		{Report{Mountpoint: "/m", State: Silent, Note: "hangs"}, "/m: silent: hangs\n"},
 		{sent(210), "/m: mounted\n"},
-		{report{Mountpoint: "/m", State: stateMounted, Status: &volume.Status{}}, "/m: no longer: draft f\n"},
+		{Report{Mountpoint: "/m", State: Mounted, Status: &volume.Status{}}, "/m: no longer: draft f\n"},
 	} {
 		if got := show(step.r); got != step.want {
 			t.Errorf("said %q, not %q", got, step.want)

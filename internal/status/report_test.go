@@ -1,4 +1,4 @@
-package main
+package status
 
 import (
 	"encoding/json"
@@ -20,11 +20,11 @@ func FuzzReport(f *testing.F) {
 	f.Add([]byte(`{"drafts":null}`))
 	f.Add([]byte(`{"note":"\u001b[2J"}`))
 	f.Fuzz(func(t *testing.T, line []byte) {
-		var r report
+		var r Report
 		if json.Unmarshal(line, &r) != nil {
 			return
 		}
-		for _, l := range statusLines([]report{r}, time.Unix(1e9, 0)) {
+		for _, l := range Lines([]Report{r}, time.Unix(1e9, 0)) {
 			if strings.ContainsAny(l, "\n\r\x1b\x00") {
 				t.Fatalf("%q", l)
 			}
