@@ -18,7 +18,7 @@ var (
 	_ gofs.NodeStatfser  = (*node)(nil)
 )
 
-// Getattr describes the node; an open handle knows nothing else.
+// Getattr returns the node's attributes. They are the same for every open handle.
 func (n *node) Getattr(ctx context.Context, _ gofs.FileHandle, out *fuse.AttrOut) syscall.Errno {
 	var a volume.Attr
 	errno := n.fs.do(ctx, "getattr", func(ctx context.Context) (err error) {
@@ -39,7 +39,7 @@ func (n *node) Setattr(ctx context.Context, fh gofs.FileHandle, in *fuse.SetAttr
 		through = h.v
 	}
 	if set == (volume.SetAttr{DropSetID: true}) && !n.v.HasSetID() {
-		return 0 // asked at each write of an ordinary user
+		return 0 // the kernel asks this at each write of an ordinary user
 	}
 	var a volume.Attr
 	errno := n.fs.do(ctx, "setattr", func(ctx context.Context) (err error) {
@@ -57,9 +57,9 @@ func (n *node) Setattr(ctx context.Context, fh gofs.FileHandle, in *fuse.SetAttr
 	return errno
 }
 
-// wanted reads what a SETATTR request is to change. The change time is the volume's
-// own affair. With HANDLE_KILLPRIV_V2 negotiated, setuid and setgid are the
-// filesystem's: a change of owner drops them, whoever asks.
+// wanted returns what a SETATTR request is to change, without the change time, which the
+// volume sets. A change of owner drops setuid and setgid, whoever asks: that is the
+// filesystem's task once HANDLE_KILLPRIV_V2 is negotiated.
 func wanted(in *fuse.SetAttrIn) volume.SetAttr {
 	var s volume.SetAttr
 	if mode, ok := in.GetMode(); ok {
@@ -75,7 +75,7 @@ func wanted(in *fuse.SetAttrIn) volume.SetAttr {
 		n := int64(size)
 		s.Size = &n
 	}
-	now := time.Now() // one instant, where both are to be now
+	now := time.Now() // the same for both times
 	if t, ok := in.GetMTime(); ok {
 		if in.Valid&fuse.FATTR_MTIME_NOW != 0 {
 			t = now
@@ -92,9 +92,9 @@ func wanted(in *fuse.SetAttrIn) volume.SetAttr {
 	return s
 }
 
-// Access answers access(2) where the kernel does not check permissions itself
-// (without allow_other): the one user who gets in may do everything, but run
-// what is not executable.
+// Access answers access(2) where the kernel does not check permissions itself, without
+// allow_other. Only the user who mounted gets in, and may do everything but execute what
+// is not executable.
 func (n *node) Access(ctx context.Context, mask uint32) syscall.Errno {
 	const execute = 1 // X_OK
 	if mask&execute == 0 || n.v.Kind() == volume.Dir {
@@ -111,11 +111,10 @@ func (n *node) Access(ctx context.Context, mask uint32) syscall.Errno {
 	return errno
 }
 
-// nameMax is the longest name, bytes: with the suffix of its sidecar, a name
-// has at most 255.
+// nameMax is the longest name, bytes. With the suffix of its sidecar it has 255.
 const nameMax = 255 - len(".settings.json")
 
-// Statfs asks no network.
+// Statfs returns the volume's space. It does not wait for the network.
 func (n *node) Statfs(_ context.Context, out *fuse.StatfsOut) syscall.Errno {
 	s := n.v.Statfs()
 	out.Bsize, out.Frsize = blockSize, blockSize

@@ -8,8 +8,8 @@ import (
 	"mcfs/volume"
 )
 
-// caller is who sent a request, as its header says: user, group and a thread
-// id, which is 0 for a process that this daemon's pid namespace cannot see.
+// caller returns who sent a request, as its header says: user, group and a thread id,
+// which is 0 for a process that this daemon's PID namespace cannot see.
 func caller(ctx context.Context) fuse.Caller {
 	if c, ok := fuse.FromContext(ctx); ok {
 		return *c
@@ -17,7 +17,8 @@ func caller(ctx context.Context) fuse.Caller {
 	return fuse.Caller{}
 }
 
-// closer is process for a close(2), by an opener's descriptor or a copy of it.
+// closer returns the process that sent a close(2) of a file that opener has opened; nil
+// if it cannot be known.
 func closer(ctx context.Context, opener volume.Process) volume.Process {
 	tid := caller(ctx).Pid
 	if tid == 0 {
@@ -26,8 +27,8 @@ func closer(ctx context.Context, opener volume.Process) volume.Process {
 	return identifyCloser(int(tid), opener)
 }
 
-// process finds out which process sent a request; nil if that cannot be known.
-// It reads /proc, so it is for opens for writing, their closes, and interrupts.
+// process returns the process that sent a request; nil if it cannot be known. It reads
+// /proc, so only opens for writing, their closes, and interrupts call it.
 func process(ctx context.Context) volume.Process {
 	tid := caller(ctx).Pid
 	if tid == 0 {

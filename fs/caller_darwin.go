@@ -2,8 +2,8 @@ package fs
 
 import "mcfs/volume"
 
-// identify knows nobody: macOS has no /proc. There every written handle commits
-// at its flush, and the volume's deadline ends the wait.
+// identify returns nil: macOS has no /proc. There every written handle commits at its
+// flush, and the volume's deadline ends the wait.
 func identify(int) volume.Process { return nil }
 
 func identifyCloser(int, volume.Process) volume.Process { return nil }

@@ -14,15 +14,15 @@ import (
 	"mcfs/volume"
 )
 
-// caller identity on Linux: proc(5). A FUSE request carries the id of the
-// thread that sent it, while descriptors belong to the process, so what counts
-// is the thread group with its start time, which tells a reused id apart.
+// linuxProcess is a process as proc(5) shows it. A FUSE request carries the id of the
+// thread that sent it, while descriptors belong to the process: so two are the same if
+// thread group and start time are. The start time tells a reused id apart.
 type linuxProcess struct {
 	tgid, tid int
 	start     uint64 // of the thread group's leader, clock ticks since boot; 0: not looked up
 }
 
-// identify finds the process of a thread; nil if /proc does not show it.
+// identify returns the process of a thread; nil if /proc does not show it.
 func identify(tid int) volume.Process {
 	tgid := tid
 	if !leads(tid) {
@@ -42,11 +42,10 @@ func identify(tid int) volume.Process {
 	return linuxProcess{tgid: tgid, tid: tid, start: leader.start}
 }
 
-// identifyCloser is identify for a close(2). The kernel sends one from the
-// middle of execve(2), too, for each descriptor that is closed on exec, and
-// until that is answered every look at the process in /proc waits: the child
-// that most programs start is such a one. That it is not the opener is clear
-// from its id alone.
+// identifyCloser returns the process of a thread that sent a close(2). In the middle of
+// execve(2) the kernel closes each descriptor that is marked so, and until that close is
+// answered every look at the process in /proc waits. Therefore a process that is not the
+// opener, as most children are, is told by its id alone.
 func identifyCloser(tid int, opener volume.Process) volume.Process {
 	if o, ok := opener.(linuxProcess); ok && tid != o.tgid && leads(tid) {
 		return linuxProcess{tgid: tid, tid: tid}
@@ -54,20 +53,20 @@ func identifyCloser(tid int, opener volume.Process) volume.Process {
 	return identify(tid)
 }
 
-// leads says whether a thread is its group's leader, whose id is the group's:
-// signal 0 sends nothing, and is refused with ESRCH for a thread of another
-// group. It spares the long way through status, the slowest of these files.
+// leads reports whether a thread is its group's leader, whose id is the group's. It sends
+// signal 0, which does nothing and is refused with ESRCH for a thread of another group:
+// that is much faster than reading status.
 func leads(tid int) bool { return unix.Tgkill(tid, tid, 0) != unix.ESRCH }
 
 func procPath(id int, file string) string { return "/proc/" + strconv.Itoa(id) + "/" + file }
 
-// Same compares thread group and start time, not the thread.
+// Same reports whether both are of one process, by thread group and start time.
 func (p linuxProcess) Same(other volume.Process) bool {
 	o, ok := other.(linuxProcess)
 	return ok && o.tgid == p.tgid && o.start == p.start
 }
 
-// String is the program's name and the id of the process, for people.
+// String returns the program's name and the id of the process.
 func (p linuxProcess) String() string {
 	var buf [64]byte // 16 at most
 	name, err := readProc(procPath(p.tgid, "comm"), buf[:])
@@ -77,7 +76,7 @@ func (p linuxProcess) String() string {
 	return fmt.Sprintf("%s (%d)", bytes.TrimSpace(name), p.tgid)
 }
 
-// Fate looks the process up again.
+// Fate reads /proc again and returns whether the process is alive, gone, exiting or killed.
 func (p linuxProcess) Fate() volume.Fate {
 	leader, err := readStat(procPath(p.tgid, "stat"))
 	if errors.Is(err, errExecuting) {
@@ -88,11 +87,11 @@ func (p linuxProcess) Fate() volume.Fate {
 	}
 	s, dir := leader, strconv.Itoa(p.tgid)
 	if p.tid != p.tgid {
-		// The thread that asked knows best; it may have ended before its process.
+		// The thread that asked is looked at, unless it has ended before its process.
 		thread := dir + "/task/" + strconv.Itoa(p.tid)
 		if own, err := readStat("/proc/" + thread + "/stat"); err == nil {
 			s, dir = own, thread
-			// The code of the group stands in the process's own stat, not in its threads'.
+			// Only the process's own stat has the exit code of the group.
 			s.exitCode = leader.exitCode
 		}
 	}
@@ -113,9 +112,8 @@ const (
 	taskSignaled = 0x400 // PF_SIGNALED: a signal ended it, or a sibling thread's exit did
 )
 
-// deadly are the signals whose default action ends a process, signal(7). Where
-// that action needs no core dump, the kernel turns them into a pending SIGKILL
-// by itself.
+// deadly are SIGKILL and the signals whose default action ends a process with a core
+// dump, signal(7). Those that end it without one the kernel turns into a pending SIGKILL.
 var deadly = signalSet(unix.SIGKILL, unix.SIGQUIT, unix.SIGILL, unix.SIGTRAP, unix.SIGABRT, unix.SIGBUS,
 	unix.SIGFPE, unix.SIGSEGV, unix.SIGSYS, unix.SIGXCPU, unix.SIGXFSZ)
 
@@ -127,11 +125,11 @@ func signalSet(signals ...unix.Signal) uint64 {
 	return set
 }
 
-// judge tells a process that is being killed from one that exits by itself.
-// mayRead says that the exit code is shown to us and not a zero in its place;
-// groupExit, that it is the code of the whole group, which its last thread may
-// not know yet: when one thread calls exit_group, the kernel ends the others
-// by a SIGKILL, and only that code says that nobody was killed.
+// judge tells a process that is being killed from one that exits by itself. mayRead
+// reports whether s has the true exit code, and not a zero in its place; groupExit,
+// whether that is the code of the whole group. The second matters when one thread calls
+// exit_group: the kernel ends the others by SIGKILL, and only the group's code tells that
+// the process was not killed.
 func judge(s taskStat, st taskStatus, mayRead, groupExit bool) volume.Fate {
 	pending := (st.pending &^ st.blocked &^ st.ignored &^ st.caught) & deadly
 	kill := pending&signalSet(unix.SIGKILL) != 0
@@ -155,7 +153,8 @@ func judge(s taskStat, st taskStatus, mayRead, groupExit bool) volume.Fate {
 	return volume.Exiting
 }
 
-// taskStat is what matters of /proc/PID/stat, by its numbers in proc_pid_stat(5).
+// taskStat are the fields of /proc/PID/stat that are used, with their numbers in
+// proc_pid_stat(5).
 type taskStat struct {
 	state    byte   // 3
 	flags    uint64 // 9
@@ -164,8 +163,8 @@ type taskStat struct {
 	exitCode int    // 52, as waitpid(2) shows it
 }
 
-// dead says that nothing of the process runs any more. A leader that ended
-// before its other threads is a zombie too, but they are counted.
+// dead reports whether no thread of the process runs any more. A leader that ended before
+// its other threads is a zombie, too, but the threads are counted.
 func (s taskStat) dead() bool {
 	return s.state == 'X' || s.state == 'Z' && s.threads <= 1
 }
@@ -179,19 +178,20 @@ func readStat(path string) (taskStat, error) {
 	return parseStat(data)
 }
 
-// procSize holds a file of /proc whole, but for the status of a process with
-// hundreds of groups.
+// procSize is enough for a whole file of /proc, bytes, but for the status of a process
+// with hundreds of groups.
 const procSize = 4096
 
-// errExecuting: a file of /proc does not answer, since its process is in the
-// middle of execve(2), where it waits for the answer to this very request.
+// errExecuting is returned if reading a file of /proc takes longer than execPatience: the
+// process is in the middle of execve(2), where it waits for the answer to this request.
 var errExecuting = errors.New("the process is executing a program")
 
-// execPatience is how long a file of /proc may take. A busy machine must not be
-// mistaken for an execve: then close would return before the commit.
+// execPatience is how long reading a file of /proc may take. It is long, since a close on
+// a busy machine that is mistaken for one in execve returns before the commit.
 const execPatience = time.Second
 
-// readProc reads such a file into buf, in one go where it fits.
+// readProc reads a file of /proc, into buf if it fits. It returns errExecuting rather than
+// wait for long.
 func readProc(path string, buf []byte) ([]byte, error) {
 	type answer struct {
 		data []byte
@@ -213,6 +213,7 @@ func readProc(path string, buf []byte) ([]byte, error) {
 	}
 }
 
+// readProcNow reads a file of /proc, into buf and with one call if it fits.
 func readProcNow(path string, buf []byte) ([]byte, error) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -256,7 +257,7 @@ func parseStat(data []byte) (taskStat, error) {
 	return s, nil
 }
 
-// taskStatus is what matters of /proc/PID/status.
+// taskStatus are the fields of /proc/PID/status that are used.
 type taskStatus struct {
 	tgid                              int
 	uids, gids                        [3]int // real, effective, saved
@@ -342,15 +343,15 @@ func threeInts(value []byte) ([3]int, error) {
 	return out, nil
 }
 
-// mayReadExitCode says whether the kernel shows us a process's exit code: to
-// root, and to whoever has all its ids (ptrace(2), access mode checking).
+// mayReadExitCode reports whether the kernel shows this daemon a process's exit code. It
+// does to root, and to who has all its ids: ptrace(2), access mode checking.
 func mayReadExitCode(st taskStatus) bool {
 	uid, gid := os.Geteuid(), os.Getegid()
 	return uid == 0 || st.uids == [3]int{uid, uid, uid} && st.gids == [3]int{gid, gid, gid}
 }
 
-// showsGroupExit says whether field 52 of a process's stat is the group's exit
-// code as soon as the group is exiting: since Linux 5.18.
+// showsGroupExit reports whether field 52 of a process's stat is the group's exit code as
+// soon as the group is exiting. That is so since Linux 5.18.
 var showsGroupExit = sync.OnceValue(func() bool {
 	var u unix.Utsname
 	if unix.Uname(&u) != nil {

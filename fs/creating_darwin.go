@@ -2,5 +2,5 @@ package fs
 
 import "context"
 
-// makes cannot be known on macOS.
+// makes returns unknowable: macOS has no /proc.
 func makes(context.Context) making { return unknowable }

@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// makes says whether the thread that looks a name up is about to make something
-// there. The kernel looks the name up first and does not say what for, so
-// /proc/TID/syscall is asked.
+// makes returns what the thread that looks a name up is about to make under it. The
+// kernel does not tell why it looks a name up, so the thread's system call is read from
+// /proc/TID/syscall.
 func makes(ctx context.Context) making {
 	tid := caller(ctx).Pid
 	if tid == 0 {
@@ -24,13 +24,13 @@ func makes(ctx context.Context) making {
 	return makingOf(string(text))
 }
 
-// makers are the system calls that make an entry, and which of their arguments has
-// the flags of open(2); 0: they have none, and fail where there is something.
+// makers maps the system calls that make an entry to which of their arguments has the
+// flags of open(2). 0 is for those without flags, which fail where the name exists.
 var makers = map[int]int{
 	unix.SYS_OPENAT: 3, unix.SYS_MKDIRAT: 0, unix.SYS_MKNODAT: 0, unix.SYS_SYMLINKAT: 0, unix.SYS_LINKAT: 0,
 }
 
-// makingOf reads a line of proc_pid_syscall(5): the number of a system call, its
+// makingOf parses a line of proc_pid_syscall(5): the number of a system call, its
 // arguments in hexadecimal, stack and instruction pointer.
 func makingOf(line string) making {
 	fields := strings.Fields(line)

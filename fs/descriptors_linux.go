@@ -10,14 +10,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxDescriptors is how many descriptors of a process are looked at. Who has
-// more open has no business with a shell's duplicates.
+// maxDescriptors is of how many descriptors a process may have for Holds to look at them.
+// A shell, whose duplicates Holds is for, never has as many.
 const maxDescriptors = 512
 
-// Holds looks through the process's descriptors for one that is open for writing
-// and leads to the file. It reads /proc alone and sends nothing to the mount: the
-// link has the name, fdinfo the inode number. With a file of another filesystem
-// both can agree by chance only; then the commit waits for the release.
+// Holds reports whether the process has a descriptor of the file that is open for writing.
+// It sends nothing to the mount: in /proc a descriptor's link has the name, and its fdinfo
+// the inode number. A file of another filesystem may have both by chance; then the commit
+// waits for the release.
 func (p linuxProcess) Holds(ino uint64, name string) bool {
 	dir := procPath(p.tgid, "fd")
 	open, err := os.Open(dir)
@@ -31,7 +31,7 @@ func (p linuxProcess) Holds(ino uint64, name string) bool {
 	}
 	var buf [procSize]byte
 	for _, fd := range numbers {
-		n, err := unix.Readlinkat(int(open.Fd()), fd, buf[:]) // most of them end here, for little
+		n, err := unix.Readlinkat(int(open.Fd()), fd, buf[:]) // cheap, and rules out most
 		if err != nil || !leadsTo(string(buf[:n]), name) {
 			continue
 		}
@@ -43,13 +43,14 @@ func (p linuxProcess) Holds(ino uint64, name string) bool {
 	return false
 }
 
-// leadsTo says whether the link of a descriptor is to a file of that name.
+// leadsTo reports whether a descriptor's link is to a file of that name.
 func leadsTo(target, name string) bool {
 	return filepath.Base(strings.TrimSuffix(target, " (deleted)")) == name
 }
 
-// writesTo reads a file of /proc/PID/fdinfo, proc_pid_fdinfo(5): the flags of
-// open(2) in octal and, since Linux 5.14, the inode number.
+// writesTo reports whether a descriptor is open for writing and of the file with that
+// inode number. info is its file in proc_pid_fdinfo(5), which has the flags of open(2) in
+// octal and, since Linux 5.14, the inode number.
 func writesTo(info []byte, ino uint64) bool {
 	writes, same := false, false
 	for line := range strings.Lines(string(info)) {

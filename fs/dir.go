@@ -31,7 +31,8 @@ func (d *dirNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (
 	return inode, errno
 }
 
-// lookup describes an entry; opens: for a caller that may be about to open it.
+// lookup returns the inode and attributes of an entry. opens is false where the caller
+// only lists, and is not about to open or make what it finds.
 func (d *dirNode) lookup(ctx context.Context, name string, out *fuse.EntryOut, opens bool) (*gofs.Inode, error) {
 	v, err := d.find(ctx, name, opens)
 	if err != nil {
@@ -43,7 +44,8 @@ func (d *dirNode) lookup(ctx context.Context, name string, out *fuse.EntryOut, o
 	return d.answer(ctx, name, v, out)
 }
 
-// find is the volume's Lookup, but for who is moving sidecars.
+// find returns the volume's node of a name. For a process that is moving sidecars the
+// volume answers what its next call expects: see volume.Node.Taking.
 func (d *dirNode) find(ctx context.Context, name string, opens bool) (*volume.Node, error) {
 	if !opens {
 		return d.v.Lookup(ctx, name)
@@ -57,8 +59,9 @@ func (d *dirNode) find(ctx context.Context, name string, opens bool) (*volume.No
 	return d.v.Lookup(ctx, name)
 }
 
-// outOfSight reports whether a name is not there for whoever looks it up now. What is
-// copied over a sidecar is judged at its close; a tombstone is in nobody's way.
+// outOfSight reports whether a sidecar or tombstone is to be hidden from who looks its
+// name up now, since it is about to make a file there. What is written over a sidecar is
+// judged at its close, and a tombstone must not stand in the way of a new file.
 func (f *filesystem) outOfSight(ctx context.Context, v *volume.Node) bool {
 	switch v.Kind() {
 	case volume.Sidecar:
@@ -76,7 +79,7 @@ func (f *filesystem) outOfSight(ctx context.Context, v *volume.Node) bool {
 	return false
 }
 
-// answer describes an entry found or made.
+// answer returns the inode of an entry that was found or made, and fills in its attributes.
 func (d *dirNode) answer(ctx context.Context, name string, v *volume.Node, out *fuse.EntryOut) (*gofs.Inode, error) {
 	a, err := v.Attr(ctx)
 	if err != nil {
@@ -90,14 +93,14 @@ func (d *dirNode) answer(ctx context.Context, name string, v *volume.Node, out *
 	return inode, nil
 }
 
-// OpendirHandle opens a directory. It is listed when it is first read: many are
-// opened for other ends.
+// OpendirHandle opens a directory, which is listed when it is first read. Many are opened
+// and never listed.
 func (d *dirNode) OpendirHandle(context.Context, uint32) (gofs.FileHandle, uint32, syscall.Errno) {
 	return &dirHandle{d: d}, 0, 0
 }
 
-// dirHandle is an open directory: a snapshot of it, taken anew by rewinddir.
-// go-fuse calls it for one request at a time.
+// dirHandle is an open directory with a snapshot of its entries, which rewinddir takes
+// anew. go-fuse makes one call of it at a time.
 type dirHandle struct {
 	d       *dirNode
 	entries []fuse.DirEntry // nil: not listed yet
@@ -107,7 +110,7 @@ type dirHandle struct {
 	deadline time.Time       // when it has waited enough
 }
 
-// Readdirent gives the next entry, nil at the end.
+// Readdirent returns the next entry; nil at the end.
 func (h *dirHandle) Readdirent(ctx context.Context) (*fuse.DirEntry, syscall.Errno) {
 	if errno := h.list(ctx); errno != 0 {
 		return nil, errno
@@ -163,8 +166,8 @@ func (h *dirHandle) list(ctx context.Context) syscall.Errno {
 	return 0
 }
 
-// withoutClutter leaves the sidecars out of what git lists. It takes whatever it lists for
-// somebody's work: "git status" would show one beside each file, and "git add" keep it.
+// withoutClutter returns the entries without sidecars if git lists them. Else "git status"
+// would show one beside each file, and "git add" add it.
 func withoutClutter(ctx context.Context, list []volume.DirEntry) []volume.DirEntry {
 	isSidecar := func(e volume.DirEntry) bool { return e.Kind == volume.Sidecar }
 	if !slices.ContainsFunc(list, isSidecar) || !isGit(ctx) {
@@ -180,18 +183,18 @@ func typeBits(k volume.Kind) uint32 {
 	case volume.Symlink:
 		return syscall.S_IFLNK
 	case volume.Unknown:
-		return 0 // DT_UNKNOWN: whoever wants to know looks it up
+		return 0 // DT_UNKNOWN: programs that need the type look the entry up
 	default:
 		return syscall.S_IFREG
 	}
 }
 
-// plusBudget is how long the entries of one READDIRPLUS request may take, all
-// together: meanwhile the kernel holds the directory.
+// plusBudget is how long all entries of one READDIRPLUS request may take together, since
+// the kernel holds the directory meanwhile.
 const plusBudget = time.Second
 
-// Lookup describes an entry for READDIRPLUS. What cannot be described in time
-// is listed by its name alone, and looked up by whoever wants to know more.
+// Lookup returns an entry for READDIRPLUS. One whose attributes cannot be had in time is
+// listed by its name alone, and programs that need more look it up.
 func (h *dirHandle) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*gofs.Inode, syscall.Errno) {
 	if h.batch != ctx {
 		h.batch, h.deadline = ctx, time.Now().Add(plusBudget)
@@ -208,7 +211,7 @@ func (h *dirHandle) Lookup(ctx context.Context, name string, out *fuse.EntryOut)
 	return inode, h.d.fs.errno("readdirplus", err)
 }
 
-// Fsyncdir makes attributes durable; what happens to names is before it is answered.
+// Fsyncdir makes attributes durable. A change of names is durable before it is answered.
 func (h *dirHandle) Fsyncdir(ctx context.Context, _ uint32) syscall.Errno {
 	return h.d.fs.do(ctx, "fsyncdir", func(context.Context) error { return h.d.v.Fsync() })
 }

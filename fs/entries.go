@@ -25,7 +25,7 @@ var (
 	_ gofs.NodeReadlinker = (*linkNode)(nil)
 )
 
-// Create makes a file and opens it. The umask is applied already.
+// Create makes a file and opens it.
 func (d *dirNode) Create(ctx context.Context, name string, flags, mode uint32, out *fuse.EntryOut) (*gofs.Inode, gofs.FileHandle, uint32, syscall.Errno) {
 	inode, h, errno := d.create(ctx, "create", name, openFlags(flags)|os.O_CREATE|int(flags)&os.O_EXCL, mode, out)
 	if errno != 0 {
@@ -57,15 +57,16 @@ func (d *dirNode) create(ctx context.Context, op, name string, flags int, mode u
 	return inode, h, errno
 }
 
-// origin is what an entry gets from who makes it and from where.
+// origin is what a new entry gets from its maker and its directory.
 type origin struct {
 	uid, gid uint32
-	drop     uint32 // bits of its mode that it cannot have
-	inherit  bool   // setgid, with the group, from the directory
+	drop     uint32 // bits that its mode cannot have
+	inherit  bool   // it gets setgid, with the group, from the directory
 }
 
-// origin is that of what the caller makes here: it belongs to him and his group, unless
-// the mount has an owner for all; a setgid directory's group is its own, as on a disk.
+// origin returns what an entry gets that the caller makes here. It belongs to the caller
+// and its group, unless the mount has an owner for everything; in a setgid directory to
+// the directory's group, as on a disk.
 func (d *dirNode) origin(ctx context.Context) (o origin, err error) {
 	c := caller(ctx)
 	o.uid, o.gid = c.Uid, c.Gid
@@ -86,7 +87,8 @@ func (d *dirNode) origin(ctx context.Context) (o origin, err error) {
 	return o, err
 }
 
-// mode is what is asked for, with the umask, as far as the entry can have it.
+// mode returns the permission bits that were asked for, and the umask above them (see
+// umask.go), without what the entry cannot have.
 func (o origin) mode(asked uint32) uint32 { return asked &^ (syscall.S_IFMT | o.drop) }
 
 // Mkdir makes a directory.
@@ -128,7 +130,7 @@ func (d *dirNode) enter(ctx context.Context, op, name string, out *fuse.EntryOut
 	return inode, errno
 }
 
-// Mknod makes a regular file. Devices, pipes and sockets cannot be kept in a store.
+// Mknod makes a regular file. Devices, pipes and sockets are refused: a store has none.
 func (d *dirNode) Mknod(ctx context.Context, name string, mode, _ uint32, out *fuse.EntryOut) (*gofs.Inode, syscall.Errno) {
 	if kind := mode & syscall.S_IFMT; kind != syscall.S_IFREG && kind != 0 {
 		return nil, syscall.ENOTSUP
@@ -141,8 +143,8 @@ func (d *dirNode) Mknod(ctx context.Context, name string, mode, _ uint32, out *f
 	return inode, 0
 }
 
-// Link gives a name to a file that was made without one. All other hard links
-// are refused: an object has one name.
+// Link gives a name to a file that was made without one. Other hard links are refused: an
+// object has one name.
 func (d *dirNode) Link(ctx context.Context, target gofs.InodeEmbedder, name string, out *fuse.EntryOut) (*gofs.Inode, syscall.Errno) {
 	t, ok := target.(*fileNode)
 	if !ok {
@@ -191,8 +193,7 @@ func (d *dirNode) Rmdir(ctx context.Context, name string) syscall.Errno {
 	return d.fs.doNames(ctx, "rmdir", func(ctx context.Context) error { return d.v.Rmdir(ctx, name) })
 }
 
-// Rename moves an entry; go-fuse moves its own nodes after success, and swaps
-// them for an exchange.
+// Rename renames or exchanges entries. go-fuse does the same to its own nodes afterwards.
 func (d *dirNode) Rename(ctx context.Context, name string, newParent gofs.InodeEmbedder, newName string, raw uint32) syscall.Errno {
 	to, ok := newParent.(*dirNode)
 	if !ok {
@@ -207,9 +208,8 @@ func (d *dirNode) Rename(ctx context.Context, name string, newParent gofs.InodeE
 	})
 }
 
-// renameFlags reads the flags of renameat2(2) or renameatx_np(2), which the
-// kernel passes on as they are. False: one that is not known here, such as
-// RENAME_WHITEOUT.
+// renameFlags translates the flags of renameat2(2) or renameatx_np(2), which the kernel
+// passes on as they are. It returns false for others, such as RENAME_WHITEOUT.
 func renameFlags(raw uint32) (volume.RenameFlags, bool) {
 	switch raw {
 	case 0:
@@ -222,7 +222,7 @@ func renameFlags(raw uint32) (volume.RenameFlags, bool) {
 	return 0, false
 }
 
-// Readlink is the link's target.
+// Readlink returns the link's target.
 func (l *linkNode) Readlink(ctx context.Context) ([]byte, syscall.Errno) {
 	var target string
 	errno := l.fs.do(ctx, "readlink", func(ctx context.Context) (err error) {

@@ -42,7 +42,8 @@ var errnos = []struct {
 	{context.Canceled, syscall.EINTR},
 }
 
-// toErrno looks err up; known is false for what is EIO for want of a row.
+// toErrno returns the errno of an error. known is false where no row matches, and it is EIO
+// for that reason.
 func toErrno(err error) (errno syscall.Errno, known bool) {
 	if err == nil {
 		return 0, true
@@ -55,8 +56,8 @@ func toErrno(err error) (errno syscall.Errno, known bool) {
 	return syscall.EIO, false
 }
 
-// toOpenErrno is toErrno for what opens: a volume that is shutting down refuses
-// new opens with an errno of its own.
+// toOpenErrno is toErrno for calls that open a file. A volume that is shutting down
+// refuses them with ESHUTDOWN.
 func toOpenErrno(err error) (syscall.Errno, bool) {
 	if errors.Is(err, volume.ErrShutdown) {
 		return syscall.ESHUTDOWN, true
@@ -69,8 +70,8 @@ const (
 	maxComplaints  = 256
 )
 
-// complaints logs errors that have no row, each wording once a minute: a
-// program that reads in a loop must not fill the log.
+// complaints logs errors that have no row, each text once a minute, so that a program
+// which reads in a loop does not fill the log.
 type complaints struct {
 	log *slog.Logger
 

@@ -2,5 +2,5 @@ package fs
 
 import "syscall"
 
-// noAttr answers for an extended attribute that is not there; macOS spells it ENOATTR.
+// noAttr is the errno of an extended attribute that does not exist.
 const noAttr = syscall.ENOATTR

@@ -2,5 +2,5 @@ package fs
 
 import "syscall"
 
-// noAttr answers for an extended attribute that is not there; Linux spells it ENODATA.
+// noAttr is the errno of an extended attribute that does not exist.
 const noAttr = syscall.ENODATA

@@ -26,7 +26,7 @@ var (
 	_ gofs.FileLseeker   = (*handle)(nil)
 )
 
-// handle is one open file. What the kernel passes at open, it passes with every request.
+// handle is one open file.
 type handle struct {
 	n     *node
 	v     *volume.Handle
@@ -38,14 +38,15 @@ func newHandle(inode *gofs.Inode, v *volume.Handle, flags int) *handle {
 	return &handle{n: n, v: v, flags: flags}
 }
 
-// openFlags keeps of open(2)'s flags what means something to the volume.
+// openFlags returns those flags of open(2) that the volume knows.
 func openFlags(raw uint32) int {
 	return int(raw) & (syscall.O_ACCMODE | os.O_APPEND | os.O_TRUNC | os.O_SYNC | openDirect)
 }
 
 func writable(flags int) bool { return flags&syscall.O_ACCMODE != os.O_RDONLY }
 
-// opener identifies who opens a file, where its close will matter.
+// opener returns the process that opens a file for writing, since its close commits; nil
+// for other opens.
 func opener(ctx context.Context, flags int) volume.Process {
 	if !writable(flags) {
 		return nil
@@ -69,11 +70,10 @@ func (n *fileNode) Open(ctx context.Context, raw uint32) (gofs.FileHandle, uint3
 	return h, h.fuseFlags(), 0
 }
 
-// fuseFlags tell the kernel what to do with its page cache. A file's content
-// changes through the mount alone, since a version from elsewhere is another
-// inode, so its pages outlive the handle; a change of size or mtime that the
-// kernel did not make drops them all the same. A sidecar changes behind its
-// inode. A handle that cannot write has nothing to flush.
+// fuseFlags returns what the kernel is told of an open file. It may keep a file's pages
+// from one open to the next, since a version from another machine gets another inode; it
+// drops them if size or mtime change. It may not keep those of a sidecar, whose content
+// changes under the same inode. Of a handle that cannot write it need not send a flush.
 func (h *handle) fuseFlags() uint32 {
 	var flags uint32
 	if h.n.v.Kind() == volume.File {
@@ -85,7 +85,7 @@ func (h *handle) fuseFlags() uint32 {
 	return flags
 }
 
-// Read fills dest, which go-fuse sends on.
+// Read reads into dest.
 func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadResult, syscall.Errno) {
 	var got int
 	errno := h.n.fs.do(ctx, "read", func(ctx context.Context) (err error) {
@@ -101,20 +101,20 @@ func (h *handle) Read(ctx context.Context, dest []byte, off int64) (fuse.ReadRes
 	return fuse.ReadResultData(dest[:got]), 0
 }
 
-// Write stores data, which belongs to go-fuse again after it.
+// Write writes data, which it must not keep: go-fuse uses the buffer again.
 func (h *handle) Write(ctx context.Context, data []byte, off int64) (uint32, syscall.Errno) {
 	var written int
 	errno := h.n.fs.do(ctx, "write", func(ctx context.Context) (err error) {
 		if written, err = h.v.WriteAt(ctx, data, off); written > 0 {
-			return nil // what was stored counts, as on a full disk: the next write tells why there was no more
+			return nil // a short write, as on a full disk: the next write gets the error
 		}
 		return err
 	})
 	return uint32(written), errno
 }
 
-// Flush is a close(2): the commit, and its error. A signal that does not kill the
-// caller does not end it.
+// Flush answers close(2): it commits and returns the error of that. A signal that does not
+// kill the caller does not end the wait.
 func (h *handle) Flush(ctx context.Context) syscall.Errno {
 	var by volume.Process
 	if writable(h.flags) {
@@ -125,19 +125,19 @@ func (h *handle) Flush(ctx context.Context) syscall.Errno {
 	return h.n.fs.errno("close", h.v.Flush(p, by))
 }
 
-// Fsync makes what was written durable here, with fdatasync as with fsync.
+// Fsync makes what was written durable in the spool, for fdatasync(2) as for fsync(2).
 func (h *handle) Fsync(ctx context.Context, _ uint32) syscall.Errno {
 	return h.n.fs.do(ctx, "fsync", h.v.Fsync)
 }
 
-// Release ends the handle. It must not wait: few background requests run at once.
+// Release ends the handle. It must not wait, since few background requests run at once.
 func (h *handle) Release(context.Context) syscall.Errno {
 	h.v.Release()
 	return 0
 }
 
-// Allocate is fallocate(2). Of the caller's privilege its request says nothing, so
-// setuid and setgid are dropped here.
+// Allocate answers fallocate(2). Its request does not tell whether to drop setuid and
+// setgid, so that is decided here.
 func (h *handle) Allocate(ctx context.Context, off, size uint64, mode uint32) syscall.Errno {
 	return h.n.fs.do(ctx, "fallocate", func(ctx context.Context) error {
 		if err := h.dropSetID(ctx); err != nil {
@@ -147,7 +147,7 @@ func (h *handle) Allocate(ctx context.Context, off, size uint64, mode uint32) sy
 	})
 }
 
-// Lseek is lseek(2) with SEEK_DATA and SEEK_HOLE; the kernel does the others.
+// Lseek answers lseek(2) with SEEK_DATA and SEEK_HOLE. The kernel does the others.
 func (h *handle) Lseek(ctx context.Context, off uint64, whence uint32) (uint64, syscall.Errno) {
 	var at int64
 	errno := h.n.fs.do(ctx, "lseek", func(ctx context.Context) (err error) {
@@ -157,8 +157,8 @@ func (h *handle) Lseek(ctx context.Context, off uint64, whence uint32) (uint64, 
 	return uint64(at), errno
 }
 
-// CopyFileRange is left to the kernel: after ENOSYS it copies through the page
-// cache, and asks no more.
+// CopyFileRange refuses with ENOSYS. The kernel then copies through the page cache, and
+// does not ask again.
 func (n *fileNode) CopyFileRange(context.Context, gofs.FileHandle, uint64, *gofs.Inode, gofs.FileHandle, uint64, uint64, uint64) (uint32, syscall.Errno) {
 	return 0, syscall.ENOSYS
 }

@@ -9,18 +9,18 @@ import (
 	"runtime"
 )
 
-// fuseLogger passes the library's log on: its lines about single requests at
+// fuseLogger returns a log for go-fuse. Its lines about single requests are passed on at
 // debug level, all others as warnings.
 func fuseLogger(to *slog.Logger) *log.Logger { return log.New(fuseLog{to}, "", 0) }
 
 type fuseLog struct{ log *slog.Logger }
 
-// payload is how the library shows the first bytes of what is read or written:
+// payload matches how go-fuse shows names, and the first bytes of what is read or written:
 //
 //	rx 8: WRITE n2 {…}"content"... 4096b p12
 //	tx 9:     OK,  4096b data "content"...
 //
-// Content does not belong in a log (P1); names, shown without a length, do.
+// Content, which has a length beside it, must not be logged (P1); names may.
 var payload = regexp.MustCompile(`(data )?"(?:[^"\\]|\\.)*"(?:\.\.\.)?( \d+b)?`)
 
 func (l fuseLog) Write(line []byte) (int, error) {

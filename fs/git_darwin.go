@@ -2,5 +2,5 @@ package fs
 
 import "context"
 
-// isGit cannot be known on macOS.
+// isGit returns false: which program asks cannot be known on macOS.
 func isGit(context.Context) bool { return false }

@@ -6,7 +6,7 @@ import (
 )
 
 // isGit reports whether the program that sent a request is git, by the name that the
-// kernel has for it: its commands are that one program. What is not known is not git.
+// kernel has for it. All its commands have that name; what cannot be known is not git.
 func isGit(ctx context.Context) bool {
 	tid := caller(ctx).Pid
 	if tid == 0 {

@@ -25,23 +25,23 @@ const (
 	// maxBackground is how many background requests may run at once: read-ahead
 	// and releases. The default, 12, lets a dozen slow reads block every close.
 	maxBackground = 64
-	// believed is how long the kernel believes names and attributes. That a name
-	// does not exist it never believes.
+	// believed is how long the kernel may keep names and attributes. That a name does not
+	// exist it may not keep.
 	believed = time.Second
 )
 
-// ErrDetached says that programs still had files open: the mountpoint is free,
-// and the mount ends when they close them.
+// ErrDetached is returned if programs still had files open. The mountpoint is free, and
+// the mount ends when they close them.
 var ErrDetached = errors.New("still in use: detached, and ends with the last open file")
 
 // Options of a mount.
 type Options struct {
 	AllowOther bool   // let other users in; the kernel checks permissions then
-	ReadOnly   bool   // no program may change anything; the kernel sees to it
+	ReadOnly   bool   // the kernel lets no program change anything
 	FsName     string // the source that mount(8) and df show, as "mcfs#bucket/prefix"; "": mcfs
 	Debug      bool   // log every request, without content
 
-	// UID and GID are the owner of what is made in the mount; nil: who makes it is.
+	// UID and GID are the owner of everything that is made in the mount; nil: its maker is.
 	UID, GID *uint32
 
 	Extra []string // further mount options, as "noexec"
@@ -59,9 +59,9 @@ type Server struct {
 	detached bool
 }
 
-// Mount shows v at mountpoint, an empty directory, and returns when the mount
-// answers, or ctx ends. Its errors name the thing and the cure in one line. The
-// volume stays the caller's, who closes it after Wait.
+// Mount mounts v at mountpoint, an empty directory, and returns when the mount answers or
+// ctx ends. Its errors name the thing and the cure in one line. The caller closes the
+// volume, after Wait.
 func Mount(ctx context.Context, mountpoint string, v *volume.Volume, o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -89,8 +89,8 @@ func newFilesystem(v *volume.Volume, o Options) *filesystem {
 	return &filesystem{volume: v, log: o.Log, trouble: newComplaints(o.Log), uid: o.UID, gid: o.GID, obeysACLs: o.AllowOther}
 }
 
-// nodeOptions of the tree. Entry and attribute timeouts are set in every answer
-// here, since go-fuse would put its default in place of a wanted zero.
+// nodeOptions returns go-fuse's options, without timeouts of entries and attributes: those
+// are set in every answer, since go-fuse would replace a zero by its default.
 func (f *filesystem) nodeOptions(o Options) *gofs.Options {
 	return &gofs.Options{
 		NullPermissions: true, // a mode of 0 means 0
@@ -143,19 +143,19 @@ func (s *Server) waitMount(ctx context.Context) error {
 	}
 }
 
-// Mountpoint is where the mount is, absolute and without symbolic links.
+// Mountpoint returns where the mount is, absolute and without symbolic links.
 func (s *Server) Mountpoint() string { return s.mountpoint }
 
-// Wait returns when the mount has ended, however that came about, and the last
-// request is answered.
+// Wait returns when the mount has ended, for whatever reason, and the last request is
+// answered.
 func (s *Server) Wait() { <-s.ended }
 
-// Done is closed when Wait would return.
+// Done returns a channel that is closed when Wait would return.
 func (s *Server) Done() <-chan struct{} { return s.ended }
 
-// Unmount ends the mount. If programs have files open in it, it is detached: it
-// disappears from the tree at once and ends with the last of them; the error
-// is ErrDetached then. A mount that has ended already is no error.
+// Unmount ends the mount. If programs have files open in it, it is detached, and the error
+// is ErrDetached: it disappears from the tree at once, and ends with the last open file.
+// A mount that has ended already is no error.
 func (s *Server) Unmount() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -180,7 +180,8 @@ func (s *Server) Unmount() error {
 	return fmt.Errorf("unmount %s: %w", s.mountpoint, ErrDetached)
 }
 
-// panicHandler keeps one broken request from ending the mount.
+// panicHandler returns a function that logs a panic and answers its request with EIO, so
+// that the mount goes on.
 func panicHandler(log *slog.Logger) func(any) fuse.Status {
 	return func(v any) fuse.Status {
 		log.Error("panic while answering a request", "panic", fmt.Sprint(v), "stack", stack())

@@ -21,13 +21,13 @@ const (
 	renameExchange  = 2 // RENAME_SWAP
 )
 
-// platformOptions for macFUSE. The name is Finder's. RENAME_EXCL is asked for,
-// since go-fuse negotiates only the swap by itself. It also passes daemon_timeout=0,
-// without which the kernel gives up a volume whose close takes a minute.
+// platformOptions sets the name that Finder shows, and asks for RENAME_EXCL, since go-fuse
+// negotiates only the swap by itself. (It also passes daemon_timeout=0, without which the
+// kernel gives up a volume whose close takes a minute.)
 //
-// Not noappledouble: macFUSE would refuse every name "._*" and ".DS_Store", and
-// so copies and archives that hold one (macfuse/macfuse#519). Such files are
-// local-only here, and macOS makes none by itself where attributes are kept.
+// It does not set noappledouble: macFUSE would refuse every name "._*" and ".DS_Store",
+// and with them copies and archives that hold one. Such files are local-only here, and
+// macOS makes none by itself where extended attributes are kept.
 func platformOptions(m *fuse.MountOptions) {
 	name := m.FsName
 	if _, after, ok := strings.Cut(name, "#"); ok {
@@ -40,9 +40,8 @@ func platformOptions(m *fuse.MountOptions) {
 	m.ExtraCapabilities |= fuse.CAP_RENAME_EXCL
 }
 
-// platformFS refuses what go-fuse would do wrong: it does not pass on where in
-// an attribute a value begins, which on macOS may be in the middle of a resource
-// fork, and the value would replace the whole.
+// platformFS refuses to set a part of an extended attribute, as macOS does of a resource
+// fork. go-fuse does not pass on where the part begins, and it would replace the whole.
 func platformFS(raw fuse.RawFileSystem) fuse.RawFileSystem {
 	return changes{wholeAttributes{raw}}
 }
@@ -56,10 +55,10 @@ func (w wholeAttributes) SetXAttr(cancel <-chan struct{}, in *fuse.SetXAttrIn, n
 	return w.RawFileSystem.SetXAttr(cancel, in, name, value)
 }
 
-// answers waits for macFUSE, which mounts behind.
+// answers returns when the mount answers: macFUSE mounts after NewServer has returned.
 func answers(s *fuse.Server) error { return s.WaitMount() }
 
 func afterMount(string, *slog.Logger) {}
 
-// detach ends a busy mount by force: macOS knows no lazy unmount.
+// detach ends a busy mount by force, since macOS has no lazy unmount.
 func detach(mountpoint string) error { return unix.Unmount(mountpoint, unix.MNT_FORCE) }

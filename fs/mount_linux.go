@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// openNoFlush spares the flush of a handle that cannot write (Linux 5.16).
+	// openNoFlush tells the kernel to send no flush of a handle (Linux 5.16).
 	openNoFlush = uint32(fuse.FOPEN_NOFLUSH)
 
 	readOnly = "ro" // the mount option
@@ -27,30 +27,29 @@ const (
 func platformOptions(m *fuse.MountOptions) {
 	// Root needs no helper; where mount(2) is refused all the same, the helper is tried.
 	m.DirectMount = os.Geteuid() == 0
-	// READDIRPLUS_AUTO: only who looks at the entries of a directory pays for
-	// their attributes. HANDLE_KILLPRIV_V2: without it the kernel asks for
-	// security.capability before each write.
+	// READDIRPLUS_AUTO: a plain "ls" does not ask for the attributes of all entries.
+	// HANDLE_KILLPRIV_V2: without it the kernel asks for security.capability before each
+	// write.
 	m.ExtraCapabilities |= fuse.CAP_READDIRPLUS_AUTO | fuse.CAP_HANDLE_KILLPRIV_V2
-	// DONT_MASK: a directory's default ACL takes the umask's place. The kernel obeys
-	// ACLs where it checks permissions at all.
+	// DONT_MASK: a directory's default ACL takes the umask's place. The kernel enforces
+	// ACLs only where it checks permissions.
 	m.ExtraCapabilities |= fuse.CAP_DONT_MASK
 	m.EnableAcl = m.AllowOther
 	// PASSTHROUGH, which go-fuse negotiates by itself, would make this a stacked
-	// filesystem, and those cannot be stacked upon.
+	// filesystem, on which no other can be stacked.
 	m.DisabledCapabilities |= fuse.CAP_PASSTHROUGH
 }
 
 func platformFS(raw fuse.RawFileSystem) fuse.RawFileSystem { return changes{raw} }
 
-// answers returns when the mount answers: that it does since mount(2) returned and
-// the kernel was given its options. It does not do what WaitMount would, which opens
-// a file of the mount from this very process: a kill -9 at that moment leaves a thread
-// that waits in the kernel for an answer from itself, keeps the mount open, and dies
-// no more, nor does any who waits on the mount.
+// answers returns when the mount answers, which it does here since NewServer returned. It
+// does not call WaitMount, which opens a file of the mount from this very process: after a
+// kill -9 at that moment a thread would wait in the kernel for its own answer, never die,
+// and keep the mount and all who wait on it from ending.
 func answers(*fuse.Server) error { return nil }
 
-// afterMount lifts the read-ahead above the kernel's default for FUSE, 128 KiB.
-// Only root may, and it is no more than a gain.
+// afterMount raises the read-ahead above the kernel's default for FUSE, 128 KiB. Only root
+// may do that; without it reads are slower.
 func afterMount(mountpoint string, log *slog.Logger) {
 	if os.Geteuid() != 0 {
 		return

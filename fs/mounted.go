@@ -19,9 +19,9 @@ type Mounted struct {
 // kernel (path_resolution(7)).
 const maxLinks = 40
 
-// Resolve gives a path absolute and without symbolic links, also where it leads
-// to a mount that cannot be looked at: its program has ended, or it is another
-// user's. The error of a path that is not there is fs.ErrNotExist.
+// Resolve returns a path absolute and without symbolic links, also where it leads to a
+// mount that cannot be looked at, since its program has ended or it is another user's. The
+// error of a path that does not exist is fs.ErrNotExist.
 func Resolve(path string) (string, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {

@@ -8,9 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// MountAt finds what is mounted on path, the topmost of several. The path is
-// absolute and without symbolic links; see Resolve. Where the mounts cannot be
-// listed there are none.
+// MountAt returns what is mounted on path, the topmost of several. The path is absolute
+// and without symbolic links; see Resolve. If the mounts cannot be listed, there is none.
 func MountAt(path string) (found Mounted, ok bool) {
 	for _, s := range listMounts() {
 		if unix.ByteSliceToString(s.Mntonname[:]) == path {
@@ -20,8 +19,8 @@ func MountAt(path string) (found Mounted, ok bool) {
 	return found, ok
 }
 
-// Mounts are the mounts of mcfs, by their mountpoints. Where the mounts cannot
-// be listed there are none.
+// Mounts returns the mounts of mcfs, by their mountpoints. If the mounts cannot be listed,
+// there are none.
 func Mounts() map[string]Mounted {
 	all := make(map[string]Mounted)
 	for _, s := range listMounts() {
@@ -59,8 +58,8 @@ func mountedOf(s unix.Statfs_t) Mounted {
 	return m
 }
 
-// cure says how this mount on mountpoint is ended. Only its source tells a mount
-// of mcfs from another program's.
+// cure returns the advice how to end this mount on mountpoint. Only its source tells a
+// mount of mcfs from another program's.
 func (m Mounted) cure(mountpoint string) string {
 	if m.UID >= 0 && strings.HasPrefix(m.Source, "mcfs") {
 		return fmt.Sprintf("end that mount with mcfs unmount %q", mountpoint)

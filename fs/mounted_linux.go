@@ -11,9 +11,8 @@ import (
 // kindOurs is the type of a mount of mcfs: "fuse." and the name it mounts under.
 const kindOurs = "fuse.mcfs"
 
-// MountAt finds what is mounted on path, the topmost of several. The path is
-// absolute and without symbolic links; see Resolve. Where the mounts cannot be
-// listed there are none.
+// MountAt returns what is mounted on path, the topmost of several. The path is absolute
+// and without symbolic links; see Resolve. If the mounts cannot be listed, there is none.
 func MountAt(path string) (Mounted, bool) {
 	info, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -22,8 +21,8 @@ func MountAt(path string) (Mounted, bool) {
 	return findMount(string(info), path)
 }
 
-// Mounts are the mounts of mcfs, by their mountpoints. Where the mounts cannot
-// be listed there are none.
+// Mounts returns the mounts of mcfs, by their mountpoints. If the mounts cannot be listed,
+// there are none.
 func Mounts() map[string]Mounted {
 	info, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -77,7 +76,7 @@ func parseMount(line string) (m Mounted, at string, ok bool) {
 	return Mounted{}, "", false
 }
 
-// userID finds who mounted in the options of a FUSE superblock; -1: they do not say.
+// userID returns who mounted, by the options of a FUSE superblock; -1 if they do not tell.
 func userID(options string) int {
 	for option := range strings.SplitSeq(options, ",") {
 		if text, found := strings.CutPrefix(option, "user_id="); found {
@@ -108,7 +107,7 @@ func unescape(s string) string {
 	return b.String()
 }
 
-// cure says how this mount on mountpoint is ended.
+// cure returns the advice how to end this mount on mountpoint.
 func (m Mounted) cure(mountpoint string) string {
 	switch {
 	case m.Kind == kindOurs:

@@ -19,19 +19,19 @@ type filesystem struct {
 	log     *slog.Logger
 	trouble *complaints
 
-	uid, gid  *uint32 // the owner of what is made; nil: its maker
-	obeysACLs bool    // the kernel enforces access control lists, and learns of them
+	uid, gid  *uint32 // the owner of everything that is made; nil: its maker
+	obeysACLs bool    // the kernel enforces access control lists
 }
 
-// node is what all kinds have in common: the volume's node, for as long as the
-// kernel knows it. go-fuse finds the node again by its inode number, which the
-// volume gives to one file or version alone.
+// node is the common part of all kinds of nodes, for as long as the kernel knows one.
+// go-fuse finds it by its inode number, which the volume never gives to another file or
+// version.
 type node struct {
 	gofs.Inode
 	fs *filesystem
 	v  *volume.Node
 
-	// setid says that setuid or setgid was set when the attributes were last seen.
+	// setid is true if setuid or setgid was set when the attributes were last seen.
 	setid atomic.Bool
 }
 
@@ -41,7 +41,7 @@ type fileNode struct{ node }
 
 type linkNode struct{ node }
 
-// of unwraps a go-fuse node of this package.
+// of returns the common part of a go-fuse node of this package.
 func of(ops gofs.InodeEmbedder) (*node, bool) {
 	switch n := ops.(type) {
 	case *dirNode:
@@ -54,7 +54,7 @@ func of(ops gofs.InodeEmbedder) (*node, bool) {
 	return nil, false
 }
 
-// newOps makes the node of a kind; its Mode bits go along.
+// newOps makes a node for one of the volume's, and returns its type bits with it.
 func (f *filesystem) newOps(v *volume.Node) (gofs.InodeEmbedder, uint32) {
 	switch v.Kind() {
 	case volume.Dir:
@@ -66,8 +66,8 @@ func (f *filesystem) newOps(v *volume.Node) (gofs.InodeEmbedder, uint32) {
 	}
 }
 
-// child is the inode of a volume's node under a name: the one that the kernel
-// has, or else a new one, which go-fuse drops if it knows the number.
+// child returns the inode of a volume's node under a name: the one that the kernel has, or
+// a new one. go-fuse drops the new one if it has another with that number.
 func (d *dirNode) child(ctx context.Context, name string, v *volume.Node) *gofs.Inode {
 	if known := d.GetChild(name); known != nil {
 		if n, ok := of(known.Operations()); ok && n.v == v {
@@ -78,27 +78,28 @@ func (d *dirNode) child(ctx context.Context, name string, v *volume.Node) *gofs.
 	return d.NewInode(ctx, ops, gofs.StableAttr{Ino: v.Ino(), Mode: mode})
 }
 
-// namesLimit bounds what makes the kernel hold a directory: whoever wants to
-// list it, or anything in it by a new name, waits as long (P7). The volume's own
-// limits are narrower; this one holds where several of them add up.
+// namesLimit bounds the calls during which the kernel holds a directory, since everything
+// else in that directory waits meanwhile (P7). The volume's own limits are shorter, but
+// several of them may add up.
 const namesLimit = 10 * time.Second
 
-// do runs one call of the volume, patiently, and gives its errno.
+// do runs one call of the volume and returns its errno. The call goes on over interrupts;
+// see patience.
 func (f *filesystem) do(ctx context.Context, op string, call func(context.Context) error) syscall.Errno {
 	return f.run(newPatience(ctx), op, call, toErrno)
 }
 
-// doNames is do for what makes the kernel hold a directory.
+// doNames is do for calls during which the kernel holds a directory.
 func (f *filesystem) doNames(ctx context.Context, op string, call func(context.Context) error) syscall.Errno {
 	return f.run(newPatience(ctx).until(time.Now().Add(namesLimit)), op, call, toErrno)
 }
 
-// doOpen is do for what opens.
+// doOpen is do for calls that open a file.
 func (f *filesystem) doOpen(ctx context.Context, op string, call func(context.Context) error) syscall.Errno {
 	return f.run(newPatience(ctx), op, call, toOpenErrno)
 }
 
-// doCreate is doNames for what opens, too.
+// doCreate is doNames for calls that open a file.
 func (f *filesystem) doCreate(ctx context.Context, op string, call func(context.Context) error) syscall.Errno {
 	return f.run(newPatience(ctx).until(time.Now().Add(namesLimit)), op, call, toOpenErrno)
 }
@@ -121,9 +122,8 @@ func (f *filesystem) errno(op string, err error) syscall.Errno {
 	return errno
 }
 
-// timeout is how long the kernel may believe a node's name and attributes. A
-// sidecar comes and goes with commits, and a tombstone goes when something comes,
-// so they are asked for each time (P3).
+// timeout returns how long the kernel may keep a node's name and attributes. Those of
+// sidecars and tombstones it may not keep, since commits make and remove them (P3).
 func timeout(kind volume.Kind) time.Duration {
 	if kind == volume.Sidecar || kind == volume.Tombstone {
 		return 0
@@ -131,8 +131,8 @@ func timeout(kind volume.Kind) time.Duration {
 	return believed
 }
 
-// attrTimeout is how long the kernel may believe a node's attributes. It does not
-// learn that a write has dropped setuid or setgid: of a file that has them it asks.
+// attrTimeout returns how long the kernel may keep a node's attributes. It does not learn
+// that a write has dropped setuid or setgid, so of a file with these it may not keep them.
 func attrTimeout(kind volume.Kind, a volume.Attr) time.Duration {
 	if kind == volume.File && a.Mode&setID != 0 {
 		return 0
@@ -140,14 +140,14 @@ func attrTimeout(kind volume.Kind, a volume.Attr) time.Duration {
 	return timeout(kind)
 }
 
-// fillEntry answers what finds or makes an entry.
+// fillEntry fills in the answer to a call that finds or makes an entry.
 func (f *filesystem) fillEntry(v *volume.Node, a volume.Attr, out *fuse.EntryOut) {
 	fillAttr(a, &out.Attr)
 	out.SetEntryTimeout(timeout(v.Kind()))
 	out.SetAttrTimeout(attrTimeout(v.Kind(), a))
 }
 
-// fillAttrOut answers what describes a node.
+// fillAttrOut fills in the answer to a call that asks for attributes.
 func (n *node) fillAttrOut(a volume.Attr, out *fuse.AttrOut) {
 	n.seen(a)
 	fillAttr(a, &out.Attr)
@@ -172,7 +172,7 @@ func fillAttr(a volume.Attr, out *fuse.Attr) {
 	setTime(a.Ctime, &out.Ctime, &out.Ctimensec)
 }
 
-// setTime leaves the epoch for a time that is not known.
+// setTime fills in a time. One that is not known stays the epoch.
 func setTime(t time.Time, sec *uint64, nsec *uint32) {
 	if t.IsZero() {
 		return

@@ -9,28 +9,26 @@ import (
 )
 
 const (
-	// lookInterval is how often an interrupted request looks at its process.
+	// lookInterval is how often the process of an interrupted request is looked at.
 	lookInterval = 25 * time.Millisecond
-	// strangerGrace is how long an interrupted request of an unknown process
-	// goes on: nobody can tell whether the signal was deadly, and a process
-	// must not be unkillable for it.
+	// strangerGrace is how long an interrupted request goes on whose process is not
+	// known. Whether the signal kills it cannot be told, and a process must stay killable.
 	strangerGrace = time.Second
 )
 
-// patience is the context of one request. The kernel interrupts a request at
-// any signal that its thread does not ignore, and most of those are not meant
-// for it: Go programs signal themselves all the time, timers tick, children
-// end. So an interrupted request goes on until its process turns out to be
-// killed; only then does the context end. Whoever waits in close(2) for an
-// upload is let go at once that way, and no read fails for a SIGURG.
+// patience is the context of one request, which ends when the process that sent the
+// request is being killed. The kernel interrupts a request at any signal that its thread
+// does not ignore, and most of those do not end the process: Go programs signal
+// themselves all the time, timers tick, children end. So a SIGURG makes no read fail, and
+// a SIGKILL ends the wait in close(2) at once.
 //
-// The watching costs nothing until somebody waits on Done, which what is
-// answered from memory never does. One goroutine uses it; stop ends it.
+// The process is watched only from the first call of Done, which a request that is
+// answered from memory never makes. One goroutine uses a patience; stop ends it.
 type patience struct {
-	context.Context // the request's: its end is the interrupt
+	context.Context // of the request; it ends when the kernel interrupts that
 
 	who      func() volume.Process // asked once, at the interrupt
-	forever  bool                  // a stranger's request is never given up either
+	forever  bool                  // go on, too, if the process is not known
 	deadline time.Time             // zero: none
 
 	mu      sync.Mutex
@@ -45,23 +43,24 @@ func newPatience(ctx context.Context) *patience {
 	return &patience{Context: ctx, who: func() volume.Process { return process(ctx) }}
 }
 
-// newFlushPatience is that of a close(2), whose process by is known already.
-// Where it is not, the volume's deadline alone ends the wait: the caller would
-// take an EINTR for a lost file.
+// newFlushPatience returns the context of a close(2) by a process that was looked up
+// already. If it is not known, only the volume's deadline ends the wait: a program that
+// gets EINTR takes the file for lost.
 func newFlushPatience(ctx context.Context, by volume.Process) *patience {
 	return &patience{Context: ctx, who: func() volume.Process { return by }, forever: true}
 }
 
-// until gives the request a deadline of its own. Call it before use.
+// until sets a deadline. It must be called before the first use.
 func (p *patience) until(t time.Time) *patience {
 	p.deadline = t
 	return p
 }
 
-// Deadline is that of until.
+// Deadline returns the deadline that until has set.
 func (p *patience) Deadline() (time.Time, bool) { return p.deadline, !p.deadline.IsZero() }
 
-// Done is closed when the process is being killed, or the deadline is over.
+// Done returns a channel that is closed when the process is being killed, or the deadline
+// is over.
 func (p *patience) Done() <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -76,12 +75,12 @@ func (p *patience) Done() <-chan struct{} {
 	return p.done
 }
 
-// Err is why Done was closed: context.Canceled or context.DeadlineExceeded.
+// Err returns why Done was closed: context.Canceled or context.DeadlineExceeded.
 func (p *patience) Err() error {
 	interrupted := p.Context.Err() != nil
 	late := !p.deadline.IsZero() && !time.Now().Before(p.deadline)
 	if interrupted && !late {
-		p.Done() // the look at the process has begun, if it had not
+		p.Done() // begins to watch the process
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -91,7 +90,7 @@ func (p *patience) Err() error {
 	return p.why
 }
 
-// stop ends the watching, and waits for it; Done stays as it is.
+// stop ends the watching and waits for that. It does not close Done.
 func (p *patience) stop() {
 	p.mu.Lock()
 	if p.end != nil && !p.ended {
@@ -102,7 +101,7 @@ func (p *patience) stop() {
 	p.watcher.Wait()
 }
 
-// giveUp ends the context; the watcher alone calls it.
+// giveUp ends the context. Only the watcher calls it.
 func (p *patience) giveUp(why error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

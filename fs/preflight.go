@@ -9,17 +9,16 @@ import (
 	"syscall"
 )
 
-// Preflight finds out why a mount could not be made, before it is tried and
-// before anything is opened or made on its behalf: each error is one line that
-// names the thing and the cure. It gives the mountpoint absolute and without
-// symbolic links. Mount does it again.
+// Preflight returns why a mount cannot be made, before anything is opened or made for it.
+// Each error is one line that names the thing and the cure. Without an error it returns
+// the mountpoint absolute and without symbolic links. Mount calls it again.
 func Preflight(mountpoint string, allowOther bool) (resolved string, err error) {
 	h := thisHost()
 	h.allowOther = allowOther
 	if resolved, err = Resolve(mountpoint); err != nil {
 		return "", unresolved(mountpoint, err)
 	}
-	// First: looking into a mount whose program has ended fails.
+	// First, since a look into a mount whose program has ended fails.
 	if err := checkMounted(mountpoint, resolved); err != nil {
 		return "", err
 	}

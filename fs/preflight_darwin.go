@@ -18,7 +18,7 @@ func thisHost() host {
 	}}
 }
 
-// checkWritable: macFUSE's mount program says it itself.
+// checkWritable returns nil: macFUSE's mount program checks this itself.
 func (h host) checkWritable(string) error { return nil }
 
 // checkFuse looks for macFUSE.

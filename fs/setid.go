@@ -12,11 +12,12 @@ import (
 // setID are the bits of st_mode that make a program run as its owner, or as its group.
 const setID = syscall.S_ISUID | syscall.S_ISGID
 
-// changes takes writes before go-fuse does, which does not pass on that one is to
-// drop setuid and setgid: that becomes a change of attributes before the write.
+// changes receives requests before go-fuse does, and passes on what go-fuse leaves out:
+// that a write is to drop setuid and setgid, and the umask of what makes an entry.
 type changes struct{ fuse.RawFileSystem }
 
-// Write drops setuid and setgid, if the request is to, and writes.
+// Write drops setuid and setgid by a change of attributes if the request says so, and
+// writes.
 func (c changes) Write(cancel <-chan struct{}, in *fuse.WriteIn, data []byte) (uint32, fuse.Status) {
 	if s := c.drop(cancel, in); !s.Ok() {
 		return 0, s
@@ -24,7 +25,7 @@ func (c changes) Write(cancel <-chan struct{}, in *fuse.WriteIn, data []byte) (u
 	return c.RawFileSystem.Write(cancel, in, data)
 }
 
-// Writev is Write of several buffers.
+// Writev is Write with several buffers.
 func (c changes) Writev(cancel <-chan struct{}, in *fuse.WriteIn, data [][]byte) (uint32, fuse.Status) {
 	if s := c.drop(cancel, in); !s.Ok() {
 		return 0, s
@@ -42,7 +43,7 @@ func (c changes) drop(cancel <-chan struct{}, in *fuse.WriteIn) fuse.Status {
 	return c.SetAttr(cancel, &set, &out)
 }
 
-// dropSetID drops setuid and setgid of the file, unless the caller may leave them.
+// dropSetID drops setuid and setgid of the file, unless the caller's changes leave them.
 func (h *handle) dropSetID(ctx context.Context) error {
 	if !h.n.v.HasSetID() || mayLeaveSetID(caller(ctx)) {
 		return nil
@@ -55,8 +56,8 @@ func (h *handle) dropSetID(ctx context.Context) error {
 	return err
 }
 
-// callerInGroup reports whether who sent the request belongs to the node's group.
-// It is only asked where that matters: of setgid without the right to execute.
+// callerInGroup reports whether the caller belongs to the node's group. It looks only
+// where that matters: at a node with setgid that its group may not execute.
 func (n *node) callerInGroup(ctx context.Context) (bool, error) {
 	a, err := n.v.Attr(ctx)
 	if err != nil || a.Mode&(syscall.S_ISGID|syscall.S_IXGRP) != syscall.S_ISGID {

@@ -2,12 +2,11 @@ package fs
 
 import "github.com/hanwen/go-fuse/v2/fuse"
 
-// dropsSetID reports that each write drops setuid and setgid: macFUSE does not say
-// who may leave them.
+// dropsSetID returns true: macFUSE does not tell whose writes leave setuid and setgid.
 func dropsSetID(uint32) bool { return true }
 
-// mayLeaveSetID reports that nobody may.
+// mayLeaveSetID returns false: whose changes leave setuid and setgid is not known.
 func mayLeaveSetID(fuse.Caller) bool { return false }
 
-// inGroup knows the caller's own group only.
+// inGroup reports whether it is the caller's own group. The others are not known.
 func inGroup(c fuse.Caller, gid uint32) bool { return c.Gid == gid }

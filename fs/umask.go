@@ -6,28 +6,28 @@ import (
 	"mcfs/volume"
 )
 
-// What makes an entry comes with the umask beside the mode, which go-fuse does not pass
-// on: it goes along in the mode, above the type.
+// The requests that make an entry have the umask beside the mode, and go-fuse does not
+// pass it on. So it is put into the mode, above the type.
 
-// Create is CREATE.
+// Create passes on CREATE.
 func (c changes) Create(cancel <-chan struct{}, in *fuse.CreateIn, name string, out *fuse.CreateOut) fuse.Status {
 	in.Mode = withUmask(in.Mode, in.Umask)
 	return c.RawFileSystem.Create(cancel, in, name, out)
 }
 
-// Tmpfile is TMPFILE.
+// Tmpfile passes on TMPFILE.
 func (c changes) Tmpfile(cancel <-chan struct{}, in *fuse.CreateIn, out *fuse.CreateOut) fuse.Status {
 	in.Mode = withUmask(in.Mode, in.Umask)
 	return c.RawFileSystem.Tmpfile(cancel, in, out)
 }
 
-// Mkdir is MKDIR.
+// Mkdir passes on MKDIR.
 func (c changes) Mkdir(cancel <-chan struct{}, in *fuse.MkdirIn, name string, out *fuse.EntryOut) fuse.Status {
 	in.Mode = withUmask(in.Mode, in.Umask)
 	return c.RawFileSystem.Mkdir(cancel, in, name, out)
 }
 
-// Mknod is MKNOD.
+// Mknod passes on MKNOD.
 func (c changes) Mknod(cancel <-chan struct{}, in *fuse.MknodIn, name string, out *fuse.EntryOut) fuse.Status {
 	in.Mode = withUmask(in.Mode, in.Umask)
 	return c.RawFileSystem.Mknod(cancel, in, name, out)

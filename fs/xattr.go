@@ -19,8 +19,8 @@ var (
 	_ gofs.NodeListxattrer   = (*node)(nil)
 )
 
-// Getxattr copies an attribute into dest. With too small a dest, and with none,
-// which is the question for its size, the answer is ERANGE with the size.
+// Getxattr copies an attribute into dest. If dest is too small, or nil to ask for the
+// size, it returns the size and ERANGE.
 func (n *node) Getxattr(ctx context.Context, name string, dest []byte) (uint32, syscall.Errno) {
 	if !keptAttr(name) {
 		return 0, noAttr
@@ -43,7 +43,7 @@ func copyOut(dest, value []byte) (uint32, syscall.Errno) {
 	return uint32(copy(dest, value)), 0
 }
 
-// Setxattr sets an attribute. The buffer is the request's, so the volume gets a copy.
+// Setxattr sets an attribute to a copy of data, whose buffer go-fuse uses again.
 func (n *node) Setxattr(ctx context.Context, name string, data []byte, flags uint32) syscall.Errno {
 	if !keptAttr(name) {
 		return syscall.ENOTSUP
@@ -61,9 +61,9 @@ func (n *node) Setxattr(ctx context.Context, name string, data []byte, flags uin
 	})
 }
 
-// leftToChmod reports whether a file's list is better set as permission bits, which programs
-// do where it is refused. Where the kernel does not obey lists it would go on showing the
-// bits of before for a second, to all who ask for nothing else.
+// leftToChmod reports whether an access control list is to be refused, since it says no
+// more than a mode: programs then set the permission bits by chmod. Where the kernel does
+// not enforce lists it would go on showing the old bits for a second.
 func (n *node) leftToChmod(ctx context.Context, name string, value []byte) bool {
 	if n.fs.obeysACLs || n.v.Kind() == volume.Dir || !volume.IsPlainACL(name, value) {
 		return false
@@ -72,7 +72,8 @@ func (n *node) leftToChmod(ctx context.Context, name string, value []byte) bool 
 	return errors.Is(err, volume.ErrNoAttr)
 }
 
-// dropSetGID takes setgid from what somebody has given a list who is not of its group.
+// dropSetGID drops setgid of a node after a caller that is not in its group has set its
+// access control list.
 func (n *node) dropSetGID(ctx context.Context) error {
 	a, err := n.v.Attr(ctx)
 	if err != nil || a.Mode&syscall.S_ISGID == 0 || inGroup(caller(ctx), a.GID) {

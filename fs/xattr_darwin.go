@@ -1,4 +1,4 @@
 package fs
 
-// keptAttr says whether the volume keeps attributes of this name; macOS has no namespaces.
+// keptAttr returns true: macOS has no namespaces of attributes.
 func keptAttr(string) bool { return true }

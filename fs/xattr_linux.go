@@ -6,7 +6,7 @@ import (
 	"mcfs/volume"
 )
 
-// keptAttr says whether the volume keeps attributes of this name: a user's, and the
-// lists of POSIX ACLs. The other namespaces of xattr(7) are the kernel's: labels that
-// would be obeyed nowhere.
+// keptAttr reports whether the volume keeps attributes of this name: those of the user
+// namespace, and POSIX ACLs. Labels in the other namespaces of xattr(7) would be enforced
+// nowhere.
 func keptAttr(name string) bool { return strings.HasPrefix(name, "user.") || volume.IsACL(name) }
