@@ -10,6 +10,29 @@ import (
 	"testing"
 )
 
+// noting is what a daemon does that only notes what it was asked for.
+func noting(asked *string) Handler {
+	return Handler{
+		Stop:   func(bool) { *asked += "stop" },
+		Unused: func(context.Context, bool, func(string)) error { return nil },
+		Sync: func(_ context.Context, paths []string, tell func(string)) error {
+			*asked += "sync"
+			tell("one")
+			return nil
+		},
+		Repair: func(context.Context, []string, func(string)) error { return nil },
+		Status: func(string) any {
+			*asked += "status"
+			return "well"
+		},
+		Restore: func(context.Context, string) (string, error) {
+			*asked += "restore"
+			return "", errors.New("there is none")
+		},
+		Log: func(error) {},
+	}
+}
+
 // FuzzRequest sends a daemon whatever it is: it does one of the things
 // that it knows, or hangs up, and lives.
 func FuzzRequest(f *testing.F) {
@@ -27,25 +50,7 @@ func FuzzRequest(f *testing.F) {
 			line = append(line, '\n') // else it waits for the rest, for a second
 		}
 		asked := ""
-		s := newServer(nil, Handler{
-			Stop:   func(bool) { asked += "stop" },
-			Unused: func(context.Context, bool, func(string)) error { return nil },
-			Sync: func(_ context.Context, paths []string, tell func(string)) error {
-				asked += "sync"
-				tell("one")
-				return nil
-			},
-			Repair: func(context.Context, []string, func(string)) error { return nil },
-			Status: func(string) any {
-				asked += "status"
-				return "well"
-			},
-			Restore: func(context.Context, string) (string, error) {
-				asked += "restore"
-				return "", errors.New("there is none")
-			},
-			Log: func(error) {},
-		})
+		s := newServer(nil, noting(&asked))
 		defer s.cancel()
 		here, there := net.Pipe()
 		done := make(chan struct{})
