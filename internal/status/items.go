@@ -65,7 +65,7 @@ func nothing(all []Report) []string {
 }
 
 func (r Report) head() string {
-	s := human.Quoted(r.where()) + ": " + string(r.State)
+	s := human.Quoted(r.where()) + ": " + human.Quoted(string(r.State))
 	if r.Mountpoint != "" && r.Volume != "" {
 		s += ", " + human.Quoted(r.Volume)
 	}
@@ -148,7 +148,7 @@ func draftItems(all []volume.DraftStatus, now time.Time) []item {
 }
 
 func draftItem(d volume.DraftStatus, now time.Time) item {
-	i := item{key: "draft " + d.Path, kind: d.State, name: human.Quoted(d.Path), now: human.Size(d.Size)}
+	i := item{key: "draft " + d.Path, kind: human.Quoted(d.State), name: human.Quoted(d.Path), now: human.Size(d.Size)}
 	switch d.State {
 	case volume.Writing.String():
 		i.now += " so far" + sentText(d)
@@ -207,7 +207,7 @@ func uploadText(d volume.DraftStatus) string {
 }
 
 func changeItem(c volume.ChangeStatus, now time.Time) item {
-	i := item{key: fmt.Sprintf("change %s %s %s", c.What, c.Path, c.To), kind: c.What, name: human.Quoted(c.Path)}
+	i := item{key: fmt.Sprintf("change %s %s %s", c.What, c.Path, c.To), kind: human.Quoted(c.What), name: human.Quoted(c.Path)}
 	if c.To != "" {
 		i.name += " -> " + human.Quoted(c.To)
 	}
@@ -221,7 +221,7 @@ func (i *item) waitFor(b *volume.Behind) {
 	if b == nil {
 		return
 	}
-	text := fmt.Sprintf("waits for the %s of %s", b.What, human.Quoted(b.Path))
+	text := fmt.Sprintf("waits for the %s of %s", human.Quoted(b.What), human.Quoted(b.Path))
 	if b.To != "" {
 		text += " to " + human.Quoted(b.To)
 	}

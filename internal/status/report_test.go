@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// FuzzReport has a daemon answer whatever it is: what comes out for a
-// person is lines that no terminal obeys.
+// FuzzReport: whatever a daemon answers, what is shown to a person is lines that no
+// terminal takes for commands.
 func FuzzReport(f *testing.F) {
 	for _, r := range someStatus(time.Unix(0, 0)) {
 		line, err := json.Marshal(r)
@@ -19,6 +19,8 @@ func FuzzReport(f *testing.F) {
 	}
 	f.Add([]byte(`{"drafts":null}`))
 	f.Add([]byte(`{"note":"\u001b[2J"}`))
+	f.Add([]byte(`{"state":"\u001b[2J"}`))
+	f.Add([]byte(`{"drafts":[{"path":"a","state":"\n","behind":{"what":"\r"}}],"changes":[{"what":"\u001b","path":"a"}]}`))
 	f.Fuzz(func(t *testing.T, line []byte) {
 		var r Report
 		if json.Unmarshal(line, &r) != nil {
