@@ -24,8 +24,9 @@ var parsers = map[string][]string{
 	"spool":            {"FuzzHeader", "FuzzRecord", "FuzzMapFile", "FuzzJournalValues", "FuzzNote"},
 	"store/dir":        {"FuzzUnescape", "FuzzMeta"},
 	"store/s3":         {"FuzzAnswer", "FuzzListing", "FuzzContentRange", "FuzzListedName"},
-	"volume":           {"FuzzEntryRecord", "FuzzChangeRecord", "FuzzRemembered", "FuzzListed", "FuzzPatterns", "FuzzParseACL"},
+	"volume":           {"FuzzEntryRecord", "FuzzChangeRecord", "FuzzRemembered", "FuzzListed", "FuzzParseACL"},
 	"volume/metacache": {"FuzzValue"},
+	"volume/naming":    {"FuzzPatterns"},
 }
 
 var fuzzTarget = regexp.MustCompile(`(?m)^func (Fuzz\w+)\(`)

@@ -40,7 +40,7 @@ var quoted = regexp.MustCompile("`([^`\\s]+)`")
 // TestLocalOnlyDefaults: the page lists the patterns that the volume has.
 func TestLocalOnlyDefaults(t *testing.T) {
 	page := read(t, "semantics.md")
-	samePatterns(t, page, "\nLocal-only for good: ", "localonly.go", "var localOnly = []string{", `"([^"]+)"`)
+	samePatterns(t, page, "\nLocal-only for good: ", "patterns.go", "var localOnly = []string{", `"([^"]+)"`)
 	samePatterns(t, page, "\nTemporary: ", "guess.go", "var guesses = []guess{", `\{"([^"]+)"`)
 }
 
@@ -53,7 +53,7 @@ func samePatterns(t *testing.T, page, begins, file, declared, pattern string) {
 	for _, m := range quoted.FindAllStringSubmatch(list, -1) {
 		listed[m[1]] = true
 	}
-	_, source, _ := strings.Cut(read(t, "../volume/"+file), declared)
+	_, source, _ := strings.Cut(read(t, "../volume/naming/"+file), declared)
 	source, _, found := strings.Cut(source, "\n}")
 	patterns := regexp.MustCompile(pattern).FindAllStringSubmatch(source, -1)
 	if !found || len(patterns) < 20 {

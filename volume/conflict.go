@@ -6,13 +6,12 @@ import (
 	"fmt"
 	"os"
 	"path"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"mcfs/sidecar"
 	"mcfs/spool"
 	"mcfs/store"
+	"mcfs/volume/naming"
 )
 
 // putBack restores the sidecar of a version that was not replaced after all.
@@ -255,12 +254,7 @@ func hostname() string {
 	if err != nil {
 		return "unknown host"
 	}
-	return strings.Map(func(r rune) rune {
-		if r == '/' || r == 0 || r == utf8.RuneError {
-			return '-'
-		}
-		return r
-	}, host)
+	return naming.Host(host)
 }
 
 // conflictPath is where the version is kept that has to give way at p.

@@ -8,8 +8,7 @@
 // has them); what happens to names is journaled, true at once, and finished
 // behind; no operation on names waits long for the network.
 //
-// It imports spool, store, keys, crypt, sidecar and its own pipelines, upload
-// and fetch.
+// May import: crypt, keys, sidecar, spool, store, volume/fetch, volume/metacache, volume/naming, volume/orphans, volume/upload.
 //
 // # Locks
 //

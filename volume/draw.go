@@ -8,6 +8,7 @@ import (
 
 	"mcfs/spool"
 	"mcfs/volume/fetch"
+	"mcfs/volume/naming"
 )
 
 // opDraw ends the version at Path, whose file was renamed to a local-only name:
@@ -83,10 +84,10 @@ func (n *Node) drawnGen() uint64 {
 // from which it is to be drawn; v.mu is held and n locked.
 func (v *Volume) goLoose(n *Node) {
 	n.kept = n.gen
-	at := v.placeByName(n.kind, v.path(n))
-	n.stepInto(at)
+	class := v.classByPath(n.kind, v.path(n))
+	n.takeClass(class)
 	n.awaitName()
-	if at == leaves && n.writers == 0 && n.flaws == nil {
+	if class == naming.Ordinary && n.writers == 0 && n.flaws == nil {
 		n.asked = n.gen
 	}
 }

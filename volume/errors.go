@@ -5,6 +5,7 @@ import (
 
 	"mcfs/spool"
 	"mcfs/volume/fetch"
+	"mcfs/volume/naming"
 	"mcfs/volume/upload"
 )
 
@@ -16,8 +17,8 @@ var (
 	ErrNotDir       = errors.New("not a directory")
 	ErrIsDir        = errors.New("is a directory")
 	ErrNotEmpty     = errors.New("directory not empty")
-	ErrName         = errors.New("name not representable")
-	ErrNameTooLong  = errors.New("name too long")
+	ErrName         = naming.ErrName
+	ErrNameTooLong  = naming.ErrTooLong
 	ErrInvalid      = errors.New("invalid argument")
 	ErrStale        = errors.New("version is gone")
 	ErrFull         = errors.New("spool is full")

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"mcfs/spool"
+	"mcfs/volume/naming"
 )
 
 // exchange swaps two names, as RENAME_EXCHANGE and macOS's RENAME_SWAP ask:
@@ -155,7 +156,7 @@ func (h half) moves() bool { return h.dir != nil || h.passage.fate == carried }
 
 // released says whether a symlink that only the journal keeps becomes an object.
 func (h half) released() bool {
-	return h.passage != nil && h.passage.n.local && h.passage.place == leaves
+	return h.passage != nil && h.passage.n.local && h.passage.class == naming.Ordinary
 }
 
 // left is the version that stays under the name that it leaves.

@@ -2,7 +2,6 @@ package volume
 
 import (
 	"encoding/json"
-	"path"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +13,7 @@ import (
 	"mcfs/sidecar"
 	"mcfs/spool"
 	"mcfs/store"
+	"mcfs/volume/naming"
 )
 
 func someVersion() *version {
@@ -66,7 +66,7 @@ func FuzzEntryRecord(f *testing.F) {
 
 // treeOnly is a volume of which nothing but the tree works.
 func treeOnly() *Volume {
-	v := &Volume{versions: make(map[string]*version)}
+	v := &Volume{versions: make(map[string]*version), rules: &naming.Rules{}}
 	v.root = v.newDir(nil, "")
 	return v
 }
@@ -146,22 +146,6 @@ func FuzzRemembered(f *testing.F) {
 	})
 }
 
-// FuzzPatterns: of local_only, against a name: no pattern that is taken fails to match later.
-func FuzzPatterns(f *testing.F) {
-	f.Add("*.tmp", "d/a.tmp")
-	f.Add("!*~", "a~")
-	f.Add("[a-", "a")
-	f.Add(".git//*.lock", ".git/x/y.lock")
-	f.Fuzz(func(t *testing.T, p, name string) {
-		ps, err := newPatterns([]string{p})
-		if err != nil {
-			return
-		}
-		ps.match(name, named)
-		ps.match(path.Join(name, name), mkstemp)
-	})
-}
-
 // FuzzListed: a page of a listing, of whatever names: only what can be shown comes out.
 func FuzzListed(f *testing.F) {
 	f.Add("", "a", "a.settings.json", "d/")
@@ -174,7 +158,7 @@ func FuzzListed(f *testing.F) {
 		v.collect(names, pageOf(folder, a, b), prefix)
 		pairUp(names)
 		for name, f := range names {
-			if name != "" && !showable(name) || strings.Contains(name, "/") {
+			if name != "" && !naming.Showable(name) || strings.Contains(name, "/") {
 				t.Fatalf("%q", name)
 			}
 			if f.object != nil && !strings.HasPrefix(f.object.Key, prefix) {

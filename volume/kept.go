@@ -7,6 +7,7 @@ import (
 
 	"mcfs/sidecar"
 	"mcfs/spool"
+	"mcfs/volume/naming"
 )
 
 // Directories and symlinks under local-only names have no object: an entry of
@@ -44,7 +45,7 @@ func (v *Volume) restateKept(n *Node) error {
 // moveKept routes a symlink that the journal keeps: under an ordinary name it
 // becomes an object. v.mu is held.
 func (v *Volume) moveKept(m *move, p *passage) error {
-	if p.place == leaves {
+	if p.class == naming.Ordinary {
 		m.dropped = append(m.dropped, p.n.keptID)
 		m.changes = append(m.changes, v.release(p.n, p.newPath))
 		return nil
@@ -97,7 +98,7 @@ func (v *Volume) releaseKept() error {
 	var changes []*change
 	var ended []spool.ID
 	v.walk(v.root, func(n *Node) {
-		if path := v.path(n); n.local && !v.local.match(path, directory) {
+		if path := v.path(n); n.local && !v.rules.LocalOnly(path, naming.AsDirectory) {
 			changes, ended = append(changes, v.release(n, path)), append(ended, n.keptID)
 			n.local = false
 		}

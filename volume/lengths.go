@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"path"
 	"strings"
+	"time"
 
 	"mcfs/sidecar"
+	"mcfs/volume/naming"
 )
 
 // takes refuses a key of which the store can make no object.
@@ -28,11 +30,15 @@ func (v *Volume) fits(at string) error {
 
 // fitsFile is fits of what is to have a sidecar, whatever it is called.
 func (v *Volume) fitsFile(at string) error {
-	side := sidecar.Name(at)
-	if n := len(path.Base(side)); n > maxName {
-		return fmt.Errorf("with its sidecar's suffix the name has %d bytes: %w", n, ErrNameTooLong)
+	if err := naming.CheckSidecar(at); err != nil {
+		return err
 	}
-	return v.takes(side)
+	return v.takes(sidecar.Name(at))
+}
+
+// besidePath is a path beside p that nothing has, for what must give way there.
+func (v *Volume) besidePath(p, whose string) string {
+	return naming.Beside(p, whose, time.Now(), func(file string) bool { return v.fits(file) == nil })
 }
 
 // checkOwnName refuses to change a file that was made elsewhere under a name that leaves

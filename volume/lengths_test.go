@@ -5,14 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"os"
-	"path"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"mcfs/crypt"
 	"mcfs/sidecar"
@@ -226,43 +223,6 @@ func TestTooLongStaysBehind(t *testing.T) {
 	r.cold()
 	r.holds("after it", map[string]string{longTop + "/near": "near", file: "far"})
 	r.truthful()
-}
-
-// TestBesideFits: the name of what must give way fits wherever the first one did, with its
-// sidecar; it is UTF-8, and keeps the extension where there is room.
-func TestBesideFits(t *testing.T) {
-	r := newRig(t, crypt.CTR)
-	letters := []rune("aé%.x世")
-	rng := rand.New(rand.NewPCG(1, 2))
-	for range 5000 {
-		var at string
-		for range rng.IntN(5) {
-			at += strings.Repeat(string(letters[rng.IntN(2)]), 1+rng.IntN(100)) + "/"
-		}
-		at += strings.Repeat("d", max(1, rng.IntN(240))) + "/"
-		for range 1 + rng.IntN(60) {
-			at += string(letters[rng.IntN(len(letters))])
-		}
-		if r.v.fits(at) != nil {
-			continue
-		}
-		to := r.v.besidePath(at, strings.Repeat("host", 1+rng.IntN(16)))
-		switch {
-		case r.v.fits(to) != nil:
-			t.Fatalf("%q does not fit beside %q", to, at)
-		case !utf8.ValidString(to) || path.Dir(to) != path.Dir(at) || to == at || !showable(path.Base(to)):
-			t.Fatalf("%q is no name beside %q", to, at)
-		}
-	}
-	one := r.deep(1+len(sidecar.Suffix)) + "n"
-	for at, ext := range map[string]string{strings.Repeat("n", 237) + ".mp4": ".mp4", one[45:] + "film.mp4": ".mp4"} {
-		if to := r.v.besidePath(at, "host"); path.Ext(to) != ext {
-			t.Errorf("%q beside %q", to, at)
-		}
-	}
-	if to := r.v.besidePath(one, "host"); r.v.fits(to) != nil || len(to) != len(one) {
-		t.Errorf("%q beside %q", to, one)
-	}
 }
 
 // TestLongestFile: what no upload can hold is refused by whatever would make a file so

@@ -10,6 +10,7 @@ import (
 
 	"mcfs/sidecar"
 	"mcfs/store"
+	"mcfs/volume/naming"
 )
 
 // dirState is what is known of a directory; guarded by Volume.mu.
@@ -188,12 +189,12 @@ func (v *Volume) collect(names map[string]*found, page store.Page, prefix string
 			at("").object = o
 			continue
 		}
-		if name, below := strings.CutPrefix(o.Key, prefix); below && showable(name) && at(name).object == nil {
+		if name, below := strings.CutPrefix(o.Key, prefix); below && naming.Showable(name) && at(name).object == nil {
 			at(name).object = o
 		}
 	}
 	for _, p := range page.Prefixes {
-		if name, below := strings.CutPrefix(strings.TrimSuffix(p, "/"), prefix); below && showable(name) {
+		if name, below := strings.CutPrefix(strings.TrimSuffix(p, "/"), prefix); below && naming.Showable(name) {
 			at(name).folder = true
 		}
 	}
@@ -246,7 +247,7 @@ func (n *Node) ReadDir(ctx context.Context) ([]DirEntry, error) {
 	slices.Sort(names)
 	entries := make([]DirEntry, 0, 2*len(names))
 	n.dir.scan = n.dir.scan[:0]
-	hidden := v.o.Hidden || dotted(v.path(n))
+	hidden := v.o.Hidden || naming.HidesSidecars(v.path(n))
 	for _, name := range names {
 		c := n.dir.children[name]
 		n.dir.scan = append(n.dir.scan, c)
@@ -275,11 +276,4 @@ func (n *Node) shownKind() Kind {
 		return File
 	}
 	return Unknown
-}
-
-// dotted says whether a directory is, or lies below, one whose name begins with
-// a dot, or one that git keeps a bare repository in: there a name more would be
-// a broken branch, or an object that fsck complains of.
-func dotted(path string) bool {
-	return strings.HasPrefix(path, ".") || strings.Contains(path, "/.") || strings.Contains(path+"/", ".git/")
 }

@@ -455,27 +455,6 @@ func TestConflictWithDroppedBlocks(t *testing.T) {
 	}
 }
 
-func TestConflictName(t *testing.T) {
-	at := time.Date(2026, 1, 2, 3, 4, 5, 6_000_000, time.UTC)
-	const note = " (conflict host 2026-01-02 030405.006)"
-	for name, want := range map[string]string{
-		"a.tar.gz":                      "a.tar" + note + ".gz",
-		"plain":                         "plain" + note,
-		".profile":                      ".profile" + note,
-		strings.Repeat("é", 120):        strings.Repeat("é", 101) + note,
-		strings.Repeat("n", 230) + ".x": strings.Repeat("n", 201) + note + ".x",
-		"n." + strings.Repeat("x", 230): "n." + strings.Repeat("x", 201) + note,
-	} {
-		got := conflictName(name, "host", at, maxName-len(sidecar.Suffix))
-		if got != want {
-			t.Errorf("%q becomes %q", name, got)
-		}
-		if len(sidecar.Name(got)) > maxName {
-			t.Errorf("the sidecar of %q has %d bytes", got, len(sidecar.Name(got)))
-		}
-	}
-}
-
 // TestOwnVersionIsNoConflict: what a commit finds in its way is this machine's own, though
 // it did not know that it was to replace it. That is nobody else's doing.
 func TestOwnVersionIsNoConflict(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mcfs/spool"
+	"mcfs/volume/naming"
 )
 
 // opMove renames a whole directory: all that the store has below Path.
@@ -188,7 +189,7 @@ func (v *Volume) routeBelow(m *move, c *Node, oldPath, newPath string) error {
 		if n.replaces == nil && !through {
 			p.fate = nothing
 		}
-		p.place = v.placeBelow(n, path)
+		p.class = v.classBelow(n, path)
 		n.unlock()
 		m.passages = append(m.passages, p)
 		failed = v.entitle(p)
@@ -199,8 +200,8 @@ func (v *Volume) routeBelow(m *move, c *Node, oldPath, newPath string) error {
 // keptBelow plans the passage of a directory or symlink that the journal keeps.
 func (v *Volume) keptBelow(m *move, n *Node, path string) error {
 	p := &passage{n: n, from: n.parent, to: n.parent, oldName: n.name, newName: n.name, newPath: path}
-	if v.local.match(path, directory) {
-		p.place = stays
+	if v.rules.LocalOnly(path, naming.AsDirectory) {
+		p.class = naming.LocalOnly
 	}
 	m.passages = append(m.passages, p)
 	return v.moveKept(m, p)

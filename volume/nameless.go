@@ -8,6 +8,7 @@ import (
 
 	"mcfs/sidecar"
 	"mcfs/spool"
+	"mcfs/volume/naming"
 )
 
 // Tmpfile makes and opens a file without a name, as open(2) with O_TMPFILE does:
@@ -108,7 +109,7 @@ func (v *Volume) planLink(d, c *Node, name string) (spool.Entry, error) {
 	c.kept = max(c.kept, c.gen)
 	e, err := v.entry(c)
 	e.Path = join(v.path(d), name)
-	if s, ok := v.placeOfNew(d, name, clues{made: mkstemp}).state(); ok {
+	if s, ok := stateUnder(v.classOfNew(d, name, naming.Evidence{Creation: naming.Mkstemp})); ok {
 		e.State = s.String()
 	}
 	return e, err
@@ -120,7 +121,7 @@ func (v *Volume) applyLink(d, c *Node, name string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	now := time.Now()
-	at := v.placeOfNew(d, name, clues{made: mkstemp}) // as who opens it with O_TMPFILE does
+	class := v.classOfNew(d, name, naming.Evidence{Creation: naming.Mkstemp}) // as who opens it with O_TMPFILE does
 	c.parent, c.name, c.changed = d, name, now
 	c.gone, c.nameless = false, false
 	d.dir.children[name] = c
@@ -128,7 +129,7 @@ func (v *Volume) applyLink(d, c *Node, name string) {
 	delete(d.dir.tombs, name)
 	v.trackLocked(c)
 	c.lock()
-	c.stepInto(at)
+	c.takeClass(class)
 	c.awaitName()
 	due := c.writers == 0 && c.state == Writing
 	if due && c.flaws != nil {

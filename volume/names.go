@@ -3,18 +3,13 @@ package volume
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"mcfs/sidecar"
 	"mcfs/spool"
+	"mcfs/volume/naming"
 )
-
-// maxName is NAME_MAX, in bytes.
-const maxName = 255
 
 // RenameFlags are those of renameat2(2).
 type RenameFlags uint32
@@ -24,23 +19,14 @@ const (
 	Exchange  RenameFlags = 2
 )
 
-// showable says whether a key's element can be a name.
-func showable(name string) bool {
-	return name != "" && name != "." && name != ".." && len(name) <= maxName && utf8.ValidString(name) && !strings.ContainsAny(name, "\x00/")
-}
-
 // checkName refuses what cannot be a name. A name that is to be made must leave
 // room for its sidecar's.
 func (v *Volume) checkName(d *Node, name string, making bool) error {
-	switch {
-	case name == "" || name == "." || name == "..":
+	if name == "" || name == "." || name == ".." {
 		return ErrInvalid
-	case !utf8.ValidString(name) || strings.ContainsAny(name, "\x00/"):
-		return fmt.Errorf("%q is not UTF-8: %w", name, ErrName)
-	case len(name) > maxName:
-		return ErrNameTooLong
-	case !making:
-		return nil
+	}
+	if err := naming.Check(name); err != nil || !making {
+		return err
 	}
 	v.mu.Lock()
 	key := join(v.path(d), name)
@@ -67,7 +53,7 @@ func (n *Node) Create(ctx context.Context, name string, flags int, mode, uid, gi
 	if err := v.checkName(n, name, true); err != nil {
 		return nil, nil, err
 	}
-	seen := clues{made: makingOf(flags, masked(mode)), database: v.isDatabase(n, name)}
+	seen := naming.Evidence{Creation: naming.CreationOf(flags, masked(mode)), Database: v.isDatabase(n, name)}
 	v.names.Lock()
 	c, made, err := v.makeNode(n, name, seen, mode, uid, gid)
 	v.names.Unlock()
@@ -91,7 +77,7 @@ func (v *Volume) openExisting(ctx context.Context, c *Node, flags int, by Proces
 }
 
 // makeNode enters a new, empty draft into the tree.
-func (v *Volume) makeNode(d *Node, name string, seen clues, mode, uid, gid uint32) (c *Node, made bool, err error) {
+func (v *Volume) makeNode(d *Node, name string, seen naming.Evidence, mode, uid, gid uint32) (c *Node, made bool, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if d.gone {
@@ -103,10 +89,10 @@ func (v *Volume) makeNode(d *Node, name string, seen clues, mode, uid, gid uint3
 	if err := v.roomForSidecar(d, name); err != nil {
 		return nil, false, err
 	}
-	at := v.placeOfNew(d, name, seen)
+	class := v.classOfNew(d, name, seen)
 	c = v.newDraft(d, name, d.born(File, mode, uid, gid))
 	c.lock()
-	c.stepInto(at)
+	c.takeClass(class)
 	c.unlock()
 	now := time.Now()
 	d.dir.children[name] = c
@@ -146,7 +132,7 @@ func (n *Node) Mkdir(ctx context.Context, name string, mode, uid, gid uint32) (*
 	c := &change{Change: spool.Change{Op: opMkdir, Path: path + "/"}, attr: attr}
 	d := v.newDir(n, name)
 	d.dir.attr, d.dir.listedAt, d.dir.described, d.changed = attr, now, true, now
-	d.local, c.makes = v.local.match(path, directory), true
+	d.local, c.makes = v.rules.LocalOnly(path, naming.AsDirectory), true
 	v.mu.Unlock()
 	if err := v.journalNew(d, path, c); err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"mcfs/spool"
+	"mcfs/volume/naming"
 )
 
 // fate is what becomes of the version that the store has under a name whose file goes elsewhere.
@@ -23,10 +24,10 @@ type passage struct {
 	from, to         *Node // directories
 	oldName, newName string
 	oldPath, newPath string
-	place            place    // of the new name
-	standing         *version // what the store has under the old name once all that is queued is done
-	fate             fate     // standing's
-	replaces         *version // what the draft's commit is to replace at the new name
+	class            naming.Class // of the new name
+	standing         *version     // what the store has under the old name once all that is queued is done
+	fate             fate         // standing's
+	replaces         *version     // what the draft's commit is to replace at the new name
 	entry            *spool.Entry
 	attempt          *attempt // that was under way when entry was written
 }
@@ -56,13 +57,13 @@ func (v *Volume) passageOf(n, to *Node, newName string) (*passage, error) {
 	swapped := v.isTemporary(to.dir.children[newName])
 	n.lock()
 	defer n.unlock()
-	p.place = v.placeAfter(n, to, newName, swapped)
+	p.class = v.classAfter(n, to, newName, swapped)
 	switch {
 	case p.standing == nil:
 		p.fate = nothing
 	case settled && !p.standing.bears(n.ver):
 		p.fate = dropped
-	case p.place != leaves && v.drawable(n, p.standing):
+	case p.class != naming.Ordinary && v.drawable(n, p.standing):
 		p.fate = drawn
 	default:
 		p.fate, p.replaces = carried, n.replaces
@@ -72,25 +73,25 @@ func (v *Volume) passageOf(n, to *Node, newName string) (*passage, error) {
 
 // madeAs is how a file's new name counts as made: some names are local-only for
 // what was made under them alone, and that stays so while the name stays. n is locked.
-func (n *Node) madeAs(newName string) making {
+func (n *Node) madeAs(newName string) naming.Creation {
 	switch {
 	case n.kind != File:
-		return directory
+		return naming.AsDirectory
 	case n.state == Local && n.name == newName:
-		return mkstemp
+		return naming.Mkstemp
 	}
-	return named
+	return naming.AsFile
 }
 
 // titleEvents are what a new name means to the state machine; n is locked.
-func (n *Node) titleEvents(to place, f fate) []event {
+func (n *Node) titleEvents(to naming.Class, f fate) []event {
 	behind := n.state == Local || n.state == Temporary // also of a file whose commit has ended since f was decided
 	switch {
 	case n.state == Publishing, n.state == Lost, n.state == Clean && f != drawn:
 		return nil
-	case to == stays && (f != carried || behind):
+	case to == naming.LocalOnly && (f != carried || behind):
 		return []event{evHide}
-	case to == waits && (f != carried || behind):
+	case to == naming.Temporary && (f != carried || behind):
 		return []event{evGuess}
 	case behind && n.writers == 0 && n.flaws != nil:
 		return []event{evMove, evSpoil}
@@ -112,7 +113,7 @@ func (v *Volume) entitle(p *passage) error {
 		path: p.newPath, state: n.state, asked: n.asked, kept: max(n.kept, n.promisable()), replaces: p.replaces,
 		drawn: p.fate == drawn,
 	}
-	for _, e := range n.titleEvents(p.place, p.fate) {
+	for _, e := range n.titleEvents(p.class, p.fate) {
 		to, err := t.state.next(e)
 		if err != nil {
 			return err
@@ -169,7 +170,7 @@ func (v *Volume) retitle(p *passage) {
 	n := p.n
 	n.setEntitled(false)
 	if n.local {
-		n.local = p.place == stays
+		n.local = p.class == naming.LocalOnly
 		return
 	}
 	overtaken := false
@@ -184,7 +185,7 @@ func (v *Volume) retitle(p *passage) {
 		n.gen = n.drawnGen()
 	}
 	n.stopDue()
-	if p.place != leaves {
+	if p.class != naming.Ordinary {
 		n.supersede()
 	}
 	if p.entry != nil {
@@ -194,7 +195,7 @@ func (v *Volume) retitle(p *passage) {
 		}
 		overtaken = p.attempt != n.attempt
 	}
-	for _, e := range n.titleEvents(p.place, p.fate) {
+	for _, e := range n.titleEvents(p.class, p.fate) {
 		n.step(e)
 		if e == evAsk {
 			n.asked = n.gen

@@ -1,105 +1,86 @@
 package volume
 
 import (
-	"path"
 	"strings"
 	"time"
+
+	"mcfs/volume/naming"
 )
 
-// place is what a name means to the draft that bears it.
-type place uint8
-
-const (
-	leaves place = iota // it is committed as others are
-	waits               // the name looks temporary: it is committed under it after Options.Grace, unless it gets another
-	stays               // the name is local-only: it stays in the spool until it gets another
-)
-
-func (p place) String() string { return [...]string{"leaves", "waits", "stays"}[p] }
-
-// stepInto tells the state machine that a draft has got its name; n is locked.
-func (n *Node) stepInto(p place) {
-	switch p {
-	case waits:
+// takeClass tells the state machine what the draft's name means; n is locked.
+func (n *Node) takeClass(c naming.Class) {
+	switch c {
+	case naming.Temporary:
 		n.step(evGuess)
-	case stays:
+	case naming.LocalOnly:
 		n.step(evHide)
 	}
 }
 
-// state is that of a draft whose name has this place; ok is false for leaves, which says nothing of it.
-func (p place) state() (s State, ok bool) {
-	switch p {
-	case waits:
+// stateUnder is the state of a draft whose name is of the class; ok is false for an ordinary
+// one, which says nothing of it.
+func stateUnder(c naming.Class) (s State, ok bool) {
+	switch c {
+	case naming.Temporary:
 		return Temporary, true
-	case stays:
+	case naming.LocalOnly:
 		return Local, true
 	}
 	return Clean, false
 }
 
-// placeOfNew is the place of a file that is made under a name in d; v.mu is held.
-func (v *Volume) placeOfNew(d *Node, name string, c clues) place {
-	if v.local.match(join(v.path(d), name), c.made) {
-		return stays
-	}
-	c.beside = d.hasFile
-	if isGuessed(v.guesses, name, c) {
-		return waits
-	}
-	return leaves
+// classOfNew is the class of a file's name that is made in d; v.mu is held.
+func (v *Volume) classOfNew(d *Node, name string, e naming.Evidence) naming.Class {
+	e.Beside = d.hasFile
+	return v.rules.ClassOf(join(v.path(d), name), e)
 }
 
-// placeAfter is the place of a file or symlink that is renamed to a name in to, which
-// a file with a temporary name leaves if swapped; v.mu is held and n locked. What a program has had under an ordinary name it has not made in
-// passing: only a backup beside what it is of is one, and what changes places with a
-// file whose name is temporary.
-func (v *Volume) placeAfter(n, to *Node, newName string, swapped bool) place {
+// classAfter is the class of a name in to which a file or symlink gets by a rename; swapped says
+// that a file with a temporary name leaves it in exchange. What had an ordinary name becomes
+// temporary only as a backup beside its file, or by such an exchange. v.mu is held and n locked.
+func (v *Volume) classAfter(n, to *Node, newName string, swapped bool) naming.Class {
 	switch {
-	case v.local.match(join(v.path(to), newName), n.madeAs(newName)):
-		return stays
+	case v.rules.LocalOnly(join(v.path(to), newName), n.madeAs(newName)):
+		return naming.LocalOnly
 	case n.kind != File:
-		return leaves
+		return naming.Ordinary
 	}
 	was := n.name
-	c := clues{made: named, beside: func(name string) bool {
+	e := naming.Evidence{Creation: naming.AsFile, Beside: func(name string) bool {
 		return to == n.parent && name == was || to.hasFile(name)
 	}}
 	if n.state == Temporary {
-		c.made = mkstemp
+		e.Creation = naming.Mkstemp
 	}
-	if swapped || (n.state == Temporary || strings.HasSuffix(newName, "~")) && isGuessed(v.guesses, newName, c) {
-		return waits
+	if swapped || (n.state == Temporary || strings.HasSuffix(newName, "~")) && v.rules.LooksTemporary(newName, e) {
+		return naming.Temporary
 	}
-	return leaves
+	return naming.Ordinary
 }
 
-// placeBelow is the place of a draft whose path a rename of a directory above makes another; v.mu is held and n locked.
-func (v *Volume) placeBelow(n *Node, path string) place {
+// classBelow is the class of a draft's path which a rename of a directory above changes; v.mu is held and n locked.
+func (v *Volume) classBelow(n *Node, path string) naming.Class {
 	switch {
-	case v.local.match(path, n.madeAs(n.name)):
-		return stays
+	case v.rules.LocalOnly(path, n.madeAs(n.name)):
+		return naming.LocalOnly
 	case n.state == Temporary:
-		return waits
+		return naming.Temporary
 	}
-	return leaves
+	return naming.Ordinary
+}
+
+// classByPath is the class of a draft whose evidence was looked at before.
+func (v *Volume) classByPath(k Kind, at string) naming.Class {
+	class := v.rules.ClassByPath(at)
+	if class == naming.Temporary && k != File {
+		return naming.Ordinary
+	}
+	return class
 }
 
 // isTemporary reports whether the node bears a name that looks temporary, and waits for another.
 func (v *Volume) isTemporary(n *Node) bool {
 	return n != nil && n.kind == File && n.peekState() == Temporary
-}
-
-// placeByName is the place of a draft whose evidence was looked at before: by its path alone.
-func (v *Volume) placeByName(k Kind, at string) place {
-	if v.local.match(at, mkstemp) {
-		return stays
-	}
-	c := clues{made: mkstemp, database: true, beside: func(string) bool { return true }}
-	if k == File && isGuessed(v.guesses, path.Base(at), c) {
-		return waits
-	}
-	return leaves
 }
 
 // hasFile reports whether a file of that name is known in the directory; v.mu is held.

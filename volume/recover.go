@@ -403,7 +403,7 @@ func (v *Volume) stateOf(e spool.Entry, r record) State {
 	if was != Local && was != Temporary {
 		return was
 	}
-	switch s, ok := v.placeByName(File, e.Path).state(); {
+	switch s, ok := stateUnder(v.classByPath(File, e.Path)); {
 	case ok && (s == Local || !r.loose(v.boot)):
 		return s
 	case r.loose(v.boot):

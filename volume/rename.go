@@ -7,6 +7,7 @@ import (
 
 	"mcfs/sidecar"
 	"mcfs/spool"
+	"mcfs/volume/naming"
 )
 
 // Rename gives a file or directory another name, over an existing one if need
@@ -120,7 +121,7 @@ func (v *Volume) fixFile(ctx context.Context, c, to *Node, newName string) (rele
 	v.mu.Lock()
 	swapped := v.isTemporary(to.dir.children[newName])
 	c.lock()
-	local := v.placeAfter(c, to, newName, swapped) != leaves
+	local := v.classAfter(c, to, newName, swapped) != naming.Ordinary
 	c.unlock()
 	v.mu.Unlock()
 	if !local || c.kind != File {
@@ -222,9 +223,9 @@ func (v *Volume) route(m *move, p *passage, over *version) error {
 	switch {
 	case p.fate == carried:
 		m.changes = append(m.changes, p.carry(p.oldPath, p.newPath, over))
-	case over != nil && (p.place != leaves || p.n.local):
+	case over != nil && (p.class != naming.Ordinary || p.n.local):
 		m.changes = append(m.changes, &change{Change: spool.Change{Op: opRemove, Path: p.newPath}, ver: over, dir: p.to, name: p.newName})
-	case p.place == leaves:
+	case p.class == naming.Ordinary:
 		p.replaces = over
 	}
 	if p.n.local {

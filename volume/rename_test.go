@@ -18,6 +18,7 @@ import (
 	"mcfs/crypt"
 	"mcfs/spool"
 	"mcfs/store"
+	"mcfs/volume/naming"
 )
 
 // rename gives a path another name.
@@ -359,7 +360,7 @@ func (r *rig) again(name string, after map[string]string) {
 	r.holds("after a restart", after)
 	r.cold()
 	for p, content := range after {
-		if !r.v.local.match(p, mkstemp) {
+		if !r.v.rules.LocalOnly(p, naming.Mkstemp) {
 			r.holds("cold", map[string]string{p: content})
 		}
 	}

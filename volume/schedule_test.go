@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"mcfs/crypt"
+	"mcfs/volume/naming"
 )
 
 // TestRandomSchedules changes a few names at random, over a store that fails now
@@ -133,7 +134,7 @@ func (s *schedule) run() {
 	s.close()
 	s.open("again")
 	s.cold()
-	maps.DeleteFunc(s.want, func(p, _ string) bool { return s.v.local.match(p, named) })
+	maps.DeleteFunc(s.want, func(p, _ string) bool { return s.v.rules.LocalOnly(p, naming.AsFile) })
 	s.compare(cold)
 }
 
@@ -142,7 +143,7 @@ func (s *schedule) compareObjects() {
 	var want []string
 	for p, what := range s.want {
 		switch {
-		case s.v.local.match(p, named):
+		case s.v.rules.LocalOnly(p, naming.AsFile):
 		case what == "dir":
 			want = append(want, p+"/")
 		case s.isFile(p):
@@ -152,7 +153,7 @@ func (s *schedule) compareObjects() {
 		}
 	}
 	slices.Sort(want)
-	have := slices.DeleteFunc(s.objects(), func(key string) bool { return s.v.local.match(strings.TrimSuffix(key, "/"), named) })
+	have := slices.DeleteFunc(s.objects(), func(key string) bool { return s.v.rules.LocalOnly(strings.TrimSuffix(key, "/"), naming.AsFile) })
 	if !slices.Equal(have, want) {
 		s.t.Fatalf("the store holds %q, want %q; steps:\n  %s", have, want, strings.Join(s.done, "\n  "))
 	}
@@ -384,7 +385,7 @@ func (s *schedule) compareList(when, dir string) {
 	}
 	var got, want []string
 	for _, e := range entries {
-		if e.Kind != Sidecar && (when != cold || !s.v.local.match(e.Name, named)) {
+		if e.Kind != Sidecar && (when != cold || !s.v.rules.LocalOnly(e.Name, naming.AsFile)) {
 			got = append(got, e.Name)
 		}
 	}

@@ -77,7 +77,7 @@ func (v *Volume) settleMaking(k *kept) {
 		v.background(func() { v.takeLate(k) })
 	default:
 		n.lock()
-		if s, ok := v.placeByName(n.kind, v.path(n)).state(); ok && n.state == Queued && drawn {
+		if s, ok := stateUnder(v.classByPath(n.kind, v.path(n))); ok && n.state == Queued && drawn {
 			n.state = s // else a directory of that name has brought it here, and it goes on
 			n.awaitName()
 		}
@@ -267,7 +267,7 @@ func (v *Volume) resumeNewer(n *Node, r record, ver *version) {
 			n.asked = n.gen
 		}
 	}
-	s, hidden := v.placeByName(n.kind, v.path(n)).state()
+	s, hidden := stateUnder(v.classByPath(n.kind, v.path(n)))
 	switch {
 	case drawn && hidden:
 		n.state, n.asked = s, 0

@@ -12,6 +12,7 @@ import (
 	"mcfs/sidecar"
 	"mcfs/spool"
 	"mcfs/store"
+	"mcfs/volume/naming"
 )
 
 // opLink puts a symlink: a small object with the encrypted target as its
@@ -58,7 +59,7 @@ func (n *Node) Symlink(ctx context.Context, name, target string, uid, gid uint32
 	v.mu.Lock()
 	l := v.newLink(n, name, ver)
 	l.target = target
-	l.local = v.local.match(path, directory)
+	l.local = v.rules.LocalOnly(path, naming.AsDirectory)
 	v.mu.Unlock()
 	if err := v.journalNew(l, path, c); err != nil {
 		return nil, err

@@ -3,6 +3,8 @@ package volume
 import (
 	"slices"
 	"time"
+
+	"mcfs/volume/naming"
 )
 
 // Some programs keep a project open for days as a database, and save into it without a
@@ -27,7 +29,7 @@ func (n *Node) noteSynced() {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if n.gone || !slices.ContainsFunc(v.o.CommitOnFsync, func(glob string) bool { return matches(glob, n.name) }) {
+	if n.gone || !slices.ContainsFunc(v.o.CommitOnFsync, func(glob string) bool { return naming.Matches(glob, n.name) }) {
 		return
 	}
 	n.lock()

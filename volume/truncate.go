@@ -7,6 +7,7 @@ import (
 	"mcfs/crypt"
 	"mcfs/sidecar"
 	"mcfs/spool"
+	"mcfs/volume/naming"
 )
 
 // truncate sets the size, as a handle or a path asks.
@@ -132,7 +133,7 @@ func (n *Node) beginAnew(local bool) {
 func (v *Volume) isLocal(n *Node) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return n.parent != nil && !n.gone && v.local.match(v.path(n), named)
+	return n.parent != nil && !n.gone && v.rules.LocalOnly(v.path(n), naming.AsFile)
 }
 
 // emptyFile drops all that the sealed file has, what its upload alone has, too. What

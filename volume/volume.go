@@ -17,6 +17,7 @@ import (
 	"mcfs/store"
 	"mcfs/volume/fetch"
 	"mcfs/volume/metacache"
+	"mcfs/volume/naming"
 	"mcfs/volume/orphans"
 	"mcfs/volume/upload"
 )
@@ -82,9 +83,7 @@ type Volume struct {
 	keeper keys.Keeper
 	spool  *spool.Spool
 	cache  *metacache.Cache
-	local  patterns
-
-	guesses []guess
+	rules  *naming.Rules // of names
 
 	keys    *keys.Pool
 	uploads *upload.Engine
@@ -144,13 +143,13 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 	if err := o.Mode.CheckIV(o.IVBytes); err != nil {
 		return nil, err
 	}
-	local, err := newPatterns(o.LocalOnly)
+	rules, err := naming.NewRules(o.LocalOnly)
 	if err != nil {
 		return nil, err
 	}
 	pool := keys.NewPool(o.Keeper, keys.PoolOptions{Bits: o.Bits, Size: 64, MaxAge: 5 * time.Minute, Log: o.Log})
 	v := &Volume{
-		o: o, log: o.Log, store: o.Store, keeper: o.Keeper, spool: o.Spool, local: local, guesses: newGuesses(o.LocalOnly), keys: pool,
+		o: o, log: o.Log, store: o.Store, keeper: o.Keeper, spool: o.Spool, rules: rules, keys: pool,
 		fetches: fetch.NewEngine(fetch.Config{
 			Store: o.Store, Concurrency: o.Concurrency, Memory: o.FetchMemory, Streaming: o.Streaming, Log: o.Log,
 			Timeout: o.CloseTimeout,

@@ -11,5 +11,5 @@
 //     at most the last second of it. No error reaches the caller.
 //   - It is bounded, on disk and in memory.
 //
-// It imports bbolt only.
+// May import: nothing of ours.
 package metacache

@@ -5,8 +5,9 @@
 // It promises that each part's ciphertext comes from an immutable view, and
 // that a retry sends the same bytes or none (P2); that memory is bounded over
 // all uploads of an Engine, whatever the sizes; that nothing is visible in the
-// store before Finish completes it. It imports store, keys, crypt and sidecar,
-// nothing of the volume's.
+// store before Finish completes it.
+//
+// May import: crypt, keys, sidecar, store.
 //
 // How it works: an upload's file is cut into parts (layout.go). A part that is
 // due becomes a job; one dispatcher per Engine (engine.go) grants jobs a place

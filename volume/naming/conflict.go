@@ -1,4 +1,4 @@
-package volume
+package naming
 
 import (
 	"crypto/rand"
@@ -11,22 +11,21 @@ import (
 	"mcfs/sidecar"
 )
 
-// besidePath is a name beside a path that nothing has, for what must give way there:
-// NAME (conflict WHOSE TIME).EXT, cut so that the store takes it and its sidecar.
-func (v *Volume) besidePath(p, whose string) string {
+// Beside is a path beside p that nothing has, for the version that has to give way there:
+// NAME (conflict WHOSE TIME).EXT, cut until fits takes it and its sidecar.
+func Beside(p, whose string, now time.Time, fits func(file string) bool) string {
 	dir, name := path.Split(p)
-	now := time.Now()
-	for room := maxName - len(sidecar.Suffix); room > 0; room-- {
-		if to := dir + conflictName(name, whose, now, room); v.fits(to) == nil {
+	for room := Max - len(sidecar.Suffix); room > 0; room-- {
+		if to := dir + conflictName(name, whose, now, room); fits(to) {
 			return to
 		}
 	}
 	return dir + conflictName(name, whose, now, len(name)) // as long as one that has fitted
 }
 
-// conflictName is NAME (conflict WHOSE TIME).EXT of at most room bytes. What does not fit
-// goes: the end of the name, the extension, the note but for its time, and at last all but
-// a few letters by chance.
+// conflictName is NAME (conflict WHOSE TIME).EXT of at most room bytes. What does not fit is left
+// out in this order: the end of the name, the extension, the note but for its time, and at last
+// all but a few random letters.
 func conflictName(name, whose string, t time.Time, room int) string {
 	stamp := t.UTC().Format("2006-01-02 150405.000")
 	for _, note := range []string{
@@ -39,7 +38,17 @@ func conflictName(name, whose string, t time.Time, room int) string {
 	return rand.Text()[:min(room, 8)]
 }
 
-// noted puts a note before the extension of a name, of which it cuts what does not fit.
+// Host makes the name of a machine one that may be part of a file's name.
+func Host(host string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '/' || r == 0 || r == utf8.RuneError {
+			return '-'
+		}
+		return r
+	}, host)
+}
+
+// noted puts a note before the extension of a name, and cuts off the name what does not fit.
 func noted(name, note string, room int) string {
 	ext := path.Ext(name)
 	stem := strings.TrimSuffix(name, ext)

@@ -1,0 +1,12 @@
+// Package naming decides what a name means: whether a file that bears it is committed, waits for
+// another name or stays in the spool, what a conflict copy is called, and which names can exist.
+//
+// It promises:
+//
+//   - An answer depends on the arguments alone: no file, no store, no clock and no lock is involved.
+//     Only a conflict name that had to be shortened has random letters.
+//   - A directory is never temporary, and neither is a file by an extension that people use.
+//   - A conflict name fits wherever the name that it stands beside did, with its sidecar.
+//
+// May import: sidecar.
+package naming

@@ -1,0 +1,223 @@
+package naming
+
+import (
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// How programs open a file that they make.
+const (
+	truncating = os.O_WRONLY | os.O_CREATE | os.O_TRUNC           // fopen "w"
+	updating   = os.O_RDWR | os.O_CREATE                          // sqlite3_open
+	mkstemped  = os.O_RDWR | os.O_CREATE | os.O_EXCL              // mkstemp(3), with 0600
+	copying    = os.O_WRONLY | os.O_CREATE | os.O_EXCL            // cp, tar
+	sharing    = os.O_RDWR | os.O_CREATE | os.O_TRUNC | os.O_EXCL // smbd
+	unnamed    = syscall.O_DIRECTORY | os.O_RDWR                  // O_TMPFILE, and then linkat
+)
+
+// temporaries are the names that programs use in passing: as they open them, and
+// whether a rename to the final name is how they end.
+var temporaries = []struct {
+	program string
+	name    string
+	flags   int
+	mode    uint32
+	renamed bool
+	beside  string // what stands there already
+	want    Class
+}{
+	{"rsync", ".movie.mp4.A1b2C3", mkstemped, 0o600, true, "", Temporary},
+	{"rsync, a suffix like an extension", ".movie.mp4.abcdef", mkstemped, 0o600, true, "", Temporary},
+	{"rsync, no extension", ".README.qwXrtz", mkstemped, 0o600, true, "", Temporary},
+	{"rsync --partial-dir", ".rsync-partial/movie.mp4", mkstemped, 0o600, true, "", LocalOnly},
+	{"rsync --delay-updates", ".~tmp~/movie.mp4", truncating, 0o644, true, "", LocalOnly},
+	{"GLib, g_file_set_contents", "notes.txt.X2Y4Z6", mkstemped, 0o666, true, "", Temporary},
+	{"GLib, no digit", "notes.txt.QWERTZ", mkstemped, 0o666, true, "", Temporary},
+	{"GLib, over a file without an extension", "Makefile.QWERTZ", mkstemped, 0o600, true, "Makefile", Temporary},
+	{"GIO, g_file_replace", ".goutputstream-A1B2C3", mkstemped, 0o600, true, "", LocalOnly},
+	{"Qt, QSaveFile", "project.kdenlive.bXcDeF", mkstemped, 0o600, true, "", Temporary},
+	{"Qt, QSaveFile without a name", "project.txt.bXcDeF", unnamed, 0o600, true, "", Temporary},
+	{"Kate's swap file", ".notes.txt.kate-swp", updating, 0o600, false, "", LocalOnly},
+	{"vim's swap file", ".notes.txt.swp", mkstemped, 0o600, false, "", LocalOnly},
+	{"vim's trial", "4913", copying, 0o644, false, "", Temporary},
+	{"vim's backup", "notes.txt~", copying, 0o644, false, "notes.txt", Temporary},
+	{"Emacs's lock", ".#notes.txt", truncating, 0o644, false, "", LocalOnly},
+	{"Emacs's auto-save", "#notes.txt#", truncating, 0o644, false, "", LocalOnly},
+	{"nano's lock", ".notes.txt.swp", copying, 0o666, false, "", LocalOnly},
+	{"cp --backup=numbered", "notes.txt.~1~", copying, 0o644, false, "notes.txt", Temporary},
+	{"LibreOffice's lock", ".~lock.cut.odt#", mkstemped, 0o644, false, "", LocalOnly},
+	{"LibreOffice", "lu1234abcd.tmp", mkstemped, 0o600, true, "", Temporary},
+	{"Word's owner file", "~$report.docx", truncating, 0o644, false, "", LocalOnly},
+	{"Word", "~WRD0001.tmp", truncating, 0o644, true, "", Temporary},
+	{"git's index", ".git/index.lock", copying, 0o666, true, "", LocalOnly},
+	{"git's objects", ".git/objects/78/tmp_obj_QcfF5m", mkstemped, 0o444, true, "", LocalOnly},
+	{"git's packs", ".git/objects/pack/.tmp-123-pack-abc.pack", truncating, 0o444, true, "", LocalOnly},
+	{"git, bare", "bare.git/HEAD.lock", copying, 0o666, true, "", LocalOnly},
+	{"sed -i", "sedAbCdEf", mkstemped, 0o600, true, "", Temporary},
+	{"zip", "ziAbCdEf", mkstemped, 0o600, true, "", Temporary},
+	{"ar, strip", "stAbCdEf", mkstemped, 0o600, true, "", Temporary},
+	{"perl -i", "XXq1W2e3", mkstemped, 0o600, true, "", Temporary},
+	{"patch", "main.c.oAbCdEf", mkstemped, 0o600, true, "", Temporary},
+	{"sort -o, GNU", "numbers.txt.AbC1eF", mkstemped, 0o600, true, "", Temporary},
+	{"7z", "archive.7z.tmp", copying, 0o666, true, "", Temporary},
+	{"ffmpeg's playlists", "live/list.m3u8.tmp", truncating, 0o666, true, "", Temporary},
+	{"ffmpeg's segments", "live/seg1.m4s.tmp", truncating, 0o666, true, "", Temporary},
+	{"ffmpeg's pass logs", "ffmpeg2pass-0.log.temp", truncating, 0o666, true, "", Temporary},
+	{"restic", "data/ab/abcdef0123-tmp-123456789", mkstemped, 0o600, true, "", Temporary},
+	{"Go, os.CreateTemp", "state.json.tmp-1849274839", mkstemped, 0o600, true, "", Temporary},
+	{"borg", "hints.5-xqzwab.tmp", mkstemped, 0o600, true, "", Temporary},
+	{"Python, tempfile", "tmpab1_cd2e", mkstemped, 0o600, true, "", Temporary},
+	{"Python, NamedTemporaryFile with a suffix", "tmpab1_cd2e.mp4", mkstemped, 0o600, true, "", Temporary},
+	{"yt-dlp", "clip.mp4.part", truncating, 0o666, true, "", Temporary},
+	{"Firefox", "clip.mp4.part", mkstemped, 0o600, true, "", Temporary},
+	{"lftp, wget2, HandBrake's queue", "clip.partial", truncating, 0o666, true, "", Temporary},
+	{"WinSCP", "clip.mp4.filepart", truncating, 0o644, true, "", Temporary},
+	{"Safari", "clip.mp4.download", truncating, 0o644, true, "", Temporary},
+	{"Chrome", "clip.mp4.crdownload", truncating, 0o600, true, "", LocalOnly},
+	{"Chrome, the first seconds", ".com.google.Chrome.aB3dE6", mkstemped, 0o600, true, "", Temporary},
+	{"aria2's control file", "clip.mp4.aria2", truncating, 0o666, false, "clip.mp4", LocalOnly},
+	{"aria2's next control file", "clip.mp4.aria2__temp", truncating, 0o666, true, "clip.mp4", LocalOnly},
+	{"exiftool", "clip.mp4_exiftool_tmp", truncating, 0o666, true, "clip.mp4", LocalOnly},
+	{"AtomicParsley", "clip-temp-4711.mp4", truncating, 0o666, true, "clip.mp4", Temporary},
+	{"EasyTAG and the like", "clip.mkv.metadata_edit", truncating, 0o666, true, "", LocalOnly},
+	{"VeraCrypt", "box.hc.vctemp", truncating, 0o600, true, "", LocalOnly},
+	{"qpdf --replace-input", ".~qpdf-temp#.script.pdf", truncating, 0o666, true, "", LocalOnly},
+	{"unison", ".unison.clip.mp4.0a1b2c.unison.tmp", copying, 0o600, true, "", LocalOnly},
+	{"syncthing", ".syncthing.clip.mp4.tmp", updating, 0o666, true, "", LocalOnly},
+	{"Blender", "scene.blend@", truncating, 0o666, true, "", LocalOnly},
+	{"SQLite's journal", "cut.db-journal", updating, 0o644, false, "cut.db", Temporary},
+	{"SQLite's log", "cut.db-wal", updating, 0o644, false, "cut.db", Temporary},
+	{"SQLite's shared memory", "cut.db-shm", updating, 0o644, false, "cut.db", Temporary},
+	{"npm", "package.json.tmp.1234567890", copying, 0o666, true, "", Temporary},
+	{"Apple's safe save", "scene.mov.sb-1234abcd-XyZ123", truncating, 0o644, true, "", Temporary},
+	{"Finder", ".DS_Store", truncating, 0o644, false, "", LocalOnly},
+	{"Finder's forks", "d/._clip.mov", truncating, 0o644, false, "", LocalOnly},
+	{"a trash", ".Trash-1000/files/clip.mov", truncating, 0o644, false, "", LocalOnly},
+	{"FUSE's removed files", ".fuse_hidden0000000100000001", truncating, 0o644, false, "", LocalOnly},
+
+	{"a journal of a trip", "travel-journal", truncating, 0o644, false, "", Ordinary},
+	{"beside something that is no database", "travel-journal", truncating, 0o644, false, "travel", Ordinary},
+	{"a film", "sea-wal", truncating, 0o644, false, "sea", Ordinary},
+	{"a name with a tilde", "ancora~", truncating, 0o644, false, "", Ordinary},
+	{"a film with a number", "shot-temp-12.mp4", copying, 0o644, false, "", Ordinary},
+	{"a file called 4913", "4913", truncating, 0o644, false, "", Ordinary},
+	{"cp of a backup", ".bashrc.backup", copying, 0o600, false, "", Ordinary},
+	{"a lock elsewhere", "index.lock", copying, 0o666, false, "", Ordinary},
+	{"a long word", "sedentary", copying, 0o600, false, "", Ordinary},
+	{"cp of a folder's file", "tmp_fotos_12", copying, 0o600, false, "", Ordinary},
+	{"cp with a suffix that is none", "take.two.abcdef", copying, 0o600, false, "", Ordinary},
+}
+
+// opened is the evidence of a row.
+func opened(flags int, mode uint32) Evidence {
+	created := CreationOf(flags, mode)
+	if flags == unnamed {
+		created = Mkstemp
+	}
+	return Evidence{Creation: created}
+}
+
+// TestTemporaryNames: each program's file is temporary or local-only, and nothing else is.
+func TestTemporaryNames(t *testing.T) {
+	programs := 0
+	for _, c := range temporaries {
+		seen := opened(c.flags, c.mode)
+		seen.Database = strings.HasPrefix(c.beside, "cut.db")
+		if c.want != Ordinary {
+			programs++
+		}
+		if got := classBeside(rules(t), c.name, c.beside, seen); got != c.want {
+			t.Errorf("%s: %s is %v, want %v", c.program, c.name, got, c.want)
+		}
+	}
+	if programs < 40 {
+		t.Errorf("%d programs", programs)
+	}
+}
+
+func rules(t *testing.T, extra ...string) *Rules {
+	t.Helper()
+	r, err := NewRules(extra)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// classBeside is the class of a path beside which one file stands.
+func classBeside(r *Rules, path, beside string, e Evidence) Class {
+	e.Beside = func(name string) bool { return beside != "" && name == beside }
+	return r.ClassOf(path, e)
+}
+
+// extensions are those of what people keep: film, sound, pictures, office, code, archives.
+const extensions = `
+mp4 mov mxf mkv avi m4v mpg mpeg m2v m2ts mts ts m2t vob ogv webm wmv asf flv f4v 3gp 3g2 dv dif gxf lxf r3d braw ari arx arriraw crm rmf nev dng cine rdc
+mjpeg mjp2 h264 h265 hevc av1 ivf y4m yuv prores dnxhd dnxhr cdng vc1 divx xvid rm rmvb amv nut mpv m1v mlv insv lrv lrf thm gifv mpegts
+m3u8 mpd m4s vtt srt ass ssa stl scc ttml dfxp itt sub idx sbv smi imsc cap pac usf lrc
+wav aif aiff aifc bwf rf64 w64 caf flac mp3 m4a aac ac3 eac3 ec3 dts thd opus ogg oga wma mid midi amr ape wv tta dsf dff mka
+exr dpx cin tif tiff jpg jpeg jp2 j2k jpf jxl png gif bmp tga psd psb webp heic heif avif svg ai eps raw cr2 cr3 nef nrw arw orf rw2 raf pef srw 3fr iiq hdr pic sgi ico xcf kra ora
+prproj aep aepx aet fcpxml fcpxmld fcpbundle drp drt dra avb avp aaf omf edl ale otio xml sesx ptx pts logicx als cpr rpp aup aup3 ardour kdenlive mlt osp veg vpr imovieproj camproj nk nknc hrox hip hipnc hiplc
+blend blend1 blend2 ma mb c4d max fbx obj abc usd usda usdc usdz gltf glb stl ply 3ds dae skp lwo zpr ztl sbs sbsar spp vdb bgeo cube 3dl csp look lut cdl cc ccc clf icc dctl
+doc docx docm dot dotx odt ott rtf pdf txt md tex xls xlsx xlsm xlsb ods csv tsv ppt pptx pptm pps odp key pages numbers vsd vsdx pub one mdb accdb odb epub mobi djvu ps fdx fountain celtx
+sqlite sqlite3 db db3 config conf ini toml yaml yml json jsonl plist backup bak old orig log lock
+go c h cc cpp hpp cs java kt py pyc ipynb js mjs tsx jsx css scss html htm php rb pl sh bat ps1 lua rs swift m mm r jl sql vue dart scala groovy gradle csproj fsproj vbproj vcproj xcconf tf tfvars proto thrift cmake make drawio sketch fig xd indd idml prefab shader uasset target script schema
+zip tar gz tgz bz2 xz zst 7z rar iso img dmg vmdk qcow2 vhdx deb rpm apk jar war whl gpg asc pem crt pfx torrent sha256 sha512 md5 mhl sfv par2 webloc url lnk ttf otf woff2 keynote pickle parquet
+`
+
+// TestExtensionsAreNotTemporary: no finished file is taken for a temporary one by its
+// extension, whoever makes it, and however: with O_EXCL for its owner alone, too, as with
+// umask 077 and by Samba with "create mask = 0700".
+func TestExtensionsAreNotTemporary(t *testing.T) {
+	all := strings.Fields(extensions)
+	slices.Sort(all)
+	if all = slices.Compact(all); len(all) < 200 {
+		t.Errorf("%d extensions", len(all))
+	}
+	bases := []string{"clip", "A001_C003", "cut.final", "take.v10"}
+	r := rules(t)
+	for _, ext := range all {
+		for _, suffix := range []string{ext, strings.ToUpper(ext), strings.ToUpper(ext[:1]) + ext[1:]} {
+			for _, base := range bases {
+				for _, flags := range []int{truncating, updating, mkstemped, copying, sharing} {
+					for _, mode := range []uint32{0o644, 0o600} {
+						if got := classBeside(r, base+"."+suffix, base, opened(flags, mode)); got != Ordinary {
+							t.Fatalf("%s.%s, flags %#x, mode %#o, is %v", base, suffix, flags, mode, got)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestGuessTakenOut: "!pattern" takes a guess away, and a pattern of the user's makes it last.
+func TestGuessTakenOut(t *testing.T) {
+	for _, c := range []struct {
+		extra string
+		want  Class
+	}{{"*.other", Temporary}, {"!*.part", Ordinary}, {"*.part", LocalOnly}} {
+		if got := classBeside(rules(t, c.extra), "clip.part", "", Evidence{Creation: AsFile}); got != c.want {
+			t.Errorf("with %s: %v, want %v", c.extra, got, c.want)
+		}
+	}
+}
+
+// TestFoldersAreNeverTemporary: what is in them is ordinary, whatever they are called.
+func TestFoldersAreNeverTemporary(t *testing.T) {
+	r := rules(t)
+	for _, d := range []string{"travel-journal", "sea-wal", "ancora~", "day.part", "cards.tmp", "x.crdownload", "y.aria2", "tmpab1_cd2e"} {
+		if r.LocalOnly(d, AsDirectory) {
+			t.Errorf("%s is local-only", d)
+		}
+		if got := classBeside(r, d+"/day1.mp4", d, opened(mkstemped, 0o600)); got != Ordinary {
+			t.Errorf("%s/day1.mp4 is %v", d, got)
+		}
+		if got := r.ClassByPath(d + "/day1.mp4"); got != Ordinary {
+			t.Errorf("%s/day1.mp4 is %v by its path", d, got)
+		}
+	}
+}
