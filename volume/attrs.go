@@ -186,9 +186,9 @@ func (v *Volume) putMissing(ctx context.Context, c *change, key string) error {
 	switch {
 	case err != nil:
 		return err
-	case ours && (c.ver.sidecar().etag == "" || c.tries > 2): // nobody is about to replace the object
+	case ours && (c.ver.sidecar().etag == "" || c.Tries > 2): // nobody is about to replace the object
 		return v.putAttr(ctx, c.ver, key, c.attr, store.Condition{IfNone: true})
-	case info.ETag == "" || c.tries > 6:
+	case info.ETag == "" || c.Tries > 6:
 		return nil // removed elsewhere, or left without a sidecar
 	}
 	return fmt.Errorf("the sidecar of %s is on its way: %w", key, store.ErrUnavailable)

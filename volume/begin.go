@@ -186,28 +186,22 @@ func (v *Volume) seekUpload(u spool.Upload) {
 	}
 	v.background(func() {
 		missed := 0
-		for tries := 0; ; tries++ {
+		backoff.Until(v.ctx, func() (done bool, wait time.Duration) {
 			w := v.begins.window(u.Key)
 			found, err := v.abortLost(w)
-			wait := unseenWait
-			switch {
+			switch wait = unseenWait; {
 			case err != nil:
-				missed, wait = 0, backoff(tries)
+				missed, wait = 0, 0
 			case found:
 				missed = 0
 			default:
 				missed++
 			}
-			if missed >= unseen && v.begins.ended(w) {
+			if done = missed >= unseen && v.begins.ended(w); done {
 				v.forgetUpload(store.Upload{ID: u.ID})
-				return
 			}
-			select {
-			case <-time.After(wait):
-			case <-v.ctx.Done():
-				return
-			}
-		}
+			return done, wait
+		})
 	})
 }
 

@@ -1,5 +1,7 @@
 package volume
 
+import "mcfs/volume/queue"
+
 // Behind is what has to be finished before it is something else's turn: a change of
 // names or attributes, or the commit of another file.
 type Behind struct {
@@ -19,27 +21,27 @@ func (b *Behind) before(c *Behind) bool {
 	return b.seq < c.seq
 }
 
-// blockers has of each ticket that waits for its turn what it waits for; v.mu is held.
-func (v *Volume) blockers() map[*ticket]*Behind {
-	found := make(map[*ticket]*Behind)
-	note := func(t *ticket, b *Behind) {
-		if t == nil {
+// blockers maps each job that waits for its turn to what it waits for; v.mu is held.
+func (v *Volume) blockers() map[*queue.Job]*Behind {
+	found := make(map[*queue.Job]*Behind)
+	note := func(j *queue.Job, b *Behind) {
+		if j == nil {
 			return
 		}
-		for _, next := range t.ahead {
+		for _, next := range j.BlockedLocked() {
 			if known := found[next]; known == nil || b.before(known) {
 				found[next] = b
 			}
 		}
 	}
 	for _, c := range v.changes {
-		b := &Behind{What: c.Op, Path: c.Path, To: c.To, failing: !c.failing.IsZero(), seq: c.Seq}
-		note(c.ticket, b)
+		b := &Behind{What: c.Op, Path: c.Path, To: c.To, failing: !c.Failing.IsZero(), seq: c.Seq}
+		note(c.job, b)
 		note(c.aside, b)
 	}
 	for n := range v.busy {
 		if a := n.attempt; a != nil {
-			note(a.ticket, &Behind{What: "commit", Path: a.path, failing: !a.failing.IsZero()})
+			note(a.job, &Behind{What: "commit", Path: a.path, failing: !a.Failing.IsZero()})
 		}
 	}
 	return found

@@ -37,22 +37,13 @@ func (v *Volume) unmade(n *Node) *change {
 // retract keeps a change from beginning, unless it has, or may have in an earlier
 // mount; v.mu is held.
 func (v *Volume) retract(c *change) bool {
-	if c.begun || c.again || c.retracted {
-		return false
-	}
-	c.retracted = true
-	return true
+	return !c.again && c.job.RetractLocked()
 }
 
 // reinstate is the end of a cancellation that could not be journaled; v.mu is held.
 func (v *Volume) reinstate(c *change) {
-	if c == nil {
-		return
-	}
-	c.retracted = false
-	if c.skipped {
-		c.skipped = false
-		v.work.add(func() { v.perform(c) })
+	if c != nil {
+		v.queue.ReinstateLocked(c.job)
 	}
 }
 
@@ -72,9 +63,7 @@ func (v *Volume) cancel(c *change) {
 	if c.dir != nil {
 		c.dir.dir.stays(c.name)
 	}
-	if c.ticket != nil {
-		v.seq.finish(c.ticket)
-	}
+	v.queue.FinishLocked(c.job)
 	v.signal()
 }
 

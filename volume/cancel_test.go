@@ -16,7 +16,7 @@ func TestOppositesCancel(t *testing.T) {
 	var asked atomic.Int64
 	f.set(func(string, string) error { asked.Add(1); return nil })
 	r.v.mu.Lock()
-	busy := r.v.seq.claim(func() {}, "a", "d", "l")
+	busy := r.v.queue.AddLocked(nil, "a", "d", "l")
 	r.v.mu.Unlock()
 
 	r.mustRename("a", "b", 0)
@@ -33,7 +33,7 @@ func TestOppositesCancel(t *testing.T) {
 	after := map[string]string{"a": string(random(10)), "b": "", "d": "", "l": ""}
 	r.holds("cancelled", after)
 	r.v.mu.Lock()
-	r.v.seq.finish(busy)
+	r.v.queue.FinishLocked(busy)
 	r.v.mu.Unlock()
 	r.sync()
 	if n := asked.Load(); n != 0 {
@@ -77,12 +77,12 @@ func TestCancelledRenameLeavesNoTrace(t *testing.T) {
 	a.save("f", []byte("ours"))
 	a.sync()
 	a.v.mu.Lock()
-	busy := a.v.seq.claim(func() {}, "f")
+	busy := a.v.queue.AddLocked(nil, "f")
 	a.v.mu.Unlock()
 	a.mustRename("f", "g", 0)
 	a.mustRename("g", "f", 0)
 	a.v.mu.Lock()
-	a.v.seq.finish(busy)
+	a.v.queue.FinishLocked(busy)
 	a.v.mu.Unlock()
 	a.sync()
 	b.save("f", []byte("theirs"))

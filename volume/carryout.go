@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"time"
 
 	"mcfs/sidecar"
 	"mcfs/store"
+	"mcfs/volume/queue"
 )
 
 // errUnknownChange: another release of mcfs has journaled it.
@@ -51,7 +51,7 @@ func (v *Volume) carryOut(ctx context.Context, c *change) error {
 // under way at a kill: what an earlier mount has queued for it is done to that, and not
 // to what it was to replace, if its request is still on its way.
 func (v *Volume) awaitArrival(ctx context.Context, c *change) error {
-	if !c.again || c.tries > 0 || c.Op != opRemove && c.Op != opRename && c.Op != opDraw || c.ver.foreign() {
+	if !c.again || c.Tries > 0 || c.Op != opRemove && c.Op != opRename && c.Op != opDraw || c.ver.foreign() {
 		return nil
 	}
 	if _, etag := c.ver.place(); etag != "" {
@@ -61,10 +61,8 @@ func (v *Volume) awaitArrival(ctx context.Context, c *change) error {
 		if ours, err := v.isOurs(ctx, c.ver, c.Path); ours || err != nil {
 			return err
 		}
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return context.Cause(ctx)
+		if err := queue.Sleep(ctx, wait); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -291,7 +289,7 @@ func (v *Volume) judgeCopy(ctx context.Context, c *change, attr store.Attributes
 	switch {
 	case err != nil:
 		return false, errors.Join(cause, err)
-	case ours, (c.again || c.tries > 0) && c.isCopy(info, attr):
+	case ours, (c.again || c.Tries > 0) && c.isCopy(info, attr):
 		c.adopted = true
 		c.ver.moved(c.To, info.ETag, sideInfo{})
 		return true, nil

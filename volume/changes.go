@@ -11,6 +11,7 @@ import (
 	"mcfs/sidecar"
 	"mcfs/spool"
 	"mcfs/store"
+	"mcfs/volume/queue"
 )
 
 // What a queued change does to names in the store.
@@ -45,17 +46,14 @@ type change struct {
 	stride   *stride  // of the try, with the object of a rename
 
 	// Guarded by Volume.mu.
-	ticket  *ticket
-	aside   *ticket // of the conflict name to which it was diverted
+	job     *queue.Job // nil: more may come before it begins
+	aside   *queue.Job // of the conflict name to which it was diverted
 	timer   *time.Timer
-	begun   bool
 	carries *version // ver as it was queued, counted there
 	makes   bool     // a mkdir that makes the directory, and not one that restates its attributes
-	// retracted: it is not to begin; skipped: its turn came and went meanwhile.
-	retracted, skipped bool
-	waited             int    // times that it was put off
-	reason             string // of the last failure
-	retry
+	waited  int      // times that it was put off
+	reason  string   // of the last failure
+	queue.Retry
 }
 
 // changeRecord is the volume's part of a queued change at rest.
@@ -132,7 +130,7 @@ func (v *Volume) restateCarriers(x *version) {
 		return
 	}
 	for _, c := range v.changes {
-		if c.begun || c.ver != x {
+		if c.job != nil && c.job.BegunLocked() || c.ver != x {
 			continue // one that has begun looks at the store when it is taken up again
 		}
 		if err := c.pack(); err != nil {
@@ -157,14 +155,14 @@ func (v *Volume) enqueue(c *change) {
 	if c.dir != nil {
 		c.dir.dir.leaves(c.name)
 	}
-	c.ticket = v.seq.claim(func() { v.work.add(func() { v.perform(c) }) }, c.claims()...)
+	c.job = v.queue.AddLocked(func() { v.perform(c) }, c.claims()...)
 }
 
 // claims are the paths of which it keeps other work back.
 func (c *change) claims() []string {
 	switch {
 	case c.Op == opMkdir:
-		return []string{markerClaim(c.Path)}
+		return []string{queue.Alone(c.Path)}
 	case c.To != "":
 		return []string{c.Path, c.To}
 	}
@@ -174,12 +172,7 @@ func (c *change) claims() []string {
 // perform is one try of a change, on a worker.
 func (v *Volume) perform(c *change) {
 	v.mu.Lock()
-	if c.retracted {
-		c.skipped = true
-		v.mu.Unlock()
-		return
-	}
-	c.begun, c.next = true, time.Time{}
+	c.Next = time.Time{}
 	if c.pace == nil {
 		c.pace = &pace{steps: &v.steps}
 	}
@@ -197,7 +190,9 @@ func (v *Volume) perform(c *change) {
 	}
 	if errors.Is(err, errTaken) {
 		if err = v.divert(c); err == nil {
-			v.work.add(func() { v.perform(c) })
+			v.mu.Lock()
+			defer v.mu.Unlock()
+			v.queue.AgainLocked(c.job, 0)
 			return
 		}
 	}
@@ -241,7 +236,7 @@ func (c *change) worthAnother(err error) bool {
 	if errors.Is(err, spool.ErrFull) || errors.As(err, new(syscall.Errno)) {
 		limit = diskFails
 	}
-	return c.failing.IsZero() || time.Since(c.failing) < limit
+	return c.Failing.IsZero() || time.Since(c.Failing) < limit
 }
 
 // unarrived says of a rename whose object is not there that the commit under way
@@ -299,11 +294,11 @@ func (v *Volume) forgo(ctx context.Context, c *change) error {
 func (v *Volume) performLater(c *change, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if c.tries == 0 {
+	if c.Tries == 0 {
 		v.log.Warn("a change of names failed; it will be tried again", "what", c.Op, "path", c.Path, "cause", err)
 	}
 	c.reason = err.Error()
-	time.AfterFunc(c.failed(), func() { v.work.add(func() { v.perform(c) }) })
+	v.queue.AgainLocked(c.job, c.FailedLocked(backoff))
 }
 
 // finishChange forgets a change that is done, or cannot be done.
@@ -336,9 +331,9 @@ func (v *Volume) finishChange(c *change) {
 	if c.Op == opMove {
 		v.moveDone(c)
 	}
-	v.seq.finish(c.ticket)
+	v.queue.FinishLocked(c.job)
 	if c.aside != nil {
-		v.seq.finish(c.aside)
+		v.queue.FinishLocked(c.aside)
 	}
 	v.signal()
 }
@@ -414,7 +409,7 @@ func (v *Volume) followName(c *change) {
 	if c.Op == opMkdir {
 		path += "/"
 	}
-	if path == c.Path || c.ticket != nil {
+	if path == c.Path || c.job != nil {
 		return
 	}
 	c.Path = path
@@ -452,7 +447,7 @@ func (v *Volume) beginAttr(c *change) {
 	if v.changes[c.Seq] != c {
 		return // forgotten
 	}
-	if v.comesLater(c) && c.waited < maxWaits && c.ticket == nil {
+	if v.comesLater(c) && c.waited < maxWaits && c.job == nil {
 		c.waited++
 		c.timer = time.AfterFunc(attrDelay, func() { v.beginAttr(c) })
 		return
@@ -479,7 +474,7 @@ func (v *Volume) comesLater(c *change) bool {
 }
 
 func (v *Volume) beginAttrLocked(c *change) {
-	if c.ticket != nil {
+	if c.job != nil {
 		return
 	}
 	if c.node != nil {
@@ -488,13 +483,13 @@ func (v *Volume) beginAttrLocked(c *change) {
 			c.Path += "/"
 		}
 	}
-	c.ticket = v.seq.claim(func() { v.work.add(func() { v.perform(c) }) }, c.claims()...)
+	c.job = v.queue.AddLocked(func() { v.perform(c) }, c.claims()...)
 }
 
 // hurry begins what waits for more to come; v.mu is held.
 func (v *Volume) hurry() {
 	for _, c := range v.changes {
-		if c.timer != nil && c.ticket == nil && !v.comesLater(c) {
+		if c.timer != nil && c.job == nil && !v.comesLater(c) {
 			c.timer.Stop()
 			v.beginAttrLocked(c)
 		}

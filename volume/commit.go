@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
 	"mcfs/spool"
+	"mcfs/volume/queue"
 	"mcfs/volume/upload"
 )
 
@@ -22,20 +22,19 @@ const (
 	ended                // done, or called off
 )
 
-// attempt is one commit of one node under one name. Its ticket keeps all other
+// attempt is one commit of one node under one name. Its job keeps all other
 // work on that name back until it has ended, whatever the number of tries.
 type attempt struct {
 	path   string
-	ticket *ticket
+	job    *queue.Job
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 
 	// Guarded by Volume.mu.
 	stage   stage
 	running bool
-	timer   *time.Timer
 	ver     *version // what it makes; from ready on
-	retry
+	queue.Retry
 
 	up   atomic.Pointer[upload.Upload] // set by whoever runs it, looked at by all
 	from atomic.Pointer[origin]        // likewise: of the base's bytes in view
@@ -48,24 +47,6 @@ type attempt struct {
 	replaces *version
 	withdrew bool // the sidecar of what it replaces was deleted
 	storedAt time.Time
-}
-
-// retry is what is known of the tries that failed. Volume.mu guards it; who tries may read tries.
-type retry struct {
-	tries   int
-	failing time.Time // since when; zero: none has failed
-	next    time.Time // when the next one is due; zero while it is under way
-}
-
-// failed notes one more, and says how long to wait.
-func (r *retry) failed() time.Duration {
-	now := time.Now()
-	wait := backoff(r.tries)
-	if r.tries++; r.failing.IsZero() {
-		r.failing = now
-	}
-	r.next = now.Add(wait)
-	return wait
 }
 
 // moved is Progress counted by the byte, to tell a slow link from a dead one.
@@ -150,7 +131,7 @@ func (v *Volume) startAttempt(n *Node) {
 	a.ctx, a.cancel = context.WithCancelCause(v.ctx)
 	n.attempt = a
 	v.busy[n] = struct{}{}
-	a.ticket = v.seq.claim(func() { v.work.add(func() { v.run(n, a) }) }, a.path)
+	a.job = v.queue.AddLocked(func() { v.run(n, a) }, a.path)
 }
 
 // callOff ends an attempt that can still be ended, and says whether it could: not
@@ -165,9 +146,6 @@ func (v *Volume) callOff(n *Node, why error) bool {
 		return false
 	}
 	if !a.running {
-		if a.timer != nil {
-			a.timer.Stop()
-		}
 		v.endAttempt(n, a)
 	}
 	return true
@@ -228,7 +206,7 @@ func (v *Volume) endAttempt(n *Node, a *attempt) {
 	done := a.stage == stored
 	a.stage = ended
 	a.cancel(context.Canceled)
-	v.seq.finish(a.ticket)
+	v.queue.FinishLocked(a.job)
 	if n.attempt == a {
 		n.attempt = nil
 	}
@@ -272,7 +250,7 @@ func (v *Volume) run(n *Node, a *attempt) {
 		v.mu.Unlock()
 		return
 	}
-	a.running, a.next = true, time.Time{}
+	a.running, a.Next = true, time.Time{}
 	v.mu.Unlock()
 	err := v.try(n, a)
 	v.mu.Lock()
@@ -405,10 +383,10 @@ func (v *Volume) retryLater(n *Node, a *attempt, err error) {
 	n.failure = err
 	n.turn()
 	n.unlock()
-	if a.tries%remind == 0 {
-		v.log.Warn("commit failed; it will be tried again", "path", a.path, "tries", a.tries+1, "cause", err)
+	if a.Tries%remind == 0 {
+		v.log.Warn("commit failed; it will be tried again", "path", a.path, "tries", a.Tries+1, "cause", err)
 	}
-	if a.tries == 0 {
+	if a.Tries == 0 {
 		if err := v.keep(n, behind); err != nil {
 			v.log.Error("a draft that could not be committed is not safe in the spool either", "path", a.path, "cause", err)
 		}
@@ -422,18 +400,16 @@ func (v *Volume) retryLater(n *Node, a *attempt, err error) {
 	if errors.Is(err, errLocked) {
 		v.signal() // who waits for it need not
 	}
-	a.timer = time.AfterFunc(a.failed(), func() { v.work.add(func() { v.run(n, a) }) })
+	v.queue.AgainLocked(a.job, a.FailedLocked(backoff))
 }
 
 // remind is after how many more tries the log says again that a commit fails: about
 // an hour's, so that none fails for days with one line at its start.
 const remind = 60
 
-// backoff doubles from half a second to a minute, with jitter so that many drafts do not return at once.
-func backoff(tries int) time.Duration {
-	d := min(time.Minute, 500*time.Millisecond<<min(tries, 10))
-	return d/2 + rand.N(d/2)
-}
+// backoff is how long a commit, a change of names or what an earlier mount has left waits
+// between tries.
+var backoff = queue.Backoff{First: 500 * time.Millisecond, Longest: time.Minute}
 
 // committed makes what the attempt stored the node's version.
 func (v *Volume) committed(n *Node, a *attempt) {
@@ -442,7 +418,7 @@ func (v *Volume) committed(n *Node, a *attempt) {
 	v.endAttempt(n, a)
 	v.finished += a.ver.cipher
 	n.changed = time.Now()
-	if waits := v.attrs[n]; waits != nil && waits.ticket == nil {
+	if waits := v.attrs[n]; waits != nil && waits.job == nil {
 		v.forgetAttr(waits) // it was of the version before; what is new since is restated
 	}
 	n.lock()

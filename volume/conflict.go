@@ -211,7 +211,7 @@ func (v *Volume) divert(c *change) error {
 	}
 	v.noteConflict(*taken, to, c.node)
 	*taken, c.replaces = to, nil
-	c.aside = v.seq.claim(func() {}, to)
+	c.aside = v.queue.AddLocked(nil, to)
 	v.mu.Unlock()
 	if c.Seq == 0 {
 		return nil // part of a larger one

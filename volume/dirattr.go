@@ -13,6 +13,7 @@ import (
 	"mcfs/spool"
 	"mcfs/store"
 	"mcfs/volume/metacache"
+	"mcfs/volume/queue"
 )
 
 // marker is a directory's marker as a listing shows it; the zero marker: there is
@@ -214,9 +215,7 @@ func (n *Node) describeToChange(ctx context.Context) error {
 		if err != nil && !transient(err) {
 			return errorsIO(err)
 		}
-		select {
-		case <-time.After(askAgain):
-		case <-ctx.Done():
+		if queue.Sleep(ctx, askAgain) != nil {
 			return fmt.Errorf("describe %s: %w: %w", n.Path(), ErrIO, store.ErrUnavailable)
 		}
 	}

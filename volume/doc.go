@@ -8,7 +8,7 @@
 // has them); what happens to names is journaled, true at once, and finished
 // behind; no operation on names waits long for the network.
 //
-// May import: crypt, keys, sidecar, spool, store, volume/fetch, volume/metacache, volume/naming, volume/orphans, volume/upload.
+// May import: crypt, keys, sidecar, spool, store, volume/fetch, volume/metacache, volume/naming, volume/orphans, volume/queue, volume/upload.
 //
 // # Locks
 //
@@ -24,5 +24,5 @@
 //
 // Node.lockOpening comes before all of them: one at a time fetches what a file's
 // version says, or its key. A commit holds no lock while it talks to the network;
-// it holds a ticket of the sequencer for its path, and there is one of a node at a time.
+// its job in the queue keeps others back from its path, and there is one of a node at a time.
 package volume

@@ -240,7 +240,7 @@ func (v *Volume) vacate(ctx context.Context, c *change) error {
 // removedBefore says that an earlier try of a draw, before a kill or a lost answer, has
 // removed the version: to replace what is not there would look like another machine's doing.
 func (v *Volume) removedBefore(ctx context.Context, c *change) (bool, error) {
-	if !c.again && c.tries == 0 {
+	if !c.again && c.Tries == 0 {
 		return false, nil
 	}
 	info, _, err := v.find(ctx, c.ver, c.Path)

@@ -181,11 +181,11 @@ func (v *Volume) progressOf(n *Node) int64 {
 // failingBefore is a change of names that keeps the attempt from its turn, and whose last
 // try has failed; nil: there is none. v.mu is held.
 func (v *Volume) failingBefore(a *attempt) *change {
-	if a.ticket == nil || a.ticket.behind == 0 {
+	if a.job == nil || !a.job.WaitsLocked() {
 		return nil
 	}
 	for _, c := range v.changes {
-		if !c.failing.IsZero() && c.pace != nil && c.ticket != nil && c.ticket.keepsBack(a.ticket) {
+		if !c.Failing.IsZero() && c.pace != nil && c.job != nil && c.job.KeepsBackLocked(a.job) {
 			return c
 		}
 	}

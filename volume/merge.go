@@ -160,7 +160,7 @@ func (v *Volume) forget(d, c *Node) {
 // anyLocal says whether something at or below n is only known here; v.mu is held.
 func (v *Volume) anyLocal(n *Node) bool {
 	local := false
-	v.walk(n, func(c *Node) { local = local || c.localLocked() || v.seq.busy(v.path(c)) })
+	v.walk(n, func(c *Node) { local = local || c.localLocked() || v.queue.BusyLocked(v.path(c)) })
 	return local
 }
 

@@ -133,7 +133,7 @@ func (v *Volume) moveObject(ctx context.Context, c *change, o store.Info) error 
 		if err = v.divert(one); err == nil {
 			err = v.renameObject(ctx, one)
 			v.mu.Lock()
-			v.seq.finish(one.aside)
+			v.queue.FinishLocked(one.aside)
 			v.mu.Unlock()
 		}
 	}

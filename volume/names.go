@@ -249,7 +249,7 @@ func (v *Volume) unlink(d, c *Node) {
 	}
 	c.gone = true
 	d.dir.touch(time.Now())
-	if waits := v.attrs[c]; waits != nil && waits.ticket == nil {
+	if waits := v.attrs[c]; waits != nil && waits.job == nil {
 		v.forgetAttr(waits)
 	}
 }

@@ -126,7 +126,7 @@ func (n *Node) awaitName() {
 	}
 	v := n.v
 	n.claims = time.Now().Add(v.o.Grace)
-	n.ripens = time.AfterFunc(v.o.Grace, func() { v.work.add(func() { v.ripen(n) }) })
+	n.ripens = v.queue.RunAfter(v.o.Grace, func() { v.ripen(n) })
 }
 
 // stopWaiting ends it; n is locked.

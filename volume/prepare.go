@@ -159,7 +159,7 @@ func (n *Node) install(ver *version, key []byte, file *spool.File) error {
 		if err != nil {
 			return errorsIO(err)
 		}
-		n.v.work.add(reader.Close)
+		n.v.queue.Run(reader.Close)
 		return nil
 	}
 	n.reader = reader

@@ -11,6 +11,7 @@ import (
 
 	"mcfs/spool"
 	"mcfs/store"
+	"mcfs/volume/queue"
 )
 
 // revive opens a recovered draft's sealed file, which needs the keeper.
@@ -207,13 +208,15 @@ func (v *Volume) sweep(ctx context.Context, known map[spool.ID]mention) error {
 
 // rebuildLater is rebuild of what waits for the keeper, until that answers.
 func (v *Volume) rebuildLater(waiting []spool.Header) {
-	for tries := 0; len(waiting) > 0; tries++ {
-		select {
-		case <-time.After(backoff(tries)):
-		case <-v.ctx.Done():
-			return // the next mount goes on
-		}
+	if queue.Sleep(v.ctx, backoff.After(1)) != nil {
+		return // the next mount goes on
+	}
+	done := backoff.Until(v.ctx, func() (bool, time.Duration) {
 		waiting = slices.DeleteFunc(waiting, func(h spool.Header) bool { return !v.rebuild(v.ctx, h, &v.names) })
+		return len(waiting) == 0, 0
+	})
+	if !done {
+		return
 	}
 	if err := v.spool.Recovered(); err != nil {
 		v.log.Error("journal", "cause", err)

@@ -11,6 +11,7 @@ import (
 
 	"mcfs/spool"
 	"mcfs/store"
+	"mcfs/volume/queue"
 )
 
 // recover takes up what an earlier mount left in the spool: queued changes of
@@ -54,7 +55,7 @@ func (v *Volume) recover(ctx context.Context) error {
 	v.beginSettling(drafts)
 	v.mu.Unlock()
 	v.versions = nil
-	v.work.release() // before that, what is described here could be changed by what is carried out
+	v.queue.Start() // before that, what is described here could be changed by what is carried out
 	close(v.recovered)
 	v.background(func() { v.findLocked(drafts) })
 	return v.sweep(ctx, known)
@@ -65,9 +66,9 @@ type kept struct {
 	spool.Entry
 	record
 	// Where it is to be seen whether an object has arrived: what it is, and the
-	// ticket that keeps other work on its name back until then.
+	// job that keeps other work on its name back until then.
 	making *version
-	ticket *ticket
+	job    *queue.Job
 	node   *Node
 }
 
@@ -89,7 +90,7 @@ func (v *Volume) readEntries(entries []spool.Entry) (drafts []*kept, known map[s
 		known[e.ID] = mention{there: true, loose: k.Boot != ""}
 		if k.Making != nil {
 			v.mu.Lock()
-			k.ticket = v.seq.claim(func() {}, k.At)
+			k.job = v.queue.AddLocked(nil, k.At)
 			v.mu.Unlock()
 		}
 		drafts = append(drafts, k)

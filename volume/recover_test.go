@@ -414,7 +414,7 @@ func TestKilledBeforeTheCommit(t *testing.T) {
 	r.o.SpoolDurable = true
 	r.open("spool-flaky")
 	r.v.mu.Lock()
-	first := r.v.seq.claim(func() {}, "a") // nothing else is done by that name
+	first := r.v.queue.AddLocked(nil, "a") // nothing else is done by that name
 	r.v.mu.Unlock()
 	r.save("a", random(100_000))
 	to := filepath.Join(r.home, "after")
@@ -422,7 +422,7 @@ func TestKilledBeforeTheCommit(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.v.mu.Lock()
-	r.v.seq.finish(first)
+	r.v.queue.FinishLocked(first)
 	r.v.mu.Unlock()
 	r.throwAway(f)
 	r.openCopy(f, "after", nil)

@@ -19,6 +19,7 @@ import (
 	"mcfs/spool"
 	"mcfs/store"
 	"mcfs/volume/naming"
+	"mcfs/volume/queue"
 )
 
 // rename gives a path another name.
@@ -807,7 +808,7 @@ func TestChangesThatFailForAnUnknownReason(t *testing.T) {
 
 // TestWorthAnother: which failures of a change of names are followed by another try.
 func TestWorthAnother(t *testing.T) {
-	since := func(d time.Duration) *change { return &change{retry: retry{failing: time.Now().Add(-d)}} }
+	since := func(d time.Duration) *change { return &change{Retry: queue.Retry{Failing: time.Now().Add(-d)}} }
 	young, old := since(unexplained/2), since(diskFails+time.Hour)
 	for _, c := range []struct {
 		err        error

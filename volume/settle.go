@@ -10,6 +10,7 @@ import (
 	"mcfs/sidecar"
 	"mcfs/store"
 	"mcfs/volume/orphans"
+	"mcfs/volume/queue"
 )
 
 // beginSettling finds out what has arrived of the objects that were on their way
@@ -45,7 +46,7 @@ func (v *Volume) settleMaking(k *kept) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	defer v.signal()
-	v.seq.finish(k.ticket)
+	v.queue.FinishLocked(k.job)
 	n.settling = false
 	v.own.put(k.At, k.making) // which may arrive still
 	if n.unclear != nil {
@@ -112,37 +113,34 @@ func (v *Volume) isLoose(n *Node, r record, making *version) bool {
 // volume stops before.
 func (v *Volume) awaitMaking(k *kept) (ours, ok bool) {
 	missed := 0
-	for tries := 0; ; tries++ {
+	ok = backoff.Until(v.ctx, func() (done bool, wait time.Duration) {
 		ctx, cancel := context.WithTimeout(v.ctx, requestTimeout)
-		ours, err := v.isMade(ctx, k)
-		wait := backoff(tries)
-		again := err == nil && !ours && k.mayBeOnItsWay() && missed < len(tardy)
+		defer cancel()
+		var err error
+		ours, err = v.isMade(ctx, k)
 		switch {
-		case again:
-			wait = tardy[missed]
+		case err == nil && !ours && k.mayBeOnItsWay() && missed < len(tardy):
 			missed++
+			return false, tardy[missed-1]
 		case err == nil && ours:
 			err = v.publishRecovered(ctx, k.making, k.At)
 		case err == nil && !k.Promised:
 			err = v.standAgain(ctx, k.making.instead(), k.At)
 		}
-		cancel()
 		switch {
-		case v.ctx.Err() != nil:
-			return false, false
-		case again:
 		case err == nil:
-			return ours, true
-		case !transient(err):
-			v.log.Error("what the store has of a draft is not clear; it is sent again", "path", k.Path, "cause", err)
-			return false, true
+			return true, 0
+		case transient(err) || v.ctx.Err() != nil:
+			return false, 0
 		}
-		select {
-		case <-time.After(wait):
-		case <-v.ctx.Done():
-			return false, false
-		}
+		v.log.Error("what the store has of a draft is not clear; it is sent again", "path", k.Path, "cause", err)
+		ours = false
+		return true, 0
+	})
+	if !ok || v.ctx.Err() != nil {
+		return false, false
 	}
+	return ours, true
 }
 
 // isMade looks whether the object has arrived. An earlier mount may have found that, and
@@ -174,9 +172,7 @@ func (k *kept) mayBeOnItsWay() bool {
 // more, and publishes its sidecar if it came after all: what it has replaced is gone.
 func (v *Volume) takeLate(k *kept) {
 	for wait := orphans.Straggle / 5; wait < afterlife && k.mayBeOnItsWay(); wait *= 2 {
-		select {
-		case <-time.After(wait):
-		case <-v.ctx.Done():
+		if queue.Sleep(v.ctx, wait) != nil {
 			return
 		}
 		ctx, cancel := context.WithTimeout(v.ctx, requestTimeout)

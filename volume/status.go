@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mcfs/spool"
+	"mcfs/volume/queue"
 	"mcfs/volume/upload"
 )
 
@@ -97,7 +98,7 @@ type draft struct {
 	path string
 	up   *upload.Upload
 	wait *Behind
-	retry
+	queue.Retry
 }
 
 // Status says how the volume is. It waits for no network.
@@ -130,13 +131,13 @@ func (v *Volume) look(s *Status) []draft {
 		}
 		d := draft{n: n, path: v.path(n)}
 		if a := n.attempt; a != nil {
-			d.up, d.retry, d.wait = a.up.Load(), a.retry, blocked[a.ticket]
+			d.up, d.Retry, d.wait = a.up.Load(), a.Retry, blocked[a.job]
 		}
 		list = append(list, d)
 	}
 	for _, c := range v.changes {
 		s.Changes = append(s.Changes, ChangeStatus{
-			What: c.Op, Path: c.Path, To: c.To, Behind: blocked[c.ticket], Failure: c.failure(c.reason), seq: c.Seq,
+			What: c.Op, Path: c.Path, To: c.To, Behind: blocked[c.job], Failure: failure(c.Retry, c.reason), seq: c.Seq,
 		})
 	}
 	for i := range v.asides {
@@ -194,10 +195,10 @@ func (d draft) status() (s DraftStatus, ok bool) {
 		s.Claims = n.claims
 	}
 	if why := n.reason(); why != nil {
-		s.Failure = d.retry.failure(why.Error())
+		s.Failure = failure(d.Retry, why.Error())
 	}
 	if up != nil {
-		s.Failure = d.retry.withTrouble(s.Failure, up.Trouble())
+		s.Failure = withTrouble(d.Retry, s.Failure, up.Trouble())
 		s.Sent, s.Rate = max(up.Progress(), up.Moved()), up.Rate()
 	}
 	if left := s.Size - s.Sent; n.state == Uploading && s.Rate > 0 && left > 0 {
@@ -217,11 +218,11 @@ func (n *Node) allocated() int64 {
 }
 
 // failure is nil where there was none.
-func (r retry) failure(cause string) *Failure {
+func failure(r queue.Retry, cause string) *Failure {
 	if cause == "" {
 		return nil
 	}
-	f := &Failure{Cause: strings.ReplaceAll(cause, "\n", "; "), Tries: r.tries, Since: r.failing, Next: r.next}
+	f := &Failure{Cause: strings.ReplaceAll(cause, "\n", "; "), Tries: r.Tries, Since: r.Failing, Next: r.Next}
 	if time.Now().After(f.Next) {
 		f.Next = time.Time{} // its turn has come
 	}
@@ -229,15 +230,15 @@ func (r retry) failure(cause string) *Failure {
 }
 
 // withTrouble adds what goes wrong in the try that is under way.
-func (r retry) withTrouble(f *Failure, t upload.Trouble) *Failure {
+func withTrouble(r queue.Retry, f *Failure, t upload.Trouble) *Failure {
 	if t.Cause == nil || f != nil && !f.Next.IsZero() {
 		return f
 	}
-	now := retry{tries: r.tries + t.Tries, failing: t.Since, next: t.Next}
-	if !r.failing.IsZero() {
-		now.failing = r.failing
+	now := queue.Retry{Tries: r.Tries + t.Tries, Failing: t.Since, Next: t.Next}
+	if !r.Failing.IsZero() {
+		now.Failing = r.Failing
 	}
-	return now.failure(t.Cause.Error())
+	return failure(now, t.Cause.Error())
 }
 
 // aside is a conflict that this machine has met.

@@ -43,7 +43,7 @@ func (n *Node) noteSynced() {
 		s.timer.Reset(syncedQuiet)
 		return
 	}
-	v.synced[n] = &synced{gen, time.AfterFunc(syncedQuiet, func() { v.work.add(func() { v.commitSynced(n) }) })}
+	v.synced[n] = &synced{gen, v.queue.RunAfter(syncedQuiet, func() { v.commitSynced(n) })}
 }
 
 // commitSynced asks for the commit of what was fsynced, if nothing was written since.

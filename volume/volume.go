@@ -19,6 +19,7 @@ import (
 	"mcfs/volume/metacache"
 	"mcfs/volume/naming"
 	"mcfs/volume/orphans"
+	"mcfs/volume/queue"
 	"mcfs/volume/upload"
 )
 
@@ -89,7 +90,6 @@ type Volume struct {
 	uploads *upload.Engine
 	orphans *orphans.Aborter
 	fetches *fetch.Engine
-	work    *workers
 
 	ctx  context.Context // of all that runs behind
 	stop context.CancelCauseFunc
@@ -104,9 +104,9 @@ type Volume struct {
 	handled   chan struct{}        // closed when one of them is released or committed; nil: nobody waits
 
 	mu        sync.Mutex
+	queue     *queue.Queue // of commits and changes of names
 	root      *Node
 	lastIno   uint64
-	seq       *sequencer
 	closing   bool
 	busy      map[*Node]struct{}    // files with a draft
 	changes   map[uint64]*change    // queued changes of names
@@ -154,8 +154,6 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 			Store: o.Store, Concurrency: o.Concurrency, Memory: o.FetchMemory, Streaming: o.Streaming, Log: o.Log,
 			Timeout: o.CloseTimeout,
 		}),
-		work:     newWorkers(maxWorkers),
-		seq:      newSequencer(),
 		busy:     make(map[*Node]struct{}),
 		changes:  make(map[uint64]*change),
 		attrs:    make(map[*Node]*change),
@@ -172,6 +170,7 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 
 		recovered: make(chan struct{}),
 	}
+	v.queue = queue.New(&v.mu, maxWorkers)
 	v.orphans = orphans.New(orphans.Config{Store: o.Store, Note: v.noteUpload, Forget: v.forgetUpload, Log: o.Log})
 	v.uploads = upload.NewEngine(upload.Config{
 		Store: announced{o.Store, v}, PartSize: o.PartSize, Concurrency: o.Concurrency, Memory: o.UploadMemory,
@@ -390,7 +389,7 @@ func (v *Volume) Close(ctx context.Context) error {
 func (v *Volume) halt() {
 	v.stop(errStopping)
 	v.uploads.Close()
-	v.work.close()
+	v.queue.Close()
 	v.wg.Wait()
 	v.orphans.Close()
 	v.releaseAll()

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"mcfs/spool"
+	"mcfs/volume/queue"
 )
 
 // Waiting says what the spool in dir holds for the next mount: its journal is
@@ -41,6 +42,6 @@ func comingBack(e spool.Entry) (d DraftStatus, ok bool) {
 	if r.partial() {
 		e.Reason = errPartial.Error()
 	}
-	d.Failure = retry{}.failure(e.Reason)
+	d.Failure = failure(queue.Retry{}, e.Reason)
 	return d, true
 }

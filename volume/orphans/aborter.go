@@ -4,11 +4,11 @@ import (
 	"container/heap"
 	"context"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"time"
 
 	"mcfs/store"
+	"mcfs/volume/queue"
 )
 
 // Straggle is how long the store may still work on parts that nobody waits for.
@@ -43,7 +43,7 @@ func (c Config) complete() Config {
 		c.Workers = defaultWorkers
 	}
 	if c.Pause == nil {
-		c.Pause = pause
+		c.Pause = queue.Backoff{First: 500 * time.Millisecond, Longest: longestPause}.After
 	}
 	if c.Note == nil {
 		c.Note = func(store.Upload) {}
@@ -68,7 +68,7 @@ type Aborter struct {
 	mu      sync.Mutex
 	closed  bool
 	all     map[string]*orphan // by the upload's id
-	waiting queue
+	waiting byDue
 	running int
 	fails   int           // in a row, whatever the upload: the store is away
 	resume  time.Time     // no request before
@@ -270,10 +270,4 @@ func (a *Aborter) calm(o *orphan) {
 		close(a.settled)
 		a.settled = make(chan struct{})
 	}
-}
-
-// pause doubles from half a second to a minute, up to half of it taken off at random.
-func pause(fails int) time.Duration {
-	d := min(longestPause, 500*time.Millisecond<<min(fails-1, 10))
-	return d - rand.N(d/2)
 }

@@ -32,15 +32,15 @@ func (a *Aborter) gone(ctx context.Context, up store.Upload) (bool, error) {
 	return !slices.ContainsFunc(left, func(u store.Upload) bool { return u.ID == up.ID }), nil
 }
 
-// queue is a heap of orphans by when they are due.
-type queue []*orphan
+// byDue is a heap of orphans by when they are due.
+type byDue []*orphan
 
-func (q queue) Len() int           { return len(q) }
-func (q queue) Less(i, k int) bool { return q[i].due.Before(q[k].due) }
-func (q queue) Swap(i, k int)      { q[i], q[k] = q[k], q[i] }
-func (q *queue) Push(x any)        { *q = append(*q, x.(*orphan)) }
+func (q byDue) Len() int           { return len(q) }
+func (q byDue) Less(i, k int) bool { return q[i].due.Before(q[k].due) }
+func (q byDue) Swap(i, k int)      { q[i], q[k] = q[k], q[i] }
+func (q *byDue) Push(x any)        { *q = append(*q, x.(*orphan)) }
 
-func (q *queue) Pop() any {
+func (q *byDue) Pop() any {
 	last := len(*q) - 1
 	o := (*q)[last]
 	(*q)[last] = nil

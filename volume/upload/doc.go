@@ -7,7 +7,7 @@
 // all uploads of an Engine, whatever the sizes; that nothing is visible in the
 // store before Finish completes it.
 //
-// May import: crypt, keys, sidecar, store.
+// May import: crypt, keys, sidecar, store, volume/queue.
 //
 // How it works: an upload's file is cut into parts (layout.go). A part that is
 // due becomes a job; one dispatcher per Engine (engine.go) grants jobs a place

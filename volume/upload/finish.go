@@ -12,6 +12,7 @@ import (
 
 	"mcfs/sidecar"
 	"mcfs/store"
+	"mcfs/volume/queue"
 )
 
 // Finish sends the rest from view (the whole frozen draft of size bytes), and
@@ -261,7 +262,7 @@ func (u *Upload) rest(ctx context.Context, failures int) error {
 	d := u.e.pause(failures, u.cause)
 	u.stumble(u.cause, d)
 	u.e.mu.Unlock()
-	return sleep(ctx, d)
+	return queue.Sleep(ctx, d)
 }
 
 // note keeps err as the last failure.

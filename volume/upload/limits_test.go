@@ -14,6 +14,7 @@ import (
 
 	"mcfs/crypt"
 	"mcfs/store"
+	"mcfs/volume/queue"
 )
 
 // void takes everything and keeps nothing.
@@ -38,7 +39,7 @@ func (v *void) swallow(ctx context.Context, b store.Body) error {
 		err = fmt.Errorf("body of %d bytes, said to have %d", n, b.Size)
 	}
 	if err == nil && v.delay > 0 {
-		err = sleep(ctx, v.delay)
+		err = queue.Sleep(ctx, v.delay)
 	}
 	return err
 }

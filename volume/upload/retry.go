@@ -3,10 +3,10 @@ package upload
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"time"
 
 	"mcfs/store"
+	"mcfs/volume/queue"
 )
 
 // Backstops for calls of the store, whose own deadlines (of a call without
@@ -28,24 +28,11 @@ func sendTimeout(size int64) time.Duration {
 // something first (credentials, a policy, a full disk). Up to half is taken off
 // at random, so that the parts of many uploads do not come back at once.
 func pause(failures int, err error) time.Duration {
-	first, longest := 5*time.Second, 2*time.Minute
+	b := queue.Backoff{First: 5 * time.Second, Longest: 2 * time.Minute}
 	for _, passing := range []error{store.ErrUnavailable, store.ErrConflict, store.ErrChecksum, context.DeadlineExceeded} {
 		if errors.Is(err, passing) {
-			first, longest = 250*time.Millisecond, 30*time.Second
+			b = queue.Backoff{First: 250 * time.Millisecond, Longest: 30 * time.Second}
 		}
 	}
-	d := min(first<<min(max(failures-1, 0), 10), longest)
-	return d - rand.N(d/2)
-}
-
-// sleep waits for d or the end of ctx, whose cause it then returns.
-func sleep(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	return b.After(failures)
 }

@@ -1,35 +1,35 @@
-package volume
+package queue
 
 import "sync"
 
-// workers runs functions, in the order in which they were added, on a bounded
-// number of goroutines that exist only while there is work.
+// workers run functions, in the order in which they were added, on a bounded number of
+// goroutines that exist only while there is work.
 type workers struct {
 	mu      sync.Mutex
 	queue   []func()
 	running int
-	max     int
+	most    int
 	held    bool // nothing runs yet
 	closed  bool
 	wg      sync.WaitGroup
 }
 
-// newWorkers makes workers that run nothing before release.
-func newWorkers(n int) *workers { return &workers{max: n, held: true} }
+// newWorkers makes workers that run nothing before start.
+func newWorkers(n int) *workers { return &workers{most: n, held: true} }
 
-// release lets what is queued, and all that comes, run.
-func (w *workers) release() {
+// start lets what is queued, and all that comes, run.
+func (w *workers) start() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.held = false
 	for range w.queue {
-		w.begin()
+		w.growLocked()
 	}
 }
 
-// begin has one more goroutine run what is queued, if there may be one; w.mu is held.
-func (w *workers) begin() {
-	if !w.held && !w.closed && w.running < w.max {
+// growLocked adds a goroutine, if there may be one more.
+func (w *workers) growLocked() {
+	if !w.held && !w.closed && w.running < w.most {
 		w.running++
 		w.wg.Go(w.run)
 	}
@@ -43,7 +43,7 @@ func (w *workers) add(f func()) {
 		return
 	}
 	w.queue = append(w.queue, f)
-	w.begin()
+	w.growLocked()
 }
 
 func (w *workers) run() {
