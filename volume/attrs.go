@@ -139,7 +139,7 @@ func (v *Volume) followMove(c *change) {
 		return
 	}
 	v.mu.Lock()
-	arrived := v.atRest(c.Path)
+	arrived := v.moves.AtRest(c.Path)
 	v.mu.Unlock()
 	if key, etag := c.ver.place(); arrived && key != c.Path {
 		c.ver.moved(c.Path, etag, sideInfo{})

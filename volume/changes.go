@@ -329,7 +329,7 @@ func (v *Volume) finishChange(c *change) {
 		c.dir.dir.left(c.name, now)
 	}
 	if c.Op == opMove {
-		v.moveDone(c)
+		v.moves.Done(c.Path, c.To)
 	}
 	v.queue.FinishLocked(c.job)
 	if c.aside != nil {

@@ -72,7 +72,7 @@ func (n *Node) loadMarker(ctx context.Context) error {
 	begun := time.Now()
 	v.mu.Lock()
 	key := v.path(n) + "/"
-	moving := !v.atRest(key)
+	moving := !v.moves.AtRest(key)
 	m, listed := n.dir.shown, time.Since(n.dir.listedAt) < v.o.Fresh
 	v.mu.Unlock()
 	if moving {
@@ -110,7 +110,7 @@ func (n *Node) lookAtMarker(ctx context.Context) error {
 	var info store.Info
 	for range maxLooks {
 		v.mu.Lock()
-		places = v.sources(v.path(n) + "/")
+		places = v.moves.Sources(v.path(n) + "/")
 		v.mu.Unlock()
 		var err error
 		if info, err = v.findMarker(ctx, places); err != nil {

@@ -105,7 +105,7 @@ func (n *Node) hasSidecar() bool {
 func (v *Volume) lengthsBelow(ctx context.Context, c *Node, newPath string) error {
 	v.mu.Lock()
 	oldPath := v.path(c)
-	places, listed := v.sources(oldPath+"/"), v.allListed(c)
+	places, listed := v.moves.Sources(oldPath+"/"), v.allListed(c)
 	v.mu.Unlock()
 	if listed || len(newPath) <= len(oldPath) {
 		return nil
@@ -182,7 +182,7 @@ func (v *Volume) removed(d *Node, rest string) bool {
 func (v *Volume) destinationOf(key string) string {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return v.destination(key)
+	return v.moves.Destination(key)
 }
 
 // staysBehind reports whether an object of a directory that is being renamed has to stay

@@ -302,7 +302,7 @@ func (v *Volume) fly(d *Node, f *flight) {
 func (v *Volume) survey(d *Node, f *flight) (settled bool, err error) {
 	v.mu.Lock()
 	path := v.path(d)
-	places := v.sources(prefixOf(path))
+	places := v.moves.Sources(prefixOf(path))
 	v.mu.Unlock()
 	begun, before := time.Now(), f.pages.Load()
 	names, whole, err := v.list(v.ctx, places, f)
@@ -315,7 +315,7 @@ func (v *Volume) survey(d *Node, f *flight) (settled bool, err error) {
 		f.enough = true
 		return true, nil
 	}
-	if v.path(d) != path || !slices.Equal(places, v.sources(prefixOf(path))) {
+	if v.path(d) != path || !slices.Equal(places, v.moves.Sources(prefixOf(path))) {
 		return false, nil
 	}
 	f.enough = whole
@@ -366,7 +366,7 @@ func (v *Volume) probe(ctx context.Context, d *Node, name string) error {
 func (v *Volume) probeOnce(ctx context.Context, d *Node, name string) (settled bool, err error) {
 	v.mu.Lock()
 	path := join(v.path(d), name)
-	places := v.sources(prefixOf(v.path(d)))
+	places := v.moves.Sources(prefixOf(v.path(d)))
 	v.mu.Unlock()
 	begun := time.Now()
 	names := make(map[string]*found)
@@ -388,7 +388,7 @@ func (v *Volume) probeOnce(ctx context.Context, d *Node, name string) (settled b
 	if d.gone {
 		return true, nil
 	}
-	if join(v.path(d), name) != path || !slices.Equal(places, v.sources(prefixOf(v.path(d)))) {
+	if join(v.path(d), name) != path || !slices.Equal(places, v.moves.Sources(prefixOf(v.path(d)))) {
 		return false, nil
 	}
 	if d.dir.fresh == nil {

@@ -79,7 +79,7 @@ func (v *Volume) mergeFile(d *Node, name string, c *Node, f *found) {
 		c = nil
 	}
 	if c != nil && !v.sameVersion(c, l) {
-		if p := prefixOf(v.path(d)); !v.atRest(p) {
+		if p := prefixOf(v.path(d)); !v.moves.AtRest(p) {
 			// It is on its way with a directory: a copy has another ETag, and the listing
 			// may show it before it moved, or after. What it is is told once it has arrived.
 			if !c.isKnown() {

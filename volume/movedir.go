@@ -3,7 +3,6 @@ package volume
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -226,66 +225,7 @@ func (v *Volume) arriveBelow(m *move) {
 	}
 	for _, c := range m.changes {
 		if c.Op == opMove {
-			v.beginMove(c)
+			v.moves.Begin(c.Path, c.To)
 		}
 	}
-}
-
-// beginMove remembers a move that the store has not followed yet; v.mu is held.
-func (v *Volume) beginMove(mv *change) {
-	v.moves = append(v.moves, mv)
-	v.trails = append(v.trails, mv)
-	if len(v.trails) > maxTrail {
-		v.trails = v.trails[1:]
-	}
-}
-
-// sources are the prefixes of the store under which what the tree shows at
-// prefix may still be, itself included, older places first; v.mu is held.
-func (v *Volume) sources(prefix string) []string {
-	list := []string{prefix}
-	for i := len(v.moves) - 1; i >= 0; i-- {
-		m := v.moves[i]
-		for _, p := range slices.Clone(list) {
-			rest, ok := strings.CutPrefix(p, m.To)
-			if older := m.Path + rest; ok && !slices.Contains(list, older) {
-				list = append([]string{older}, list...)
-			}
-		}
-	}
-	// What is still at a place may be on its way elsewhere: the directory that
-	// was moved away before this one took its name.
-	return slices.DeleteFunc(list, func(p string) bool { return v.destination(p) != prefix })
-}
-
-// atRest says that what the tree shows at prefix stands there in the store, and nowhere
-// else: it is not on its way with a directory. v.mu is held.
-func (v *Volume) atRest(prefix string) bool {
-	places := v.sources(prefix)
-	return len(places) == 1 && places[0] == prefix
-}
-
-// destination is where what the store has at prefix will be when all moves are done; v.mu is held.
-func (v *Volume) destination(prefix string) string {
-	for _, m := range v.moves {
-		if rest, ok := strings.CutPrefix(prefix, m.Path); ok {
-			prefix = m.To + rest
-		}
-	}
-	return prefix
-}
-
-// maxTrail is how many directory moves are remembered after they are done.
-const maxTrail = 1024
-
-// trail is where the object that was at key may be by now, oldest place first:
-// every directory move since, done or not, may have taken it along. v.mu is held.
-func (v *Volume) trail(key string) []string {
-	list := []string{key}
-	for _, m := range v.trails {
-		if rest, ok := strings.CutPrefix(list[len(list)-1], m.Path); ok {
-			list = append(list, m.To+rest)
-		}
-	}
-	return list
 }

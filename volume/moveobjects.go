@@ -205,16 +205,6 @@ func (v *Volume) moveMarkers(ctx context.Context, c *change, markers []string) e
 	return nil
 }
 
-// moveDone forgets the old places; v.mu is held.
-func (v *Volume) moveDone(c *change) {
-	for i, m := range v.moves {
-		if m == c {
-			v.moves = append(v.moves[:i:i], v.moves[i+1:]...)
-			return
-		}
-	}
-}
-
 // recollect has a version state what this machine knows of it, where its sidecar was
 // withdrawn by a commit that was to replace it, and has not: the object alone does not
 // say what its attributes are.

@@ -318,7 +318,7 @@ func (n *Node) Remove(ctx context.Context, name string) error {
 func (v *Volume) isMoving(n *Node) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return !v.atRest(v.path(n))
+	return !v.moves.AtRest(v.path(n))
 }
 
 // standing is what is in the store under the node's name once everything that

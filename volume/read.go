@@ -228,14 +228,14 @@ func (n *Node) places(ver *version) (places []string, moving bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	path := v.path(n)
-	places = v.trail(key)
+	places = v.moves.Since(key)
 	for _, p := range append(v.stations(n), path) {
-		places = append(places, v.sources(p)...) // in a directory that is on its way itself, perhaps
+		places = append(places, v.moves.Sources(p)...) // in a directory that is on its way itself, perhaps
 		if !slices.Contains(places, p) {
 			places = append(places, p) // one that goes on its way only after the file has left it
 		}
 	}
-	return places, n.queued > 0 || !v.atRest(path)
+	return places, n.queued > 0 || !v.moves.AtRest(path)
 }
 
 // stations are the places through which the renames that are queued take the file, and

@@ -187,7 +187,7 @@ func (v *Volume) recoverAttr(c *change) {
 	case n == nil && c.ver.isLink():
 		n = v.newLink(nil, "", c.ver)
 	case n == nil:
-		if key, etag := c.ver.place(); key != c.Path && v.atRest(c.Path) {
+		if key, etag := c.ver.place(); key != c.Path && v.moves.AtRest(c.Path) {
 			c.ver.moved(c.Path, etag, sideInfo{}) // with a directory above, before the crash
 		}
 		n = v.newNode(File, nil, "")
@@ -214,7 +214,7 @@ func (v *Volume) recoverMove(c *change) {
 	}
 	v.plant(n, c.To)
 	c.node = n
-	v.beginMove(c)
+	v.moves.Begin(c.Path, c.To)
 }
 
 // grow finds the directory of a path, making what is missing, and the last element.

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path"
-	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -593,36 +592,6 @@ func TestMovedDirectoryKeepsItsAttributes(t *testing.T) {
 		if err != nil || a.Mode&0o777 != 0o700 || a.UID != 3 || a.GID != 4 || !a.Mtime.Equal(when) {
 			t.Errorf("kill %v: in the end %+v, %v", kill, a, err)
 		}
-	}
-}
-
-// TestSourcesOfADirectoryThatMovedOften: where a directory's objects are is found through
-// every move that is still to be done, also where another one leads to its name.
-func TestSourcesOfADirectoryThatMovedOften(t *testing.T) {
-	v := &Volume{}
-	for _, m := range [][2]string{
-		{"f/", "a/d/"}, {"a/d/e/b/d/", "d/e/"}, {"a/d/e/b/", "d/e/g/"}, {"d/e/g/", "h/"}, {"a/d/e/", "a/i/"}, {"a/i/", "h/j/"},
-	} {
-		c := &change{}
-		c.Path, c.To = m[0], m[1]
-		v.moves = append(v.moves, c)
-	}
-	for prefix, want := range map[string][]string{
-		"h/j/":  {"f/e/", "h/j/"},
-		"h/":    {"f/e/b/", "h/"},
-		"h/k":   {"f/e/b/k", "h/k"},
-		"h/j/k": {"f/e/k", "h/j/k"},
-	} {
-		got := v.sources(prefix)
-		for _, p := range want {
-			if !slices.Contains(got, p) {
-				t.Errorf("%s comes from %q, want %q among them", prefix, got, want)
-			}
-		}
-		if got[len(got)-1] != prefix {
-			t.Errorf("%s comes from %q, the latest not last", prefix, got)
-		}
-		t.Logf("%s comes from %q", prefix, got)
 	}
 }
 

@@ -76,7 +76,7 @@ func (v *Volume) loadListed(ctx context.Context, n *Node) (ver *version, err err
 	for range maxLooks {
 		v.mu.Lock()
 		l := n.listed
-		places := v.sources(v.path(n))
+		places := v.moves.Sources(v.path(n))
 		v.mu.Unlock()
 		if len(places) == 1 {
 			return v.load(ctx, l)
@@ -96,7 +96,7 @@ func (v *Volume) comesFrom(n *Node, places []string) bool {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return slices.Equal(places, v.sources(v.path(n)+suffix))
+	return slices.Equal(places, v.moves.Sources(v.path(n)+suffix))
 }
 
 // takeAnew takes over another description of the same object; what was set here

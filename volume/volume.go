@@ -17,6 +17,7 @@ import (
 	"mcfs/store"
 	"mcfs/volume/fetch"
 	"mcfs/volume/metacache"
+	"mcfs/volume/moving"
 	"mcfs/volume/naming"
 	"mcfs/volume/orphans"
 	"mcfs/volume/queue"
@@ -113,8 +114,7 @@ type Volume struct {
 	attrs     map[*Node]*change     // of them, a rewrite of attributes that has not begun
 	opened    map[*Node]struct{}    // files with handles
 	idle      []*Node               // clean files nobody has open, oldest first
-	moves     []*change             // directories whose objects still have their old keys, oldest first
-	trails    []*change             // these, and the last ones that are done
+	moves     moving.Moves          // directories whose objects still have their old keys
 	away      time.Time             // until then nobody waits for the store who knows something already
 	settled   chan struct{}         // closed and renewed when a draft or change ends
 	doubts    map[*Node]time.Time   // descriptions to be compared with the store, and when
