@@ -28,7 +28,7 @@ type watched struct {
 
 // watch makes a rig that is durable in the spool, whose store is away at first.
 func watch(t *testing.T, mode crypt.Mode) *watched {
-	r, f := newFlakyRig(t, mode)
+	r, f := newFlakyRigOf(t, mode, lightPart)
 	r.close()
 	r.o.SpoolDurable = true
 	r.open("spool-durable")
@@ -187,14 +187,14 @@ func TestNoHalfFileIsPublished(t *testing.T) {
 func TestPartOfTheBaseIsDue(t *testing.T) {
 	for _, mode := range modes {
 		w := watch(t, mode)
-		want := random(12 << 20)
+		want := random(750_000)
 		w.save("a", want)
 		w.sync()
 		w.close()
 		w.open("spool-elsewhere")
 		h := w.create("a", 0)
-		w.write(h, []byte("changed"), 6<<20)
-		copy(want[6<<20:], "changed")
+		w.write(h, []byte("changed"), 375_000)
+		copy(want[375_000:], "changed")
 		w.f.set(down)
 		w.finish(h)
 		h = w.create("a", os.O_TRUNC)

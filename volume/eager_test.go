@@ -52,9 +52,9 @@ var patches = []struct {
 }{
 	{"the header", crypt.CTR, 40, 1},
 	{"the header of a chain", crypt.CBC, 40, 2},
-	{"a part that has left", crypt.CTR, 6 << 20, 2},
-	{"a part that has left and is hashed", crypt.GCM, 6 << 20, 2},
-	{"the tail of a chain", crypt.CBC, 40_900_000, 1},
+	{"a part that has left", crypt.CTR, lightPart + 65_536, 2},
+	{"a part that has left and is hashed", crypt.GCM, lightPart + 65_536, 2},
+	{"the tail of a chain", crypt.CBC, 2_556_250, 1},
 }
 
 // TestPatchOfALongFile goes back in a file that leaves while it is written.
@@ -67,13 +67,13 @@ func TestPatchOfALongFile(t *testing.T) {
 }
 
 func patchLongFile(t *testing.T, mode crypt.Mode, at int64, uploads int) {
-	const step = 1 << 20
-	r := newRig(t, mode)
+	const step = 64 << 10
+	r := newRigOf(t, mode, lightPart)
 	r.close()
 	b := &beginnings{Store: r.store}
 	r.o.Store = b
 	r.open("spool-noted")
-	p := random(41_000_000)
+	p := random(2_562_500)
 	h := r.create("a.mp4", os.O_TRUNC)
 	for off := 0; off < len(p); off += step {
 		r.write(h, p[off:min(len(p), off+step)], int64(off))

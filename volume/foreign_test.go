@@ -15,7 +15,7 @@ import (
 )
 
 // foreignSizes cross the block and the part of objects that other programs have put.
-var foreignSizes = []int{0, 1, 65536, 65537, 3*65536 + 5, 11 << 20}
+var foreignSizes = []int{0, 1, 65536, 65537, 3*65536 + 5, 2*lightPart + 65_536}
 
 // foreignChanges are the ways to change a file in place, and what is left of p.
 var foreignChanges = []struct {
@@ -66,7 +66,7 @@ func TestChangeForeignFile(t *testing.T) {
 	for _, mode := range modes {
 		for _, size := range foreignSizes {
 			t.Run(fmt.Sprintf("%s/%d", mode, size), func(t *testing.T) {
-				r := newRig(t, mode)
+				r := newRigOf(t, mode, lightPart)
 				for i := range foreignChanges {
 					r.plant(fmt.Sprintf("f%d.bin", i), random(size), nil)
 				}

@@ -73,19 +73,19 @@ func TestKeeperDown(t *testing.T) {
 // TestFullSpoolRefusesTheWrite: where nothing that leaves makes room, write says
 // so; the close then has nothing to say, if the program has cut off what is not whole.
 func TestFullSpoolRefusesTheWrite(t *testing.T) {
-	r, f := newFlakyRig(t, crypt.CTR)
+	r, f := newFlakyRigOf(t, crypt.CTR, lightPart)
 	r.close()
-	r.max = 24 << 20
+	r.max = 2 << 20
 	r.open("spool-small")
 	f.set(down)
 	h := r.create("a", os.O_TRUNC)
-	p, off := random(1<<20), int64(0)
+	p, off := random(64<<10), int64(0)
 	var err error
-	for ; err == nil && off < 64<<20; off += int64(len(p)) {
+	for ; err == nil && off < 4<<20; off += int64(len(p)) {
 		_, err = h.WriteAt(t.Context(), p, off)
 	}
-	if !errors.Is(err, ErrFull) || off < 8<<20 {
-		t.Fatalf("after %d MiB: %v", off>>20, err)
+	if !errors.Is(err, ErrFull) || off < 512<<10 {
+		t.Fatalf("after %d KiB: %v", off>>10, err)
 	}
 	f.set(nil)
 	r.truncate(h, off-int64(len(p)))

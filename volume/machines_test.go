@@ -19,7 +19,13 @@ import (
 // requests can be made to wait for what the second does.
 func newPair(t *testing.T) (a, b *rig, between *flaky) {
 	t.Helper()
-	a = newRig(t, crypt.CTR)
+	return newPairOf(t, 5<<20)
+}
+
+// newPairOf is newPair with parts of a size.
+func newPairOf(t *testing.T, part int64) (a, b *rig, between *flaky) {
+	t.Helper()
+	a = newRigOf(t, crypt.CTR, part)
 	a.close()
 	raw := a.store
 	between = &flaky{Store: raw}
@@ -411,17 +417,17 @@ func TestBaseVanishes(t *testing.T) {
 // it is the other machine's version that takes the conflict name.
 func TestConflictWithDroppedBlocks(t *testing.T) {
 	for _, theirs := range []bool{true, false} {
-		a, b, _ := newPair(t)
+		a, b, _ := newPairOf(t, lightPart)
 		a.close()
-		a.max = 32 << 20
+		a.max = 2 << 20
 		a.open("spool-small")
-		long := random(90 << 20)
+		long := random(90 << 16)
 		if !theirs {
 			b.save("f.bin", []byte("one"))
 		}
 		h := a.create("f.bin", os.O_TRUNC)
-		for off := 0; off < len(long); off += 1 << 20 {
-			a.write(h, long[off:off+1<<20], int64(off))
+		for off := 0; off < len(long); off += 64 << 10 {
+			a.write(h, long[off:off+64<<10], int64(off))
 		}
 		h.n.lock()
 		dropped := h.n.file.Whole()

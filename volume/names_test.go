@@ -205,11 +205,11 @@ func TestDirectories(t *testing.T) {
 func TestHeaderPatch(t *testing.T) {
 	for _, mode := range modes {
 		t.Run(mode.String(), func(t *testing.T) {
-			r := newRig(t, mode)
-			p := random(41_000_000)
+			r := newRigOf(t, mode, lightPart)
+			p := random(2_562_500)
 			h := r.create("a.mp4", os.O_TRUNC)
-			for off := 0; off < len(p); off += 131072 {
-				r.write(h, p[off:min(len(p), off+131072)], int64(off))
+			for off := 0; off < len(p); off += 8192 {
+				r.write(h, p[off:min(len(p), off+8192)], int64(off))
 			}
 			copy(p[40:], "patched header")
 			r.write(h, []byte("patched header"), 40)
@@ -687,9 +687,9 @@ func TestUnlinkedFileGoesOn(t *testing.T) {
 
 // TestRenameWhileOpen: the commit goes to the new name, whichever of close and rename comes first.
 func TestRenameWhileOpen(t *testing.T) {
-	r := newRig(t, crypt.CTR)
+	r := newRigOf(t, crypt.CTR, lightPart)
 	root := r.v.Root()
-	p := random(30_000_000)
+	p := random(1_875_000)
 	h := r.create("a", os.O_TRUNC)
 	r.write(h, p, 0)
 	if err := root.Rename(t.Context(), "a", root, "b", 0); err != nil {

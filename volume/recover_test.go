@@ -102,7 +102,12 @@ func down(string, string) error { return errDown }
 
 // newFlakyRig is a rig whose store a test can switch off.
 func newFlakyRig(t *testing.T, mode crypt.Mode) (*rig, *flaky) {
-	r := newRig(t, mode)
+	return newFlakyRigOf(t, mode, 5<<20)
+}
+
+// newFlakyRigOf is newFlakyRig with parts of a size.
+func newFlakyRigOf(t *testing.T, mode crypt.Mode, part int64) (*rig, *flaky) {
+	r := newRigOf(t, mode, part)
 	r.close()
 	f := &flaky{Store: r.store}
 	r.o.Store = f
@@ -251,8 +256,8 @@ func TestCloseFailsAndTheDraftIsRetried(t *testing.T) {
 
 // TestCrashBetweenObjectAndSidecar: the machine that wrote the object publishes its sidecar.
 func TestCrashBetweenObjectAndSidecar(t *testing.T) {
-	for _, size := range []int{1000, 12_000_000} {
-		r, f := newFlakyRig(t, crypt.CBC)
+	for _, size := range []int{1000, 750_000} {
+		r, f := newFlakyRigOf(t, crypt.CBC, lightPart)
 		p := random(size)
 		f.set(func(op, key string) error {
 			if op == "put" && sidecar.Is(key) {
@@ -349,15 +354,15 @@ func TestCrashFinishesNames(t *testing.T) {
 
 // TestCrashAbortsUploads: an upload that was begun and lost is aborted, nobody else's.
 func TestCrashAbortsUploads(t *testing.T) {
-	r, f := newFlakyRig(t, crypt.CTR)
+	r, f := newFlakyRigOf(t, crypt.CTR, lightPart)
 	theirs, err := r.store.Begin(t.Context(), "a", store.Attributes{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	h := r.create("a", os.O_TRUNC)
-	p := random(40_000_000)
-	for off := 0; off < len(p); off += 1 << 20 {
-		r.write(h, p[off:min(len(p), off+1<<20)], int64(off))
+	p := random(2_500_000)
+	for off := 0; off < len(p); off += 64 << 10 {
+		r.write(h, p[off:min(len(p), off+64<<10)], int64(off))
 	}
 	deadline := time.Now().Add(10 * time.Second)
 	for {
@@ -437,20 +442,20 @@ func TestKilledBeforeTheCommit(t *testing.T) {
 func TestFileLargerThanSpool(t *testing.T) {
 	for _, mode := range modes {
 		t.Run(mode.String(), func(t *testing.T) {
-			r := newRig(t, mode)
+			r := newRigOf(t, mode, lightPart)
 			r.close()
-			r.max = 48 << 20
+			r.max = 3 << 20
 			r.open("small")
-			p := random(150_000_000)
+			p := random(9_375_000)
 			h := r.create("a", os.O_TRUNC)
-			for off := 0; off < len(p); off += 131072 {
-				r.write(h, p[off:min(len(p), off+131072)], int64(off))
+			for off := 0; off < len(p); off += 8192 {
+				r.write(h, p[off:min(len(p), off+8192)], int64(off))
 			}
 			buf := make([]byte, 10)
-			if _, err := h.ReadAt(t.Context(), buf, 20_000_000); !errors.Is(err, ErrFull) {
+			if _, err := h.ReadAt(t.Context(), buf, 1_250_000); !errors.Is(err, ErrFull) {
 				t.Errorf("reading a dropped part: %v", err)
 			}
-			if _, err := h.WriteAt(t.Context(), buf, 20_000_000); !errors.Is(err, ErrFull) {
+			if _, err := h.WriteAt(t.Context(), buf, 1_250_000); !errors.Is(err, ErrFull) {
 				t.Errorf("writing a dropped part: %v", err)
 			}
 			h.Node().clearFlaws()

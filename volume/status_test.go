@@ -199,16 +199,16 @@ func TestStatusOfLocalNames(t *testing.T) {
 
 // TestStatusOfAFileLargerThanTheSpool: it is not safe before its close.
 func TestStatusOfAFileLargerThanTheSpool(t *testing.T) {
-	r := newRig(t, crypt.CTR)
+	r := newRigOf(t, crypt.CTR, lightPart)
 	r.close()
-	r.max = 48 << 20
+	r.max = 3 << 20
 	r.open("spool-small")
 	h := r.create("a", os.O_TRUNC)
-	p := random(1 << 20)
+	p := random(64 << 10)
 	for i := range int64(100) {
-		r.write(h, p, i<<20)
+		r.write(h, p, i<<16)
 	}
-	if d := r.draft(r.v.Status(), "a"); d.State != "writing" || d.Safe || !d.Dropped || d.Sent < 10<<20 || d.Left != 0 {
+	if d := r.draft(r.v.Status(), "a"); d.State != "writing" || d.Safe || !d.Dropped || d.Sent < 640<<10 || d.Left != 0 {
 		t.Errorf("growing: %+v", d)
 	}
 	r.finish(h)
