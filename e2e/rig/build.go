@@ -1,6 +1,8 @@
 package rig
 
 import (
+	"crypto/sha256"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -43,16 +45,51 @@ func Binary(tb testing.TB, race bool) string {
 		return path
 	}
 	path := filepath.Join(builds.dir, fmt.Sprintf("mcfs-race-%v", race))
-	args := []string{"build", "-o", path}
-	if race {
-		args = append(args, "-race")
-	}
-	out, err := exec.Command("go", append(args, "mcfs/cmd/mcfs")...).CombinedOutput()
-	if err != nil {
-		tb.Fatalf("build mcfs: %v\n%s", err, out)
+	if err := build(path, race); err != nil {
+		tb.Fatalf("build mcfs: %v", err)
 	}
 	builds.got[race] = path
 	return path
+}
+
+// build makes the program at path. The packages of a run share one in the user's cache,
+// a folder for each work tree, where the go command links again only what has changed; a
+// copy is what a package keeps while the next one may build.
+func build(path string, race bool) (err error) {
+	module, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "mcfs").Output()
+	if err != nil {
+		return fmt.Errorf("go list: %w", err)
+	}
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return err
+	}
+	dir := filepath.Join(cache, "mcfs-test", fmt.Sprintf("bin-%x", sha256.Sum256(module))[:20])
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Close()) }() // and with it goes the lock
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+		return fmt.Errorf("lock %s: %w", lock.Name(), err)
+	}
+	shared := filepath.Join(dir, filepath.Base(path))
+	args := []string{"build", "-o", shared}
+	if race {
+		args = append(args, "-race")
+	}
+	if out, err := exec.Command("go", append(args, "mcfs/cmd/mcfs")...).CombinedOutput(); err != nil {
+		return fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, out)
+	}
+	// By a process of its own: a descriptor for writing that a child inherited here would
+	// keep the program from being started.
+	if out, err := exec.Command("cp", shared, path).CombinedOutput(); err != nil {
+		return fmt.Errorf("cp: %w\n%s", err, out)
+	}
+	return nil
 }
 
 // packages are where programs come from, for the one who lacks them.
