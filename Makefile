@@ -1,4 +1,5 @@
 # make demo     show all of it on this machine, in seconds, without an account
+# make check    gofmt, vet, and the tests of what differs from main, in under a minute; or of folders: ROOM="spool keys"
 # make test     every test, against a real S3 server and real mounts
 # make soak     random system calls against a plain directory, $(SOAK) long in each of $(MODES)
 # make faults   every fault at every request, and a workload at random for $(FAULTS)
@@ -31,7 +32,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 SERVER := $(CACHE)/versitygw-parts
 export VERSITYGW ?= $(SERVER)
 
-.PHONY: all build demo test soak conformance faults torture large growth compatibility bench install lint fuzz clean packages fuse-packages bench-packages versitygw
+.PHONY: all build demo check test soak conformance faults torture large growth compatibility bench install lint fuzz clean packages fuse-packages bench-packages versitygw
 all: build
 
 build:
@@ -39,6 +40,10 @@ build:
 
 demo: fuse-packages build
 	@bin/mcfs demo
+
+# Of packages with long tests it runs those beside the changed files: see .ci/check.
+check: versitygw
+	@.ci/check $(ROOM)
 
 # volume takes longest: begun first, it does not run on alone at the end.
 test: packages versitygw
