@@ -11,9 +11,9 @@ import (
 	"syscall"
 )
 
-// descriptors bounds how many sealed files are open in the system's eyes, however many
-// drafts wait: a file is opened when it is read or written, and the one used longest
-// ago is closed for it. Only those in use at the same moment can exceed the bound.
+// descriptors bounds how many file descriptors sealed files take, however many drafts
+// wait. A file is opened when it is read or written, and the least recently used one is
+// closed for it; only those in use at the same moment can exceed the bound.
 type descriptors struct {
 	sys system
 	max int
@@ -28,8 +28,8 @@ const (
 	maxDescriptors = 4096
 )
 
-// defaultDescriptors is half of what the process may have open. The Go runtime has
-// raised that to the hard limit when the program began.
+// defaultDescriptors returns half of what the process may have open, which the Go runtime
+// has raised to the hard limit.
 func defaultDescriptors() int {
 	var l syscall.Rlimit
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &l); err != nil {
@@ -58,7 +58,7 @@ type descriptor struct {
 	doubt    bool // whether all that was changed gets to the disk, no sync would tell
 }
 
-// create opens a file anew, with content at its start.
+// create makes a file with content at its start.
 func (all *descriptors) create(what, path string, flag int, content []byte) (*descriptor, error) {
 	file, err := all.openFile(what+".create", path, os.O_RDWR|os.O_CREATE|flag)
 	if err != nil {
@@ -72,7 +72,7 @@ func (all *descriptors) create(what, path string, flag int, content []byte) (*de
 	return d, nil
 }
 
-// openAt opens a file that is there, for reading alone or for writing too.
+// openAt opens a file that exists, to read it or to read and write it.
 func (all *descriptors) openAt(what, path string, write bool) (*descriptor, error) {
 	d := &descriptor{all: all, tag: what + ".open", path: path, write: write}
 	if err := d.hold(); err != nil {
@@ -82,7 +82,7 @@ func (all *descriptors) openAt(what, path string, write bool) (*descriptor, erro
 	return d, nil
 }
 
-// adopt is the descriptor of a file that is open, for writing too.
+// adopt returns the descriptor of a file that is open for reading and writing.
 func (all *descriptors) adopt(what, path string, file *os.File) *descriptor {
 	d := &descriptor{all: all, tag: what + ".open", path: path, write: true, file: file, users: 1}
 	all.mu.Lock()
@@ -92,18 +92,18 @@ func (all *descriptors) adopt(what, path string, file *os.File) *descriptor {
 	return d
 }
 
-// openFile opens a file after making room for it.
+// openFile opens a file, and closes another if there are too many.
 func (all *descriptors) openFile(tag, path string, flag int) (*os.File, error) {
 	all.shrink(all.max - 1)
 	file, err := all.sys.open(tag, path, flag)
 	if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
-		all.shrink(0) // others have them: sockets, and what the store opens
+		all.shrink(0) // sockets and the store's files take descriptors, too
 		file, err = all.sys.open(tag, path, flag)
 	}
 	return file, err
 }
 
-// shrink closes what nobody uses, until only most are open.
+// shrink closes files that are not in use, until at most most are open.
 func (all *descriptors) shrink(most int) {
 	for {
 		all.mu.Lock()
@@ -114,12 +114,13 @@ func (all *descriptors) shrink(most int) {
 		}
 		file := last.Value.(*descriptor).detach()
 		all.mu.Unlock()
-		file.Close() // what it could report, detach has noted
+		file.Close() // detach has noted what its error would tell
 	}
 }
 
-// detach takes the open file, of which an fsync after the next opening may not tell
-// that something of it never got to the disk. descriptors.mu is held.
+// detach returns the open file, for the caller to close, and notes whether changes of it
+// are in doubt: an fsync after the next opening may not report that writing them failed.
+// descriptors.mu is held.
 func (d *descriptor) detach() *os.File {
 	file := d.file
 	d.file = nil
@@ -129,7 +130,7 @@ func (d *descriptor) detach() *os.File {
 	return file
 }
 
-// rest takes the descriptor out of the idle ones; descriptors.mu is held.
+// rest removes the descriptor from the idle ones. descriptors.mu is held.
 func (d *descriptor) rest() {
 	if d.place != nil {
 		d.all.idle.Remove(d.place)
@@ -165,7 +166,7 @@ func (d *descriptor) hold() error {
 	return nil
 }
 
-// take is hold of a file that is open; it reports whether it is.
+// take is hold for a file that is open already, and reports whether it is.
 func (d *descriptor) take() (bool, error) {
 	d.all.mu.Lock()
 	defer d.all.mu.Unlock()
@@ -215,7 +216,7 @@ func (d *descriptor) close() error {
 	return file.Close()
 }
 
-// change is use for what changes the file.
+// change is use for calls that change the file.
 func (d *descriptor) change(f func(file *os.File) error) error {
 	if err := d.hold(); err != nil {
 		return err
@@ -228,7 +229,7 @@ func (d *descriptor) change(f func(file *os.File) error) error {
 	return f(d.file)
 }
 
-// readFull reads all of p; a file that ends before is corrupt, not at its end.
+// readFull reads all of p. The error is ErrCorrupt if the file ends before.
 func (d *descriptor) readFull(tag string, p []byte, off int64) error {
 	return d.use(func(file *os.File) error {
 		n, err := d.all.sys.pread(tag, file, p, off)
@@ -253,7 +254,7 @@ func (d *descriptor) truncate(tag string, size int64) error {
 	return d.change(func(file *os.File) error { return d.all.sys.truncate(tag, file, size) })
 }
 
-// punch gives the range's disk space back. No sync is asked whether that got to the disk.
+// punch gives the range's disk space back. Whether that reaches the disk does not matter.
 func (d *descriptor) punch(tag string, off, n int64) error {
 	return d.use(func(file *os.File) error { return d.all.sys.punch(tag, file, off, n) })
 }
@@ -269,8 +270,8 @@ func (d *descriptor) size() (n int64, err error) {
 	return n, err
 }
 
-// sync makes contents and size durable. A doubt stays until settle: the system reports
-// a failure once, and to those who have the file open.
+// sync makes contents and size durable. It does not end a doubt, which settle does: the
+// system reports a failed write only once, and only to those who have the file open then.
 func (d *descriptor) sync(tag string) error {
 	return d.use(func(file *os.File) error {
 		d.all.mu.Lock()
@@ -289,22 +290,22 @@ func (d *descriptor) sync(tag string) error {
 	})
 }
 
-// doubtful reports whether something that was changed may never get to the disk
-// without a sync telling: it has to be written again. It stays as it is while held.
+// doubtful reports whether a change may be missing on the disk without any sync reporting
+// it, so that everything has to be written again. It does not change while held.
 func (d *descriptor) doubtful() bool {
 	d.all.mu.Lock()
 	defer d.all.mu.Unlock()
 	return d.doubt
 }
 
-// suspect makes it doubtful: an earlier process has changed the file and not synced it.
+// suspect makes the file doubtful, since an earlier process has changed and not synced it.
 func (d *descriptor) suspect() {
 	d.all.mu.Lock()
 	defer d.all.mu.Unlock()
 	d.doubt = true
 }
 
-// settle ends the doubt: all was written again, and synced.
+// settle ends the doubt after everything was written again and synced.
 func (d *descriptor) settle() {
 	d.all.mu.Lock()
 	defer d.all.mu.Unlock()

@@ -7,11 +7,11 @@ import (
 	"mcfs/crypt"
 )
 
-// maxDirty is how many blocks of all files together wait in memory to be sealed: 4 MiB.
+// maxDirty is how many blocks of all files together may wait in memory to be sealed: 4 MiB.
 const maxDirty = 128
 
-// dirtyBlock is a block whose newest bytes are in memory only. It holds a
-// reservation of one slot, so that sealing it never lacks space.
+// dirtyBlock is a block whose newest bytes are in memory only. A slot is reserved for it,
+// so that sealing it never lacks space.
 type dirtyBlock struct {
 	f    *File
 	i    int64
@@ -20,23 +20,23 @@ type dirtyBlock struct {
 	elem *list.Element // in dirtyList
 }
 
-// dirtyList is the dirty blocks of all files, the one written longest ago at the back.
+// dirtyList has the dirty blocks of all files, the one written longest ago at the back.
 type dirtyList struct {
 	mu    sync.Mutex
 	max   int
 	order list.List
-	taken int // tickets out: to blocks in the list, and to writers
+	taken int // tickets that blocks in the list and writers have
 }
 
-// tickets are what a writer takes along before it locks its file: each is
-// space for one block, and the right to keep one more block in memory.
+// tickets are what a writer takes before it locks its file. Each is space for one block on
+// disk, and the right to keep one more block in memory.
 type tickets struct {
 	s *Spool
 	n int64
 }
 
-// take gets one more ticket, sealing the oldest dirty block if there are too
-// many. No file's lock is held.
+// take gets one more ticket. If there are too many it seals the oldest dirty block. No
+// file's lock is held.
 func (t *tickets) take() error {
 	if err := t.s.reserve(1); err != nil {
 		return err
@@ -60,7 +60,7 @@ func (d *dirtyList) ticket() error {
 		d.mu.Lock()
 		oldest := d.order.Back()
 		if d.taken < d.max || oldest == nil {
-			// Without a block to seal, all tickets are with writers at work: few, and soon back.
+			// Without a block to seal, all tickets are with writers, who soon give them back.
 			d.taken++
 			d.mu.Unlock()
 			return nil
@@ -89,7 +89,7 @@ func (d *dirtyList) touch(b *dirtyBlock) {
 	d.order.MoveToFront(b.elem)
 }
 
-// remove takes a block out of the list, and its ticket with it.
+// remove removes a block and its ticket from the list.
 func (d *dirtyList) remove(b *dirtyBlock) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -100,12 +100,12 @@ func (d *dirtyList) remove(b *dirtyBlock) {
 	d.taken--
 }
 
-// block is the plaintext of one. In the pool all are zeros.
+// block is the plaintext of one block. Those in the pool are all zeros.
 type block [crypt.BlockSize]byte
 
 var blockPool = sync.Pool{New: func() any { return new(block) }}
 
-// putBlock wipes: no plaintext is left behind in a pool.
+// putBlock wipes a block and puts it into the pool.
 func putBlock(b *block) {
 	clear(b[:])
 	blockPool.Put(b)
@@ -116,7 +116,7 @@ type sealedBuf [crypt.BlockSize + crypt.SealOverhead]byte
 
 var sealedPool = sync.Pool{New: func() any { return new(sealedBuf) }}
 
-// sealOldest seals b, unless somebody else did meanwhile.
+// sealOldest seals b, unless another goroutine did meanwhile.
 func (f *File) sealOldest(b *dirtyBlock) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -139,7 +139,7 @@ func (f *File) sealDirty(b *dirtyBlock) error {
 	return nil
 }
 
-// lengthOf is how many bytes of block i lie within the file.
+// lengthOf returns how many bytes of block i lie within the file.
 func (f *File) lengthOf(i int64) int {
 	return int(min(f.size-i*crypt.BlockSize, crypt.BlockSize))
 }
@@ -154,7 +154,7 @@ func (f *File) sealAll(lo, hi int64) error {
 	return nil
 }
 
-// forget drops a dirty block without sealing it: its successor is there, or its
+// forget drops a dirty block without sealing it, since a newer one replaces it or its
 // range is gone. The caller holds f.mu.
 func (f *File) forget(b *dirtyBlock) {
 	delete(f.dirty, b.i)

@@ -1,33 +1,33 @@
 package spool
 
-// SetClean marks a range of whole blocks whose bytes the base has too: under the
-// quota's pressure the spool drops them, files least recently used first. Writing
-// into the range clears the mark there. n is in bytes; -1: to the end, whatever its
-// size. A block of which a part lies outside the range is not marked, unless that
-// part lies behind the file's end.
+// SetClean marks the whole blocks of a range whose bytes the base has, too. When the quota
+// is reached the spool drops such blocks, those of the least recently used file first.
+// Writing into the range clears the mark there. n is in bytes; -1 is to the end, whatever
+// the size. A block of which a part lies outside the range is not marked, unless that part
+// lies behind the file's end.
 func (f *File) SetClean(off, n int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.clean.add(f.wholeBlocks(off, n))
 }
 
-// ClearClean takes these marks away from a range, and stays with the blocks: n is as in
-// SetClean.
+// ClearClean clears these marks in a range, so that its blocks stay. n is as in SetClean.
 func (f *File) ClearClean(off, n int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.clean.remove(f.wholeBlocks(off, n))
 }
 
-// where is who has the bytes of a dropped block.
+// where tells who has the bytes of a dropped block.
 type where uint8
 
 const (
 	inBase   where = iota
-	inUpload       // alone
+	inUpload       // only there
 )
 
-// marked is what may be dropped so, and to which upload; f.mu is held.
+// marked returns which blocks may be dropped since w has them, and for which upload that
+// is. f.mu is held.
 func (f *File) marked(w where) (marks ranges, to *upload) {
 	switch {
 	case w == inBase:
@@ -40,10 +40,10 @@ func (f *File) marked(w where) (marks ranges, to *upload) {
 
 // evict drops marked blocks until about want bytes of disk are free.
 //
-// A block that the map on disk refers to needs care: were its slot punched
-// first, a crash would leave a map that names a block of zeros, which cannot be
-// told from a damaged one. So the map learns it before, and is synced: one
-// fdatasync of a small record for the whole batch. The caller holds f.syncing.
+// For a block that the map on disk refers to, a record is written to the map first, and
+// synced: one fdatasync for the whole batch. If its slot were punched before, a crash
+// would leave a map that refers to a block of zeros, which cannot be told from a damaged
+// one. The caller holds f.syncing.
 func (f *File) evict(w where, want int64) (freed int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -61,7 +61,7 @@ func (f *File) evict(w where, want int64) (freed int64) {
 		return freed
 	}
 	r := f.evictionRecord(later, to)
-	f.mu.Unlock() // readers and writers go on while the disk works; nobody else writes the map
+	f.mu.Unlock() // readers and writers go on while the disk works; f.syncing keeps others off the map
 	err := f.appendRecord(r, true)
 	f.mu.Lock()
 	if err != nil {
@@ -76,7 +76,7 @@ func (f *File) evict(w where, want int64) (freed int64) {
 		case !ok || e.slot != v.e.slot: // rewritten meanwhile: the slot is in f.stale
 		case still == to && marks.has(v.i):
 			f.makeAbsent(v, to)
-		default: // unmarked meanwhile: the map on disk has to learn it again
+		default: // unmarked meanwhile: the block goes into the map on disk again
 			f.touched.add(v.i, v.i+1)
 		}
 	}
@@ -89,8 +89,8 @@ type victim struct {
 	e entry
 }
 
-// victims chooses from the file's start: first those that the map on disk does
-// not refer to, then those about which it agrees with the table.
+// victims chooses marked blocks from the file's start. now are those that the map on disk
+// does not refer to, later those about which it agrees with the table.
 func (f *File) victims(marks ranges, want int64) (now, later []victim) {
 	var found int64
 	for _, s := range marks {
@@ -123,7 +123,7 @@ func (f *File) makeAbsent(v victim, to *upload) {
 	f.drop(v.e.slot)
 }
 
-// evictionRecord says of runs of neighbours in which slots they were.
+// evictionRecord returns the record of dropped blocks, with the slots in which they were.
 func (f *File) evictionRecord(list []victim, to *upload) record {
 	r := f.record(recordEvicted, false)
 	r.size = f.logged

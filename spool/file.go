@@ -12,11 +12,13 @@ import (
 	"mcfs/crypt"
 )
 
-// File is one sealed file: a sparse array of 32 KiB blocks, each a hole (zeros),
-// stored, or absent. Methods may be called by several goroutines at once;
-// a ReadAt sees a WriteAt that returned before it began. Some recently written
-// blocks may be held in memory (a bounded number over all files) until they are
-// whole, evicted, frozen or synced.
+// File is one sealed file: a sparse array of 32 KiB blocks, each a hole (zeros), stored,
+// or absent. Methods may be called by several goroutines at once; a ReadAt sees a WriteAt
+// that returned before it began. Some recently written blocks may be held in memory (a
+// bounded number over all files) until they are whole, evicted, frozen or synced.
+//
+// It has many fields, since they change together under one lock: what is in memory, what
+// the table has, and what the map on disk still refers to.
 type File struct {
 	s       *Spool
 	id      ID
@@ -30,13 +32,13 @@ type File struct {
 	written  int64 // end of the farthest write that is still within the size
 	table    table
 	dirty    map[int64]*dirtyBlock
-	clean    ranges  // the base has them too
-	leaving  *upload // to which blocks may be left; nil: to none
-	left     ranges  // those
-	holds    int     // while there are any, no block is left to an upload
+	clean    ranges  // blocks that the base has, too
+	leaving  *upload // for which blocks may be dropped; nil: none
+	left     ranges  // blocks that leaving has, too
+	holds    int     // calls of Hold not undone; while there are any, no block is dropped for an upload
 	views    map[*Frozen]struct{}
 	slots    slots
-	logged   int64    // the size that the map on disk says
+	logged   int64    // the size in the map on disk
 	touched  ranges   // changed since the last record
 	unsynced ranges   // changed since the last full record, and not in touched
 	stale    []uint32 // slots that the map on disk refers to, and the table no longer
@@ -47,49 +49,49 @@ type File struct {
 	syncing sync.Mutex // held by Sync and evict, who write the map
 	maplog  mapLog     // without a file before the first Sync: see beginMap
 	fast    bool       // the last record is not a full one
-	settled bool       // a full Sync has put the file into the folder on disk
-	earlier bool       // one of an earlier mount has
+	settled bool       // a full Sync has made the file's name in the folder durable
+	earlier bool       // a full Sync of an earlier mount has
 	moved   bool       // to quarantine
-	removed bool       // while frozen views could still read it: the last of them takes it off the disk
+	removed bool       // while frozen views could still read it: the release of the last one deletes it
 }
 
 func (f *File) ID() ID       { return f.id }
 func (f *File) Path() string { return f.header.Path } // from the header; may be out of date
 
-// Size is the file's length in bytes.
+// Size returns the file's length in bytes.
 func (f *File) Size() int64 {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	return f.size
 }
 
-// Written is how far the writers have got, in bytes: the end of the farthest write,
-// or the size where that is less since.
+// Written returns how far the writers have got, in bytes: the end of the farthest write,
+// or the size if a truncation has made that smaller.
 func (f *File) Written() int64 {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	return f.written
 }
 
-// Kept is the size that the last Sync has made safe, in bytes.
+// Kept returns the size of the file as the last Sync has made it durable, in bytes.
 func (f *File) Kept() int64 {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	return f.logged
 }
 
-// Durable reports whether a full Sync has ever put the file on the disk, in this mount or
-// an earlier one: before, nothing of it need be there after a power cut.
+// Durable reports whether a full Sync of the file has ever returned, in this mount or an
+// earlier one. Before that, nothing of it need be there after a power cut.
 func (f *File) Durable() bool {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	return f.settled || f.earlier
 }
 
-// Allocated is bytes on disk.
+// Allocated returns the file's bytes on disk.
 func (f *File) Allocated() int64 { return f.s.quota.of(f.id) }
 
-// newFile is a file with no blocks, not yet registered.
+// newFile returns a file without blocks, not yet registered.
 func (s *Spool) newFile(id ID, dataKey []byte) (*File, error) {
 	sealer, err := crypt.NewSealer(dataKey, id)
 	if err != nil {
@@ -139,7 +141,7 @@ func (s *Spool) create(h Header, dataKey []byte) (f *File, err error) {
 	return f, nil
 }
 
-// sealHeader is the header as it is to stand on disk.
+// sealHeader returns the header as it is to be written.
 func (f *File) sealHeader() ([]byte, error) {
 	f.header.sealedPath = f.sealer.SealRecord(nil, []byte(f.header.Path), f.header.label())
 	return f.header.marshal()
@@ -152,8 +154,8 @@ func (f *File) countMap() {
 	f.maplog.counted = now
 }
 
-// Close lets go of the descriptor and memory without syncing. The file stays.
-// Frozen views of it can be read until they are released.
+// Close frees descriptor and memory without syncing. The file stays on disk, and frozen
+// views of it can be read until they are released.
 func (f *File) Close() error {
 	f.syncing.Lock()
 	defer f.syncing.Unlock()
@@ -183,7 +185,7 @@ func (f *File) Close() error {
 
 func (f *File) closedError() error { return fmt.Errorf("sealed file %s: %w", f.id, fs.ErrClosed) }
 
-// seal is sealRun of one block.
+// seal is sealRun with one block.
 func (f *File) seal(plain []byte, i int64, n uint32) (entry, error) {
 	list, err := f.sealRun(make([]entry, 0, 1), plain, i, n)
 	if err != nil {
@@ -204,13 +206,13 @@ func (f *File) unseal(dst []byte, i int64, e entry) error {
 	if err != nil {
 		return fmt.Errorf("read block %d of %s: %w: %w", i, f.id, ErrCorrupt, err)
 	}
-	if &out[0] != &dst[:1][0] { // it always fits; should it ever not, the bytes still get there
+	if &out[0] != &dst[:1][0] { // only if dst were too small
 		copy(dst[:e.n], out)
 	}
 	return nil
 }
 
-// fetch puts a sealed block together: the bytes from its slot, nonce and tag from the table.
+// fetch returns a sealed block: its bytes from its slot, nonce and tag from the table.
 func (f *File) fetch(buf *sealedBuf, e entry) ([]byte, error) {
 	end := nonceSize + int(e.n)
 	copy(buf[:], e.nonce[:])
@@ -219,7 +221,7 @@ func (f *File) fetch(buf *sealedBuf, e entry) ([]byte, error) {
 	return buf[:end+tagSize], err
 }
 
-// occupy counts the disk space that a block now takes. The caller holds f.mu.
+// occupy counts the disk space that a block takes. The caller holds f.mu.
 func (f *File) occupy(e entry) { f.occupySlot(e.slot, int(e.n)) }
 
 func (f *File) occupySlot(n uint32, bytes int) {
@@ -230,14 +232,14 @@ func (f *File) occupySlot(n uint32, bytes int) {
 	}
 }
 
-// spoil gives back a slot into which a write failed: some of it may be there.
-// The caller holds f.mu.
+// spoil gives back a slot in which there may be a part of a block, since a write failed or
+// its block is not used. The caller holds f.mu.
 func (f *File) spoil(n uint32) {
 	f.occupySlot(n, slotSize)
 	f.slots.unref(n)
 }
 
-// install makes e what block i is. The caller holds f.mu.
+// install makes block i stored, as e. The caller holds f.mu.
 func (f *File) install(i int64, e entry) {
 	if b := f.dirty[i]; b != nil {
 		f.forget(b)
@@ -249,7 +251,7 @@ func (f *File) install(i int64, e entry) {
 	f.touched.add(i, i+1)
 }
 
-// dirtyIn is the dirty blocks in [lo, hi), in order. The caller holds f.mu.
+// dirtyIn returns the dirty blocks in [lo, hi), in order. The caller holds f.mu.
 func (f *File) dirtyIn(lo, hi int64) []*dirtyBlock {
 	var list []*dirtyBlock
 	for i, b := range f.dirty {

@@ -46,7 +46,8 @@ func (s *Spool) openFolder() error {
 	return nil
 }
 
-// checkMode refuses what another user could read or replace, naming the cure.
+// checkMode refuses a file or folder that another user could read or replace. Its error
+// names the cure.
 func checkMode(path string, dir bool) error {
 	fi, err := os.Lstat(path)
 	if err != nil {
@@ -64,8 +65,8 @@ func checkMode(path string, dir bool) error {
 	return nil
 }
 
-// lockFolder holds an flock for as long as the file is open; the process id in
-// it is for people only.
+// lockFolder takes an flock, which lasts until the file is closed. The process id in it is
+// only for people.
 func lockFolder(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
@@ -93,9 +94,9 @@ func writeAll(f *os.File, s string) error {
 	return err
 }
 
-// scan checks the mode of every file, counts the disk space of the sealed ones,
-// and removes halves of compactions (their originals are still there), maps whose
-// blocks are gone, and what was removed while it was still read: a kill leaves such.
+// scan checks the mode of every file and counts the disk space of the sealed ones. It
+// deletes what a kill leaves behind: halves of compactions, whose originals are still
+// there, maps without a data file, and files that were removed while they were read.
 func (s *Spool) scan() error {
 	list, err := os.ReadDir(s.dir)
 	if err != nil {
@@ -126,7 +127,7 @@ func (s *Spool) scan() error {
 	return nil
 }
 
-// diskBytes is what a file occupies, 0 if it cannot be told. POSIX counts in
+// diskBytes returns what a file occupies on disk; 0 if that is not known. POSIX counts in
 // units of 512 bytes on both systems.
 func diskBytes(path string) int64 {
 	var st unix.Stat_t
@@ -136,9 +137,9 @@ func diskBytes(path string) int64 {
 	return int64(st.Blocks) * 512
 }
 
-// Headers reads the header of every sealed file in the folder (Path left empty). One whose
-// header does not parse is quarantined and reported by the log, if it is promised; else a
-// kill or a power cut came before it was made, and its Header is all zeros but for the ID.
+// Headers returns the header of every sealed file in the folder, with Path left empty. A
+// file whose header does not parse is quarantined and logged if promised returns true for
+// it. Else a kill came while it was made, and its Header is all zeros but for the ID.
 func (s *Spool) Headers(promised func(ID) bool) ([]Header, error) {
 	list, err := os.ReadDir(s.dir)
 	if err != nil {
@@ -168,7 +169,7 @@ func (s *Spool) Headers(promised func(ID) bool) ([]Header, error) {
 	return out, nil
 }
 
-// Nothing reports whether nothing is in a sealed file: it is not there, or empty.
+// Nothing reports whether a sealed file does not exist or is empty.
 func (s *Spool) Nothing(id ID) bool {
 	info, err := os.Lstat(s.path(id.String()))
 	return errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0
@@ -185,8 +186,9 @@ func (s *Spool) readHeader(id ID) (Header, error) {
 	return h.Header, err
 }
 
-// moveToQuarantine moves those of the names that exist, under one new prefix,
-// so that nothing already there is replaced; e is what is known of them. moved is told where each is then.
+// moveToQuarantine moves those of the names that exist, under a new prefix, so that
+// nothing in quarantine is replaced. e is what is known of them; moved is told where each
+// has gone.
 func (s *Spool) moveToQuarantine(names []string, e Entry, why string, moved func(from, to string)) error {
 	dir := s.path(quarantineName)
 	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {

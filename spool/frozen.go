@@ -10,7 +10,8 @@ import (
 	"mcfs/crypt"
 )
 
-// Frozen is an immutable view. Offsets are the file's. Safe for concurrent reads.
+// Frozen is an immutable view of a file, with the file's offsets. Several goroutines may
+// read it at once.
 type Frozen struct {
 	f        *File
 	size     int64
@@ -23,12 +24,12 @@ type Frozen struct {
 
 var errOutside = errors.New("outside of the frozen range")
 
-// ErrShort: the file ends within or before the range that a view is to have.
+// ErrShort is returned if the file ends before the end of the range that a view is to have.
 var ErrShort = errors.New("file is shorter")
 
-// Freeze gives an immutable view of [off, off+n) as of now, at a cost in
-// proportion to n; n of -1: to the end. ErrShort if the file has not all of it.
-// Later writes take other slots.
+// Freeze returns an immutable view of [off, off+n) as it is now; n of -1 is to the end.
+// The error is ErrShort if the file is shorter. It takes time in proportion to n; later
+// writes go to other slots.
 func (f *File) Freeze(off, n int64) (*Frozen, error) {
 	if off < 0 || n < -1 {
 		return nil, fmt.Errorf("freeze %s at %d+%d: %w", f.id, off, n, errNegative)
@@ -59,7 +60,7 @@ func (f *File) Freeze(off, n int64) (*Frozen, error) {
 	return z, nil
 }
 
-// Again is the same view once more; each is to be released.
+// Again returns the same view once more. Each has to be released.
 func (z *Frozen) Again() *Frozen {
 	z.mu.RLock()
 	defer z.mu.RUnlock()
@@ -79,7 +80,7 @@ func (z *Frozen) Again() *Frozen {
 	return y
 }
 
-// Size is the file's size at the freeze, in bytes.
+// Size returns the file's size at the freeze, in bytes.
 func (z *Frozen) Size() int64 { return z.size }
 
 // ReadAt is File.ReadAt of the view; it reads nothing outside of its range.
@@ -106,7 +107,8 @@ func (z *Frozen) Absent(off int64) (start, n int64, ok bool) {
 	return z.table.absentRange(max(off, z.off), z.end)
 }
 
-// Release lets go of the slots. Once is enough; more does no harm.
+// Release ends the view, whose slots may then be used again. It may be called more than
+// once.
 func (z *Frozen) Release() {
 	z.mu.Lock()
 	defer z.mu.Unlock()

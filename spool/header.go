@@ -7,8 +7,8 @@ import (
 	"hash/crc32"
 )
 
-// Header is what a sealed file begins with, so that a lost journal can be
-// rebuilt: the wrapped data key in clear, the path sealed.
+// Header is the beginning of a sealed file, from which a lost journal can be rebuilt. The
+// wrapped data key is in clear, the path sealed.
 type Header struct {
 	ID      ID
 	Wrapped []byte // the data key from which the sealing key is derived, wrapped
@@ -25,9 +25,9 @@ type Header struct {
 //	4  CRC-32C of all the above
 //	…  zeros
 //
-// The checksum finds damage, not tampering: a header with another wrapped key
-// gives another sealing key, under which neither path nor map authenticates; and
-// the path is sealed under a label that says whether there is a map.
+// The checksum is against damage. Against tampering, another wrapped key gives another
+// sealing key, under which neither path nor map authenticates; and the label under which
+// the path is sealed depends on whether there is a map.
 type diskHeader struct {
 	Header
 	mapless    bool // the file has no map yet, and is empty: nothing of it was synced
@@ -43,7 +43,8 @@ const (
 	headerFixed  = len(headerMagic) + 4 + 16 + 3*4 + 4
 )
 
-// castagnoli is the polynomial of CRC-32C (RFC 3720, appendix B.4), which has an instruction of its own.
+// castagnoli is the polynomial of CRC-32C (RFC 3720, appendix B.4), for which processors
+// have an instruction.
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 func (h *diskHeader) magic() string {
@@ -53,7 +54,7 @@ func (h *diskHeader) magic() string {
 	return headerMagic
 }
 
-// label is that under which the path is sealed.
+// label returns the label under which the path is sealed.
 func (h *diskHeader) label() string {
 	if h.mapless {
 		return "path, no map"
@@ -68,7 +69,7 @@ func (h *diskHeader) marshal() ([]byte, error) {
 	if length > headerMax {
 		return nil, fmt.Errorf("header of %d bytes is longer than %d", length, headerMax)
 	}
-	if h.length != length { // the same once it is on disk: who reads blocks needs no lock for it
+	if h.length != length { // it never changes once on disk, and blocks are read without a lock
 		h.length = length
 	}
 	b := make([]byte, 0, h.length)
@@ -85,7 +86,7 @@ func (h *diskHeader) marshal() ([]byte, error) {
 
 var errHeader = fmt.Errorf("header does not parse: %w", ErrCorrupt)
 
-// headerLength reads the length from the first bytes of a header.
+// headerLength returns the length that the first bytes of a header tell.
 func headerLength(b []byte) (int, error) {
 	if len(b) < headerFixed {
 		return 0, errHeader
@@ -100,7 +101,7 @@ func headerLength(b []byte) (int, error) {
 	return n, nil
 }
 
-// parseHeader reads a whole header; what it returns does not refer to b.
+// parseHeader parses a whole header. The result does not refer to b.
 func parseHeader(b []byte) (h diskHeader, err error) {
 	n, err := headerLength(b)
 	if err != nil || n != len(b) {
@@ -130,7 +131,8 @@ func parseHeader(b []byte) (h diskHeader, err error) {
 	return h, nil
 }
 
-// loadHeader reads the header of an open data file, and checks that it is the one that its name says.
+// loadHeader reads the header of an open data file, and checks that it has the id of the
+// file's name.
 func loadHeader(f *descriptor, id ID) (diskHeader, error) {
 	b := make([]byte, headerUnit)
 	if err := f.readFull("data.read", b, 0); err != nil {

@@ -7,18 +7,18 @@ import (
 	"slices"
 )
 
-// A sealed file that was closed can still be read by frozen views, and for that it may
-// have to be opened again: so its name must lead to it for as long.
+// Frozen views can still read a sealed file that was closed, and may have to open it again
+// for that. So until the last view is released its name must lead to it.
 
-// linger remembers a file that was closed and is read on; f.mu is held.
+// linger remembers a closed file that views still read. f.mu is held.
 func (s *Spool) linger(f *File) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.lingering[f.id] = append(s.lingering[f.id], f)
 }
 
-// unlinger forgets it, and takes it off the disk if it was removed meanwhile and
-// nobody else reads it; f.mu is held.
+// unlinger forgets such a file, and deletes it if it was removed meanwhile and no other
+// view reads it. f.mu is held.
 func (s *Spool) unlinger(f *File) error {
 	s.mu.Lock()
 	left := slices.DeleteFunc(s.lingering[f.id], func(g *File) bool { return g == f })
@@ -42,7 +42,7 @@ func (s *Spool) lingerers(id ID) []*File {
 	return slices.Clone(s.lingering[id])
 }
 
-// Remove deletes a sealed file that nobody has open. One that is not there is no error.
+// Remove deletes a sealed file that is not open. If there is none, that is no error.
 // Frozen views of it can be read until they are released.
 func (s *Spool) Remove(id ID) error {
 	if err := s.claim(id); err != nil {
@@ -64,7 +64,7 @@ func (s *Spool) Remove(id ID) error {
 	return nil
 }
 
-// setAside gives a file that is still read a name under which no mount finds it.
+// setAside renames a file that views still read to a name under which no mount finds it.
 func (f *File) setAside(from, to string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -78,16 +78,16 @@ func (f *File) setAside(from, to string) error {
 		return nil
 	}
 	err := f.s.sys.rename("data.aside", from, to)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) { // of two that share it, the other has done it
+	if err != nil && !errors.Is(err, fs.ErrNotExist) { // another that shares the file has done it
 		return err
 	}
 	f.data.path = to
 	return nil
 }
 
-// Quarantine moves a sealed file (closed or not) to the quarantine folder, with
-// a note of what it is and why. An open one is synced, so that all of it can be read
-// there, and no longer afterwards.
+// Quarantine moves a sealed file to the quarantine folder, with a note of what it is and
+// why. One that is open is synced first, so that all of it can be read there, and is of no
+// use afterwards.
 func (s *Spool) Quarantine(id ID, why string) error {
 	s.mu.Lock()
 	f := s.open[id]
@@ -98,7 +98,7 @@ func (s *Spool) Quarantine(id ID, why string) error {
 			s.log.Warn("what was written last may be missing in quarantine", "id", id.String(), "err", err)
 		}
 	}
-	var read []*descriptor // by views and by f, which find the file where it is then
+	var read []*descriptor // of f and of views, which are told the new place
 	if f != nil {
 		f.syncing.Lock()
 		defer f.syncing.Unlock()
@@ -124,7 +124,7 @@ func (s *Spool) Quarantine(id ID, why string) error {
 	return nil
 }
 
-// known is what the journal, or else the open file, tells of a sealed file.
+// known returns what the journal, or else the open file, knows of a sealed file.
 func (s *Spool) known(id ID, f *File) Entry {
 	e, ok := s.journal.look(id)
 	switch {
@@ -139,7 +139,7 @@ func (s *Spool) known(id ID, f *File) Entry {
 	return e
 }
 
-// moveRead is moveToQuarantine of files that are read meanwhile, and afterwards.
+// moveRead is moveToQuarantine for files that are read meanwhile and afterwards.
 func (s *Spool) moveRead(read []*descriptor, names []string, e Entry, why string) error {
 	for _, d := range read {
 		d.opening.Lock()

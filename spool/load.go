@@ -6,8 +6,8 @@ import (
 	"io/fs"
 )
 
-// Load opens a sealed file as its last Sync left it. ErrCorrupt: the file has been quarantined.
-// The map on disk decides; what no record of it names is given back to the disk.
+// Load opens a sealed file as its last Sync left it. Slots that no record of the map on
+// disk names are given back. If the error is ErrCorrupt, the file is in quarantine.
 func (s *Spool) Load(id ID, dataKey []byte) (*File, error) {
 	if err := s.claim(id); err != nil {
 		return nil, fmt.Errorf("load %s: %w", id, err)
@@ -26,9 +26,9 @@ func (s *Spool) Load(id ID, dataKey []byte) (*File, error) {
 	return nil, fmt.Errorf("load %s: %w", id, err)
 }
 
-// LoadLoose is Load of a file that was never Durable, after the machine went down:
-// fs.ErrNotExist where nothing can be read of it. What is there then is removed, since
-// nobody was promised it, and without its map no block of it can be told from damage.
+// LoadLoose is Load for a file that was never Durable, after the machine went down. If
+// nothing of it can be read, the error is fs.ErrNotExist, and what is there is deleted: it
+// was never promised, and without a map no block of it can be told from damage.
 func (s *Spool) LoadLoose(id ID, dataKey []byte) (*File, error) {
 	if err := s.claim(id); err != nil {
 		return nil, fmt.Errorf("load %s: %w", id, err)
@@ -72,7 +72,7 @@ func (s *Spool) load(id ID, dataKey []byte) (_ *File, err error) {
 	f.header.Path = string(name)
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("%q: %w", name, err) // for who reads why it is in quarantine
+			err = fmt.Errorf("%q: %w", name, err) // goes into the note in quarantine
 		}
 	}()
 	if f.header.mapless {
@@ -123,11 +123,10 @@ func (f *File) readMap() (parsedMap, error) {
 
 // replay builds the table from the records.
 //
-// Records after the last full one were not synced. In the boot that wrote them,
-// the page cache has all they name. After a reboot some of it may be missing:
-// then every block that they brought is read, and if one fails, the file goes
-// back to the full record, which is what was promised. Evictions were synced
-// when they were written, and hold for either state.
+// Records after the last full one were not synced. In the boot that wrote them the page
+// cache has all blocks that they name. After a reboot some may be missing: then every such
+// block is read, and if one fails, the file goes back to the full record, which was
+// promised. Records of evictions were synced, and are applied in both cases.
 func (f *File) replay(m parsedMap) error {
 	full := 0
 	for k, r := range m.records {
@@ -135,7 +134,7 @@ func (f *File) replay(m parsedMap) error {
 			full = k
 		}
 	}
-	f.earlier = m.first > 0 || full > 0 // the first record of the first map is there before anything was synced
+	f.earlier = m.first > 0 || full > 0 // the very first record is written before anything was synced
 	base := newTable()
 	doubt := false
 	for k, r := range m.records {
@@ -186,7 +185,8 @@ func (f *File) replay(m parsedMap) error {
 	return nil
 }
 
-// verifySince reads every stored block that base does not have.
+// verifySince reads every stored block that base does not have, and returns an error if
+// one does not authenticate.
 func (f *File) verifySince(base *table) (err error) {
 	buf := blockPool.Get().(*block)
 	defer putBlock(buf)
@@ -200,8 +200,8 @@ func (f *File) verifySince(base *table) (err error) {
 	return err
 }
 
-// checkShape: nothing lies behind the file's end. Only our own mistake could
-// have written such a record, since all are authenticated.
+// checkShape returns an error if a block lies behind the file's end. Since all records are
+// authenticated, only a mistake of this program could have written that.
 func checkShape(t *table, size int64) error {
 	end := blocksOf(size)
 	for _, key := range t.keys(end, endOfBlocks) {
@@ -217,7 +217,8 @@ func checkShape(t *table, size int64) error {
 	return nil
 }
 
-// adoptSlots takes over the slots that the table names, and gives the others' disk space back.
+// adoptSlots marks the slots that the table names as used, and gives the disk space of the
+// others back.
 func (f *File) adoptSlots() (err error) {
 	f.s.quota.set(f.id, f.header.length)
 	f.countMap()

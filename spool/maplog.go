@@ -20,8 +20,8 @@ type mapLog struct {
 	file *descriptor
 	end  int64  // where the next frame goes
 	seq  uint64 // the next record's
-	// doubtful: what the disk holds after end, or whether all before it got
-	// there, is unknown. Nothing is appended then; the next Sync writes the map anew.
+	// doubtful is true if it is not known what the disk has after end, or whether it has
+	// all before. Nothing is appended then; the next Sync writes the map anew.
 	doubtful bool
 	counted  int64 // bytes on disk that the quota knows of
 }
@@ -42,7 +42,7 @@ func frameSum(size uint32, seq uint64) uint32 {
 	return crc32.Checksum(b[:], castagnoli)
 }
 
-// appendFrame seals a record as number seq.
+// appendFrame appends a record to b, sealed as number seq.
 func appendFrame(b []byte, sealer *crypt.Sealer, r record, seq uint64) ([]byte, error) {
 	plain := r.marshal()
 	size := len(plain) + crypt.SealOverhead
@@ -54,25 +54,25 @@ func appendFrame(b []byte, sealer *crypt.Sealer, r record, seq uint64) ([]byte, 
 	return sealer.SealRecord(b, plain, mapLabel(seq)), nil
 }
 
-// newMapFile is a whole map file that holds one record.
+// newMapFile returns a whole map file with one record.
 func newMapFile(sealer *crypt.Sealer, r record, seq uint64) ([]byte, error) {
 	b := binary.BigEndian.AppendUint64([]byte(mapMagic), seq)
 	return appendFrame(b, sealer, r, seq)
 }
 
-// parsedMap is what a map file says.
+// parsedMap is the content of a map file.
 type parsedMap struct {
 	records []record
 	first   uint64 // number of the first record
 	end     int64  // after the last good frame
 	seq     uint64 // after the last good record
-	torn    bool   // there is something after end
+	torn    bool   // something follows after end
 }
 
-// parseMap reads records until the end or a torn tail. A power cut leaves a
-// record short, or with sectors that were never written, which read as zeros;
-// one that is whole and does not authenticate is corrupt. So is a torn one that
-// a full record follows, because that was written when all before it was on disk.
+// parseMap parses records until the end or a torn tail. A power cut leaves a record short,
+// or with sectors that were never written, which read as zeros. A whole record that does
+// not authenticate is corrupt; so is a torn one before a full record, which was written
+// when all before it was on disk.
 func parseMap(b []byte, sealer *crypt.Sealer) (m parsedMap, err error) {
 	if len(b) < mapHead || string(b[:len(mapMagic)]) != mapMagic {
 		return m, fmt.Errorf("map has no header: %w", ErrCorrupt)
@@ -100,7 +100,8 @@ func parseMap(b []byte, sealer *crypt.Sealer) (m parsedMap, err error) {
 	return m, nil
 }
 
-// frameLength is the whole frame's, ok if its head is sound; it may end behind b.
+// frameLength returns the length of a whole frame, which may reach beyond b. ok is false
+// if its head is not sound.
 func frameLength(b []byte, seq uint64) (n int, ok bool) {
 	if len(b) < frameHead {
 		return 0, false
@@ -123,11 +124,11 @@ func openFrame(b []byte, sealer *crypt.Sealer, seq uint64) (r record, n int, ok 
 	return r, n, err == nil
 }
 
-// checkTorn says why the bad frame at b[at:] cannot come from a power cut; nil if it can.
+// checkTorn returns why the bad frame at b[at:] cannot come from a power cut; nil if it can.
 func checkTorn(b []byte, at int, sealer *crypt.Sealer, seq uint64) error {
 	corrupt := fmt.Errorf("map record %d does not authenticate: %w", seq, ErrCorrupt)
 	n, sound := frameLength(b[at:], seq)
-	if !sound { // a torn head is short or zeros, and nothing can be found behind it
+	if !sound { // a torn head is short or zeros, and tells nothing of what follows
 		if len(b)-at < frameHead || zeroSector(b, at, len(b)) {
 			return nil
 		}
@@ -152,8 +153,8 @@ func checkTorn(b []byte, at int, sealer *crypt.Sealer, seq uint64) error {
 	return nil
 }
 
-// zeroSector says whether the part of b[lo:hi] in any sector of the disk is all
-// zeros, which sealed bytes never are.
+// zeroSector reports whether the part of b[lo:hi] in any sector of the disk is all zeros,
+// which sealed bytes never are.
 func zeroSector(b []byte, lo, hi int) bool {
 	for lo < hi {
 		end := min(hi, lo/sectorSize*sectorSize+sectorSize)
@@ -165,16 +166,16 @@ func zeroSector(b []byte, lo, hi int) bool {
 	return false
 }
 
-// beginMap makes the map, if there is none yet: most files are gone before anybody
-// asks for them to be kept, and to make two files is most of what a small one costs.
-// The header then says that there is one: that comes last, so that a kill in between
-// leaves an empty file, which this is on disk. The caller holds f.syncing.
+// beginMap makes the map, if there is none yet. Create does not make it, since most files
+// are deleted before their first Sync, and a second file is most of what a small one
+// costs. The header is changed last: a kill before leaves an empty file, which it is on
+// disk so far. The caller holds f.syncing.
 func (f *File) beginMap() error {
 	if f.maplog.file != nil {
 		return nil
 	}
-	// This record is "full" although nothing is synced: an empty file refers to no
-	// block, so there is nothing that could be missing.
+	// This record is "full" although nothing is synced: an empty file refers to no block
+	// that could be missing.
 	first, err := newMapFile(f.sealer, record{kind: recordSnapshot, full: true, boot: f.s.boot}, 0)
 	if err != nil {
 		return err
@@ -204,8 +205,8 @@ func (f *File) markMapped() error {
 	return nil
 }
 
-// append writes one record behind the others, and waits for the disk if durable.
-// The caller holds f.syncing. After an error the log is doubtful.
+// appendRecord appends a record to the log, and waits for the disk if durable. After an
+// error the log is doubtful. The caller holds f.syncing.
 func (f *File) appendRecord(r record, durable bool) error {
 	l := &f.maplog
 	b, err := appendFrame(nil, f.sealer, r, l.seq)
@@ -238,8 +239,8 @@ func (f *File) appendRecord(r record, durable bool) error {
 	return nil
 }
 
-// writeMapAgain puts the same records into the map file once more, if all of them are
-// still there: the next sync then tells whether they got to the disk.
+// writeMapAgain writes the same records to the map file once more, if all of them are
+// still there, so that the next sync reports whether they reach the disk.
 func (f *File) writeMapAgain() error {
 	l := &f.maplog
 	b := make([]byte, l.end)
@@ -259,8 +260,8 @@ func (f *File) writeMapAgain() error {
 	return nil
 }
 
-// replaceMap puts a map of one record in the place of the log: written beside
-// it, synced, renamed. The caller holds f.syncing.
+// replaceMap replaces the log by a map of one record: it is written beside the log, synced
+// and renamed. The caller holds f.syncing.
 func (f *File) replaceMap(r record) error {
 	l, sys := &f.maplog, f.s.sys
 	b, err := newMapFile(f.sealer, r, l.seq)
@@ -282,7 +283,7 @@ func (f *File) replaceMap(r record) error {
 	}
 	if err != nil {
 		file.Close()
-		os.Remove(tmp) // if it cannot be removed now, the next Open does it
+		os.Remove(tmp) // if that fails, the next Open does it
 		return fmt.Errorf("replace map: %w", diskError(err))
 	}
 	l.file.close()

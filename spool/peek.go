@@ -12,19 +12,19 @@ import (
 	bolterrors "go.etcd.io/bbolt/errors"
 )
 
-// Left is what lies in the folder of a spool that no mount has open.
+// Left is what is in the folder of a spool that no mount has open.
 type Left struct {
 	Entries []Entry
 	Changes []Change
 	Used    int64 // bytes on disk of sealed files
 }
 
-// peekTimeout is how long Peek waits for whom the journal belongs to. A mount
-// that begins meanwhile waits longer for us.
+// peekTimeout is how long Peek waits for the journal's lock. A mount that begins meanwhile
+// waits longer for Peek.
 const peekTimeout = 200 * time.Millisecond
 
-// Peek reads a spool's journal and changes nothing: ErrLocked if a mount has it,
-// fs.ErrNotExist if there is none. Values that do not parse are left out.
+// Peek reads a spool's journal and changes nothing. The error is ErrLocked if a mount has
+// it, fs.ErrNotExist if there is none. Values that do not parse are left out.
 func Peek(dir string) (l Left, err error) {
 	path := filepath.Join(dir, journalName)
 	info, err := os.Stat(path)

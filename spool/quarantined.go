@@ -27,7 +27,7 @@ type Quarantined struct {
 	keyID   string
 }
 
-// ErrNoneSuch: nothing in quarantine, or more than one thing, is called so.
+// ErrNoneSuch is returned if no id in quarantine, or more than one, is as was asked for.
 var ErrNoneSuch = errors.New("no such thing in quarantine")
 
 // Quarantined lists the quarantine, the oldest first.
@@ -61,11 +61,11 @@ func ListQuarantine(dir string) (all []Quarantined, err error) {
 	return all, nil
 }
 
-// FindQuarantined is the one thing in this spool's quarantine that is called so.
+// FindQuarantined is FindQuarantined in this spool's quarantine.
 func (s *Spool) FindQuarantined(id string) (Quarantined, error) { return FindQuarantined(s.dir, id) }
 
-// FindQuarantined is the one thing in the quarantine of a spool whose id is, begins or
-// ends with what is given.
+// FindQuarantined returns the only thing in the quarantine of a spool whose id equals,
+// begins with or ends with id; else ErrNoneSuch.
 func FindQuarantined(dir, id string) (Quarantined, error) {
 	all, err := ListQuarantine(dir)
 	if err != nil {
@@ -89,7 +89,8 @@ func FindQuarantined(dir, id string) (Quarantined, error) {
 	return Quarantined{}, fmt.Errorf("%s: %w: %d begin or end so, give more of it", id, ErrNoneSuch, len(found))
 }
 
-// Remove deletes it for good. The note goes last: as long as anything is there it is listed.
+// Remove deletes it for good. The note goes last, so that it is listed as long as anything
+// of it is there.
 func (q Quarantined) Remove() error {
 	for _, path := range []string{q.File, q.File + mapSuffix, q.File + noteSuffix} {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -99,7 +100,7 @@ func (q Quarantined) Remove() error {
 	return realSystem{}.syncDir("quarantine.sync", filepath.Dir(q.File))
 }
 
-// sealedID is the id of the sealed file that lies there.
+// sealedID returns the id of the sealed file.
 func (q Quarantined) sealedID() (ID, error) {
 	_, name, _ := strings.Cut(q.ID, "-")
 	id, err := ParseID(name)
@@ -109,7 +110,7 @@ func (q Quarantined) sealedID() (ID, error) {
 	return id, nil
 }
 
-// The lines of a note that say more than why; the last ends them.
+// The lines of a note that tell more than the reason. The last one ends them.
 const (
 	notePath  = "path: "
 	noteSize  = "size: "
@@ -118,7 +119,7 @@ const (
 	noteMoved = "moved here at "
 )
 
-// note is what stands beside something in quarantine: what it is, when it came, and why.
+// note returns the note beside something in quarantine: what it is, when it came, and why.
 func note(names []string, e Entry, at time.Time, why string) string {
 	var b strings.Builder
 	for _, name := range names {
@@ -134,7 +135,7 @@ func note(names []string, e Entry, at time.Time, why string) string {
 	return b.String()
 }
 
-// read takes from a note what it says, also from one of an older program.
+// read parses a note, also one of an older program.
 func (q *Quarantined) read(note string) {
 	head, rest, ok := strings.Cut(note, "\n"+noteMoved)
 	if !ok {

@@ -6,9 +6,9 @@ import (
 	"mcfs/crypt"
 )
 
-// quota counts the bytes on disk of all sealed files, and those promised to
-// blocks that are not there yet. A 64th of the maximum is left to maps, so that
-// a Sync, which takes what it needs without asking, stays within the bound.
+// quota counts the bytes on disk of all sealed files, and those reserved for blocks that
+// are not written yet. A 64th of the maximum is left to maps, since Sync takes what it
+// needs without a reservation.
 type quota struct {
 	mu       sync.Mutex
 	max      int64
@@ -16,11 +16,11 @@ type quota struct {
 	reserved int64
 	files    map[ID]int64
 	free     func() (int64, error) // what the disk has left
-	room     int64                 // of that, when last asked, less what was promised since
+	room     int64                 // that value when last asked, less what was reserved since
 }
 
-// diskMargin is what is left free on the disk, in bytes: the dirty blocks in
-// memory and the maps must still find room when other programs fill it.
+// diskMargin is what is left free on the disk, in bytes, for dirty blocks and maps when
+// other programs fill it.
 const diskMargin = 16 << 20
 
 func (q *quota) usage() (used, max int64) {
@@ -35,7 +35,7 @@ func (q *quota) of(id ID) int64 {
 	return q.files[id]
 }
 
-// set says what a file occupies; 0 forgets it.
+// set records what a file occupies. 0 forgets the file.
 func (q *quota) set(id ID, bytes int64) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -56,7 +56,7 @@ func (q *quota) add(id ID, delta int64) {
 	q.files[id] += delta
 }
 
-// take promises n bytes, if they fit.
+// take reserves n bytes, and reports whether they fit.
 func (q *quota) take(n int64) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -67,22 +67,23 @@ func (q *quota) take(n int64) bool {
 	return true
 }
 
-// lacks is how many bytes must be freed before n fit.
+// lacks returns how many bytes must be freed before n fit.
 func (q *quota) lacks(n int64) int64 {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return max(q.used+q.reserved+n-(q.max-q.max/64), diskMargin+n-q.room)
 }
 
-// diskHas asks the disk only when the room known of runs low. A disk that does
-// not say is taken to have room: the write itself will tell.
+// diskHas reports whether n bytes fit on the disk, which it asks only when the known room
+// runs low. If the disk cannot tell, it returns true: the write itself will fail.
 func (q *quota) diskHas(n int64) bool {
 	if q.room < diskMargin+n {
 		room, err := q.free()
 		if err != nil {
 			return true
 		}
-		// What is promised is not there yet. Ask again after 64 MiB at the latest, for others write to it too.
+		// What is reserved is not written yet. Other programs write to the disk, too, so it
+		// is asked again after 64 MiB at the latest.
 		q.room = min(room-q.reserved, diskMargin+n+64<<20)
 	}
 	if q.room < diskMargin+n {
@@ -98,8 +99,8 @@ func (q *quota) giveBack(n int64) {
 	q.reserved -= n
 }
 
-// reserve promises space for blocks, making other blocks absent if it must.
-// The caller holds no file's lock.
+// reserve reserves space for blocks, and drops other blocks if it must. The caller holds
+// no file's lock.
 func (s *Spool) reserve(blocks int64) error {
 	n := blocks * crypt.BlockSize
 	if s.quota.take(n) {
@@ -115,7 +116,7 @@ func (s *Spool) reserve(blocks int64) error {
 	return nil
 }
 
-// reserveSome is reserve of as many of the blocks as can be had, from the first.
+// reserveSome reserves space for as many of the blocks as it can, and returns how many.
 func (s *Spool) reserveSome(blocks int64) (int64, error) {
 	if err := s.reserve(blocks); err == nil {
 		return blocks, nil
@@ -134,15 +135,15 @@ func (s *Spool) release(blocks int64) {
 	}
 }
 
-// batch is how many bytes are evicted at once: each time costs one fdatasync.
+// batch returns how many bytes are evicted at once, since each time costs one fdatasync.
 func (s *Spool) batch() int64 {
 	_, size := s.quota.usage()
 	return min(max(size/64, 1<<20), 256<<20)
 }
 
-// reclaim frees about want bytes of disk, or what it can; the caller holds
-// s.reclaiming. What the base has too goes first, of all files: what only an
-// upload would have is not safe until that has ended.
+// reclaim frees about want bytes of disk, or as many as it can. First it drops what the
+// base has, of all files: what only an upload would have is not safe until the upload has
+// ended. The caller holds s.reclaiming.
 func (s *Spool) reclaim(want int64) (freed int64) {
 	files := s.files()
 	for _, f := range files {
@@ -158,8 +159,8 @@ func (s *Spool) reclaim(want int64) (freed int64) {
 	return freed
 }
 
-// evictFrom drops blocks of the files. Those in the middle of a Sync come last:
-// waiting for them is waiting for the disk.
+// evictFrom drops blocks of the files. Those that are being synced come last, since it has
+// to wait for them.
 func evictFrom(files []*File, w where, want int64) (freed int64) {
 	var busy []*File
 	for _, f := range files {

@@ -7,24 +7,24 @@ import (
 	"mcfs/crypt"
 )
 
-// maxFile is the greatest size of a file in bytes, 4 EiB: far beyond any store,
-// and no sum of an offset and a length overflows. endOfBlocks is one past its last block.
+// maxFile is the greatest size of a file, 4 EiB: more than any store takes, and so little
+// that no sum of an offset and a length overflows. endOfBlocks is one past its last block.
 const (
 	maxFile     = 1 << 62
 	endOfBlocks = maxFile / crypt.BlockSize
 )
 
-// blocksOf is how many blocks a file of that size has, the last one in part.
+// blocksOf returns how many blocks a file of a size has, including a last one in part.
 func blocksOf(size int64) int64 { return (size + crypt.BlockSize - 1) / crypt.BlockSize }
 
 // span is the blocks lo to hi-1.
 type span struct{ lo, hi int64 }
 
-// ranges is a set of blocks: spans in order, neither empty nor touching each
-// other. So a set that is all of a long file costs no more than one of a block.
+// ranges is a set of blocks: spans in order, neither empty nor touching each other. The
+// set of all blocks of a long file takes no more memory than that of one.
 type ranges []span
 
-// find is the first span that ends after block i.
+// find returns the index of the first span that ends after block i.
 func (r ranges) find(i int64) int {
 	return sort.Search(len(r), func(k int) bool { return r[k].hi > i })
 }
@@ -34,7 +34,7 @@ func (r ranges) has(i int64) bool {
 	return k < len(r) && r[k].lo <= i
 }
 
-// next is the first span, cut at i, that has a block at or after i.
+// next returns the first span that has a block at or after i, without what is before i.
 func (r ranges) next(i int64) (span, bool) {
 	k := r.find(i)
 	if k == len(r) {
@@ -43,7 +43,7 @@ func (r ranges) next(i int64) (span, bool) {
 	return span{max(r[k].lo, i), r[k].hi}, true
 }
 
-// clip is the part of the set within [lo, hi), in new memory.
+// clip returns the part of the set within [lo, hi), in new memory.
 func (r ranges) clip(lo, hi int64) ranges {
 	var out ranges
 	for k := r.find(lo); k < len(r) && r[k].lo < hi; k++ {
@@ -56,7 +56,7 @@ func (r *ranges) add(lo, hi int64) {
 	if lo >= hi {
 		return
 	}
-	// From the first span that reaches lo to the last that begins by hi: all become one.
+	// All spans from the first that reaches lo to the last that begins by hi become one.
 	from := r.find(lo - 1)
 	to := from
 	for to < len(*r) && (*r)[to].lo <= hi {

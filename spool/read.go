@@ -10,9 +10,8 @@ import (
 
 var errNegative = errors.New("negative offset or length")
 
-// ReadAt fills p from off; io.EOF at the end as io.ReaderAt; *AbsentError if
-// any byte wanted is the base's, *SentError if an upload alone has it (the bytes before
-// it are not promised).
+// ReadAt is io.ReaderAt. The error is an *AbsentError if the base has one of the bytes, a
+// *SentError if only an upload has it; p may then be filled in part.
 func (f *File) ReadAt(p []byte, off int64) (int, error) {
 	f.use()
 	f.mu.RLock()
@@ -23,8 +22,8 @@ func (f *File) ReadAt(p []byte, off int64) (int, error) {
 	return f.readTable(&f.table, f.dirty, f.size, p, off)
 }
 
-// ReadBase is ReadAt of bytes that the base has, too (SetClean): *AbsentError where the
-// file has others, or none.
+// ReadBase is ReadAt for bytes that the base has, too (SetClean). The error is an
+// *AbsentError if the file has none, or others.
 func (f *File) ReadBase(p []byte, off int64) (int, error) {
 	f.use()
 	f.mu.RLock()
@@ -42,7 +41,8 @@ func (f *File) ReadBase(p []byte, off int64) (int, error) {
 	return f.readTable(&f.table, f.dirty, f.size, p, off)
 }
 
-// readTable is ReadAt of any state of the file: what is dirty, then what the table says.
+// readTable is ReadAt for a state of the file: its dirty blocks, and for the others its
+// table.
 func (f *File) readTable(t *table, dirty map[int64]*dirtyBlock, size int64, p []byte, off int64) (int, error) {
 	if off < 0 {
 		return 0, fmt.Errorf("read %s at %d: %w", f.id, off, errNegative)
@@ -78,8 +78,8 @@ func (f *File) readTable(t *table, dirty map[int64]*dirtyBlock, size int64, p []
 	return want, nil
 }
 
-// readBlock fills out with block i from byte from on; limit is where the whole
-// read ends, for the error.
+// readBlock fills out with block i from byte from on. limit is where the whole read ends,
+// which the error tells.
 func (f *File) readBlock(t *table, i int64, from int, out []byte, limit int64) error {
 	valid := t.valid(i)
 	if from >= valid {
@@ -111,17 +111,17 @@ func (f *File) readBlock(t *table, i int64, from int, out []byte, limit int64) e
 	return nil
 }
 
-// Absent finds the first range at or after off that the base has; ok is false if none.
-// start is a block's, so it may lie up to a block before off; the range ends
-// with a block, or where the base's bytes end. So it can be fetched and filled as it is.
+// Absent returns the first range at or after off that only the base has; ok is false if
+// there is none. It can be fetched and given to Fill as it is: start is a block's, at most
+// a block before off, and the range ends with a block or with the base.
 func (f *File) Absent(off int64) (start, n int64, ok bool) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	return f.table.absentRange(off, f.size)
 }
 
-// Data and Hole are lseek's SEEK_DATA and SEEK_HOLE, by whole blocks (absent
-// counts as data); Data: ok false if none follows.
+// Data returns the first data at or after off, as SEEK_DATA of lseek(2), by whole blocks;
+// ok is false if none follows. Absent blocks count as data.
 func (f *File) Data(off int64) (at int64, ok bool) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
@@ -148,7 +148,8 @@ func (f *File) Data(off int64) (at int64, ok bool) {
 	return max(off, next*crypt.BlockSize), true
 }
 
-// Hole finds the first hole at or after off; the file's end is one.
+// Hole returns the first hole at or after off, as SEEK_HOLE of lseek(2). The file's end is
+// one.
 func (f *File) Hole(off int64) (at int64) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()

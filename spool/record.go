@@ -9,18 +9,18 @@ import (
 	"mcfs/crypt"
 )
 
-// A record is one link of the map's log: what changed since the one before.
+// record is one entry of the map's log: what has changed since the one before.
 //
 //	1  kind
 //	1  1 if data and map were on the disk when it was complete ("full"), else 0
 //	16 the boot in which it was written
 //	…  size of the file, uvarint; then runs until the end
 //
-// A run is its kind, the first block and the number of blocks (uvarints), and
-// for runStored per block: slot (zigzag, from the one after the last), 32 KiB
-// minus its length, nonce, tag; for runEvicted the slots. For runCut the second
-// number is not of blocks but of bytes that count. runSent and runLeft are
-// runAbsent and runEvicted of what an upload alone has: its 16 bytes come first.
+// A run is its kind, the first block and the number of blocks (uvarints). In runStored
+// follow for each block: slot (zigzag, from the one after the last), 32 KiB minus its
+// length, nonce, tag; in runEvicted the slots. In runCut the second number is how many
+// bytes of the block count. runSent and runLeft are runAbsent and runEvicted for what only
+// an upload has, whose 16 bytes come first.
 type record struct {
 	kind byte
 	full bool
@@ -70,7 +70,7 @@ func parseRecord(b []byte) (r record, err error) {
 	return r, nil
 }
 
-// appendRuns says what the table holds in the given blocks.
+// appendRuns appends the runs of what the table has in the given blocks.
 func appendRuns(b []byte, t *table, in ranges) []byte {
 	for _, s := range in {
 		b = appendSpan(b, t, s)
@@ -86,7 +86,7 @@ func appendRun(b []byte, kind byte, lo, n int64) []byte {
 	return binary.AppendUvarint(b, uint64(n))
 }
 
-// appendSpan writes first what is not stored, then what is, over it.
+// appendSpan appends the runs of one span: first what is not stored, then over it what is.
 func appendSpan(b []byte, t *table, s span) []byte {
 	b = appendRun(b, runHole, s.lo, s.hi-s.lo)
 	for _, a := range t.absent.clip(s.lo, s.hi) {
@@ -131,7 +131,8 @@ func appendStored(b []byte, first int64, run []entry) []byte {
 	return b
 }
 
-// appendEvicted writes one run per block: evictions are few and long ago compacted.
+// appendEvicted appends the run of an evicted block. Neighbours are not joined, since
+// evictions are few and soon compacted.
 func appendEvicted(b []byte, i int64, slots []uint32, to *upload) []byte {
 	if to == nil {
 		b = appendRun(b, runEvicted, i, int64(len(slots)))
@@ -157,7 +158,7 @@ func sortedCuts(t *table, s span) []int64 {
 	return list
 }
 
-// decoder reads runs; its first failure sticks.
+// decoder parses runs. After its first failure it stays failed.
 type decoder struct {
 	b   []byte
 	bad bool
@@ -192,7 +193,7 @@ func (d *decoder) bytes(dst []byte) {
 	d.b = d.b[copy(dst, d.b):]
 }
 
-// apply changes the table as the record says. After an error the table is of no use.
+// apply applies the record to the table. After an error the table is of no use.
 func (r record) apply(t *table) error {
 	ignore := func(int64, entry) {}
 	if r.kind == recordSnapshot {
@@ -255,7 +256,7 @@ func (d *decoder) stored(t *table, lo, n int64) {
 	}
 }
 
-// upload reads the id of one, and finds what the table calls it.
+// upload parses an upload's id, and returns the table's value for it.
 func (d *decoder) upload(t *table) *upload {
 	var id ID
 	d.bytes(id[:])

@@ -7,12 +7,12 @@ import (
 	"os"
 )
 
-// ErrReinstated: the sealed file is in the spool already.
+// ErrReinstated is returned if the sealed file is in the spool already.
 var ErrReinstated = errors.New("it is in the spool already: it was restored before")
 
 // Reinstate brings a sealed file back from quarantine, under its own id, to be loaded and
-// journaled. Until Remove of q it stands in both places, so that a crash in between loses
-// nothing, and Reinstate can be called again.
+// journaled. It is in both places until q.Remove, so that a crash in between loses nothing
+// and Reinstate can be called again.
 func (s *Spool) Reinstate(q Quarantined) (ID, error) {
 	id, err := q.sealedID()
 	if err != nil {
@@ -23,7 +23,7 @@ func (s *Spool) Reinstate(q Quarantined) (ID, error) {
 	}
 	defer s.unclaim(id)
 	name := s.path(id.String())
-	for _, suffix := range []string{mapSuffix, ""} { // a map alone is swept away by the next Open
+	for _, suffix := range []string{mapSuffix, ""} { // the next Open deletes a map without a data file
 		if err := reinstate(q.File+suffix, name+suffix); err != nil {
 			return id, fmt.Errorf("restore %s: %w", q.ID, err)
 		}
@@ -32,7 +32,7 @@ func (s *Spool) Reinstate(q Quarantined) (ID, error) {
 	return id, s.sys.syncDir("dir.sync", s.dir)
 }
 
-// reinstate gives a file a second name; one that has it already is fine.
+// reinstate gives a file a second name. It is no error if the file has it already.
 func reinstate(from, to string) error {
 	err := os.Link(from, to)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -1,7 +1,7 @@
 package spool
 
-// Room is how many bytes can still be written before anything that nobody else has
-// must leave: what quota and disk have left, and the blocks that can be dropped.
+// Room returns how many bytes can still be written: what quota and disk have left, and the
+// blocks that can be dropped.
 func (s *Spool) Room() int64 {
 	room := s.quota.left()
 	for _, f := range s.files() {
@@ -10,19 +10,20 @@ func (s *Spool) Room() int64 {
 	return max(room, 0)
 }
 
-// left is what neither sealed files nor promises have taken, of the quota or, if that is less, of the disk.
+// left returns what is neither taken nor reserved of the quota or, if that is less, of the
+// disk.
 func (q *quota) left() int64 {
 	disk, err := q.free()
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	left := q.max - q.max/64 - q.used - q.reserved
-	if err != nil { // as in take
+	if err != nil { // as in diskHas
 		return left
 	}
 	return min(left, disk-q.reserved-diskMargin)
 }
 
-// droppable is how many bytes of disk reclaim could free of the file's blocks.
+// droppable returns how many bytes of disk reclaim could free of the file's blocks.
 func (f *File) droppable() (bytes int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

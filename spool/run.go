@@ -7,20 +7,20 @@ import (
 	"mcfs/crypt"
 )
 
-// maxRun is how many blocks in neighbouring slots are written, or read, by one call of
-// the system: the 128 KiB of a request of the kernel's.
+// maxRun is how many blocks in neighbouring slots are written or read with one system
+// call: the 128 KiB of one request of the kernel.
 const maxRun = 128 << 10 / crypt.BlockSize
 
-// runBuf has room for the ciphertext of a run, a nonce before it and a tag after it. A
-// block is sealed and opened where it lies: its nonce and its tag stand on bytes of its
-// neighbours for that long.
+// runBuf has room for the ciphertext of a run, a nonce before it and a tag after it. Each
+// block is sealed and opened in place: meanwhile its nonce and tag replace bytes of its
+// neighbours.
 type runBuf [nonceSize + maxRun*crypt.BlockSize + tagSize]byte
 
 var runPool = sync.Pool{New: func() any { return new(runBuf) }}
 
-// sealRun seals blocks i, i+1, …, of which only the last may be short, into slots n,
-// n+1, …, and appends their entries to list. It touches nothing of the file's state,
-// so that no lock is needed. After an error some of it may be in the slots.
+// sealRun seals blocks i, i+1, …, of which only the last may be short, into slots n, n+1,
+// …, and appends their entries to list. It does not change the file's state and needs no
+// lock. After an error some of it may be in the slots.
 func (f *File) sealRun(list []entry, plain []byte, i int64, n uint32) ([]entry, error) {
 	buf := runPool.Get().(*runBuf)
 	defer runPool.Put(buf)
@@ -42,7 +42,7 @@ func (f *File) sealRun(list []entry, plain []byte, i int64, n uint32) ([]entry, 
 	return list, nil
 }
 
-// neighbours is how many of the slots, from the first on, make a run.
+// neighbours returns how many of the slots, from the first on, make a run.
 func neighbours(list []uint32) int {
 	n := 1
 	for n < min(len(list), maxRun) && list[n] == list[n-1]+1 {
@@ -51,8 +51,8 @@ func neighbours(list []uint32) int {
 	return n
 }
 
-// runAt finds the run of whole stored blocks that begins with block i, in memory no
-// newer ones, and in at most room bytes; empty if there are not even two.
+// runAt returns the run of whole stored blocks that begins with block i and takes at most
+// room bytes; nothing if it is shorter than two blocks. Blocks that are dirty end it.
 func runAt(t *table, dirty map[int64]*dirtyBlock, i int64, room int) []entry {
 	most := min(room/crypt.BlockSize, maxRun)
 	if most < 2 {
@@ -72,7 +72,8 @@ func runAt(t *table, dirty map[int64]*dirtyBlock, i int64, room int) []entry {
 	return list
 }
 
-// unsealRun reads a run, from block i on, into out, which is as long. After an error out is zeros.
+// unsealRun reads a run from block i on into out, which is as long. After an error out is
+// all zeros.
 func (f *File) unsealRun(out []byte, i int64, list []entry) (err error) {
 	buf := runPool.Get().(*runBuf)
 	defer runPool.Put(buf)
@@ -96,7 +97,7 @@ func (f *File) unsealRun(out []byte, i int64, list []entry) (err error) {
 		if err != nil {
 			return fmt.Errorf("%w: %w", ErrCorrupt, err)
 		}
-		if &opened[0] != &out[at] { // it always fits; should it ever not, the bytes still get there
+		if &opened[0] != &out[at] { // only if out were too small
 			copy(out[at:], opened)
 		}
 		copy(buf[end:], after[:])

@@ -11,20 +11,20 @@ import (
 	"mcfs/crypt"
 )
 
-// Unwrap gives the data key that was wrapped; the caller wipes it.
+// Unwrap returns the data key that was wrapped. The caller wipes it.
 type Unwrap func(wrapped []byte, keyID string) ([]byte, error)
 
 // Range is Length bytes from Offset.
 type Range struct{ Offset, Length int64 }
 
-// Lacks is what a sealed file in quarantine does not give.
+// Lacks is what of a sealed file in quarantine cannot be read.
 type Lacks struct {
-	Base    []Range // it never had: they are the version's that it was made from
+	Base    []Range // was never in it: the version from which it was made has that
 	Sent    []Range // was sent, and dropped from the full spool
 	Damaged []Range // does not authenticate
 }
 
-// None reports whether all of it is there.
+// None reports whether all of it can be read.
 func (l Lacks) None() bool { return len(l.Base)+len(l.Sent)+len(l.Damaged) == 0 }
 
 // Salvage is a sealed file in quarantine, opened to read what of it can be. Nothing on
@@ -41,7 +41,8 @@ type Salvage struct {
 	table  table
 }
 
-// OpenSalvage opens what lies in quarantine. ErrCorrupt: nothing of it can be read.
+// OpenSalvage opens a sealed file in quarantine. The error is ErrCorrupt if nothing of it
+// can be read.
 func OpenSalvage(q Quarantined, unwrap Unwrap) (*Salvage, error) {
 	id, err := q.sealedID()
 	if err != nil {
@@ -86,7 +87,7 @@ func (s *Salvage) open(id ID, q Quarantined, unwrap Unwrap) error {
 	return s.replay(q.File + mapSuffix)
 }
 
-// header is the file's own, or, if that is damaged, what the note has of it.
+// header returns the file's header, or what the note has of it if that is damaged.
 func (s *Salvage) header(id ID, q Quarantined) (diskHeader, error) {
 	b := make([]byte, headerMax)
 	n, err := io.ReadFull(s.data, b)
@@ -109,7 +110,8 @@ func (s *Salvage) header(id ID, q Quarantined) (diskHeader, error) {
 	return diskHeader{Header: Header{ID: id, Wrapped: q.wrapped, KeyID: q.keyID}}, nil
 }
 
-// replay reads the map as far as it authenticates: it is the last state that can be had.
+// replay reads the map as far as it authenticates, which gives the last state that can be
+// read.
 func (s *Salvage) replay(path string) error {
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -134,7 +136,7 @@ func (s *Salvage) replay(path string) error {
 	return checkShape(&s.table, s.Size)
 }
 
-// Close lets go of descriptor and key.
+// Close closes the file and forgets the key.
 func (s *Salvage) Close() {
 	_ = s.data.Close()
 	if s.sealer != nil {
@@ -142,9 +144,9 @@ func (s *Salvage) Close() {
 	}
 }
 
-// Read gives each stretch of plaintext that authenticates to take, which does not keep
-// it, in order; and says what is lacking. What it does not give is zeros. An error is of
-// take, or of a disk that does not answer.
+// Read calls take, in order, with each stretch of plaintext that authenticates, which take
+// must not keep; the rest is zeros. It returns what cannot be read. Its error is one of
+// take, or of the disk.
 func (s *Salvage) Read(take func(p []byte, off int64) error) (l Lacks, err error) {
 	buf := make([]byte, 0, crypt.BlockSize)
 	sealed := make([]byte, 0, crypt.BlockSize+crypt.SealOverhead)
@@ -166,7 +168,7 @@ func (s *Salvage) Read(take func(p []byte, off int64) error) (l Lacks, err error
 	return l, err
 }
 
-// absent is what the spool did not have when the file was synced last.
+// absent returns what the spool did not have when the file was synced last.
 func (s *Salvage) absent() (base, sent []Range) {
 	for off := int64(0); ; {
 		at, n, ok := s.table.absentRange(off, s.Size)
@@ -187,7 +189,7 @@ func (s *Salvage) absent() (base, sent []Range) {
 	}
 }
 
-// block opens one; dst and sealed are for its bytes.
+// block returns the plaintext of a block. dst and sealed are buffers for it.
 func (s *Salvage) block(dst, sealed []byte, i int64, e entry) ([]byte, error) {
 	sealed = append(sealed[:0], e.nonce[:]...)
 	sealed = sealed[:nonceSize+int(e.n)]
@@ -205,7 +207,7 @@ func (s *Salvage) block(dst, sealed []byte, i int64, e entry) ([]byte, error) {
 	return p, nil
 }
 
-// addRange joins neighbours.
+// addRange appends a range, and joins it with the last one if they touch.
 func addRange(list []Range, r Range) []Range {
 	if k := len(list) - 1; k >= 0 && list[k].Offset+list[k].Length == r.Offset {
 		list[k].Length += r.Length

@@ -8,8 +8,8 @@ import (
 	"mcfs/crypt"
 )
 
-// SentError says that bytes are in an unfinished upload alone: the spool was
-// full and dropped them after they had been sent. Offset is a block boundary.
+// SentError is returned for bytes that only an unfinished upload has: the spool was full
+// and dropped them after they had been sent. Offset is a block boundary.
 type SentError struct {
 	Upload         ID
 	Offset, Length int64
@@ -19,20 +19,20 @@ func (e *SentError) Error() string {
 	return fmt.Sprintf("bytes %d+%d were sent and dropped from the full spool; only the unfinished upload has them", e.Offset, e.Length)
 }
 
-// upload is one to which blocks may be left. The tables of a file and of its
+// upload is an upload for which blocks may be dropped. The tables of a file and of its
 // views share it.
 type upload struct {
 	id     ID
 	landed atomic.Bool // its object is the base now
 }
 
-// sentIn is the blocks whose bytes one upload alone has.
+// sentIn has the blocks whose bytes only one upload has.
 type sentIn struct {
 	up     *upload
 	blocks ranges
 }
 
-// sentSet tells of absent blocks which are not the base's. It is empty for
+// sentSet has the absent blocks that only an upload has, and not the base. It is empty for
 // nearly every file.
 type sentSet []sentIn
 
@@ -57,8 +57,8 @@ func (s *sentSet) remove(lo, hi int64) {
 	*s = kept
 }
 
-// next is the first span at or after block i that one upload alone has, or has
-// if it is id; a zero id stands for any.
+// next returns the first span at or after block i that only the upload of an id has, or
+// any upload if the id is zero.
 func (s sentSet) next(i int64, id ID) (found span, up *upload, ok bool) {
 	for _, in := range s {
 		if in.up.landed.Load() || id != (ID{}) && in.up.id != id {
@@ -80,7 +80,7 @@ func (s sentSet) clip(lo, hi int64) (out sentSet) {
 	return out
 }
 
-// find gives the upload of that id, a new one if the set has none.
+// find returns the upload of an id, a new one if the set has none.
 func (s sentSet) find(id ID) *upload {
 	for _, in := range s {
 		if in.up.id == id {
@@ -90,17 +90,17 @@ func (s sentSet) find(id ID) *upload {
 	return &upload{id: id}
 }
 
-// LeaveTo names the upload to which blocks may be left alone from now on: one
-// at a time, and none while the file is held. Sent says which blocks.
+// LeaveTo allows to drop blocks that an upload has, from now on: of one upload at a time,
+// and none while the file is held. Sent tells which blocks those are.
 func (f *File) LeaveTo(id ID) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.leaving, f.left = f.table.sent.find(id), nil
 }
 
-// Sent says that upload id has the bytes of whole blocks of a range as they are
-// now: under the quota's pressure they may be dropped. It does nothing where
-// the upload is not the one that LeaveTo named last. n is in bytes.
+// Sent records that an upload has the whole blocks of a range as they are now, so that
+// they may be dropped when the quota is reached. It does nothing unless LeaveTo named that
+// upload last. n is in bytes.
 func (f *File) Sent(id ID, off, n int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -111,7 +111,7 @@ func (f *File) Sent(id ID, off, n int64) {
 	f.left.add(lo, hi)
 }
 
-// Keep leaves nothing more to upload id alone.
+// Keep ends what LeaveTo allowed: no more blocks are dropped for the upload.
 func (f *File) Keep(id ID) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -124,9 +124,9 @@ func (f *File) keep(id ID) {
 	}
 }
 
-// GiveUp is Keep for an upload that is about to end without an object. It
-// refuses with a *SentError while that upload alone has something of the file,
-// or of a view other than dropping.
+// GiveUp is Keep for an upload that is about to end without an object. It returns a
+// *SentError if only that upload has something of the file, or of a view other than
+// dropping.
 func (f *File) GiveUp(id ID, dropping *Frozen) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -137,8 +137,8 @@ func (f *File) GiveUp(id ID, dropping *Frozen) error {
 	return nil
 }
 
-// Landed says that the object of upload id is the base now: what it alone had
-// is the base's, in the file and in its views.
+// Landed records that the object of an upload is the base now: what only the upload had is
+// the base's, in the file and in its views.
 func (f *File) Landed(id ID) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -160,23 +160,22 @@ func (f *File) Landed(id ID) {
 	})
 }
 
-// Whole returns a *SentError if an upload alone has bytes of the file as it is now.
+// Whole returns a *SentError if only an upload has bytes of the file as it is now.
 func (f *File) Whole() error {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	return f.table.whole(ID{})
 }
 
-// WholeEverywhere is Whole of the file and of all its views.
+// WholeEverywhere is Whole for the file and all its views.
 func (f *File) WholeEverywhere() error {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
 	return f.alone(ID{}, nil)
 }
 
-// Hold keeps every block in the spool, until Unhold, that is there now or comes
-// there. A *SentError, and nothing is held, if some have been dropped already.
-// Each Hold is to be undone.
+// Hold keeps blocks from being dropped for an upload, until Unhold. If some were dropped
+// already, it returns a *SentError and holds nothing. Each Hold needs an Unhold.
 func (f *File) Hold() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -194,7 +193,8 @@ func (f *File) Unhold() {
 	f.holds--
 }
 
-// alone finds what one upload, or any, alone has; f.mu is held.
+// alone returns a *SentError if only the upload of an id, or any if it is zero, has bytes
+// of the file or of a view other than dropping. f.mu is held.
 func (f *File) alone(id ID, dropping *Frozen) error {
 	if err := f.table.whole(id); err != nil {
 		return err
@@ -221,9 +221,9 @@ func sentError(b span, up *upload) *SentError {
 	return &SentError{Upload: up.id, Offset: b.lo * crypt.BlockSize, Length: (b.hi - b.lo) * crypt.BlockSize}
 }
 
-// wholeBlocks is the blocks of a range of bytes, n of -1: to the end. A block
-// of which a part lies outside is not among them, unless that lies behind the
-// file's end. f.mu is held.
+// wholeBlocks returns the whole blocks of a range of bytes; n of -1 is to the end. A block
+// of which a part lies outside is not among them, unless that part lies behind the file's
+// end. f.mu is held.
 func (f *File) wholeBlocks(off, n int64) (lo, hi int64) {
 	off = max(off, 0)
 	lo = (off + crypt.BlockSize - 1) / crypt.BlockSize
@@ -238,7 +238,7 @@ func (f *File) wholeBlocks(off, n int64) (lo, hi int64) {
 	return lo, max(lo, hi)
 }
 
-// unmark takes blocks out of what may be dropped: they hold something new. f.mu is held.
+// unmark keeps blocks from being dropped, since their bytes are new. f.mu is held.
 func (f *File) unmark(lo, hi int64) {
 	f.clean.remove(lo, hi)
 	f.left.remove(lo, hi)

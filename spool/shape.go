@@ -6,7 +6,8 @@ import (
 	"mcfs/crypt"
 )
 
-// Truncate sets the size; growth is a hole; a cut block is zeroed beyond the cut.
+// Truncate sets the size. What a file grows by is a hole; a block that is cut has zeros
+// after the cut.
 func (f *File) Truncate(size int64) error {
 	if err := checkSize(size); err != nil {
 		return fmt.Errorf("truncate %s to %d: %w", f.id, size, err)
@@ -70,8 +71,8 @@ func (f *File) clearTable(lo, hi int64) {
 	f.unmark(lo, hi)
 }
 
-// PunchHole makes a range read as zeros; the size stays. A partial absent block:
-// *AbsentError, or *SentError.
+// PunchHole makes a range read as zeros, and leaves the size. It returns an *AbsentError or
+// a *SentError if a part of an absent block lies in the range.
 func (f *File) PunchHole(off, n int64) error {
 	if off < 0 || n < 0 {
 		return fmt.Errorf("punch %s at %d+%d: %w", f.id, off, n, errNegative)
@@ -90,7 +91,7 @@ func (f *File) PunchHole(off, n int64) error {
 	}
 }
 
-// punchWith punches if the tickets suffice; it says how many that takes.
+// punchWith punches a range if the tickets suffice, and returns how many that takes.
 func (f *File) punchWith(t *tickets, off, n int64) (need int64, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -111,9 +112,9 @@ func (f *File) punchWith(t *tickets, off, n int64) (need int64, err error) {
 	return 0, nil
 }
 
-// hole splits a range within the file into whole blocks and the stored or
-// absent ones that are touched in part. The last block counts as whole when the
-// range reaches the file's end. The caller holds f.mu.
+// hole splits a range within the file into whole blocks and parts of stored or absent
+// ones. The last block counts as whole if the range reaches the file's end. The caller
+// holds f.mu.
 func (f *File) hole(off, n int64) (lo, hi int64, parts []change) {
 	if off >= f.size || n == 0 {
 		return 0, 0, nil
@@ -137,7 +138,8 @@ func (f *File) hole(off, n int64) (lo, hi int64, parts []change) {
 	return lo, hi, parts
 }
 
-// SetBase makes an empty file of size bytes, all absent: a version that is in the store.
+// SetBase gives an empty file a size, and makes all its blocks absent: it is a version that
+// is in the store.
 func (f *File) SetBase(size int64) error {
 	if err := checkSize(size); err != nil {
 		return fmt.Errorf("set base of %s to %d: %w", f.id, size, err)
@@ -163,15 +165,15 @@ func (f *File) SetBase(size int64) error {
 	return nil
 }
 
-// Fill stores fetched bytes of the base into blocks that are still the base's and
-// leaves all others alone. off is a block boundary; the end of p is one too, or
-// the end of an absent range (Absent), or lies at or behind the file's.
+// Fill stores fetched bytes of the base in those blocks that are still absent, and leaves
+// all others. off is a block boundary; so is the end of p, or it is the end of a range
+// that Absent returned, or lies at or behind the file's end.
 func (f *File) Fill(p []byte, off int64) error {
 	if off < 0 || off%crypt.BlockSize != 0 {
 		return fmt.Errorf("fill %s at %d: not a block's start", f.id, off)
 	}
 	for len(p) > 0 {
-		// One block at a time: a Fill that finds the spool full has filled what it could.
+		// One block at a time, so that in a full spool as many as possible are filled.
 		part := p[:min(len(p), crypt.BlockSize)]
 		if err := f.fillBlock(part, off/crypt.BlockSize); err != nil {
 			return err
@@ -181,7 +183,7 @@ func (f *File) Fill(p []byte, off int64) error {
 	return nil
 }
 
-// wanted is how many bytes of the base block i lacks; 0 if it is not the base's.
+// wanted returns how many bytes of the base block i lacks; 0 if it is not the base's.
 func (f *File) wanted(i int64) (n int, err error) {
 	f.mu.RLock()
 	defer f.mu.RUnlock()

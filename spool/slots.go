@@ -25,15 +25,15 @@ type slot struct {
 	durable uint8  // notOnDisk, inMapFile, onMedium
 }
 
-// slots hands them out and takes them back. A free one is idle, with its disk
-// space still allocated, or punched. All under File.mu.
+// slots are the slots of one file. A free one is idle, with its disk space still
+// allocated, or punched. File.mu guards them.
 type slots struct {
 	all     []slot
 	idle    []uint32
 	punched ranges
 }
 
-// take finds a free slot and refers to it once.
+// take returns a free slot, with one reference to it.
 func (s *slots) take() uint32 {
 	var n uint32
 	switch {
@@ -54,8 +54,8 @@ func (s *slots) take() uint32 {
 	return n
 }
 
-// adopt makes slot n one that the table and the map on disk refer to, at load.
-// It says false if it was already.
+// adopt makes slot n one that the table and the map on disk refer to, when a file is
+// loaded. It returns false if the slot was one already.
 func (s *slots) adopt(n uint32, bytes int) bool {
 	for int64(len(s.all)) <= int64(n) {
 		s.all = append(s.all, slot{})
@@ -69,7 +69,7 @@ func (s *slots) adopt(n uint32, bytes int) bool {
 
 func (s *slots) isFree(n uint32) bool { return s.all[n].refs == 0 && s.all[n].durable == notOnDisk }
 
-// settle puts n among the free ones if nothing refers to it any more.
+// settle frees slot n if nothing refers to it any more.
 func (s *slots) settle(n uint32) {
 	if !s.isFree(n) {
 		return
@@ -86,7 +86,7 @@ func (s *slots) unref(n uint32) {
 	s.settle(n)
 }
 
-// surplus takes the idle slots beyond keep out of the list, as spans in order.
+// surplus removes the idle slots beyond keep from the list, and returns them as spans.
 func (s *slots) surplus(keep int) ranges {
 	if len(s.idle) <= keep {
 		return nil
@@ -103,8 +103,8 @@ func (s *slots) surplus(keep int) ranges {
 
 func units(bytes int) uint8 { return uint8((bytes + diskUnit - 1) / diskUnit) }
 
-// punchIdle gives the disk space of all but keep idle slots back; freed is in
-// bytes. Where the file system cannot, they stay idle. The caller holds f.mu.
+// punchIdle gives back the disk space of all but keep idle slots, and returns how many
+// bytes that were. If the file system cannot punch, they stay idle. The caller holds f.mu.
 func (f *File) punchIdle(keep int) (freed int64) {
 	for _, span := range f.slots.surplus(keep) {
 		off, n := f.slotOffset(uint32(span.lo)), (span.hi-span.lo)*slotSize

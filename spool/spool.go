@@ -15,34 +15,36 @@ import (
 )
 
 var (
-	// ErrLocked: another mount uses the folder.
+	// ErrLocked is returned if another mount uses the folder.
 	ErrLocked = errors.New("spool is in use by another mount")
-	// ErrFull: the quota or the disk is full, and nothing more can be reclaimed.
+	// ErrFull is returned if the quota or the disk is full, and nothing more can be dropped.
 	ErrFull = errors.New("spool is full")
-	// ErrCorrupt: sealed data does not authenticate, or a map or journal entry does not parse.
+	// ErrCorrupt is returned if sealed data does not authenticate, or a map or journal entry
+	// does not parse.
 	ErrCorrupt = errors.New("spool data is corrupt")
-	// ErrLoose: the folder or a file in it may be read by others.
+	// ErrLoose is returned if others may read the folder or a file in it.
 	ErrLoose = errors.New("spool permissions are too loose")
 )
 
-// AbsentError says that a read or a partial write met blocks whose bytes are
-// not in the spool: they are the base version's (fetch, then Fill). Offset is a block boundary, and so is the end unless the base ends there.
+// AbsentError is returned for a read or a partial write of blocks whose bytes only the base
+// has. The caller fetches them, calls Fill, and tries again. Offset is a block boundary,
+// and so is the end unless the base ends there.
 type AbsentError struct{ Offset, Length int64 }
 
 func (e *AbsentError) Error() string {
 	return fmt.Sprintf("bytes %d+%d are not in the spool", e.Offset, e.Length)
 }
 
-// ID names a sealed file: random, 16 bytes, hex as its file name.
+// ID is the random name of a sealed file.
 type ID [16]byte
 
-// String is the file name: 32 hexadecimal digits.
+// String returns the file name: 32 hexadecimal digits.
 func (id ID) String() string { return hex.EncodeToString(id[:]) }
 
-// MarshalText and UnmarshalText give JSON the same spelling.
+// MarshalText returns what String returns.
 func (id ID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
 
-// UnmarshalText reads what MarshalText wrote.
+// UnmarshalText parses what MarshalText returns.
 func (id *ID) UnmarshalText(b []byte) error {
 	got, err := ParseID(string(b))
 	if err != nil {
@@ -52,7 +54,7 @@ func (id *ID) UnmarshalText(b []byte) error {
 	return nil
 }
 
-// ParseID reads 32 lower-case hexadecimal digits.
+// ParseID parses 32 lower-case hexadecimal digits.
 func ParseID(s string) (id ID, err error) {
 	b, err := hex.DecodeString(s)
 	if err != nil || len(b) != len(id) || hex.EncodeToString(b) != s {
@@ -61,7 +63,7 @@ func ParseID(s string) (id ID, err error) {
 	return ID(b), nil
 }
 
-// NewID draws a random id.
+// NewID returns a random id.
 func NewID() (id ID) {
 	rand.Read(id[:]) // never fails: crypto/rand ends the program instead
 	return id
@@ -100,9 +102,9 @@ type Spool struct {
 	lingering map[ID][]*File // closed, and still read by frozen views
 }
 
-// Open locks the folder and opens its journal. A corrupt journal is moved to
-// quarantine and a new one begun; so is one where it is missing beside sealed
-// files (Rebuilt then reports true, until Recovered is called).
+// Open locks the folder and opens its journal. A corrupt journal is moved to quarantine and
+// a new one begun; a new one is begun, too, if there is none beside sealed files. Rebuilt
+// then returns true, until Recovered is called.
 func Open(o Options) (*Spool, error) { return openWith(o, realSystem{}) }
 
 func openWith(o Options, sys system) (*Spool, error) {
@@ -159,8 +161,8 @@ func (s *Spool) openJournal() error {
 	return nil
 }
 
-// settingRebuilt is there from the loss of a journal until all is brought back:
-// a crash in between must not make what the new one does not know superfluous.
+// settingRebuilt is set from the loss of a journal until everything is brought back. After
+// a crash in between, files that the new journal does not know must not be deleted.
 const settingRebuilt = "rebuilt"
 
 func (s *Spool) noteRebuilt() error {
@@ -172,8 +174,8 @@ func (s *Spool) noteRebuilt() error {
 	return err
 }
 
-// Recovered says that the caller has brought back, or seen to, all that the
-// journal had lost: Rebuilt is false in the next mount, and Unreadable empty.
+// Recovered records that the caller has dealt with everything that the journal had lost.
+// In the next mount Rebuilt is false and Unreadable empty.
 func (s *Spool) Recovered() error {
 	ids, others, err := s.journal.Unreadable()
 	if err != nil || !s.rebuilt && !others && len(ids) == 0 {
@@ -184,27 +186,27 @@ func (s *Spool) Recovered() error {
 	})
 }
 
-// MetadataCache is the path of a file beside the journal, of which the spool
-// knows nothing: for what may be lost.
+// MetadataCache returns the path of a file beside the journal that the spool does not use.
+// It is for what may be lost.
 func (s *Spool) MetadataCache() string { return s.path(metadataName) }
 
-// Journal is the spool's journal, open until Close.
+// Journal returns the spool's journal, which is open until Close.
 func (s *Spool) Journal() *Journal { return s.journal }
 
-// Rebuilt says that the journal, or some of it, was lost, now or before a mount
-// that did not get as far as Recovered: the caller rebuilds it from Headers.
+// Rebuilt reports whether the journal, or a part of it, was lost since the last call of
+// Recovered, in this mount or an earlier one. The caller rebuilds it from Headers.
 func (s *Spool) Rebuilt() bool { return s.rebuilt }
 
-// Boot tells this boot of the machine from all others.
+// Boot returns an id of this boot of the machine.
 func (s *Spool) Boot() string { return hex.EncodeToString(s.boot[:]) }
 
-// ThisBoot is what Boot of a spool that is opened now will be.
+// ThisBoot returns what Boot will return for a spool that is opened now.
 func ThisBoot() string {
 	id := bootID()
 	return hex.EncodeToString(id[:])
 }
 
-// Usage is bytes on disk now, and the quota. The journal and the quarantine do not count.
+// Usage returns the bytes on disk now, and the quota. Journal and quarantine do not count.
 func (s *Spool) Usage() (used, max int64) { return s.quota.usage() }
 
 // Close closes the journal and unlocks. Open files must be closed before.
@@ -218,7 +220,7 @@ func (s *Spool) Close() error {
 	return errors.Join(s.journal.close(), s.lock.Close())
 }
 
-// files is the open files, the one used longest ago first.
+// files returns the open files, the least recently used one first.
 func (s *Spool) files() []*File {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -228,7 +230,7 @@ func (s *Spool) files() []*File {
 			list = append(list, f)
 		}
 	}
-	// The ticks move while we sort: each is read once.
+	// Each tick is read once, since they change during the sort.
 	at := make(map[*File]int64, len(list))
 	for _, f := range list {
 		at[f] = f.lastUse.Load()

@@ -6,18 +6,19 @@ import (
 	"slices"
 )
 
-// Sync makes blocks, map and size durable (fdatasync). fast skips the fsyncs: enough for kill -9, not for power loss.
+// Sync makes blocks, map and size durable. fast leaves out the fsyncs, which is enough for
+// kill -9 and not for power loss.
 //
-// Writers go on while the disk works. After an error nothing is taken for
-// durable: what an fsync may have dropped from the page cache is written again
-// by the next Sync, and the map is replaced rather than continued.
+// Writers go on while the disk works. After an error nothing counts as durable: the next
+// Sync writes again what an fsync may have dropped from the page cache, and replaces the
+// map.
 func (f *File) Sync(fast bool) error {
 	f.syncing.Lock()
 	defer f.syncing.Unlock()
 	if f.moved {
 		return fmt.Errorf("sync %s: it is in quarantine: %w", f.id, ErrCorrupt)
 	}
-	// Whether it is in doubt must not change before all that is in doubt was written again.
+	// Whether the file is doubtful must not change before everything in doubt is written again.
 	if err := f.data.hold(); err != nil {
 		return fmt.Errorf("sync %s: %w", f.id, err)
 	}
@@ -33,7 +34,7 @@ func (f *File) Sync(fast bool) error {
 	return nil
 }
 
-// captured is what one Sync has to store.
+// captured is what one Sync has to write.
 type captured struct {
 	record  record
 	replace bool // the map file, instead of appending to it
@@ -45,7 +46,7 @@ type captured struct {
 // logSlack is how long a map may grow beyond twice its contents before a full Sync compacts it, in bytes.
 const logSlack = 16 << 10
 
-// capture seals what is dirty and notes what the map must learn; nil if nothing.
+// capture seals dirty blocks and returns what is to be written to the map; nil if nothing.
 func (f *File) capture(fast bool) (*captured, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -59,7 +60,8 @@ func (f *File) capture(fast bool) (*captured, error) {
 	if clean && (fast || !f.fast) {
 		return nil, nil
 	}
-	// A replacement is always a full sync: renamed over the old map, it must not name blocks that are not there.
+	// A replacement is always a full sync: once renamed over the old map, it must not name
+	// blocks that are not on the disk.
 	live := 36*f.table.stored + 16*int64(len(f.table.absent)) + 256
 	replace := f.maplog.doubtful || !fast && (!f.settled || f.maplog.end > 2*live+logSlack) || f.maplog.end > 8*live+16<<20
 	c := &captured{replace: replace, in: f.touched, stale: f.stale}
@@ -86,7 +88,8 @@ func (f *File) record(kind byte, full bool) record {
 	return record{kind: kind, full: full, boot: f.s.boot, size: f.size}
 }
 
-// markDurable: from the moment that a record may be on disk, its slots must stay.
+// markDurable marks the slots of a record that may be on disk from now on, so that they
+// stay.
 func (f *File) markDurable(in ranges, full bool) {
 	level := uint8(inMapFile)
 	if full {
@@ -100,7 +103,7 @@ func (f *File) markDurable(in ranges, full bool) {
 	}
 }
 
-// inDoubt is the blocks that no successful fsync has covered.
+// inDoubt returns the blocks that no successful fsync has covered.
 func (f *File) inDoubt(in ranges) (list []victim) {
 	all := slices.Clone(f.unsynced)
 	all.addAll(in)
@@ -128,10 +131,9 @@ func (f *File) storeCapture(c *captured) error {
 	return f.appendRecord(c.record, c.record.full)
 }
 
-// syncData is the fdatasync of the slots. When one fails, the kernel may take
-// the pages for clean, and the next would succeed without writing them: so all
-// that it should have covered is written once more before. The same holds when the
-// file was closed meanwhile, for then nobody is told of a failure.
+// syncData syncs the slots, after it has written redo again. When an fdatasync fails, the
+// kernel may take the pages for clean, and the next one succeed without writing them. The
+// same is so if the file was closed meanwhile, since a failure is then reported to nobody.
 func (f *File) syncData(redo []victim) error {
 	if f.data.doubtful() {
 		if err := f.writeAgain(redo); err != nil {
@@ -145,8 +147,8 @@ func (f *File) syncData(redo []victim) error {
 	return nil
 }
 
-// writeAgain puts the same bytes into the same slots, which the captured
-// records protect from reuse; what no longer authenticates is not spread.
+// writeAgain writes the same bytes into the same slots, which the captured records protect
+// from reuse. A block that does not authenticate any more is an error.
 func (f *File) writeAgain(list []victim) error {
 	head, err := f.header.marshal()
 	if err != nil {
@@ -175,7 +177,7 @@ func (f *File) writeAgain(list []victim) error {
 	return nil
 }
 
-// conclude updates what is known of the disk.
+// conclude updates what is known to be on the disk.
 func (f *File) conclude(c *captured, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -199,8 +201,8 @@ func (f *File) conclude(c *captured, err error) {
 	f.punchIdle(maxIdle)
 }
 
-// release frees the slots to which the map on disk no longer refers, up to the
-// given strength; it returns those that must stay. The caller holds f.mu.
+// release frees those slots of a list to which the map on disk refers at most as upTo
+// tells, and returns those that must stay. The caller holds f.mu.
 func (f *File) release(list []uint32, upTo uint8) (stay []uint32) {
 	for _, n := range list {
 		if f.slots.all[n].durable > upTo {
@@ -213,7 +215,7 @@ func (f *File) release(list []uint32, upTo uint8) (stay []uint32) {
 	return stay
 }
 
-// pin keeps descriptor and key alive past Close, until unpin. Both under f.mu.
+// pin keeps descriptor and key past Close, until unpin. The caller of both holds f.mu.
 func (f *File) pin() { f.pins++ }
 
 func (f *File) unpin() error {

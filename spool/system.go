@@ -9,9 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// system is what a spool asks of the operating system for its sealed files.
-// Each call says what it is for by a tag ("data.write", "map.sync"), so that
-// a test can make exactly one of them fail.
+// system are the calls of the operating system for sealed files. Each has a tag for its
+// purpose ("data.write", "map.sync"), so that a test can make exactly one of them fail.
 type system interface {
 	open(tag, path string, flag int) (*os.File, error)
 	pread(tag string, f *os.File, p []byte, off int64) (int, error)

@@ -9,7 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sync: only F_FULLFSYNC reaches the medium on macOS, and (*os.File).Sync issues it.
+// sync calls (*os.File).Sync, which uses F_FULLFSYNC on macOS: nothing else there waits for
+// the disk.
 func (realSystem) sync(_ string, f *os.File) error { return f.Sync() }
 
 // fpunchhole is struct fpunchhole of <sys/fcntl.h>.
@@ -32,8 +33,8 @@ func (realSystem) punch(_ string, f *os.File, off, n int64) error {
 	return err
 }
 
-// bootID tells this boot of the machine from all others; if it cannot be read,
-// it is random, and what was not fully synced is checked at every load.
+// bootID returns an id of this boot of the machine. If it cannot be read, it is random, and
+// what was not fully synced is checked at every load.
 func bootID() (id [16]byte) {
 	s, err := unix.Sysctl("kern.bootsessionuuid")
 	if err != nil {

@@ -24,8 +24,8 @@ func (realSystem) punch(_ string, f *os.File, off, n int64) error {
 	}
 }
 
-// bootID tells this boot of the machine from all others; if it cannot be read,
-// it is random, and what was not fully synced is checked at every load.
+// bootID returns an id of this boot of the machine. If it cannot be read, it is random, and
+// what was not fully synced is checked at every load.
 func bootID() (id [16]byte) {
 	b, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {

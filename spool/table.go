@@ -7,7 +7,7 @@ import (
 	"mcfs/crypt"
 )
 
-// entry says where a stored block is, and what authenticates it.
+// entry is where a stored block is, and what authenticates it.
 type entry struct {
 	slot  uint32
 	n     uint32 // plaintext bytes sealed, 1 to BlockSize; those after are zeros
@@ -15,7 +15,7 @@ type entry struct {
 	tag   [tagSize]byte
 }
 
-// How crypt.Sealer lays a sealed block out: nonce, ciphertext, tag.
+// The lengths of what crypt.Sealer puts before and after the ciphertext.
 const (
 	nonceSize = 12
 	tagSize   = crypt.SealOverhead - nonceSize
@@ -29,15 +29,15 @@ type page struct {
 	used int
 }
 
-// table is the state of every block of a file: stored, absent, or (what is left) a hole.
-// Only what is stored costs memory, about 36 bytes a block.
+// table is the state of every block of a file: stored, absent, or else a hole. Only stored
+// blocks take memory, about 36 bytes each.
 type table struct {
 	pages  map[int64]*page
 	stored int64   // how many blocks are
-	absent ranges  // the base's bytes, or those of an upload
-	sent   sentSet // which of them an upload alone has
-	// cuts are the blocks, absent or stored, of which only the first bytes
-	// count: a truncation, or the base's end, left zeros after them.
+	absent ranges  // blocks that only the base or an upload has
+	sent   sentSet // which of them only an upload has
+	// cuts are the blocks, absent or stored, of which only the first bytes count, and the
+	// rest is zeros, after a truncation or at the base's end.
 	cuts map[int64]int
 }
 
@@ -52,7 +52,7 @@ func (t *table) get(i int64) (entry, bool) {
 	return p.e[k], true
 }
 
-// put makes block i stored, whatever it was, and whole.
+// put makes block i stored and whole.
 func (t *table) put(i int64, e entry) {
 	t.absent.remove(i, i+1)
 	t.sent.remove(i, i+1)
@@ -73,7 +73,7 @@ func (t *table) put(i int64, e entry) {
 	p.e[k] = e
 }
 
-// clear makes the blocks holes and tells drop of those that were stored.
+// clear makes the blocks holes, and calls drop for those that were stored.
 func (t *table) clear(lo, hi int64, drop func(i int64, e entry)) {
 	t.absent.remove(lo, hi)
 	t.sent.remove(lo, hi)
@@ -96,14 +96,14 @@ func (t *table) clear(lo, hi int64, drop func(i int64, e entry)) {
 	}
 }
 
-// setAbsent makes the blocks absent, with all their bytes: they are the base's.
+// setAbsent makes the blocks absent: the base has all their bytes.
 func (t *table) setAbsent(lo, hi int64, drop func(i int64, e entry)) {
 	t.clear(lo, hi, drop)
 	t.absent.add(lo, hi)
 }
 
-// evict makes one stored block absent and remembers how many of its bytes count.
-// They are in the upload alone or, where that is nil, the base's.
+// evict makes one stored block absent and remembers how many of its bytes count. Only the
+// upload has them or, if that is nil, the base.
 func (t *table) evict(i int64, to *upload) {
 	n := t.valid(i)
 	t.setAbsent(i, i+1, func(int64, entry) {})
@@ -113,7 +113,7 @@ func (t *table) evict(i int64, to *upload) {
 	}
 }
 
-// inBase is the first span at or after block i whose bytes the base has.
+// inBase returns the first span at or after block i that only the base has.
 func (t *table) inBase(i int64) (s span, ok bool) {
 	for {
 		if s, ok = t.absent.next(i); !ok {
@@ -130,7 +130,7 @@ func (t *table) inBase(i int64) (s span, ok bool) {
 	}
 }
 
-// valid is how many bytes of a block count: all of a hole's are zeros, 0 count.
+// valid returns how many bytes of a block count; 0 for a hole. The rest is zeros.
 func (t *table) valid(i int64) int {
 	n := 0
 	if e, ok := t.get(i); ok {
@@ -151,7 +151,7 @@ func (t *table) cut(i int64, n int) {
 	}
 }
 
-// keys is the pages with a block in [lo, hi), in order.
+// keys returns the numbers of the pages with a block in [lo, hi), in order.
 func (t *table) keys(lo, hi int64) []int64 {
 	if lo >= hi {
 		return nil
@@ -175,7 +175,7 @@ func (t *table) keys(lo, hi int64) []int64 {
 	return keys
 }
 
-// each calls f for the stored blocks in [lo, hi), in order, until it says false.
+// each calls f for the stored blocks in [lo, hi), in order, until f returns false.
 func (t *table) each(lo, hi int64, f func(i int64, e entry) bool) {
 	for _, key := range t.keys(lo, hi) {
 		for k, e := range t.pages[key].e {
@@ -190,11 +190,11 @@ func (t *table) each(lo, hi int64, f func(i int64, e entry) bool) {
 	}
 }
 
-// copyRange is a table of [lo, hi) that shares nothing with t.
+// copyRange returns a table of [lo, hi) that shares nothing with t.
 func (t *table) copyRange(lo, hi int64) table {
 	out := newTable()
 	for _, key := range t.keys(lo, hi) {
-		p := &page{e: slices.Clone(t.pages[key].e)} // whole pages: a version of 20 GiB is frozen in a blink
+		p := &page{e: slices.Clone(t.pages[key].e)} // whole pages, so that 20 GiB are frozen quickly
 		for k := range p.e {
 			if i := key*pageBlocks + int64(k); i < lo || i >= hi {
 				p.e[k] = entry{}
@@ -217,9 +217,9 @@ func (t *table) copyRange(lo, hi int64) table {
 	return out
 }
 
-// absentRange finds the first bytes at or after off, and before limit, that the
-// base has. It begins at a block's start, at most a block before off, and ends
-// where the absent blocks do, or at the first cut.
+// absentRange returns the first range of bytes at or after off, and before limit, that only
+// the base has. It begins at a block's start, at most a block before off, and ends where
+// the absent blocks do, or at the first cut.
 func (t *table) absentRange(off, limit int64) (start, n int64, ok bool) {
 	if off < 0 || off >= limit {
 		return 0, 0, false
@@ -234,7 +234,7 @@ func (t *table) absentRange(off, limit int64) (start, n int64, ok bool) {
 	}
 	hi := s.hi
 	hi = min(hi, blocksOf(limit))
-	// A cut ends the range. There are few, and none in most files.
+	// The first cut ends the range. Most files have none.
 	end := hi * crypt.BlockSize
 	for b, c := range t.cuts {
 		if s.lo <= b && b < hi {
@@ -244,13 +244,13 @@ func (t *table) absentRange(off, limit int64) (start, n int64, ok bool) {
 	return s.lo * crypt.BlockSize, end - s.lo*crypt.BlockSize, true
 }
 
-// isBase reports whether the base has block i's bytes.
+// isBase reports whether only the base has block i's bytes.
 func (t *table) isBase(i int64) bool {
 	s, ok := t.inBase(i)
 	return ok && s.lo == i
 }
 
-// missing is the error for an absent block i of which n bytes are wanted.
+// missing returns the error for an absent block i of which n bytes are wanted.
 func (t *table) missing(i, n int64) error {
 	if b, up, ok := t.sent.next(i, ID{}); ok && b.lo == i {
 		return sentError(span{i, i + 1}, up)
@@ -258,7 +258,7 @@ func (t *table) missing(i, n int64) error {
 	return &AbsentError{i * crypt.BlockSize, n}
 }
 
-// missingUntil is the error for an absent block i where all bytes before limit are wanted.
+// missingUntil returns the error for an absent block i if all bytes before limit are wanted.
 func (t *table) missingUntil(i, limit int64) error {
 	if b, up, ok := t.sent.next(i, ID{}); ok && b.lo == i {
 		return sentError(b, up)

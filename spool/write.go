@@ -8,12 +8,13 @@ import (
 	"mcfs/crypt"
 )
 
-// ErrTooBig: a write would end behind the last offset that a file can have.
+// ErrTooBig is returned if a write would end behind the last offset that a file can have.
 var ErrTooBig = errors.New("file too large")
 
-// WriteAt stores p at off, growing the file (a hole between). *AbsentError if
-// only part of an absent block would be written: Fill that block first, then
-// write again; *SentError where an upload alone has the rest of it. All or nothing, but for ErrFull, where n says how much.
+// WriteAt writes p at off, and grows the file if need be, with a hole between. The error is
+// an *AbsentError if only a part of an absent block would be written (Fill that block, and
+// write again), a *SentError if only an upload has the rest of it. It writes all of p or
+// nothing, but for ErrFull, with which it returns how much.
 func (f *File) WriteAt(p []byte, off int64) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
@@ -44,8 +45,8 @@ func (f *File) WriteAt(p []byte, off int64) (int, error) {
 	return len(w.p), full
 }
 
-// writer is one WriteAt under way: up to two blocks written in part, at both
-// ends, and whole ones between, which go to their slots without any lock.
+// writer is one WriteAt under way. Blocks that it writes in part, at most two, go through
+// memory; whole ones between go to their slots without any lock.
 type writer struct {
 	f        *File
 	p        []byte
@@ -56,8 +57,8 @@ type writer struct {
 	entries  []entry
 }
 
-// plan finds the whole blocks and reserves their space; short of that, it
-// shortens p and returns ErrFull.
+// plan finds the whole blocks and reserves their space. If there is not enough, it shortens
+// p and returns ErrFull.
 func (w *writer) plan() error {
 	end := w.off + int64(len(w.p))
 	w.lo, w.hi = (w.off+crypt.BlockSize-1)/crypt.BlockSize, end/crypt.BlockSize
@@ -78,7 +79,7 @@ func (w *writer) plan() error {
 	return fmt.Errorf("write %s: %w", w.f.id, err)
 }
 
-// block is the part of p that lies in block i, and where in the block it begins.
+// block returns the part of p that lies in block i, and where in the block it begins.
 func (w *writer) block(i int64) (part []byte, from int) {
 	start := i * crypt.BlockSize
 	lo := max(w.off, start)
@@ -86,7 +87,7 @@ func (w *writer) block(i int64) (part []byte, from int) {
 	return w.p[lo-w.off : hi-w.off], int(lo - start)
 }
 
-// sealWhole puts the whole blocks into fresh slots, which nothing refers to yet.
+// sealWhole seals the whole blocks into free slots, to which nothing refers yet.
 func (w *writer) sealWhole() error {
 	if w.lo == w.hi {
 		return nil
@@ -108,8 +109,8 @@ func (w *writer) sealWhole() error {
 	return nil
 }
 
-// sealRetry is sealRun, once more after others' blocks were made absent if the disk is full.
-// The caller holds no lock.
+// sealRetry is sealRun, and tries once more, after dropping other blocks, if the disk is
+// full. The caller holds no lock.
 func (f *File) sealRetry(list []entry, plain []byte, i int64, n uint32) ([]entry, error) {
 	more, err := f.sealRun(list, plain, i, n)
 	if err == nil || !errors.Is(err, ErrFull) {
@@ -145,10 +146,10 @@ func (f *File) returnSlots(list []uint32) {
 	for _, n := range list {
 		f.spoil(n)
 	}
-	f.unpin() // an error of close(2) can only concern a file that was already given up
+	f.unpin() // its error is of close(2), on a file that was closed by its user before
 }
 
-// commit makes it all so, under the lock.
+// commit puts all blocks into the file's table and memory, under the lock.
 func (w *writer) commit() error {
 	f := w.f
 	f.mu.Lock()
@@ -186,7 +187,7 @@ func (w *writer) commitLocked() error {
 	return nil
 }
 
-// parts is what of p does not fill a block: none, one or two.
+// parts returns the parts of p that do not fill a block: none, one or two.
 func (w *writer) parts() (list []change) {
 	first, last := w.off/crypt.BlockSize, (w.off+int64(len(w.p))-1)/crypt.BlockSize
 	for i := first; i <= last; i++ {
@@ -207,9 +208,9 @@ type change struct {
 	bytes   []byte
 }
 
-// prepare brings the blocks to be changed into memory, with their present bytes.
-// Nothing that can be seen has changed after an error. The caller holds f.mu,
-// which is let go and taken again when a ticket is needed.
+// prepare brings the blocks to be changed into memory, with their present bytes. After an
+// error the file is as before. The caller holds f.mu, which is unlocked meanwhile when a
+// ticket is needed.
 func (f *File) prepare(parts []change, t *tickets) ([]*dirtyBlock, error) {
 	for {
 		need, err := f.check(parts)
@@ -226,7 +227,7 @@ func (f *File) prepare(parts []change, t *tickets) ([]*dirtyBlock, error) {
 			return nil, err
 		}
 	}
-	// Read all before any is kept: the second read may fail.
+	// All are read before any is kept, since the second read may fail.
 	blocks := make([]*dirtyBlock, len(parts))
 	for k, c := range parts {
 		b, err := f.bring(c)
@@ -237,7 +238,7 @@ func (f *File) prepare(parts []change, t *tickets) ([]*dirtyBlock, error) {
 	}
 	for _, b := range blocks {
 		if f.dirty[b.i] != b {
-			t.n-- // its ticket now belongs to the block
+			t.n-- // the block has the ticket now
 			f.dirty[b.i] = b
 			if f.table.absent.has(b.i) { // check has seen that nothing of the base stays
 				f.clearTable(b.i, b.i+1)
@@ -248,8 +249,8 @@ func (f *File) prepare(parts []change, t *tickets) ([]*dirtyBlock, error) {
 	return blocks, nil
 }
 
-// check says how many of the blocks to be changed are not in memory yet, and
-// whether all can be. The caller holds f.mu.
+// check returns how many of the blocks to be changed are not in memory yet; an error if one
+// of them cannot be. The caller holds f.mu.
 func (f *File) check(parts []change) (need int64, err error) {
 	if f.closed {
 		return 0, f.closedError()
@@ -266,7 +267,7 @@ func (f *File) check(parts []change) (need int64, err error) {
 	return need, nil
 }
 
-// bring is the dirty block of c, made of what is stored if there is none.
+// bring returns the dirty block of c. If there is none, it makes one of what is stored.
 func (f *File) bring(c change) (*dirtyBlock, error) {
 	if b := f.dirty[c.i]; b != nil {
 		return b, nil
@@ -274,7 +275,7 @@ func (f *File) bring(c change) (*dirtyBlock, error) {
 	b := &dirtyBlock{f: f, i: c.i, buf: blockPool.Get().(*block)}
 	valid := f.table.valid(c.i)
 	if valid == 0 || c.from == 0 && c.n >= valid {
-		return b, nil // nothing of it stays; buffers come cleared from the pool
+		return b, nil // all of it is overwritten
 	}
 	e, _ := f.table.get(c.i)
 	if err := f.unseal(b.buf[:], c.i, e); err != nil {
@@ -285,8 +286,8 @@ func (f *File) bring(c change) (*dirtyBlock, error) {
 	return b, nil
 }
 
-// modify changes a block in memory; one that was written from its start to its
-// end in order is sealed at once. The caller holds f.mu and has set f.size.
+// modify changes a block in memory, and seals it at once if it was written in order from
+// its start to its end. The caller holds f.mu and has set f.size.
 func (f *File) modify(b *dirtyBlock, c change) {
 	if c.bytes == nil {
 		clear(b.buf[c.from : c.from+c.n])
@@ -300,7 +301,7 @@ func (f *File) modify(b *dirtyBlock, c change) {
 	if b.run < crypt.BlockSize {
 		return
 	}
-	// Should this fail, the block stays in memory, and the next to seal it reports why.
+	// If this fails, the block stays in memory, and the next call that seals it reports why.
 	if err := f.sealDirty(b); err != nil {
 		b.run = 0
 		f.s.log.Warn("a block could not be sealed yet", "id", f.id.String(), "err", err)
