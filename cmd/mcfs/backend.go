@@ -29,7 +29,7 @@ const (
 	regionTimeout = time.Second
 )
 
-// usesAWS says whether anything in the configuration needs credentials.
+// usesAWS reports whether the configuration needs credentials of AWS.
 func usesAWS(c config.Config) bool {
 	return c.Store.Kind == config.StoreS3 || c.Keys.Kind == config.KeysKMS
 }
@@ -52,7 +52,7 @@ func loadAWS(ctx context.Context, c config.Config) (aws.Config, error) {
 	if onEC2, err := awsconfig.LoadDefaultConfig(limited, awsconfig.WithEC2IMDSRegion()); err == nil {
 		a.Region = onEC2.Region
 	}
-	return a, nil // without a region the store says what to set
+	return a, nil // without a region, the store's error tells what to set
 }
 
 func openStore(a aws.Config, c config.Config, log *slog.Logger) (store.Store, error) {
@@ -61,7 +61,7 @@ func openStore(a aws.Config, c config.Config, log *slog.Logger) (store.Store, er
 		if err != nil {
 			return nil, err
 		}
-		if err := c.CheckPlaces(); err != nil { // somebody may have been faster to make it
+		if err := c.CheckPlaces(); err != nil { // another user may have made it meanwhile
 			return nil, errors.Join(err, st.Close())
 		}
 		return st, nil
@@ -81,8 +81,8 @@ type backend struct {
 	keeper keys.Keeper
 }
 
-// openBackend opens store and keeper and proves that both can be used. What it
-// returns is the caller's to close; after an error nothing is open.
+// openBackend opens store and keeper and checks that both can be used. The caller closes
+// the store; after an error nothing is open.
 func openBackend(ctx context.Context, c config.Config, log *slog.Logger) (backend, error) {
 	a, err := loadAWS(ctx, c)
 	if err != nil {
@@ -99,8 +99,9 @@ func openBackend(ctx context.Context, c config.Config, log *slog.Logger) (backen
 	return backend{st, keeper}, nil
 }
 
-// openKeeper also checks store and keeper. KMS and the store are asked at once;
-// a keyring comes after the store, which tells whether a new one may be made.
+// openKeeper opens the keeper and checks store and keeper. KMS is asked at the same time as
+// the store; a keyring is opened after it, since what is stored decides whether a new one
+// may be made.
 func openKeeper(ctx context.Context, a aws.Config, c config.Config, st store.Store, log *slog.Logger) (keys.Keeper, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, checkTimeout, errors.New("no answer in time"))
 	defer cancel()
@@ -131,8 +132,8 @@ func newKMS(a aws.Config, c config.Config, log *slog.Logger) (*keys.KMS, error) 
 	})
 }
 
-// checkRegion refuses a key whose region no settings document could name. Where the
-// configuration does not, the environment names the region.
+// checkRegion refuses a key whose region no settings document could name. The region may
+// come from the environment, so that the configuration's own checks do not see it.
 func checkRegion(k keys.Keeper) error {
 	if err := sidecar.CheckRegion(k.Region()); err != nil {
 		return fmt.Errorf("key %s: its region %w (keys.region, AWS_REGION)", k.KeyID(), err)
@@ -140,13 +141,13 @@ func checkRegion(k keys.Keeper) error {
 	return nil
 }
 
-// checkBoth asks store and keeper at once whether they can be used. The
-// store's trouble is told first: without it the key does not matter.
+// checkBoth checks store and keeper at the same time. If both fail, it returns the store's
+// error, which has to be cured first.
 func checkBoth(ctx context.Context, s store.Store, k keys.Keeper) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	keeper := make(chan error, 1)
-	go func() { keeper <- k.Check(ctx) }() // received below, always
+	go func() { keeper <- k.Check(ctx) }() // received below in every case
 	err := s.Check(ctx)
 	if err != nil {
 		cancel()
@@ -157,8 +158,8 @@ func checkBoth(ctx context.Context, s store.Store, k keys.Keeper) error {
 	return err
 }
 
-// openKeyring opens the local keyring, and makes one if none is there and no
-// file depends on a lost one.
+// openKeyring opens the local keyring. If there is none it makes one, unless files were
+// encrypted under a lost one.
 func openKeyring(ctx context.Context, c config.Config, st store.Store) (*keys.Local, error) {
 	if _, err := os.Lstat(c.Keys.Path); !errors.Is(err, fs.ErrNotExist) {
 		return keys.OpenLocal(c.Keys.Path)

@@ -11,17 +11,17 @@ import (
 	"syscall"
 )
 
-// readyFlag is the hidden flag of a daemon that was started in the background:
-// the number of the descriptor to which it writes when it is mounted.
+// readyFlag is the hidden flag of a daemon in the background: the number of the descriptor
+// to which it writes when it is mounted.
 const readyFlag = "ready-fd"
 
-// told is a failure that somebody else has printed.
+// told is a failure that another process has printed.
 type told struct{ status int }
 
 func (t told) Error() string { return fmt.Sprintf("the daemon ended with status %d", t.status) }
 
-// background runs `mcfs mount` with args again, in a session of its own, and returns
-// when that one has mounted or failed; it then has said why on std.err.
+// background runs `mcfs mount` with args as another process, detached from the terminal,
+// and returns when that has mounted or failed. The other process prints why it failed.
 func background(ctx context.Context, args []string, std stdio) error {
 	self, err := os.Executable()
 	if err != nil {
@@ -59,9 +59,8 @@ func background(ctx context.Context, args []string, std stdio) error {
 
 const readyWord = "mounted\n"
 
-// detachFromTerminal gives up what the daemon has from the one who started it,
-// after a last word: that it is mounted. What is printed from now on, a crash
-// included, goes to the log.
+// detachFromTerminal reports to the starting process that the mount is made, and replaces
+// the standard streams. From then on the log has what is printed, also by a crash.
 func (d *daemon) detachFromTerminal(fd int) error {
 	ready := os.NewFile(uintptr(fd), "ready")
 	if ready == nil {

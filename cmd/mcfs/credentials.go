@@ -9,16 +9,15 @@ import (
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 )
 
-// renewable are the credentials of the AWS configuration. The SDK reads its files
-// once, but a program that renews a session writes them again and again: when a
-// service says that the credentials have expired, they are read anew.
+// renewable are the credentials of the AWS configuration. The SDK reads its files once, but
+// programs that renew credentials write them again: after Invalidate they are read anew.
 type renewable struct {
 	mu       sync.Mutex
 	provider aws.CredentialsProvider
 	stale    bool
 }
 
-// Invalidate is called by whoever is told that the credentials have expired.
+// Invalidate is called when a service has answered that the credentials have expired.
 func (r *renewable) Invalidate() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -37,7 +37,7 @@ type mountOptions struct {
 	uid, gid   *uint32 // the owner of what has none recorded, and of what is made; nil: who mounts, and who makes it
 }
 
-// ownerOfOld is whose what has no owner recorded is.
+// ownerOfOld returns the owner of files that have none recorded.
 func (o mountOptions) ownerOfOld() (uid, gid uint32) {
 	uid, gid = uint32(os.Geteuid()), uint32(os.Getegid())
 	if o.uid != nil {
@@ -66,9 +66,8 @@ type daemon struct {
 	drained bool // the volume is closed
 }
 
-// start opens everything and mounts. After an error nothing is mounted and
-// nothing open. The log goes to standard error until the spool is open, and to
-// o.logFile then.
+// start opens everything and mounts. After an error nothing is mounted and nothing open.
+// The log goes to standard error until the spool is open, and then to o.logFile.
 func start(ctx context.Context, o mountOptions, std stdio) (_ *daemon, err error) {
 	d := &daemon{o: o, stop: make(chan bool, 8)}
 	defer func() {
@@ -82,7 +81,7 @@ func start(ctx context.Context, o mountOptions, std stdio) (_ *daemon, err error
 	if err = checkPlaces(d.o.mountpoint, o.config, o.logFile); err != nil {
 		return nil, err
 	}
-	if err = d.listenMetrics(); err != nil { // makes nothing, so it fails before what does
+	if err = d.listenMetrics(); err != nil { // early, since it leaves nothing behind when it fails
 		return nil, err
 	}
 	d.closers = append(d.closers, limitMemory())
@@ -178,7 +177,8 @@ func (d *daemon) openVolume(ctx context.Context, b backend) error {
 	return nil
 }
 
-// freshness tells the volume's default from a wish for none.
+// freshness returns the volume's option for a setting. There 0 is the default, and -1 is for
+// a setting of 0.
 func freshness(d time.Duration) time.Duration {
 	if d == 0 {
 		return -1
@@ -186,15 +186,15 @@ func freshness(d time.Duration) time.Duration {
 	return d
 }
 
-// closeVolume is for a mount that did not come about: what an earlier one left
-// stays in the spool.
+// closeVolume closes the volume of a mount that was not made, without waiting for what an
+// earlier one has left in the spool.
 func (d *daemon) closeVolume() error {
 	if d.drained {
 		return nil
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	_ = d.volume.Close(ctx) // says what is pending, which is no news
+	_ = d.volume.Close(ctx) // its error only names what is pending
 	return nil
 }
 
@@ -222,11 +222,11 @@ func (d *daemon) mount(ctx context.Context) (err error) {
 func (d *daemon) requestStop(now bool) {
 	select {
 	case d.stop <- now:
-	default: // enough have asked
+	default: // enough requests are waiting
 	}
 }
 
-// close closes in reverse what was opened.
+// close closes in reverse order what was opened.
 func (d *daemon) close() error {
 	var errs []error
 	for _, f := range slices.Backward(d.closers) {
@@ -236,7 +236,7 @@ func (d *daemon) close() error {
 	return errors.Join(errs...)
 }
 
-// source is what mount(8) and df show.
+// source returns what mount(8) and df show.
 func source(c config.Config) string {
 	if c.Store.Kind == config.StoreDir {
 		return "mcfs#" + c.Store.Path
@@ -244,5 +244,5 @@ func source(c config.Config) string {
 	return "mcfs#" + strings.TrimSuffix(c.Store.Bucket+"/"+c.Store.Prefix, "/")
 }
 
-// defaultLog is the log of a mount in the background.
+// defaultLog returns the log file of a mount in the background.
 func defaultLog(c config.Config) string { return filepath.Join(c.Spool.Dir, "mcfs.log") }

@@ -108,13 +108,13 @@ func (d *demo) say(format string, args ...any) {
 	}
 }
 
-// path is a place in the temporary directory.
+// path returns a path in the temporary directory.
 func (d *demo) path(elements ...string) string {
 	return filepath.Join(append([]string{d.dir}, elements...)...)
 }
 
-// environment of a daemon: folders of its own, and nobody's configuration. The
-// data folder is shared by both mounts, the state folder is not.
+// environment returns the environment of a daemon without a configuration. The data folder
+// is shared by both mounts, the state folder is not.
 func (d *demo) environment(state string) []string {
 	return append(os.Environ(),
 		"MCFS_CONFIG=", "XDG_CONFIG_HOME="+d.path("config"),
@@ -188,7 +188,7 @@ func (d *demo) cleanUp() error {
 	return nil
 }
 
-// head is the beginning of a file.
+// head returns the beginning of a file.
 func head(path string, n int) ([]byte, error) {
 	f, err := os.Open(path)
 	if err != nil {

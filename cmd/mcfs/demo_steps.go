@@ -13,7 +13,7 @@ import (
 	"mcfs/sidecar"
 )
 
-// show is the demonstration, step by step.
+// show runs the demonstration, step by step.
 func (d *demo) show() error {
 	for _, step := range []func() error{d.write, d.look, d.decrypt, d.readCold} {
 		if err := step(); err != nil {

@@ -22,10 +22,9 @@ var errLeave = errors.New("told to end at once")
 // endSignals end the daemon after it has drained, and at once when they come again.
 var endSignals = []os.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP}
 
-// serve waits for the end of the mount: a signal, a request, or an umount by
-// anybody. Then it drains, unmounts and closes everything. Its error names
-// what could not be finished. started is the context of the start, which a
-// signal of that time has ended.
+// serve waits for the end of the mount: a signal, a request, or an umount. Then it drains,
+// unmounts and closes everything. Its error names what could not be finished. started is
+// the context of the start, which has ended if a signal came then.
 func (d *daemon) serve(started context.Context) error {
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, endSignals...)
@@ -77,7 +76,7 @@ func (d *daemon) end(ctx context.Context) error {
 	d.ending.Store(true)
 	notify("STOPPING=1")
 	result := make(chan error, 1)
-	go func() { result <- d.shutDown(ctx) }() // ends, or the process does
+	go func() { result <- d.shutDown(ctx) }() // ends with the process at the latest
 	select {
 	case err := <-result:
 		return d.farewell(err)
@@ -91,12 +90,13 @@ func (d *daemon) end(ctx context.Context) error {
 	}
 }
 
-// farewell tells those who asked for the end how it went.
+// farewell tells the clients who wait for the end how it went, and returns err.
 func (d *daemon) farewell(err error) error {
 	d.control.Ended(err)
 	return err
 }
 
+// shutDown drains until ctx ends, unmounts and closes everything.
 func (d *daemon) shutDown(ctx context.Context) error {
 	err := d.drain().Run(ctx, d.volume.Close, func(text string) {
 		d.log.Info(text)
@@ -120,7 +120,7 @@ func (d *daemon) shutDown(ctx context.Context) error {
 	return errors.Join(err, d.close())
 }
 
-// drain waits for what is pending in the volume.
+// drain returns how this daemon waits for what is pending in the volume.
 func (d *daemon) drain() drain.Drain {
 	return drain.Drain{Pending: d.volume.Pending, Patience: d.o.config.Upload.Timeout}
 }

@@ -17,7 +17,7 @@ import (
 	"mcfs/spool"
 )
 
-// maxLacks is how many stretches are named that an export lacks.
+// maxLacks is how many missing stretches of an export are named at most.
 const maxLacks = 20
 
 func newQuarantineExport(std stdio) *cobra.Command {
@@ -29,7 +29,7 @@ func newQuarantineExport(std stdio) *cobra.Command {
 	return c
 }
 
-// unwrapper is what the configured keeper unwraps; the store is not needed for it.
+// unwrapper returns the configured keeper's unwrapping of data keys. It needs no store.
 func unwrapper(ctx context.Context, c config.Config) (spool.Unwrap, error) {
 	k, err := keeperAlone(ctx, c)
 	if err != nil {
@@ -42,7 +42,7 @@ func unwrapper(ctx context.Context, c config.Config) (spool.Unwrap, error) {
 	}, nil
 }
 
-// keeperAlone opens the keeper, and makes none.
+// keeperAlone opens the keeper. Unlike openKeeper it makes no keyring.
 func keeperAlone(ctx context.Context, c config.Config) (keys.Keeper, error) {
 	if c.Keys.Kind == config.KeysLocal {
 		return keys.OpenLocal(c.Keys.Path)
@@ -85,7 +85,7 @@ func exportQuarantined(ctx context.Context, file, id, dest string, std stdio) er
 	return tellLacks(s, lacks, dest, std)
 }
 
-// checkDest refuses what plaintext must not be put into.
+// checkDest refuses a place in which no plaintext may be, and a file that exists.
 func checkDest(c config.Config, dest string) error {
 	full, err := filepath.Abs(dest)
 	if err != nil {
@@ -104,8 +104,8 @@ func checkDest(c config.Config, dest string) error {
 	return nil
 }
 
-// salvageInto writes what can be read into a new file, which is whole on the disk when it
-// returns, or not there.
+// salvageInto writes what can be read into a new file and syncs it. After an error there is
+// no file.
 func salvageInto(s *spool.Salvage, dest string) (lacks spool.Lacks, err error) {
 	f, err := os.OpenFile(dest, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -123,7 +123,7 @@ func salvageInto(s *spool.Salvage, dest string) (lacks spool.Lacks, err error) {
 	return lacks, errors.Join(err, f.Truncate(s.Size), f.Sync())
 }
 
-// tellLacks names what is missing; its error says how the program ends.
+// tellLacks prints what is missing. Its error has the exit status for it.
 func tellLacks(s *spool.Salvage, l spool.Lacks, dest string, std stdio) error {
 	for _, kind := range []struct {
 		list []spool.Range

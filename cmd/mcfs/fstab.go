@@ -19,8 +19,8 @@ import (
 // [-N ns] [-t type] -o OPTIONS`, or by mount.fuse3, which calls `mcfs` with the same.
 const helperFlag = "as-mount-helper"
 
-// calledByMount recognises these calls: by the program's name, or by an
-// argument that is no command and comes with a mountpoint and -o.
+// calledByMount reports whether this is such a call: by the program's name, or by an
+// argument that is no command and is followed by a mountpoint and -o.
 func calledByMount(root *cobra.Command, name string, args []string) bool {
 	if name == "mount.fuse.mcfs" || name == "mount.mcfs" {
 		return true
@@ -39,8 +39,8 @@ func isCommand(root *cobra.Command, name string) bool {
 	return slices.ContainsFunc(root.Commands(), func(c *cobra.Command) bool { return c.Name() == name })
 }
 
-// fstabSource is the configuration file that a source names: "mcfs" or "none"
-// is the one that is found without, "mcfs#FILE" and "FILE" are files.
+// fstabSource returns the configuration file that a source names, as "mcfs#FILE" or "FILE".
+// It is "" for "mcfs" and "none", which stand for the default one.
 func fstabSource(src string) string {
 	if _, file, ok := strings.Cut(src, "#"); ok {
 		src = file
@@ -63,14 +63,15 @@ type options struct {
 	sidecars   config.Sidecars // "": as the configuration says
 }
 
-// Options of fstab that mount(8) and systemd deal with, and those that are so anyway.
+// fstabIgnored are options of fstab for mount(8) and systemd, and those that change nothing
+// here.
 var fstabIgnored = []string{
 	"defaults", "auto", "noauto", "user", "users", "nouser", "owner", "group", "nofail", "_netdev", "async",
 	"dev", "suid", "exec", "atime", "relatime", "norelatime", "strictatime", "nostrictatime", "diratime", "lazytime", "nolazytime",
 	"noatime", "nodiratime",
 }
 
-// Options that the kernel knows for every FUSE mount.
+// fstabKernel are options that the kernel knows for every FUSE mount.
 var fstabKernel = []string{"nodev", "nosuid", "noexec", "default_permissions"}
 
 // parseOptions reads a list like "allow_other,uid=1000,_netdev".
@@ -132,19 +133,19 @@ func (o options) apply(m *mountOptions) {
 	m.readOnly, m.uid, m.gid = o.readOnly, o.uid, o.gid
 }
 
-// findHome sets $HOME where there is none, as at boot: the default places need it.
+// findHome sets $HOME if it is not set, as at boot. The default places depend on it.
 func findHome() error {
 	if os.Getenv("HOME") != "" {
 		return nil
 	}
 	u, err := user.Current()
 	if err != nil || u.HomeDir == "" {
-		return nil // the configuration says what it misses, if anything
+		return nil // if the configuration needs it, its error says so
 	}
 	return os.Setenv("HOME", u.HomeDir)
 }
 
-// loadConfig reads the configuration, telling how to get one where the file is missing.
+// loadConfig reads the configuration. If the file does not exist, the error tells the cure.
 func loadConfig(path string) (config.Config, error) {
 	c, err := config.Load(path)
 	if err != nil && errors.Is(err, os.ErrNotExist) {

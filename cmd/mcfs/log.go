@@ -13,14 +13,14 @@ import (
 	"mcfs/config"
 )
 
-// maxLog is how long a log file may be at the start, bytes; a longer one
-// becomes NAME.1.
+// maxLog is how long a log file may be at the start, bytes. A longer one is renamed to
+// NAME.1.
 const maxLog = 16 << 20
 
-// discard is the log of commands that tell everything by their output.
+// discard is the log of commands that print all they have to tell.
 var discard = slog.New(slog.DiscardHandler)
 
-// destination is where log lines go, and can be changed while they are written.
+// destination is where log lines go. It can be changed while they are written.
 type destination struct {
 	mu sync.Mutex
 	w  io.Writer
@@ -46,8 +46,8 @@ func newLogger(c config.Log, w io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, o))
 }
 
-// openLogFile appends to a log that only its owner reads: names are in it. One
-// that others may read, or that is another's, is refused.
+// openLogFile opens a log to append to it. One that others may read, or that belongs to
+// another user, is refused, since names of files are in it.
 func openLogFile(path string) (*os.File, error) {
 	if info, err := os.Stat(path); err == nil && info.Size() > maxLog {
 		if err := os.Rename(path, path+".1"); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -65,7 +65,7 @@ func openLogFile(path string) (*os.File, error) {
 	return f, nil
 }
 
-// ownLog judges an open file: a pipe or a terminal is what its opener wants.
+// ownLog returns an error if a regular file belongs to another user or is open to others.
 func ownLog(f *os.File) error {
 	info, err := f.Stat()
 	if err != nil || !info.Mode().IsRegular() {

@@ -5,10 +5,10 @@
 // Command mcfs mounts a directory whose files are encrypted for AWS Elemental
 // MediaConvert as they are saved, and stored in S3.
 //
-// Promises: every failure is one line on standard error that names the thing
-// and the cure, with exit status 1, or 2 for a wrong command line; a command
-// that fails leaves nothing mounted and nothing behind; no key and no plaintext
-// is ever printed. It imports all the rooms and is imported by none.
+// Promises: every failure is one line on standard error that names the thing and the
+// cure, with exit status 1, or 2 for a wrong command line; a command that fails leaves
+// nothing mounted and nothing behind; no key and no plaintext is ever printed. It may
+// import all packages of this repository, and none imports it.
 package main
 
 import (

@@ -13,19 +13,19 @@ const (
 	// collects early enough to stay near it.
 	memoryLimit = 160 << 20
 	leastGOGC   = 50
-	// heapFloor is the heap, bytes, below which collecting is not worth its time: a
-	// few megabytes that live would have it run for every few files.
+	// heapFloor is the heap, bytes, below which the collector does not run. With a few live
+	// megabytes it would otherwise run for every few files.
 	heapFloor = 40 << 20
-	// memoryRoom is what may come and go beside what is live, at least.
+	// memoryRoom is the least memory, bytes, that is left beside what is live.
 	memoryRoom = 64 << 20
-	// memoryWatch is how often the limit follows what is live.
+	// memoryWatch is how often the limit is adjusted to what is live.
 	memoryWatch = time.Second
 )
 
-// limitMemory sets what the environment ($GOMEMLIMIT, $GOGC) does not. A tree of
-// a hundred thousand files that the kernel remembers takes more than memoryLimit:
-// the limit moves up then, for below it the collector would run without end. stop
-// waits until nothing follows it any more.
+// limitMemory sets the collector's limits, unless the environment does ($GOMEMLIMIT,
+// $GOGC). If what is live, as a tree of a hundred thousand files, needs more than
+// memoryLimit, it raises the limit, since the collector would run without end below it.
+// stop ends that.
 func limitMemory() (stop func() error) {
 	f := follower{percent: os.Getenv("GOGC") == "", limit: os.Getenv("GOMEMLIMIT") == ""}
 	f.follow(heapFloor/8, 0)
@@ -41,9 +41,9 @@ func limitMemory() (stop func() error) {
 	}
 }
 
-// follower has the collector's settings follow what is live.
+// follower adjusts the collector's settings to what is live.
 type follower struct {
-	percent, limit bool // which are ours to set
+	percent, limit bool // which of them to set
 	lastPercent    int
 	lastLimit      int64
 }
@@ -72,19 +72,20 @@ func (f *follower) follow(live, overhead int64) {
 	}
 }
 
-// percentFor lets the heap grow to heapFloor, and beyond by leastGOGC; in steps, so that it rests.
+// percentFor returns the percentage by which the heap may grow: to heapFloor, and beyond
+// that by leastGOGC. It goes in steps, so that it changes seldom.
 func percentFor(live int64) int {
 	const step, most = 50, 800
 	p := (heapFloor - live) * 100 / max(live, 1) / step * step
 	return int(min(max(p, leastGOGC), most))
 }
 
-// liveBytes is the heap that the last collection found in use, and the stacks.
+// liveBytes returns the heap that the last collection found in use, and the stacks.
 func liveBytes() int64 { return sumOf("/gc/heap/live:bytes", "/memory/classes/heap/stacks:bytes") }
 
-// overheadBytes is what counts against the limit besides: what lies unused between
-// objects, and the runtime's own. With a hundred thousand files that was more than the
-// room, and the collector took two thirds of the time of "ls -l".
+// overheadBytes returns what else counts against the limit: unused space between objects,
+// and the runtime's own memory. Without it, with a hundred thousand files, the collector
+// took two thirds of the time of "ls -l".
 func overheadBytes() int64 {
 	return sumOf(
 		"/memory/classes/heap/unused:bytes", "/memory/classes/os-stacks:bytes", "/memory/classes/other:bytes",
@@ -109,8 +110,8 @@ func sumOf(names ...string) int64 {
 	return sum
 }
 
-// limitFor is the limit that live bytes and what comes with them ask for, in steps, so
-// that it rests.
+// limitFor returns the limit for live bytes and the overhead, in steps, so that it changes
+// seldom.
 func limitFor(live int64) int64 {
 	const step = 16 << 20
 	want := live + max(memoryRoom, live/4)

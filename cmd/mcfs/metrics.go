@@ -25,8 +25,8 @@ type metrics struct {
 	ended    chan struct{} // closed when the server has ended
 }
 
-// listenMetrics takes address ("127.0.0.1:9464"), where clients wait for serve.
-// Its error names the setting and the cure.
+// listenMetrics listens on address ("127.0.0.1:9464"). Clients wait there until serve. Its
+// error names the setting and the cure.
 func listenMetrics(address string) (*metrics, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
@@ -82,8 +82,8 @@ func gauges(v *volume.Volume, s *spool.Spool) []prometheus.Collector {
 	}
 }
 
-// close frees the address. Clients that say nothing do not keep it from ending.
-// To close it again is no error.
+// close frees the address, within a second also if clients are connected. It may be called
+// again.
 func (m *metrics) close() error {
 	if m.server == nil {
 		return m.listener.Close()

@@ -55,7 +55,7 @@ type mountFlags struct {
 	options         []string
 	helper          bool
 	readyFD         int
-	unused          struct { // of mount(8), which has acted on them
+	unused          struct { // flags of mount(8) that need no action here
 		sloppy, fake, noMtab, verbose bool
 		namespace, kind               string
 	}
@@ -109,7 +109,7 @@ func runMount(ctx context.Context, f mountFlags, args []string, std stdio) error
 	ctx, stop := signal.NotifyContext(ctx, endSignals...)
 	defer stop()
 	if f.background {
-		// What the daemon would complain about in any case need not wait for it.
+		// Checked here, too, so that an error comes without starting the daemon.
 		if _, err := fs.Preflight(o.mountpoint, o.config.Mount.AllowOther); err != nil {
 			return err
 		}
@@ -163,7 +163,7 @@ func absolute(path string) (string, error) {
 	return filepath.Abs(path)
 }
 
-// again are the arguments of the daemon in the background.
+// again returns the arguments of the daemon in the background.
 func (f *mountFlags) again(o mountOptions) []string {
 	args := []string{"--log-file", o.logFile}
 	if f.config != "" {
@@ -175,7 +175,7 @@ func (f *mountFlags) again(o mountOptions) []string {
 	return append(args, "--", o.mountpoint)
 }
 
-// serveMount is the daemon.
+// serveMount mounts, and serves the mount until it ends.
 func serveMount(ctx context.Context, o mountOptions, readyFD int, std stdio) error {
 	signal.Ignore(syscall.SIGPIPE) // a log that nobody reads any more must not end the mount
 	if err := noDump(); err != nil {

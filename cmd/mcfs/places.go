@@ -7,8 +7,8 @@ import (
 	"mcfs/internal/mounts"
 )
 
-// checkPlaces refuses what would make the daemon wait for itself: its own files
-// below its own mount, or the mount below them.
+// checkPlaces refuses the daemon's own files below its mountpoint, and the mountpoint below
+// them: the daemon would wait for itself.
 func checkPlaces(mountpoint string, c config.Config, logFile string) error {
 	places := []struct{ what, path, key string }{{"the spool", c.Spool.Dir, "spool.dir"}, {"the log", logFile, "--log-file"}}
 	if c.Store.Kind == config.StoreDir {

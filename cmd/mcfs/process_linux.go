@@ -7,12 +7,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// redirect makes the descriptor to what from is.
+// redirect makes descriptor to a copy of from.
 func redirect(from, to int) error { return unix.Dup3(from, to, 0) }
 
-// noDump keeps the memory, which holds data keys, out of core dumps and away
-// from other processes of the same user: PR_SET_DUMPABLE(2const). The limit is
-// for the moment in which the kernel might think otherwise, and for children.
+// noDump keeps the memory, which has data keys, out of core dumps and away from other
+// processes of the same user, by PR_SET_DUMPABLE(2const). The limit holds for children,
+// too, and where the kernel sets the first one back.
 func noDump() error {
 	if err := unix.Setrlimit(unix.RLIMIT_CORE, &unix.Rlimit{}); err != nil {
 		return err
@@ -20,17 +20,16 @@ func noDump() error {
 	return unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0)
 }
 
-// lockMemory keeps all of the memory out of the swap, as it comes into use: data
-// keys are copied about by the libraries that bring them, so that no part of it
-// would be enough. It takes a privilege, CAP_IPC_LOCK, or a limit that is none.
-// Under any other nothing is locked, since each later growth of the heap would
-// count against the limit, and end the program where it ran out.
+// lockMemory keeps all memory out of the swap, as it comes into use. A part would not be
+// enough, since libraries copy data keys about. It needs the privilege CAP_IPC_LOCK or no
+// limit; under a limit nothing is locked, since the program would end when its heap grows
+// beyond that.
 func lockMemory() error {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_MEMLOCK, &limit); err != nil {
 		return err
 	}
-	// Where the limit is 0, only the privilege is left, to which no limit applies.
+	// A limit of 0 finds out whether there is the privilege, to which no limit applies.
 	privileged := lockUnder(unix.Rlimit{Max: limit.Max})
 	if privileged == nil {
 		return unix.Setrlimit(unix.RLIMIT_MEMLOCK, &limit)

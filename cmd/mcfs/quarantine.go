@@ -73,7 +73,7 @@ func newQuarantine(std stdio) *cobra.Command {
 	return c
 }
 
-// configFlag is the flag of all of them.
+// configFlag adds the flag --config, which all of these commands have.
 func configFlag(c *cobra.Command) *string {
 	return c.Flags().StringP("config", "c", "", "configuration `FILE`, which names the spool")
 }
@@ -104,7 +104,7 @@ func newQuarantineRemove(std stdio) *cobra.Command {
 	return c
 }
 
-// findQuarantined is what an id of the command line means.
+// findQuarantined returns what an id of the command line stands for, and the configuration.
 func findQuarantined(file, id string) (config.Config, spool.Quarantined, error) {
 	c, err := loadConfig(file)
 	if err != nil {
@@ -154,8 +154,9 @@ func quarantineLine(q spool.Quarantined, now time.Time) string {
 	return fmt.Sprintf("%s  %s  %s, since %s: %s", q.ID, path, size, human.Clock(q.At, now), human.Quoted(q.Why))
 }
 
-// findPaths asks the keeper for the keys of what an older program set aside without a
-// path, which is sealed in the file; where that fails it stays unknown.
+// findPaths fills in the paths of files that an older program has set aside without a note
+// of them. They are sealed in the files, so the keeper is asked for their keys; if that
+// fails a path stays unknown.
 func findPaths(ctx context.Context, c config.Config, list []spool.Quarantined) {
 	if !slices.ContainsFunc(list, func(q spool.Quarantined) bool { return q.Path == "" }) {
 		return
@@ -175,7 +176,7 @@ func findPaths(ctx context.Context, c config.Config, list []spool.Quarantined) {
 	}
 }
 
-// restoreQuarantined asks the daemon that has the spool.
+// restoreQuarantined asks the daemon that has the spool to restore a file.
 func restoreQuarantined(ctx context.Context, file, id string, std stdio) error {
 	c, q, err := findQuarantined(file, id)
 	if err != nil {

@@ -13,14 +13,13 @@ import (
 	"mcfs/volume"
 )
 
-// The daemon's part of what commands ask for.
+// This file has what the daemon does for the commands that ask it.
 
-// releaseGrace is how long the kernel may take to tell of a file that a program had
-// open and closed just before.
+// releaseGrace is how long the kernel may take to report that a file was closed.
 const releaseGrace = time.Second
 
-// unused returns nil when nothing is open for writing: an error at once if something
-// is, or, to one who waits, when ctx ends. Once the mount ends it is too late to ask.
+// unused returns nil if nothing is open for writing, or the mount is ending already. Else
+// it returns an error at once or, with wait, when ctx ends.
 func (d *daemon) unused(ctx context.Context, wait bool, tell func(string)) error {
 	if d.ending.Load() {
 		return nil
@@ -29,7 +28,7 @@ func (d *daemon) unused(ctx context.Context, wait bool, tell func(string)) error
 		return drain.InUse(d.volume.AwaitWriters(ctx.Done(), func(list []volume.Writer) {
 			text := "waiting until it is closed: " + drain.Writers(list)
 			d.log.Info(text)
-			notify("STATUS=" + text) // which systemctl status shows
+			notify("STATUS=" + text) // for systemctl status
 			tell(text)
 		}))
 	}
@@ -38,7 +37,7 @@ func (d *daemon) unused(ctx context.Context, wait bool, tell func(string)) error
 	return drain.InUse(d.volume.AwaitWriters(ctx.Done(), nil))
 }
 
-// repair has the sidecars below the paths put right.
+// repair puts the sidecars under the paths right.
 func (d *daemon) repair(ctx context.Context, paths []string, tell func(string)) error {
 	var errs []error
 	for _, path := range paths {
@@ -49,7 +48,7 @@ func (d *daemon) repair(ctx context.Context, paths []string, tell func(string)) 
 	return errors.Join(errs...)
 }
 
-// sync waits until everything under the paths is committed.
+// sync waits until everything under the paths is committed, and names what stays local.
 func (d *daemon) sync(ctx context.Context, paths []string, tell func(string)) error {
 	for _, path := range paths {
 		err := d.drain().Run(ctx, func(ctx context.Context) error { return d.volume.Sync(ctx, path) }, tell)
@@ -63,7 +62,7 @@ func (d *daemon) sync(ctx context.Context, paths []string, tell func(string)) er
 	return nil
 }
 
-// status is the daemon's answer.
+// status returns a status.Report of the mount at and under a path.
 func (d *daemon) status(path string) any {
 	s := d.volume.Status().Under(path)
 	r := status.Report{
@@ -76,7 +75,8 @@ func (d *daemon) status(path string) any {
 	return r
 }
 
-// restore is the daemon's part. Its error has the exit status of the command that asks.
+// restore brings a file back from quarantine, and returns its path. The error tells the
+// exit status of the command that asks.
 func (d *daemon) restore(ctx context.Context, id string) (path string, err error) {
 	path, err = d.volume.Restore(ctx, id)
 	switch {

@@ -23,7 +23,7 @@ const (
 	exitDamage = 4 // integrity
 )
 
-// stdio is what a command talks to.
+// stdio are the standard streams of a command.
 type stdio struct {
 	in       io.Reader
 	out, err io.Writer
@@ -112,7 +112,7 @@ func unknownCommand(args []string) error {
 	return usageError{fmt.Errorf("unknown command %q: see `mcfs help`", args[0])}
 }
 
-// exactly demands n arguments, described for the one who forgot them.
+// exactly returns a check that a command has n arguments. what names those that are missing.
 func exactly(n int, what string) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
 		use := strings.TrimSuffix(c.UseLine(), " [flags]")

@@ -88,7 +88,8 @@ func mountedSettings(ctx context.Context, path string) ([]byte, error) {
 	return readSettings(f, name)
 }
 
-// whyUnsettled says what keeps a file in a mount from having settings, if its name does; else "".
+// whyUnsettled returns why a file in a mount has no settings, if its name is the reason;
+// else "".
 func whyUnsettled(ctx context.Context, path string) string {
 	mountpoint, inside, m, err := mountOf(path)
 	if err != nil {

@@ -61,7 +61,7 @@ func newSync(std stdio) *cobra.Command {
 	return c
 }
 
-// syncPath asks the daemon of the mount in which a path lies.
+// syncPath asks the daemon of the mount in which a path lies to commit what is there.
 func syncPath(ctx context.Context, path string, repair bool, tell func(string)) error {
 	mountpoint, inside, m, err := mountOf(path)
 	if err != nil {
@@ -77,7 +77,7 @@ func syncPath(ctx context.Context, path string, repair bool, tell func(string)) 
 	return nil
 }
 
-// mountOf finds the mount in which a path lies, and the path in it.
+// mountOf returns the mount in which a path lies, and the path in it.
 func mountOf(path string) (mountpoint, inside string, m fs.Mounted, err error) {
 	real, err := fs.Resolve(path)
 	switch {

@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// notify tells systemd how the service is doing, sd_notify(3): a datagram to
-// the socket that $NOTIFY_SOCKET names. Without systemd it does nothing, and a
-// message that is lost only delays what systemd knows.
+// notify tells systemd the state of the service, as sd_notify(3) does: by a datagram to the
+// socket that $NOTIFY_SOCKET names. Without systemd it does nothing. A lost message does no
+// harm.
 func notify(state string) {
 	path := os.Getenv("NOTIFY_SOCKET")
 	if path == "" {

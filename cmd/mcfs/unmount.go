@@ -81,13 +81,13 @@ func unmount(ctx context.Context, path string, how control.Unmount, tell func(st
 		return removeStale(path, mountpoint, tell)
 	case errors.Is(err, control.ErrNoDaemon):
 		return unmountAlone(path, mountpoint)
-	case err != nil && mounts.Dead(mountpoint): // it was killed while we waited
+	case err != nil && mounts.Dead(mountpoint): // the daemon was killed meanwhile
 		return errors.Join(err, mounts.Detach(mountpoint))
 	}
 	return err
 }
 
-// removeStale takes away a mount that nobody serves.
+// removeStale takes away a mount without a daemon.
 func removeStale(path, mountpoint string, tell func(string)) error {
 	if err := mounts.Detach(mountpoint); err != nil {
 		return fmt.Errorf("take away the dead mount %s: %w", path, err)
@@ -96,8 +96,8 @@ func removeStale(path, mountpoint string, tell func(string)) error {
 	return nil
 }
 
-// unmountAlone is for a daemon that answers the kernel, but not us: its socket
-// was removed, or it belongs to somebody whose folders we may not see.
+// unmountAlone has the kernel unmount, for a daemon that cannot be asked: its socket was
+// removed, or lies in another user's folder.
 func unmountAlone(path, mountpoint string) error {
 	if err := mounts.Unmount(mountpoint); err != nil {
 		return fmt.Errorf("unmount %s: its daemon cannot be asked, and the kernel refuses (%w): close the files that are open in it", path, err)

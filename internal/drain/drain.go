@@ -66,8 +66,8 @@ func (d Drain) watch(done <-chan struct{}, giveUp context.CancelCauseFunc, tell 
 	}
 }
 
-// onChange returns tell without repetitions: a log is no place for the same line thirty
-// times a minute.
+// onChange returns tell without repetitions, so that a log does not get the same line
+// thirty times a minute.
 func onChange(tell func(string)) func(string) {
 	last := ""
 	return func(text string) {
@@ -78,7 +78,8 @@ func onChange(tell func(string)) func(string) {
 	}
 }
 
-// awaited returns by path what a drain waits for: not what stays in the spool in any case.
+// awaited returns, by path, what a drain waits for. What stays in the spool in any case is
+// not among it.
 func awaited(all []volume.Pending) []volume.Pending {
 	return slices.DeleteFunc(slices.SortedFunc(slices.Values(all), func(a, b volume.Pending) int {
 		return strings.Compare(a.Path, b.Path)

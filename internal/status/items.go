@@ -9,10 +9,10 @@ import (
 	"mcfs/volume"
 )
 
-// mostItems is how many items of a kind are shown to a person.
+// mostItems is how many items of a kind are shown to a person at most.
 const mostItems = 30
 
-// item is one thing in a status that a person reads.
+// item is one line of a status for a person.
 type item struct {
 	key   string // what it is about, to see what has changed
 	kind  string
@@ -31,7 +31,7 @@ func (i item) line() string {
 	return fmt.Sprintf("  %-12s %s", i.kind, i.text(i.now))
 }
 
-// text joins what there is.
+// text returns the item's name, and what is known of it.
 func (i item) text(now string) string {
 	var b strings.Builder
 	b.WriteString(i.name)
@@ -45,7 +45,7 @@ func (i item) text(now string) string {
 	return b.String()
 }
 
-// statusLines is a status for a person.
+// Lines returns a status for a person.
 func Lines(all []Report, now time.Time) []string {
 	var lines []string
 	for _, r := range all {
@@ -121,7 +121,7 @@ func (r Report) cacheItem() item {
 	return item{key: "cache", kind: "cache", name: text, extra: true}
 }
 
-// clip shows the first of a long list, and counts the others.
+// clip returns items for the first of a long list, and one with the number of the others.
 func clip[T any](all []T, what string, show func(T) item) []item {
 	var list []item
 	for _, x := range all[:min(len(all), mostItems)] {
@@ -133,7 +133,8 @@ func clip[T any](all []T, what string, show func(T) item) []item {
 	return list
 }
 
-// draftItems has those that stay under local-only names last: there may be many.
+// draftItems returns the items of drafts. Those under local-only names come last, since
+// there may be many.
 func draftItems(all []volume.DraftStatus, now time.Time) []item {
 	var first, stay []volume.DraftStatus
 	for _, d := range all {
@@ -216,7 +217,7 @@ func changeItem(c volume.ChangeStatus, now time.Time) item {
 	return i
 }
 
-// waitFor says what has its turn before.
+// waitFor adds what has to be finished before.
 func (i *item) waitFor(b *volume.Behind) {
 	if b == nil {
 		return
@@ -228,7 +229,7 @@ func (i *item) waitFor(b *volume.Behind) {
 	i.rest = strings.TrimPrefix(i.rest+"; "+text, "; ")
 }
 
-// fail adds a failure with its next try.
+// fail adds a failure, and when the next try is.
 func (i *item) fail(f *volume.Failure, now time.Time) {
 	if f == nil {
 		return

@@ -10,14 +10,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// screen redraws a terminal in place.
+// screen is a display that redraws a terminal in place.
 type screen struct {
 	out   io.Writer
 	size  func() (width, height int)
 	drawn int // lines
 }
 
-// The terminal must not break long lines: they would count as more than one.
+// The terminal must not break long lines, since they would take more than one row.
 const (
 	wrapOff = "\x1b[?7l"
 	wrapOn  = "\x1b[?7h"
@@ -52,7 +52,7 @@ func (s *screen) show(all []Report, now time.Time) error {
 	return err
 }
 
-// drawn is the item's line, with a bar if part of it is done.
+// drawn returns the item's line, with a bar if a part of it is done.
 func (i item) drawn(width int) string {
 	if !i.bar {
 		return i.line()
@@ -63,7 +63,7 @@ func (i item) drawn(width int) string {
 	return fmt.Sprintf("  %-12s [%s] %s", i.kind, bar, i.text(i.now))
 }
 
-// windowOf is the size of a terminal, in characters; an error: it is none.
+// windowOf returns the size of a terminal, in characters; an error if f is none.
 func windowOf(f *os.File) (width, height int, err error) {
 	w, err := unix.IoctlGetWinsize(int(f.Fd()), unix.TIOCGWINSZ)
 	if err != nil {

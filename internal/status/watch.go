@@ -50,7 +50,7 @@ func Watch(ctx context.Context, s Survey, out io.Writer, asJSON bool) error {
 			return err
 		}
 		if err := d.show(all, time.Now()); err != nil {
-			return err // nobody reads on
+			return err // the reader has gone
 		}
 		select {
 		case <-tick.C:
@@ -60,7 +60,7 @@ func Watch(ctx context.Context, s Survey, out io.Writer, asJSON bool) error {
 	}
 }
 
-// documents are JSON, a line whenever something has changed.
+// documents is a display that prints a JSON document whenever something has changed.
 type documents struct {
 	out  io.Writer
 	last []byte
@@ -80,7 +80,7 @@ func (d *documents) show(all []Report, now time.Time) error {
 	return err
 }
 
-// chronicle is a line for each change.
+// chronicle is a display that prints a line for each change.
 type chronicle struct {
 	out  io.Writer
 	last map[string]string // what was said, by mount and item
@@ -101,7 +101,7 @@ func (c *chronicle) show(all []Report, now time.Time) error {
 	return nil
 }
 
-// tell fills in what there is to be said of a mount. What cannot be asked stays as it was.
+// tell fills in the lines of a mount. Those of a mount that cannot be asked stay the same.
 func (c *chronicle) tell(said map[string]string, r Report, now time.Time) {
 	where := human.Quoted(r.where())
 	said[where] = r.head()
@@ -117,7 +117,7 @@ func (c *chronicle) tell(said map[string]string, r Report, now time.Time) {
 	}
 }
 
-// news are the lines that were not said yet, and what is not so any longer.
+// news returns the lines that have changed, and one for each that is no longer true.
 func (c *chronicle) news(said map[string]string) (lines []string) {
 	for _, key := range slices.Sorted(maps.Keys(said)) {
 		if c.last[key] != said[key] {
@@ -132,7 +132,7 @@ func (c *chronicle) news(said map[string]string) (lines []string) {
 	return lines
 }
 
-// steps says how far an upload is in tenths, so that it does not say it every second.
+// steps returns how far an upload is in tenths, so that its line changes seldom.
 func (i item) steps() string {
 	if !i.bar {
 		return ""
