@@ -88,8 +88,13 @@ func (v *Volume) planExchange(a, b *Node) (*move, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	m := &move{}
-	if a.gone || b.gone || a.parent == nil || b.parent == nil {
-		return m, ErrNotExist
+	for _, n := range []*Node{a, b} {
+		switch {
+		case n.parent == nil:
+			return m, ErrNotExist
+		case n.gone:
+			return m, n.parent.dir.missing(n.name)
+		}
 	}
 	if a.kind == Dir && inside(b, a) || b.kind == Dir && inside(a, b) {
 		return m, fmt.Errorf("a directory cannot change places with what is in it: %w", ErrInvalid)

@@ -59,7 +59,7 @@ func (n *Node) find(ctx context.Context, name string) (*Node, error) {
 		return nil, err
 	}
 	if c != nil {
-		return n.v.reveal(ctx, n, c)
+		return n.v.reveal(ctx, n, name, c)
 	}
 	return n.v.findSidecar(ctx, n, name)
 }
@@ -102,6 +102,16 @@ func (v *Volume) child(ctx context.Context, d *Node, name string) (*Node, error)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return d.dir.children[name], nil
+}
+
+// missing says what has become of a name whose file was found a moment ago, and bears it no
+// more: nothing has it, or another file does, which the kernel finds when it looks again;
+// v.mu is held.
+func (d *dirState) missing(name string) error {
+	if d.children[name] == nil {
+		return ErrNotExist
+	}
+	return fmt.Errorf("another machine has replaced the file: %w", ErrStale)
 }
 
 // known answers from memory if that is certain: what is local, or fresh; v.mu is held.

@@ -118,8 +118,11 @@ func (v *Volume) planDir(from, c, to *Node, name string) (*move, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	m := &move{target: to.dir.children[name]}
-	if c.gone || to.gone || from.dir.children[c.name] != c {
+	switch {
+	case to.gone:
 		return m, ErrNotExist
+	case c.gone || from.dir.children[c.name] != c:
+		return m, from.dir.missing(c.name)
 	}
 	if inside(to, c) {
 		return m, fmt.Errorf("a directory cannot move into itself: %w", ErrInvalid)

@@ -282,8 +282,8 @@ func (n *Node) Remove(ctx context.Context, name string) error {
 	defer v.names.Unlock()
 	v.mu.Lock()
 	if c.gone || n.dir.children[name] != c {
-		v.mu.Unlock()
-		return ErrNotExist
+		defer v.mu.Unlock()
+		return n.dir.missing(name)
 	}
 	v.pauseDoomed(c)
 	path, doomed := v.path(c), v.standing(c)

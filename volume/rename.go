@@ -157,8 +157,11 @@ func (v *Volume) planRename(from, c, to *Node, newName string) (*move, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	m := &move{target: to.dir.children[newName]}
-	if c.gone || to.gone || from.dir.children[c.name] != c || m.target == c {
+	switch {
+	case to.gone || m.target == c:
 		return m, ErrNotExist
+	case c.gone || from.dir.children[c.name] != c:
+		return m, from.dir.missing(c.name)
 	}
 	if m.target == nil && c.kind == File {
 		if err := v.roomForSidecar(to, newName); err != nil {

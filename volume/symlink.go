@@ -202,7 +202,7 @@ func (n *Node) isCalledLink() bool {
 
 // reveal finds out whether an object without a sidecar is a symlink, which only
 // its metadata tells, and then gives the name a node of that kind.
-func (v *Volume) reveal(ctx context.Context, d, c *Node) (*Node, error) {
+func (v *Volume) reveal(ctx context.Context, d *Node, name string, c *Node) (*Node, error) {
 	v.mu.Lock()
 	doubtful := c.kind == File && !c.localLocked() && c.listed.key != "" && (c.listed.side.etag == "" || c.isCalledLink())
 	v.mu.Unlock()
@@ -220,15 +220,18 @@ func (v *Volume) reveal(ctx context.Context, d, c *Node) (*Node, error) {
 	if ver == nil || !ver.isLink() {
 		return c, nil
 	}
-	if now := d.dir.children[c.name]; now != c {
+	switch now := d.dir.children[name]; {
+	case now == nil || now.kind == File && now != c:
+		return nil, d.dir.missing(name)
+	case now != c:
 		return now, nil // somebody else was faster
 	}
-	l := v.newLink(d, c.name, ver)
+	l := v.newLink(d, name, ver)
 	l.listed, l.changed = c.listed, c.changed
 	if _, doubtful := v.doubts[c]; doubtful {
 		v.doubtLocked(l, lookSoon)
 	}
-	d.dir.children[c.name] = l
+	d.dir.children[name] = l
 	c.gone = true
 	return l, nil
 }
