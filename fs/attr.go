@@ -57,6 +57,11 @@ func (n *node) Setattr(ctx context.Context, fh gofs.FileHandle, in *fuse.SetAttr
 	return errno
 }
 
+// changing are the bits of a SETATTR request that name something to be changed. One without
+// any is a chown(2) to nobody else.
+const changing = fuse.FATTR_MODE | fuse.FATTR_UID | fuse.FATTR_GID | fuse.FATTR_SIZE | fuse.FATTR_ATIME | fuse.FATTR_MTIME |
+	fuse.FATTR_ATIME_NOW | fuse.FATTR_MTIME_NOW | fuse.FATTR_CTIME | fuse.FATTR_KILL_SUIDGID
+
 // wanted returns what a SETATTR request is to change, without the change time, which the
 // volume sets. A change of owner drops setuid and setgid, whoever asks: that is the
 // filesystem's task once HANDLE_KILLPRIV_V2 is negotiated.
@@ -88,7 +93,8 @@ func wanted(in *fuse.SetAttrIn) volume.SetAttr {
 		}
 		s.Atime = &t
 	}
-	s.DropSetID = s.Mode == nil && (s.UID != nil || s.GID != nil || in.Valid&fuse.FATTR_KILL_SUIDGID != 0)
+	s.Touch = in.Valid&changing == 0
+	s.DropSetID = s.Mode == nil && (s.UID != nil || s.GID != nil || s.Touch || in.Valid&fuse.FATTR_KILL_SUIDGID != 0)
 	return s
 }
 

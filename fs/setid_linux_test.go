@@ -142,6 +142,8 @@ func TestSetIDAsOnADisk(t *testing.T) {
 			}
 		}
 	}
+	toNobody := func(path string) error { return unix.Chown(path, -1, -1) }
+	compareSetID(t, d.mountpoint, plain, "committed", actors[0], 0o6767, "chown to nobody else", toNobody)
 }
 
 func compareSetID(t *testing.T, mount, plain, name string, a actor, mode uint32, what string, change func(string) error) {

@@ -174,9 +174,17 @@ func (n *Node) step(e event) {
 // changedContent notes a write; the caller has locked n and calls track afterwards, without it.
 func (n *Node) changedContent(now time.Time) {
 	n.gen++
+	n.keepAtime()
 	n.attr.Mtime, n.ctime = now, now
 	n.described = true
 	n.step(evWrite)
+}
+
+// keepAtime has the atime stay while mtime is about to move.
+func (n *Node) keepAtime() {
+	if n.atime.IsZero() {
+		n.atime = n.attr.Mtime
+	}
 }
 
 // track enters the node into the volume's list of drafts, or takes it out.
@@ -274,8 +282,11 @@ func (n *Node) changeAttr(s SetAttr) error {
 		n.unlock()
 		return err
 	}
-	if s.Atime != nil {
+	switch {
+	case s.Atime != nil:
 		n.atime = *s.Atime
+	case s.Mtime != nil:
+		n.keepAtime()
 	}
 	n.ctime = time.Now()
 	same := next.Mode == n.attr.Mode && next.UID == n.attr.UID && next.GID == n.attr.GID && next.Mtime.Equal(n.attr.Mtime)

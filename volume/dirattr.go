@@ -229,7 +229,12 @@ func (n *Node) setDirAttr(ctx context.Context, s SetAttr) (Attr, error) {
 	if s.Size != nil {
 		return Attr{}, ErrIsDir
 	}
-	if s.Mode != nil || s.UID != nil || s.GID != nil || s.Mtime != nil {
+	switch {
+	case s.Touch:
+		n.v.mu.Lock()
+		n.dir.ctime = time.Now()
+		n.v.mu.Unlock()
+	case s.Mode != nil, s.UID != nil, s.GID != nil, s.Mtime != nil:
 		err := n.changeDir(ctx, func(a *sidecar.Attr) error {
 			s.apply(a)
 			return nil
@@ -260,6 +265,9 @@ func (n *Node) changeDir(ctx context.Context, change func(*sidecar.Attr) error) 
 	if err := errors.Join(next.FitsAlone(), inheritable(next)); err != nil {
 		v.mu.Unlock()
 		return errors.Join(ErrFull, err)
+	}
+	if !next.Mtime.Equal(n.dir.attr.Mtime) {
+		n.dir.keepAtime()
 	}
 	n.dir.attr, n.dir.described = next, true
 	n.dir.ctime = time.Now()

@@ -8,13 +8,21 @@ type dirTimes struct {
 	stated  time.Time // mtime by the marker's last word, as far as this mount has heard it; zero: none
 	touched bool      // mtime is from here, and from before there was any: an entry has come or gone
 	ctime   time.Time // zero: mtime tells it
-	atime   time.Time // as it was set; zero: mtime tells it
+	atime   time.Time // as it was set, or has stayed; zero: mtime tells it
 }
 
 // touch notes that an entry has come or gone; v.mu is held.
 func (d *dirState) touch(now time.Time) {
+	d.keepAtime()
 	d.attr.Mtime, d.ctime = now, now
 	d.touched = d.touched || d.stated.IsZero()
+}
+
+// keepAtime has the atime stay while mtime is about to move; v.mu is held.
+func (d *dirState) keepAtime() {
+	if d.atime.IsZero() {
+		d.atime = d.attr.Mtime
+	}
 }
 
 // takeMtime shows what the marker states, if that is news: else what has happened here

@@ -248,7 +248,9 @@ func (v *Volume) unlink(d, c *Node) {
 		delete(d.dir.children, c.name)
 	}
 	c.gone = true
-	d.dir.touch(time.Now())
+	now := time.Now()
+	d.dir.touch(now)
+	c.renamed(now) // who has it open sees that its name has gone
 	if waits := v.attrs[c]; waits != nil && waits.job == nil {
 		v.forgetAttr(waits)
 	}

@@ -171,6 +171,9 @@ type SetAttr struct {
 	Size         *int64
 	Mtime, Atime *time.Time
 
+	// Touch moves the ctime, as a change of owner does that leaves it what it is.
+	Touch bool
+
 	// DropSetID takes setuid and setgid from a file, as a change by one who may not
 	// leave them does. Setgid without the right of the group to execute stays, if
 	// that one is InGroup, the file's.
@@ -267,7 +270,7 @@ func (n *Node) fileAttr() Attr {
 	return a
 }
 
-// renamed moves the ctime of what has got another name; v.mu is held.
+// renamed moves the ctime of what has got another name, or none; v.mu is held.
 func (n *Node) renamed(now time.Time) {
 	if n.kind == Dir {
 		n.dir.ctime = now
@@ -312,7 +315,7 @@ func (n *Node) SetAttr(ctx context.Context, h *Handle, s SetAttr) (Attr, error) 
 			return Attr{}, err
 		}
 	}
-	if s.Mode != nil || s.UID != nil || s.GID != nil || s.Mtime != nil || s.Atime != nil || s.DropSetID {
+	if s.Mode != nil || s.UID != nil || s.GID != nil || s.Mtime != nil || s.Atime != nil || s.Touch || s.DropSetID {
 		if err := n.describe(ctx); err != nil {
 			return Attr{}, err
 		}
