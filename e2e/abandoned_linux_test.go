@@ -103,14 +103,14 @@ func TestPartsThatComeAfterTheAbort(t *testing.T) {
 	}{
 		"removed":                         {mode: "CTR"},
 		"removed, and killed":             {mode: "CTR", killed: true},
-		"written again":                   {mode: "CTR", patch: 12 << 20},
+		"written again":                   {mode: "CTR", patch: 12 << 16},
 		"written at the start of a chain": {mode: "CBC", patch: 40},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := rig.New(t, rig.Settings{"crypt.mode": `"` + c.mode + `"`})
+			r := rig.NewSmall(t, rig.Settings{"crypt.mode": `"` + c.mode + `"`}, 5<<16, 1<<30)
 			late := holdParts(r.S3.Proxy)
 			m := r.Mount("a")
-			f := beginFile(t, m.Path("f"), 40<<20)
+			f := beginFile(t, m.Path("f"), 40<<16)
 			late.p.AwaitStragglers(t, 2)
 			if c.patch > 0 {
 				if _, err := f.WriteAt([]byte("changed"), c.patch); err != nil {
@@ -149,7 +149,7 @@ func beginFile(t *testing.T, name string, size int) *os.File {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { f.Close() })
-	piece := make([]byte, 1<<20)
+	piece := make([]byte, 64<<10)
 	for range size / len(piece) {
 		if _, err := f.Write(piece); err != nil {
 			t.Fatal(err)

@@ -117,7 +117,7 @@ func TestBounded(t *testing.T) {
 	})
 	w.within("a thousand files open", 2*openFiles+ownFiles, goroutine)
 	w.parallel("close", openFiles, func(i int) error { return open[i].Close() })
-	w.parallel("write", writers, func(i int) error { return writeLong(w.Path(fmt.Sprint("long", i)), 4<<20) })
+	w.parallel("write", writers, func(i int) error { return writeLong(w.Path(fmt.Sprint("long", i)), 2<<20) })
 	if n := sink.Counts().Objects; n != 2*(openFiles+writers+1) {
 		t.Errorf("the store has %d objects, not %d", n, 2*(openFiles+writers+1))
 	}
@@ -204,7 +204,7 @@ func writeLong(path string, size int) error {
 // writer notices nothing, the spool keeps to its quota, and memory to its goal.
 // MCFS_TEST_LONG=1 makes it 64 GiB through 2 GiB.
 func TestLongFile(t *testing.T) {
-	size, quota := int64(768<<20), int64(64<<20)
+	size, quota := int64(384<<20), int64(64<<20)
 	if os.Getenv("MCFS_TEST_LONG") == "1" {
 		size, quota = 64<<30, 2<<30
 	}

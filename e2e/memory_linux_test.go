@@ -18,8 +18,10 @@ import (
 
 const (
 	memoryGoal = 200 << 20 // bytes resident, at most
-	smallRun   = 2 << 30
-	bigRun     = 20 << 30 // with MCFS_BIG=1
+	smallRun   = 768 << 20 // far more than the goal, and than the spool
+	smallSpool = 256 << 20
+	bigRun     = 20 << 30 // with MCFS_BIG=1, through bigSpool
+	bigSpool   = 1 << 30
 )
 
 // TestMemory writes a file far larger than the spool, and reads one as large,
@@ -27,19 +29,19 @@ const (
 // the daemon is always built without it.
 func TestMemory(t *testing.T) {
 	rig.Need(t, "bash", "dd", "openssl", "cmp")
-	size := int64(smallRun)
+	size, spool := int64(smallRun), int64(smallSpool)
 	if os.Getenv("MCFS_BIG") == "1" {
-		size = bigRun
+		size, spool = bigRun, bigSpool
 	}
 	for _, mode := range []string{"CTR", "GCM", "CBC"} {
-		t.Run(mode, func(t *testing.T) { memory(t, mode, size) })
+		t.Run(mode, func(t *testing.T) { memory(t, mode, size, spool) })
 	}
 }
 
-func memory(t *testing.T, mode string, size int64) {
+func memory(t *testing.T, mode string, size, spool int64) {
 	sink := rig.StartSink(t)
 	r := rig.NewAt(t, rig.Settings{
-		"crypt.mode": `"` + mode + `"`, "upload.part_size": `"8MiB"`, "spool.max_size": `"1GiB"`,
+		"crypt.mode": `"` + mode + `"`, "upload.part_size": `"8MiB"`, "spool.max_size": fmt.Sprint(spool),
 	}, sink.URL, sink.Bucket)
 	m := r.MountWith(rig.Binary(t, false), "a")
 	begun := time.Now()
@@ -52,7 +54,7 @@ func memory(t *testing.T, mode string, size int64) {
 	if stored != want || sink.Size(rig.Prefix+"large"+rig.SidecarSuffix) < 0 {
 		t.Errorf("after close the store holds %d bytes, and a sidecar of %d; want %d", stored, sink.Size(rig.Prefix+"large"+rig.SidecarSuffix), want)
 	}
-	report(t, m, fmt.Sprintf("%s: written %d GiB", mode, size>>30), size, took)
+	report(t, m, fmt.Sprintf("%s: written %d MiB", mode, size>>20), size, took)
 	if mode == "CTR" {
 		readLarge(t, r, sink, size)
 	}
@@ -85,7 +87,7 @@ func readLarge(t *testing.T, r *rig.Rig, sink *rig.Sink, size int64) {
 	if out, err := m.TryShell(20*time.Minute, script); err != nil {
 		t.Errorf("what is read is not what openssl makes of it: %v\n%s", err, out)
 	}
-	report(t, m, fmt.Sprintf("CTR: read and compared %d GiB", size>>30), size, time.Since(begun))
+	report(t, m, fmt.Sprintf("CTR: read and compared %d MiB", size>>20), size, time.Since(begun))
 	m.Unmount()
 }
 

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -75,14 +76,16 @@ func TestStoreDown(t *testing.T) {
 func TestKillNine(t *testing.T) {
 	rig.Need(t, "bash", "cp")
 	source := filepath.Join(t.TempDir(), "source")
-	randomFile(t, source, 150<<20)
+	randomFile(t, source, 60<<20)
 	r := rig.New(t, nil)
 	m := r.Mount("a")
 	m.Shell(`mkdir d; seq 1 50000 >d/closed`)
 	sum := m.Hash("d/closed")
+	var parts atomic.Int64
+	held := make(chan struct{}) // until their client leaves
 	r.S3.Proxy.Hook(func(q s3test.Request) s3test.Fault {
-		if q.Op == "UploadPart" {
-			return s3test.Fault{Delay: 300 * time.Millisecond}
+		if q.Op == "UploadPart" && parts.Add(1) > 2 {
+			return s3test.Fault{Gate: held}
 		}
 		return s3test.Fault{}
 	})

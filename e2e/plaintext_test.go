@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"crypto/rand"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -67,7 +68,7 @@ func noPlaintext(t *testing.T, mode string) {
 	})
 	look("after close")
 	m.Within(time.Minute, "overwrite", func() error { return os.WriteFile(m.Path("draft.txt"), text[:len(text)/2], 0o644) })
-	m.Within(time.Minute, "patch what was sent", func() error { return writeAndPatch(m.Path("patched.txt"), text) })
+	m.Within(time.Minute, "patch what was sent", func() error { return writeAndPatch(r, m.Path("patched.txt"), text) })
 	m.Run("ln", "-s", strings.TrimSpace(marker), "link") // a target is content, too
 	m.Run("cat", "draft.txt", "patched.txt")
 	if r.S3.Proxy.Count("AbortMultipartUpload") == 0 {
@@ -97,19 +98,27 @@ func entries(folders []string) map[string]bool {
 	return all
 }
 
-// writeAndPatch writes 100 MiB and, before it closes, over their middle.
-func writeAndPatch(path string, text []byte) error {
+// writeAndPatch writes 48 MiB and, before it closes, over a part that has left: the first
+// ones leave in their order, and eight are under way at once.
+func writeAndPatch(r *rig.Rig, path string, text []byte) error {
 	f, err := os.Create(path)
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	for size := 0; size < 100<<20; size += len(text) {
+	for size := 0; size < 48<<20; size += len(text) {
 		if _, err := f.Write(text); err != nil {
 			return err
 		}
 	}
-	if _, err := f.WriteAt(text[:100_000], 50<<20); err != nil {
+	before := time.Now()
+	for r.S3.Proxy.Count("UploadPart") < 3 {
+		if time.Since(before) > 40*time.Second {
+			return errors.New("no part leaves while the file is written")
+		}
+		time.Sleep(time.Millisecond)
+	}
+	if _, err := f.WriteAt(text[:100_000], 6<<20); err != nil {
 		return err
 	}
 	return f.Close()
