@@ -48,6 +48,7 @@ func (c *storeCase) must(err error) {
 // before, or what the call was to make, and nothing else; and once the fault is
 // over, the same call succeeds.
 func TestStore(t *testing.T) {
+	t.Parallel()
 	columns := storeColumns()
 	var methods []string
 	for _, o := range operations {

@@ -143,5 +143,6 @@ func TestVimByHand(t *testing.T) {
 	s.ends()
 	b.m.Run("rm", ".b.txt.swp")
 	b.locally(`printf 'hello, big\nworld\n' >a.txt; printf 'hello, big\nworld\nnever saved\n' >b.txt`)
-	b.finish(each(times(2), "", "a.txt", "b.txt"))
+	// vim sets the mode after its close: a machine that is slow gets to it behind the first put.
+	b.finish(each(restated(2, 2), "", "a.txt", "b.txt"))
 }

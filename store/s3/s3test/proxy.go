@@ -136,10 +136,10 @@ func (p *Proxy) Count(op string) int {
 // Peak is the largest number of requests that were under way at once.
 func (p *Proxy) Peak() int { return int(p.peak.Load()) }
 
-// Wait blocks until n requests of the operation have arrived; it fails the test after 10 s.
+// Wait blocks until n requests of the operation have arrived; it fails the test after a minute.
 func (p *Proxy) Wait(tb testing.TB, op string, n int) {
 	tb.Helper()
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		if p.Count(op) >= n {
 			return
 		}
@@ -157,11 +157,11 @@ func StartProxy(tb testing.TB, target string) *Proxy {
 }
 
 // Settle waits until the server behind has ended what it was asked, also where
-// the client has left before; it fails the test after 10 s. What hangs by a
+// the client has left before; it fails the test after a minute. What hangs by a
 // fault does not count.
 func (p *Proxy) Settle(tb testing.TB) {
 	tb.Helper()
-	for deadline := time.Now().Add(10 * time.Second); p.behind.Load() > 0; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); p.behind.Load() > 0; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			tb.Fatal("requests are still under way")
 		}
