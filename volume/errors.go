@@ -45,6 +45,7 @@ var (
 	errNothing  = errors.New("there is nothing to commit any more")
 	errStopping = errors.New("the volume is stopping")
 	errLost     = errors.New("the draft is lost")
+	errGivenUp  = errors.New("given up")
 	// errPartial is why a draft is lost of which an upload alone had some bytes.
 	errPartial = errors.New("parts of it were in an unfinished upload alone, since the spool is too small for it, and mcfs ended before that was complete")
 )

@@ -2,6 +2,8 @@ package volume
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -143,7 +145,9 @@ func (v *Volume) look(s *Status) []draft {
 	for i := range v.asides {
 		s.Conflicts = append(s.Conflicts, v.conflictStatus(&v.asides[i]))
 	}
-	s.GivenUp = append(s.GivenUp, v.givenUp...)
+	for _, g := range v.givenUp {
+		s.GivenUp = append(s.GivenUp, g.GivenUpStatus)
+	}
 	s.Unopened = v.unopenedStatus()
 	s.Committed = v.finished
 	return list
@@ -282,5 +286,36 @@ func (v *Volume) noteGivenUp(c *change, cause error) {
 	if len(v.givenUp) == maxGivenUp {
 		v.givenUp = slices.Delete(v.givenUp, 0, 1)
 	}
-	v.givenUp = append(v.givenUp, GivenUpStatus{What: c.Op, Path: c.Path, To: c.To, At: time.Now(), Cause: cause.Error()})
+	v.givenUp = append(v.givenUp, givenUp{GivenUpStatus: GivenUpStatus{What: c.Op, Path: c.Path, To: c.To, At: time.Now(), Cause: cause.Error()}})
+}
+
+// givenUp is a change that could not be finished, and whether a Sync has said so.
+type givenUp struct {
+	GivenUpStatus
+	told bool
+}
+
+// givenUpUnder is an errGivenUp that names what was given up at or under path since a
+// Sync last said so; nil if nothing was.
+func (v *Volume) givenUpUnder(path string) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	var errs []error
+	for i := range v.givenUp {
+		g := &v.givenUp[i]
+		if g.told || !within(g.Path, path) && !within(g.To, path) {
+			continue
+		}
+		g.told = true
+		errs = append(errs, g.err())
+	}
+	return errors.Join(errs...)
+}
+
+func (g GivenUpStatus) err() error {
+	what := fmt.Sprintf("%s %s", g.What, g.Path)
+	if g.To != "" {
+		what += " to " + g.To
+	}
+	return fmt.Errorf("%s: %w, and the store has what was before it: %s", what, errGivenUp, g.Cause)
 }

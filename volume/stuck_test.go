@@ -62,7 +62,7 @@ func TestCloseBehindAStuckMove(t *testing.T) {
 }
 
 // TestGivenUpChange: a rename fails for a reason that does not pass. Nothing waits for it
-// for ever, and status says what was given up, and why.
+// for ever, the next sync fails and says what was given up, and why; status goes on saying so.
 func TestGivenUpChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, f := newFlakyRig(t, crypt.CTR)
@@ -76,7 +76,11 @@ func TestGivenUpChange(t *testing.T) {
 		})
 		r.mustRename("a", "b", 0)
 		begun := time.Now()
-		r.sync()
+		err := r.v.Sync(t.Context(), "b")
+		if err == nil || !strings.Contains(err.Error(), "rename a to b: given up") || !strings.Contains(err.Error(), "no copies here") {
+			t.Errorf("sync says %v", err)
+		}
+		r.sync() // it has been said
 		if took := time.Since(begun); took > time.Hour {
 			t.Errorf("sync waited %s", took)
 		}
@@ -86,5 +90,31 @@ func TestGivenUpChange(t *testing.T) {
 		}
 		time.Sleep(time.Minute) // the listing is old by then
 		r.holds("in the end", map[string]string{"a": "a", "b": ""})
+	})
+}
+
+// TestUnmountNamesWhatWasGivenUp: nobody has asked since a rename was given up, so that the
+// end of the mount says so.
+func TestUnmountNamesWhatWasGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, f := newFlakyRig(t, crypt.CTR)
+		r.save("a", []byte("a"))
+		r.sync()
+		f.set(func(op, key string) error {
+			if op == "copy" {
+				return errors.New("NotImplemented: no copies here")
+			}
+			return nil
+		})
+		r.mustRename("a", "b", 0)
+		time.Sleep(2 * unexplained)
+		err := r.v.Close(t.Context())
+		if err == nil || !strings.Contains(err.Error(), "rename a to b: given up") || strings.Contains(err.Error(), "not finished") {
+			t.Errorf("the end says %v", err)
+		}
+		if err := r.spool.Close(); err != nil {
+			t.Error(err)
+		}
+		r.v = nil
 	})
 }

@@ -129,7 +129,7 @@ type Volume struct {
 	started   time.Time
 	boot      string  // of the machine; see record.Boot
 	asides    []aside // since then, the oldest first
-	givenUp   []GivenUpStatus
+	givenUp   []givenUp
 	finished  int64        // bytes of ciphertext committed
 	room      roomAsked    // what Statfs knows
 	elsewhere atomic.Bool  // a sidecar has named another place, as the log has said
@@ -228,7 +228,8 @@ func (v *Volume) Root() *Node { return v.root }
 
 // Sync waits until everything at and under path ("" for all) is committed and
 // finished. What bears a temporary name is committed under it, what was interrupted if path names it. What waits for another
-// keeper, and a draft that is lost, are not waited for, and then named by the error.
+// keeper, and a draft that is lost, are not waited for, and then named by the error; so
+// is, once, a change of names there that was given up.
 func (v *Volume) Sync(ctx context.Context, path string) error {
 	path = strings.Trim(path, "/")
 	by := itself
@@ -245,7 +246,7 @@ func (v *Volume) Sync(ctx context.Context, path string) error {
 			if err := v.lockedLeft(locked); err != nil {
 				return err
 			}
-			return v.failedUnder(path)
+			return errors.Join(v.failedUnder(path), v.givenUpUnder(path))
 		}
 		for _, n := range waiting {
 			if n != nil && n.openWriters() == 0 { // else what its next close is to finish
@@ -365,9 +366,7 @@ func (v *Volume) Close(ctx context.Context) error {
 		v.askAtShutdown(n)
 	}
 	err := v.Sync(ctx, "")
-	if errors.Is(err, errLost) { // status has said so, and nothing is left to be done about it here
-		err = nil
-	}
+	finished := err == nil || errors.Is(err, errLost) || errors.Is(err, errGivenUp)
 	settle, cancel := context.WithTimeout(ctx, waitUnknown)
 	v.uploads.Settle(settle)
 	v.orphans.Settle(settle) // the rest is in the journal, for the next mount
@@ -375,7 +374,10 @@ func (v *Volume) Close(ctx context.Context) error {
 	left := v.Pending()
 	v.keepDrafts()
 	v.halt()
-	if err == nil {
+	if errors.Is(err, errGivenUp) {
+		return err
+	}
+	if finished { // of what is lost status has said so, and nothing is left to be done about it here
 		return nil
 	}
 	names := make([]string, 0, len(left))
