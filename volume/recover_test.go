@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -22,6 +23,7 @@ type flaky struct {
 	store.Store
 	mu   sync.Mutex
 	fail func(op, key string) error
+	slow atomic.Pointer[func()] // called before each request, without the lock
 }
 
 func (f *flaky) set(fail func(op, key string) error) {
@@ -31,6 +33,9 @@ func (f *flaky) set(fail func(op, key string) error) {
 }
 
 func (f *flaky) ask(op, key string) error {
+	if slow := f.slow.Load(); slow != nil {
+		(*slow)()
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.fail == nil {

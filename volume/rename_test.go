@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"mcfs/crypt"
@@ -499,29 +500,34 @@ func TestBlankDraftLeavesNoEntry(t *testing.T) {
 // objects are still on their way waits for them, however long that takes, as
 // long as they move.
 func TestCloseWaitsBehindAMovedDirectory(t *testing.T) {
-	r, f := newFlakyRig(t, crypt.CTR)
-	r.mkdir("d")
-	for i := range 30 {
-		r.save(fmt.Sprintf("d/%d", i), random(10+i))
-	}
-	r.sync()
-	f.set(func(string, string) error {
-		time.Sleep(8 * time.Millisecond) // one request after the other
-		return nil
+	synctest.Test(t, func(t *testing.T) {
+		r, f := newFlakyRig(t, crypt.CTR)
+		r.mkdir("d")
+		for i := range 30 {
+			r.save(fmt.Sprintf("d/%d", i), random(10+i))
+		}
+		r.sync()
+		turn := make(chan struct{}, 1) // one request after the other
+		slow := func() {
+			turn <- struct{}{}
+			time.Sleep(8 * time.Millisecond)
+			<-turn
+		}
+		f.slow.Store(&slow)
+		r.mustRename("d", "e", 0)
+		h := r.create("e/new", os.O_TRUNC)
+		r.write(h, random(99), 0)
+		start := time.Now()
+		if err := h.Flush(t.Context(), nil); err != nil {
+			t.Errorf("close: %v", err)
+		}
+		if took := time.Since(start); took < 2*r.o.CloseTimeout {
+			t.Errorf("close waited %s: the test shows nothing", took)
+		}
+		h.Release()
+		r.sync()
+		r.truthful()
 	})
-	r.mustRename("d", "e", 0)
-	h := r.create("e/new", os.O_TRUNC)
-	r.write(h, random(99), 0)
-	start := time.Now()
-	if err := h.Flush(t.Context(), nil); err != nil {
-		t.Errorf("close: %v", err)
-	}
-	if took := time.Since(start); took < 2*r.o.CloseTimeout {
-		t.Errorf("close waited %s: the test shows nothing", took)
-	}
-	h.Release()
-	r.sync()
-	r.truthful()
 }
 
 // TestExchangedDraftGoesOn: a draft that has changed places with a file leaves its new
