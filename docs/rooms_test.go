@@ -21,11 +21,11 @@ type room struct {
 	lines   int
 }
 
-// TestRooms: the table of rooms is the code as it is. A package imports of ours what its
+// TestRooms: the tables of rooms are the code as it is. A package imports of ours what its
 // doc.go allows, which is what it needs and what the table says.
 func TestRooms(t *testing.T) {
 	table := readRooms(t, read(t, "architecture.md"))
-	for _, pkg := range packages(t, "volume") {
+	for _, pkg := range append(packages(t, "volume"), packages(t, "internal")...) {
 		row, ok := table[pkg]
 		if !ok {
 			t.Errorf("the table of rooms lacks %s", pkg)
@@ -91,13 +91,21 @@ func TestSizes(t *testing.T) {
 	}
 }
 
-// readRooms reads the table of rooms: | room | holds | promises | may import | lines |.
+// readRooms reads the tables of rooms: | room | holds | promises | may import | lines |.
 func readRooms(t *testing.T, text string) map[string]room {
 	t.Helper()
 	rooms := make(map[string]room)
-	_, text, _ = strings.Cut(text, "| room | holds | promises | may import | lines |\n")
-	text, _, _ = strings.Cut(text, "\n\n")
-	for line := range strings.Lines(text) {
+	for _, table := range strings.Split(text, "| room | holds | promises | may import | lines |\n")[1:] {
+		table, _, _ = strings.Cut(table, "\n\n")
+		readTable(t, table, rooms)
+	}
+	return rooms
+}
+
+// readTable reads the rows of one table into rooms.
+func readTable(t *testing.T, table string, rooms map[string]room) {
+	t.Helper()
+	for line := range strings.Lines(table) {
 		cells := strings.Split(strings.TrimSpace(line), "|")
 		if len(cells) != 7 {
 			t.Fatalf("%q is no row of the table of rooms", line)
@@ -114,7 +122,6 @@ func readRooms(t *testing.T, text string) map[string]room {
 		}
 		rooms[strings.Trim(cells[1], "`")] = room{imports: splitImports(strings.ReplaceAll(cells[4], "`", "")), lines: n}
 	}
-	return rooms
 }
 
 var mayImport = regexp.MustCompile(`(?m)^// May import: (.+)\.$`)

@@ -9,6 +9,8 @@
 //
 // Promises: one daemon alone serves a mountpoint; only its user and root reach the
 // socket; whatever is sent there, the daemon does one of the things that it knows or
-// hangs up; a client that does not read keeps nobody waiting. It imports human, and
-// nothing else of ours: what a request does is a function that the daemon gives.
+// hangs up; a client that does not read keeps nobody waiting. What a request does is a
+// function that the daemon gives, so that the package knows no volume.
+//
+// May import: internal/human.
 package control

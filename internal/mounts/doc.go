@@ -3,5 +3,7 @@
 //
 // Promises: no question about a path looks into a mount, where even lstat(2) may wait
 // for a daemon that does not answer; only Dead asks the daemon, and waits for two
-// seconds at most. It imports fs, which lists the mounts, and nothing else of ours.
+// seconds at most.
+//
+// May import: fs.
 package mounts
