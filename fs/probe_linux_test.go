@@ -172,20 +172,20 @@ func (d *daemon) expect(t *testing.T, name, what, fate string) event {
 	return e
 }
 
+// shell starts a script.
+func shell(t *testing.T, script string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command("sh", "-c", script)
+	cmd.Stderr = os.Stderr
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return cmd
+}
+
 func TestCallerInClose(t *testing.T) {
 	d := startDaemon(t, "probe")
 	path := func(name string) string { return filepath.Join(d.mountpoint, name) }
-	shell := func(t *testing.T, script string) *exec.Cmd {
-		t.Helper()
-		cmd := exec.Command("sh", "-c", script)
-		cmd.Stderr = os.Stderr
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		return cmd
-	}
-
-	// A close that is under way when the signal comes.
 	for _, c := range []struct {
 		name, prefix string
 		signal       syscall.Signal
@@ -237,38 +237,51 @@ func TestCallerInClose(t *testing.T) {
 			t.Error(err)
 		}
 	})
+}
 
-	// The close that an ending process leaves to the kernel. A redirection's end
-	// closes a duplicate first, so the last close is the one to look at.
-	exits := func(t *testing.T, name string, cmd *exec.Cmd, fate string) {
-		t.Helper()
-		cmd.Wait()
-		d.await(t, fate+" close of "+name, func(e event) bool {
-			return e.Name == name && e.What == "close" && e.Fate == fate && e.Code == 1
-		})
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		for _, e := range d.events {
-			if e.Name == name && e.Fate != fate && e.Fate != "alive" {
-				t.Errorf("%s: %s of a caller that is %s", name, e.What, e.Fate)
-			}
+// exits waits for the close that an ending process leaves to the kernel. The end of a
+// redirection closes a duplicate first, so the last close is the one to look at.
+func exits(t *testing.T, d *daemon, name string, cmd *exec.Cmd, fate string) {
+	t.Helper()
+	cmd.Wait()
+	d.await(t, fate+" close of "+name, func(e event) bool {
+		return e.Name == name && e.What == "close" && e.Fate == fate && e.Code == 1
+	})
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, e := range d.events {
+		if e.Name == name && e.Fate != fate && e.Fate != "alive" {
+			t.Errorf("%s: %s of a caller that is %s", name, e.What, e.Fate)
 		}
 	}
+}
+
+// TestCallerThatEnds: an exit is told from a signal that kills, also where the process
+// leaves its close to the kernel.
+func TestCallerThatEnds(t *testing.T) {
+	d := startDaemon(t, "probe")
+	path := func(name string) string { return filepath.Join(d.mountpoint, name) }
 	t.Run("exit without a close", func(t *testing.T) {
-		exits(t, "exit", shell(t, "exec 3> "+path("exit")+"; echo x >&3; exit 9"), "exiting")
+		exits(t, d, "exit", shell(t, "exec 3> "+path("exit")+"; echo x >&3; exit 9"), "exiting")
 	})
 	t.Run("SIGKILL without a close", func(t *testing.T) {
-		exits(t, "kill", shell(t, "exec 3> "+path("kill")+"; echo x >&3; kill -KILL $$"), "killed")
+		exits(t, d, "kill", shell(t, "exec 3> "+path("kill")+"; echo x >&3; kill -KILL $$"), "killed")
 	})
 	t.Run("SIGTERM without a close", func(t *testing.T) {
-		exits(t, "term", shell(t, "exec 3> "+path("term")+"; echo x >&3; kill -TERM $$"), "killed")
+		exits(t, d, "term", shell(t, "exec 3> "+path("term")+"; echo x >&3; kill -TERM $$"), "killed")
 	})
+}
+
+// TestThreadsThatEnd: the same holds of a process with threads.
+func TestThreadsThatEnd(t *testing.T) {
+	d := startDaemon(t, "probe")
+	path := func(name string) string { return filepath.Join(d.mountpoint, name) }
 	t.Run("threads: exit without a close", func(t *testing.T) {
 		cmd := again(t, "write and exit", path("threads-exit"))
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		exits(t, "threads-exit", cmd, "exiting")
+		exits(t, d, "threads-exit", cmd, "exiting")
 		if code := cmd.ProcessState.ExitCode(); code != 3 {
 			t.Errorf("ended with %v", cmd.ProcessState)
 		}
@@ -288,7 +301,7 @@ func TestCallerInClose(t *testing.T) {
 				t.Fatal(err)
 			}
 			cmd.Process.Signal(signal)
-			exits(t, name, cmd, "killed")
+			exits(t, d, name, cmd, "killed")
 		})
 	}
 	t.Run("threads: exit while another thread closes", func(t *testing.T) {

@@ -45,34 +45,40 @@ func TestTamperedData(t *testing.T) {
 	}
 	for name, damage := range cases {
 		t.Run(name, func(t *testing.T) {
-			dir := copyDir(t, s.dir)
-			path := filepath.Join(dir, f.id.String())
-			b, err := os.ReadFile(path)
-			check(t, err)
-			check(t, os.WriteFile(path, damage(b), 0o600))
-			after := openSpool(t, dir, 64<<20, realSystem{})
-			defer closeAll(after)
-			g := load(t, after, f.id)
-			p := make([]byte, bs)
-			if _, err := g.ReadAt(p, 0); !errors.Is(err, ErrCorrupt) {
-				t.Fatalf("read of a damaged block: %v", err)
-			}
-			for i := 1; i < 6; i++ {
-				if _, err := g.ReadAt(p, int64(i)*bs); err == nil {
-					same(t, p, a[i*bs:(i+1)*bs])
-				} else if !errors.Is(err, ErrCorrupt) {
-					t.Fatal(err)
-				}
-			}
-			// A write into part of it must not make the damage authentic.
-			if _, err := g.WriteAt([]byte("x"), 5); !errors.Is(err, ErrCorrupt) {
-				t.Fatalf("write into a damaged block: %v", err)
-			}
-			write(t, g, a[:bs], 0) // replacing it whole heals it
-			if _, err := g.ReadAt(p, 0); err != nil {
-				t.Fatal(err)
-			}
+			checkTampered(t, s, f, a, damage)
 		})
+	}
+}
+
+// checkTampered damages block 0 of a copy of the file, in which a was written. No read gives
+// anything else, and no write into a part of the block makes the damage authentic.
+func checkTampered(t *testing.T, s *Spool, f *File, a []byte, damage func([]byte) []byte) {
+	dir := copyDir(t, s.dir)
+	path := filepath.Join(dir, f.id.String())
+	b, err := os.ReadFile(path)
+	check(t, err)
+	check(t, os.WriteFile(path, damage(b), 0o600))
+	after := openSpool(t, dir, 64<<20, realSystem{})
+	defer closeAll(after)
+	g := load(t, after, f.id)
+	p := make([]byte, bs)
+	if _, err := g.ReadAt(p, 0); !errors.Is(err, ErrCorrupt) {
+		t.Fatalf("read of a damaged block: %v", err)
+	}
+	for i := 1; i < 6; i++ {
+		if _, err := g.ReadAt(p, int64(i)*bs); err == nil {
+			same(t, p, a[i*bs:(i+1)*bs])
+		} else if !errors.Is(err, ErrCorrupt) {
+			t.Fatal(err)
+		}
+	}
+	// A write into part of it must not make the damage authentic.
+	if _, err := g.WriteAt([]byte("x"), 5); !errors.Is(err, ErrCorrupt) {
+		t.Fatalf("write into a damaged block: %v", err)
+	}
+	write(t, g, a[:bs], 0) // replacing it whole heals it
+	if _, err := g.ReadAt(p, 0); err != nil {
+		t.Fatal(err)
 	}
 }
 

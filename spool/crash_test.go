@@ -174,12 +174,7 @@ func faultOnce(t *testing.T, tag string, nth int, errno error) (hit bool) {
 			return true
 		}
 		failures++
-		if !errors.Is(err, errno) {
-			t.Fatalf("%s with a failing %s (%d): %v", op, tag, nth, err)
-		}
-		if errno == syscall.ENOSPC && tag != "data.read" && !errors.Is(err, ErrFull) && tag != "dir.sync" {
-			t.Fatalf("%s with a full disk at %s: %v is not ErrFull", op, tag, err)
-		}
+		checkFault(t, op, tag, err, errno)
 		return false
 	}
 	put := func(p []byte, off int) {
@@ -212,13 +207,36 @@ func faultOnce(t *testing.T, tag string, nth int, errno error) (hit bool) {
 		checkSlots(t, f)
 	}
 	sys.set(nil)
+	checkAfterFault(t, s, f, allowed, want)
+	// After a failed data.write the block may stay in memory and be sealed later.
+	if hit && failures == 0 && tag != "data.punch" && !strings.HasPrefix(tag, "data.write") {
+		t.Errorf("the failure of %s (%d) was told to nobody", tag, nth)
+	}
+	return hit
+}
+
+// checkFault demands that the error of an operation is the one of the call that failed.
+func checkFault(t *testing.T, op, tag string, err, errno error) {
+	t.Helper()
+	if !errors.Is(err, errno) {
+		t.Fatalf("%s with a failing %s: %v", op, tag, err)
+	}
+	if errno == syscall.ENOSPC && tag != "data.read" && !errors.Is(err, ErrFull) && tag != "dir.sync" {
+		t.Fatalf("%s with a full disk at %s: %v is not ErrFull", op, tag, err)
+	}
+}
+
+// checkAfterFault demands one of the allowed states after kill -9, and what was written after
+// one more Sync and a power cut.
+func checkAfterFault(t *testing.T, s *Spool, f *File, allowed [][]byte, want []byte) {
+	t.Helper()
 	same(t, readFile(t, f), want)
 	// kill -9 now; the last Sync may have failed, then the one before counts.
 	after := openSpool(t, copyDir(t, s.dir), 64<<20, realSystem{})
 	g := load(t, after, f.id)
 	found := readFile(t, g)
 	if !slices.ContainsFunc(allowed, func(b []byte) bool { return bytes.Equal(b, found) }) {
-		t.Fatalf("after a failing %s (%d) the disk has none of %d states", tag, nth, len(allowed))
+		t.Fatalf("the disk has none of %d states", len(allowed))
 	}
 	closeAll(after)
 	// A power cut after one more Sync, although an fsync failed before.
@@ -226,13 +244,6 @@ func faultOnce(t *testing.T, tag string, nth int, errno error) (hit bool) {
 	after = openSpool(t, copyDir(t, s.dir), 64<<20, realSystem{}).rebooted()
 	same(t, readFile(t, load(t, after, f.id)), want)
 	closeAll(after)
-	if hit && failures == 0 && tag != "data.punch" {
-		// Allowed only where the block stays in memory and is sealed later.
-		if !strings.HasPrefix(tag, "data.write") {
-			t.Errorf("the failure of %s (%d) was told to nobody", tag, nth)
-		}
-	}
-	return hit
 }
 
 // TestFailedSyncWritesAgain: after a failed fsync the kernel may forget what it

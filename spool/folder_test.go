@@ -20,6 +20,39 @@ func TestOpen(t *testing.T) {
 	if !errors.Is(err, ErrLocked) || !strings.Contains(err.Error(), "process "+strconv.Itoa(os.Getpid())) {
 		t.Errorf("a second open: %v", err)
 	}
+	f, g := create(t, s), create(t, s)
+	check(t, s.Quarantine(f.id, "so that its folder is there"))
+	check(t, errors.Join(f.Close(), g.Close()))
+	used, _ := s.Usage()
+	check(t, s.Close())
+
+	s = openSpool(t, dir, 64<<20, realSystem{})
+	if again, _ := s.Usage(); again != used {
+		t.Errorf("%d bytes counted at open, %d before", again, used)
+	}
+	check(t, s.Close())
+	for _, loose := range []string{dir, filepath.Join(dir, g.id.String()), filepath.Join(dir, quarantineName), filepath.Join(dir, journalName)} {
+		fi, err := os.Stat(loose)
+		check(t, err)
+		check(t, os.Chmod(loose, fi.Mode()|0o040))
+		_, err = Open(Options{Dir: dir, MaxSize: 64 << 20})
+		if !errors.Is(err, ErrLoose) || !strings.Contains(err.Error(), "chmod go-rwx "+loose) {
+			t.Errorf("open with a loose %s: %v", loose, err)
+		}
+		check(t, os.Chmod(loose, fi.Mode()))
+	}
+	if _, err := Open(Options{Dir: dir, MaxSize: 5}); err == nil {
+		t.Error("opened with a quota of five bytes")
+	}
+	check(t, syscall.Symlink("/etc/hostname", filepath.Join(dir, NewID().String())))
+	if _, err := Open(Options{Dir: dir, MaxSize: 64 << 20}); !errors.Is(err, ErrLoose) {
+		t.Errorf("open with a symbolic link inside: %v", err)
+	}
+}
+
+// TestUseAfterClose: a file in use is not removed; one that was closed, or is in quarantine, is of no use.
+func TestUseAfterClose(t *testing.T) {
+	s := newSpool(t, 64<<20)
 	f := create(t, s)
 	write(t, f, text(1, 100), 0)
 	check(t, f.Sync(true))
@@ -47,33 +80,6 @@ func TestOpen(t *testing.T) {
 	}
 	if _, err := s.Load(f.id, testKey); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("load of a quarantined file: %v", err)
-	}
-	g := create(t, s)
-	check(t, g.Close())
-	used, _ := s.Usage()
-	check(t, s.Close())
-
-	s = openSpool(t, dir, 64<<20, realSystem{})
-	if again, _ := s.Usage(); again != used {
-		t.Errorf("%d bytes counted at open, %d before", again, used)
-	}
-	check(t, s.Close())
-	for _, loose := range []string{dir, filepath.Join(dir, g.id.String()), filepath.Join(dir, quarantineName), filepath.Join(dir, journalName)} {
-		fi, err := os.Stat(loose)
-		check(t, err)
-		check(t, os.Chmod(loose, fi.Mode()|0o040))
-		_, err = Open(Options{Dir: dir, MaxSize: 64 << 20})
-		if !errors.Is(err, ErrLoose) || !strings.Contains(err.Error(), "chmod go-rwx "+loose) {
-			t.Errorf("open with a loose %s: %v", loose, err)
-		}
-		check(t, os.Chmod(loose, fi.Mode()))
-	}
-	if _, err := Open(Options{Dir: dir, MaxSize: 5}); err == nil {
-		t.Error("opened with a quota of five bytes")
-	}
-	check(t, syscall.Symlink("/etc/hostname", filepath.Join(dir, NewID().String())))
-	if _, err := Open(Options{Dir: dir, MaxSize: 64 << 20}); !errors.Is(err, ErrLoose) {
-		t.Errorf("open with a symbolic link inside: %v", err)
 	}
 }
 

@@ -51,9 +51,7 @@ func TestJournal(t *testing.T) {
 	}
 	// An error undoes all of its own transaction.
 	boom := errors.New("boom")
-	if err := s.Journal().Update(func(tx *Tx) error {
-		return errors.Join(tx.DeleteEntry(e.ID), boom)
-	}); !errors.Is(err, boom) {
+	if err := s.Journal().Update(func(tx *Tx) error { return errors.Join(tx.DeleteEntry(e.ID), boom) }); !errors.Is(err, boom) {
 		t.Errorf("update: %v", err)
 	}
 	check(t, s.Journal().Update(func(tx *Tx) error { return tx.PutChange(Change{Seq: second, Op: "unlink", Path: "d"}) }))
@@ -86,7 +84,13 @@ func TestJournal(t *testing.T) {
 			t.Errorf("setting %s is %q", name, got)
 		}
 	}
-	// A number is never used again, not even that of the last change, deleted.
+	numbersGoOn(t, s, first, second)
+}
+
+// numbersGoOn demands that a change's number is never used again, not even that of the last
+// change after it was deleted.
+func numbersGoOn(t *testing.T, s *Spool, first, second uint64) {
+	t.Helper()
 	var third uint64
 	check(t, s.Journal().Update(func(tx *Tx) error { return tx.DeleteChange(second) }))
 	check(t, s.Journal().Update(func(tx *Tx) (err error) {
@@ -216,6 +220,32 @@ func TestJournalUnreadable(t *testing.T) {
 	check(t, s.Close())
 }
 
+// journalDamages returns what is done to a journal of a size, by name.
+func journalDamages(size int) map[string]func([]byte) []byte {
+	page := os.Getpagesize()
+	damages := map[string]func(b []byte) []byte{
+		"garbage": func([]byte) []byte { return text(1, 100_000) },
+		"empty":   func([]byte) []byte { return nil },
+		"short":   func(b []byte) []byte { return b[:len(b)/2/page*page] },
+		"tiny":    func(b []byte) []byte { return b[:100] },
+		"metas":   func(b []byte) []byte { clear(b[:2*page]); return b },
+	}
+	for p := 2; p < min(size/page, 30); p++ {
+		damages[fmt.Sprintf("page %d zeroed", p)] = func(b []byte) []byte { clear(b[p*page:][:page]); return b }
+		damages[fmt.Sprintf("page %d random", p)] = func(b []byte) []byte { copy(b[p*page:], text(uint64(p), page)); return b }
+		for seed := range uint64(2) {
+			damages[fmt.Sprintf("page %d head %d", p, seed)] = func(b []byte) []byte {
+				r := rand.New(rand.NewPCG(seed, uint64(p)))
+				for range 3 {
+					b[p*page+r.IntN(64)] ^= 1 << r.IntN(8)
+				}
+				return b
+			}
+		}
+	}
+	return damages
+}
+
 // TestJournalDamaged damages the database in many ways: each time it opens,
 // with its values or as a new one, and the process lives.
 func TestJournalDamaged(t *testing.T) {
@@ -232,27 +262,7 @@ func TestJournalDamaged(t *testing.T) {
 	check(t, s.Close())
 	whole, err := os.ReadFile(filepath.Join(dir, journalName))
 	check(t, err)
-	page := os.Getpagesize()
-	damages := map[string]func(b []byte) []byte{
-		"garbage": func([]byte) []byte { return text(1, 100_000) },
-		"empty":   func([]byte) []byte { return nil },
-		"short":   func(b []byte) []byte { return b[:len(b)/2/page*page] },
-		"tiny":    func(b []byte) []byte { return b[:100] },
-		"metas":   func(b []byte) []byte { clear(b[:2*page]); return b },
-	}
-	for p := 2; p < min(len(whole)/page, 30); p++ {
-		damages[fmt.Sprintf("page %d zeroed", p)] = func(b []byte) []byte { clear(b[p*page:][:page]); return b }
-		damages[fmt.Sprintf("page %d random", p)] = func(b []byte) []byte { copy(b[p*page:], text(uint64(p), page)); return b }
-		for seed := range uint64(2) {
-			damages[fmt.Sprintf("page %d head %d", p, seed)] = func(b []byte) []byte {
-				r := rand.New(rand.NewPCG(seed, uint64(p)))
-				for range 3 {
-					b[p*page+r.IntN(64)] ^= 1 << r.IntN(8)
-				}
-				return b
-			}
-		}
-	}
+	damages := journalDamages(len(whole))
 	rebuilt := 0
 	for name, damage := range damages {
 		dir := filepath.Join(t.TempDir(), "spool")

@@ -56,6 +56,45 @@ func salvage(t *testing.T, q Quarantined) (*Salvage, []byte, Lacks, error) {
 	return v, got, l, nil
 }
 
+// salvageCase is what is done to a file in quarantine, and what of it can be read then.
+type salvageCase struct {
+	name     string
+	damage   func(q Quarantined)
+	nothing  bool
+	headless bool
+	torn     bool
+	lacks    []Range
+}
+
+func (c salvageCase) check(t *testing.T) {
+	s := newSpool(t, 64<<20)
+	q, want := quarantined(t, s)
+	if q.Path != "now/called" || q.Size != int64(len(want)) || q.Why != "the test says so" {
+		t.Errorf("the note says %+v", q)
+	}
+	c.damage(q)
+	q, err := FindQuarantined(s.dir, q.ID)
+	check(t, err)
+	v, got, l, err := salvage(t, q)
+	if c.nothing {
+		if !errors.Is(err, ErrCorrupt) {
+			t.Errorf("it opens: %v", err)
+		}
+		return
+	}
+	check(t, err)
+	if v.Headless != c.headless || v.Torn != c.torn {
+		t.Errorf("headless %t, torn %t", v.Headless, v.Torn)
+	}
+	for _, r := range c.lacks {
+		clear(want[r.Offset : r.Offset+r.Length])
+	}
+	same(t, got, want)
+	if fmt.Sprint(l.Damaged) != fmt.Sprint(c.lacks) || len(l.Base)+len(l.Sent) > 0 {
+		t.Errorf("lacks %+v, want %v", l, c.lacks)
+	}
+}
+
 // TestSalvage: what of a file in quarantine authenticates is read, also where header, map
 // or blocks are damaged; what is missing is told, and where nothing can be read that is.
 func TestSalvage(t *testing.T) {
@@ -64,14 +103,7 @@ func TestSalvage(t *testing.T) {
 		check(t, err)
 		check(t, os.WriteFile(path, how(b), 0o600))
 	}
-	for _, c := range []struct {
-		name     string
-		damage   func(q Quarantined)
-		nothing  bool
-		headless bool
-		torn     bool
-		lacks    []Range
-	}{
+	for _, c := range []salvageCase{
 		{name: "whole", damage: func(Quarantined) {}},
 		{name: "a flipped bit", damage: func(q Quarantined) {
 			spoil(q.File, func(b []byte) []byte { b[headerUnit+bs+7] ^= 1; return b })
@@ -100,34 +132,7 @@ func TestSalvage(t *testing.T) {
 		}, nothing: true},
 		{name: "no file", damage: func(q Quarantined) { check(t, os.Remove(q.File)) }, nothing: true},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			s := newSpool(t, 64<<20)
-			q, want := quarantined(t, s)
-			if q.Path != "now/called" || q.Size != int64(len(want)) || q.Why != "the test says so" {
-				t.Errorf("the note says %+v", q)
-			}
-			c.damage(q)
-			q, err := FindQuarantined(s.dir, q.ID)
-			check(t, err)
-			v, got, l, err := salvage(t, q)
-			if c.nothing {
-				if !errors.Is(err, ErrCorrupt) {
-					t.Errorf("it opens: %v", err)
-				}
-				return
-			}
-			check(t, err)
-			if v.Headless != c.headless || v.Torn != c.torn {
-				t.Errorf("headless %t, torn %t", v.Headless, v.Torn)
-			}
-			for _, r := range c.lacks {
-				clear(want[r.Offset : r.Offset+r.Length])
-			}
-			same(t, got, want)
-			if fmt.Sprint(l.Damaged) != fmt.Sprint(c.lacks) || len(l.Base)+len(l.Sent) > 0 {
-				t.Errorf("lacks %+v, want %v", l, c.lacks)
-			}
-		})
+		t.Run(c.name, c.check)
 	}
 }
 
