@@ -23,6 +23,8 @@ FAULTS   ?= 10m
 GROWTH   ?= 20m
 MODES    ?= CTR CBC GCM
 KILLS    ?= 500
+EXERCISE ?= 300000
+STANDING ?= 2m
 # For a shell whose PATH has no Go.
 export PATH := $(PATH):/usr/local/go/bin:/usr/sbin:/sbin
 
@@ -57,12 +59,15 @@ test: packages versitygw
 soak: packages versitygw
 	MCFS_SOAK=$(SOAK) MCFS_SOAK_MODES="$(MODES)" go test -count=1 -timeout 0 -run '^TestSoak$$' -v ./e2e/model
 
-# What suites for file systems ask, by programs of this repository: who may do what and
-# with which error, setuid and ACLs, contents, and random calls on files. What differs by
-# design is in docs/semantics.md.
+# What suites for file systems ask, by programs of this repository, each step compared with
+# a plain directory: every call with every kind and length of name, done and refused, and
+# which times it moves; who may do what; setuid and ACLs; contents, and $(EXERCISE) random calls
+# on a file, whose seed a failure prints; names that must stand while others change them,
+# $(STANDING) long. What differs by design is in docs/semantics.md.
 conformance: packages versitygw
-	go test -count=1 -timeout 10m -v -run '^(TestMount|TestCallsAsOnADisk|TestSetIDAsOnADisk|TestACLsAsOnADisk|TestOwnerOfAll)$$' ./fs
-	go test -count=1 -timeout 20m -v -run '^(TestPosixSuite|TestContentAsOnADisk|TestMap|TestOpenFilesGoOn|TestSymlinks|TestLocks)$$' ./e2e/posix
+	MCFS_CONFORMANCE=1 go test -count=1 -timeout 30m -v -run '^(TestMount|.*AsOnADisk|TestWhatDiffersHasARow|TestOwnerOfAll)$$' ./fs
+	MCFS_EXERCISE=$(EXERCISE) MCFS_STANDING=$(STANDING) go test -count=1 -timeout 0 -v \
+	  -run '^(TestPosixSuite|TestContentAsOnADisk|TestExercise|TestNamesThatStand|TestMap|TestOpenFilesGoOn|TestSymlinks|TestLocks)$$' ./e2e/posix
 	go test -count=1 -timeout 20m -v -run '^TestModel$$' ./e2e/model
 
 # A failure of the workload names its seed, which goes into the list in e2e/faults.
