@@ -18,13 +18,12 @@ import (
 // Journal is the durable memory of a volume: entries (one per sealed file that
 // matters after a restart) and the queue of name changes. JSON values in bbolt.
 //
-// One goroutine, which close waits for, makes all transactions. While the disk
-// syncs one, the next calls queue up, and then share the next: under load a
-// transaction costs each of them a fraction, and alone none waits for company.
+// One goroutine, for which close waits, makes all transactions. Calls that come while the
+// disk syncs one share the next, so that under load each costs a fraction of a sync.
 type Journal struct {
 	db  *bolt.DB
 	log *slog.Logger
-	// doubted: some of what was promised may be missing, and nobody knows what.
+	// doubted is true if some of what was promised may be missing, and it is not known what.
 	doubted bool
 
 	mu     sync.Mutex
@@ -51,7 +50,7 @@ const (
 
 var errJournalClosed = errors.New("the journal is closed")
 
-// openJournal opens or begins the database; ErrCorrupt if it is not whole.
+// openJournal opens the database, or makes it. The error is ErrCorrupt if it is not whole.
 func openJournal(path string, log *slog.Logger) (*Journal, error) {
 	if err := checkMode(path, false); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, err
@@ -85,8 +84,8 @@ func openJournal(path string, log *slog.Logger) (*Journal, error) {
 	return j, nil
 }
 
-// openDB reads every page once, so that damage is found now and not in the
-// middle of a commit: the journal is small, and bbolt trusts its pages.
+// openDB opens the database and reads every page once. bbolt trusts its pages, and would
+// find damage only in the middle of a commit.
 func openDB(path string) (db *bolt.DB, err error) {
 	err = guard(func() (err error) {
 		db, err = bolt.Open(path, 0o600, &bolt.Options{Timeout: time.Second, FreelistType: bolt.FreelistMapType})
@@ -106,8 +105,8 @@ func openDB(path string) (db *bolt.DB, err error) {
 	return db, nil
 }
 
-// openFailure tells what the system refused from what bbolt could not read: for
-// some damage ("file size too small") it has no error of its own.
+// openFailure returns an error of bbolt's as ErrCorrupt, unless the system has refused
+// something. For some damage ("file size too small") bbolt has no error of its own.
 func openFailure(err error) error {
 	var errno syscall.Errno
 	if errors.As(err, &errno) || errors.Is(err, bolterrors.ErrTimeout) || errors.Is(err, ErrCorrupt) {
@@ -148,8 +147,8 @@ func checkDB(db *bolt.DB, path string) error {
 	})
 }
 
-// checkLengths goes from page to page: none may reach past the last, nor what it
-// speaks of out of it.
+// checkLengths returns an error if a page reaches past the last one, or refers to what lies
+// outside of it.
 func checkLengths(tx *bolt.Tx) error {
 	file, err := os.Open(tx.DB().Path())
 	if err != nil {
@@ -179,8 +178,8 @@ func checkLengths(tx *bolt.Tx) error {
 	return tree.check()
 }
 
-// walk reads every key and value. Damaged pages can form a circle: it gives up
-// when it has read more than the file holds.
+// walk reads every key and value. Damaged pages can form a circle, so it gives up when it
+// has read more than the file has.
 func walk(tx *bolt.Tx, fileSize int64) error {
 	var read int64
 	return tx.ForEach(func(_ []byte, b *bolt.Bucket) error {
@@ -225,9 +224,8 @@ func (j *Journal) Update(f func(*Tx) error) error {
 	return <-b.result
 }
 
-// Later runs f in a transaction soon (within 100 ms, in order, before any Update
-// that comes after it): for what may be lost by a crash. Close and Update run what is pending.
-// Its error is logged.
+// Later runs f in a transaction within 100 ms, in order, and before any Update that comes
+// after it. It is for what a crash may lose; Close runs what is pending. Its error is logged.
 func (j *Journal) Later(f func(*Tx) error) {
 	if !j.add(&job{f: f, due: time.Now().Add(laterDelay)}) {
 		j.log.Error("journal: a late change came after close")
@@ -248,8 +246,7 @@ func (j *Journal) add(b *job) bool {
 	return true
 }
 
-// Number draws a change's number before there is a transaction to put it
-// (PutChange) in: whoever queues it with Later knows it by its number at once.
+// Number returns a new number for a change that PutChange adds later.
 func (j *Journal) Number() uint64 {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -289,7 +286,8 @@ func (j *Journal) run() {
 	}
 }
 
-// next is the jobs to run now, all of the queue; or how long the first may wait.
+// next returns the jobs to run now, which are all of the queue, or how long the first may
+// still wait.
 func (j *Journal) next() (batch []*job, wait time.Duration) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -309,8 +307,8 @@ func (j *Journal) next() (batch []*job, wait time.Duration) {
 	return batch, 0
 }
 
-// commit runs jobs in one transaction. One that fails is told, and the others
-// run again without it.
+// commit runs jobs in one transaction. One that fails gets its error, and the others run
+// again without it.
 func (j *Journal) commit(batch []*job) {
 	for len(batch) > 0 {
 		failed := -1

@@ -11,24 +11,22 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// Damage that leaves a database whole: bbolt goes back by one transaction where
-// the first of its two meta pages does not match its checksum, and a bit flipped
-// in a page's head can make values vanish from it. Neither is an error there. So
-// the journal keeps a sum over all that it holds, and looks at both pages when it
-// is opened. Where something is gone, nobody knows what: then a sealed file that
-// is not in the journal is brought back, and not removed.
+// Some damage bbolt does not report: it goes back by one transaction if the first of its
+// two meta pages does not match its checksum, and a flipped bit in a page's head can make
+// values vanish. So the journal keeps a sum over all its values, and checks both meta pages
+// when it is opened. If something is gone, it is not known what: then sealed files that are
+// not in the journal are brought back and not deleted.
 
 var summed = [][]byte{bucketEntries, bucketChanges, bucketUploads}
 
-// digest is what one value adds to the sum.
+// digest returns what one value adds to the sum.
 func digest(bucket, key, value []byte) uint64 {
 	name := crc32.Update(crc32.Checksum(bucket, castagnoli), castagnoli, key)
 	return uint64(name)<<32 | uint64(crc32.Checksum(value, castagnoli))
 }
 
-// put stores a value, nil to delete it, in one of the summed buckets. The sum
-// is the sequence number of the bucket of entries, which has no other use, and
-// costs no page: the head of a bucket is written with each transaction.
+// put stores a value in one of the summed buckets; nil deletes it. The sum is kept as the
+// sequence number of the bucket of entries, which is written with each transaction anyway.
 func (t *Tx) put(bucket, key, value []byte) error {
 	b, entries := t.tx.Bucket(bucket), t.tx.Bucket(bucketEntries)
 	sum := entries.Sequence()
@@ -47,9 +45,8 @@ func (t *Tx) put(bucket, key, value []byte) error {
 	return b.Put(key, value)
 }
 
-// checkSum compares the sum with what is there, and makes it right. gone: values
-// are missing without a trace. Those that do not parse are no such thing: they
-// are set aside when they are read.
+// checkSum reports whether values are missing, by the sum, and then corrects the sum. Values
+// that do not parse do not count as missing: they are set aside when they are read.
 func checkSum(db *bolt.DB) (gone bool, err error) {
 	sum, bad, right := uint64(0), 0, false
 	err = db.View(func(tx *bolt.Tx) error {
@@ -79,7 +76,7 @@ const (
 	metaPage = 8
 )
 
-// metasWhole says whether both meta pages of a database are what was written.
+// metasWhole reports whether both meta pages of a database match their checksums.
 func metasWhole(path string) (bool, error) {
 	f, err := os.Open(path)
 	if err != nil {

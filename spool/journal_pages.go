@@ -19,10 +19,9 @@ const (
 	bucketHeader = 16
 )
 
-// checkPage: nothing that a page speaks of may lie outside of it. bbolt makes
-// pointers of what it reads, in a goroutine of its own, and in copies that it
-// makes of buckets: one that leads astray ends the program, at once or when the
-// collector finds it.
+// checkPage returns an error if a page refers to what lies outside of it. bbolt makes
+// pointers of what it reads, also in a goroutine of its own and in copies of buckets, and a
+// wrong one ends the program.
 func checkPage(file *os.File, id, pages, pageSize int, tree *branches) error {
 	p := make([]byte, pages*pageSize)
 	if _, err := file.ReadAt(p, int64(id)*int64(pageSize)); err != nil {
@@ -35,9 +34,8 @@ func checkPage(file *os.File, id, pages, pageSize int, tree *branches) error {
 	return nil
 }
 
-// branches is what branches say of the first keys of their children, and what these
-// are. bbolt writes both at once, and finds a child's place in its branch by that key:
-// where they differ, it frees a page that is in use.
+// branches has the first keys of pages, as they are and as their parents tell. bbolt finds
+// a child's place in its parent by that key: if they differ, it frees a page that is in use.
 type branches struct {
 	first map[uint64]string // by page
 	said  map[uint64]string // by child
@@ -47,7 +45,7 @@ func newBranches() *branches {
 	return &branches{first: map[uint64]string{}, said: map[uint64]string{}}
 }
 
-// add notes a page whose elements were checked.
+// add records a page whose elements were checked.
 func (t *branches) add(id uint64, p []byte) {
 	flags, count := binary.NativeEndian.Uint16(p[8:]), int(binary.NativeEndian.Uint16(p[10:]))
 	for i := range count {
@@ -79,7 +77,7 @@ func (t *branches) check() error {
 	return nil
 }
 
-// checkElements is checkPage of a page that is p.
+// checkElements is checkPage for the bytes of a page.
 func checkElements(p []byte) error {
 	if len(p) < pageHead {
 		return fmt.Errorf("%d bytes are no page", len(p))
@@ -115,7 +113,7 @@ func checkElements(p []byte) error {
 	return nil
 }
 
-// checkBucket is for a value that is a bucket, with its page if it has no other.
+// checkBucket checks a value that is a bucket, and its page if that lies in the value.
 func checkBucket(v []byte) error {
 	if len(v) < bucketHeader {
 		return fmt.Errorf("%d bytes are no bucket", len(v))

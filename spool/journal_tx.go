@@ -17,7 +17,7 @@ import (
 	"mcfs/sidecar"
 )
 
-// Entry is what the journal knows of a sealed file.
+// Entry is what the journal has of a sealed file.
 type Entry struct {
 	ID      ID           `json:"id"`
 	Path    string       `json:"path"` // in the volume, no leading slash
@@ -44,8 +44,8 @@ type Change struct {
 type Upload struct {
 	ID  string `json:"id"` // the store's
 	Key string `json:"key"`
-	// Since and Until bound, by the store's clock, when it was begun, as long as the store has not told an
-	// ID: ID is made up then. Zero: it has.
+	// Since and Until bound, by the store's clock, when the upload was begun. They are set as
+	// long as the store's answer is missing, and ID is made up then.
 	Since time.Time `json:"since,omitzero"`
 	Until time.Time `json:"until,omitzero"`
 }
@@ -78,7 +78,7 @@ func (t *Tx) PutEntry(e Entry) error {
 	return t.put(bucketEntries, e.ID[:], v)
 }
 
-// DeleteEntry: that there is none is no error.
+// DeleteEntry deletes an entry. It is no error if there is none.
 func (t *Tx) DeleteEntry(id ID) error { return t.put(bucketEntries, id[:], nil) }
 
 // AddChange appends to the queue and returns the number that it assigned.
@@ -87,7 +87,7 @@ func (t *Tx) AddChange(c Change) (uint64, error) {
 	return c.Seq, t.PutChange(c)
 }
 
-// PutChange replaces by Seq, or adds under a number that was drawn.
+// PutChange replaces the change with the same Seq, or adds one under a number of Number's.
 func (t *Tx) PutChange(c Change) error {
 	b := t.tx.Bucket(bucketChanges)
 	t.j.mu.Lock()
@@ -108,12 +108,12 @@ func (t *Tx) PutChange(c Change) error {
 	return t.put(bucketChanges, changeKey(c.Seq), v)
 }
 
-// DeleteChange: that there is none is no error.
+// DeleteChange deletes a change. It is no error if there is none.
 func (t *Tx) DeleteChange(seq uint64) error {
 	return t.put(bucketChanges, changeKey(seq), nil)
 }
 
-// PutUpload remembers an upload, by its id.
+// PutUpload adds an upload, or replaces the one of the same id.
 func (t *Tx) PutUpload(u Upload) error {
 	v, err := encodeValue([]byte(u.ID), u)
 	if err != nil {
@@ -122,10 +122,11 @@ func (t *Tx) PutUpload(u Upload) error {
 	return t.put(bucketUploads, []byte(u.ID), v)
 }
 
-// DeleteUpload forgets one that was completed or aborted; one that is not there is no error.
+// DeleteUpload deletes an upload that was completed or aborted. It is no error if there is
+// none.
 func (t *Tx) DeleteUpload(id string) error { return t.put(bucketUploads, []byte(id), nil) }
 
-// PutSetting keeps a value by name; nil deletes it.
+// PutSetting stores a value by name; nil deletes it.
 func (t *Tx) PutSetting(name string, v []byte) error {
 	b := t.tx.Bucket(bucketSettings)
 	if v == nil {
@@ -136,9 +137,8 @@ func (t *Tx) PutSetting(name string, v []byte) error {
 
 func changeKey(seq uint64) []byte { return binary.BigEndian.AppendUint64(nil, seq) }
 
-// A value is JSON behind a byte that says so and a CRC-32C of key and JSON: the
-// database has no checksum over its values, and one flipped bit would make
-// another path, another size or another promise of it.
+// A value is a byte for its format, a CRC-32C of key and JSON, and the JSON. bbolt has no
+// checksum over its values, and one flipped bit could make another path or size of it.
 const (
 	valueFormat = 1
 	valueHead   = 1 + 4
@@ -148,7 +148,7 @@ func valueSum(key, text []byte) uint32 {
 	return crc32.Update(crc32.Checksum(key, castagnoli), castagnoli, text)
 }
 
-// encodeValue is what stands under the key.
+// encodeValue returns the stored form of a value.
 func encodeValue(key []byte, x any) ([]byte, error) {
 	text, err := json.Marshal(x)
 	if err != nil {
@@ -168,8 +168,8 @@ func decodeValue(key, v []byte, x any) error {
 	return json.Unmarshal(v[valueHead:], x)
 }
 
-// JSON spells a string's invalid UTF-8 as U+FFFD: a path that would come back
-// as another must be refused.
+// encodeEntry returns the stored form of an entry. It refuses a path that is not UTF-8,
+// which JSON would change.
 func encodeEntry(e Entry) ([]byte, error) {
 	if err := checkUTF8(e.Path, e.KeyID); err != nil {
 		return nil, err
@@ -206,16 +206,16 @@ func decodeChange(k, v []byte) (c Change, err error) {
 	return c, nil
 }
 
-// Entries reads all, in no particular order. A value that does not parse is
-// moved to a bucket of its own, reported, and left out.
+// Entries returns all entries, in no particular order. A value that does not parse is moved
+// to a bucket of its own, logged, and left out.
 func (j *Journal) Entries() ([]Entry, error) { return readAll(j, bucketEntries, decodeEntry) }
 
-// Changes reads all, in order of Seq. A value that does not parse is moved to a
-// bucket of its own, reported, and left out.
+// Changes returns all changes, in order of Seq. A value that does not parse is moved to a
+// bucket of its own, logged, and left out.
 func (j *Journal) Changes() ([]Change, error) { return readAll(j, bucketChanges, decodeChange) }
 
-// Uploads reads all, in no particular order. A value that does not parse is
-// moved to a bucket of its own, reported, and left out.
+// Uploads returns all uploads, in no particular order. A value that does not parse is moved
+// to a bucket of its own, logged, and left out.
 func (j *Journal) Uploads() ([]Upload, error) { return readAll(j, bucketUploads, decodeUpload) }
 
 func decodeUpload(k, v []byte) (u Upload, err error) {
@@ -228,7 +228,7 @@ func decodeUpload(k, v []byte) (u Upload, err error) {
 	return u, nil
 }
 
-// look finds one entry as the disk has it. It waits for nothing, so that it can be called
+// look returns one entry as the disk has it. It waits for nothing, so that it can be called
 // with locks held that a transaction may need.
 func (j *Journal) look(id ID) (e Entry, ok bool) {
 	if j == nil {
@@ -280,7 +280,7 @@ func readAll[T any](j *Journal, bucket []byte, decode func(k, v []byte) (T, erro
 	return list, nil
 }
 
-// setAside moves values to the bucket of the unreadable.
+// setAside moves values to the bucket of unreadable ones.
 func setAside(t *Tx, bucket []byte, keys [][]byte) error {
 	from, to := t.tx.Bucket(bucket), t.tx.Bucket(bucketUnreadable)
 	for _, k := range keys {
@@ -299,9 +299,9 @@ func setAside(t *Tx, bucket []byte, keys [][]byte) error {
 	return nil
 }
 
-// Unreadable is the sealed files of which an entry had to be set aside, by what
-// key and value still tell of their ids, until Recovered is called. others: there
-// may be more of them, because one of the entries does not tell.
+// Unreadable returns the sealed files whose entries were set aside since the last Recovered,
+// as far as keys and values still tell their ids. others is true if one does not tell, so
+// that there may be more.
 func (j *Journal) Unreadable() (ids map[ID]bool, others bool, err error) {
 	ids = make(map[ID]bool)
 	err = guard(func() error {
@@ -330,8 +330,8 @@ func (j *Journal) Unreadable() (ids map[ID]bool, others bool, err error) {
 	return ids, others, nil
 }
 
-// settleUnreadable keeps the entries that were set aside under names by which
-// Unreadable does not find them any more.
+// settleUnreadable renames the entries that were set aside, so that Unreadable does not
+// return them any more.
 func (t *Tx) settleUnreadable() error {
 	b := t.tx.Bucket(bucketUnreadable)
 	var keys [][]byte
@@ -347,7 +347,7 @@ func (t *Tx) settleUnreadable() error {
 	return nil
 }
 
-// Setting is a value by name, the caller's own copy; nil if none.
+// Setting returns a copy of a value by name; nil if there is none.
 func (j *Journal) Setting(name string) (v []byte, err error) {
 	if err := j.Flush(); err != nil {
 		return nil, fmt.Errorf("read journal: %w", err)
