@@ -24,7 +24,8 @@ var parsers = map[string][]string{
 	"spool":            {"FuzzHeader", "FuzzRecord", "FuzzMapFile", "FuzzJournalValues", "FuzzNote"},
 	"store/dir":        {"FuzzUnescape", "FuzzMeta"},
 	"store/s3":         {"FuzzAnswer", "FuzzListing", "FuzzContentRange", "FuzzListedName"},
-	"volume":           {"FuzzEntryRecord", "FuzzChangeRecord", "FuzzRemembered", "FuzzListed", "FuzzParseACL"},
+	"volume":           {"FuzzEntryRecord", "FuzzChangeRecord", "FuzzRemembered", "FuzzParseACL"},
+	"volume/listing":   {"FuzzListed"},
 	"volume/metacache": {"FuzzValue"},
 	"volume/naming":    {"FuzzPatterns"},
 }

@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"strings"
 	"time"
 
 	"mcfs/sidecar"
 	"mcfs/spool"
 	"mcfs/store"
+	dirs "mcfs/volume/listing"
 	"mcfs/volume/metacache"
 	"mcfs/volume/queue"
 )
@@ -84,7 +84,7 @@ func (n *Node) loadMarker(ctx context.Context) error {
 			return err
 		}
 		m = marker{}
-		if len(page.Objects) > 0 && isMarker(page.Objects[0].Key, key) {
+		if len(page.Objects) > 0 && dirs.IsMarker(page.Objects[0].Key, key) {
 			m = markerOf(page.Objects[0])
 		}
 	}
@@ -377,15 +377,14 @@ func (v *Volume) putMarker(ctx context.Context, c *change) error {
 
 // seeMarker notes a listing's word of the directory's own marker: another one
 // than is known is read before attributes are shown again; v.mu is held.
-func (v *Volume) seeMarker(d *Node, names map[string]*found) {
-	f := names[""]
-	delete(names, "")
+func (v *Volume) seeMarker(d *Node, names dirs.Names) {
+	own := names.Marker()
 	if d.parent == nil || d.localLocked() {
 		return
 	}
 	d.dir.shown = marker{}
-	if f != nil && f.object != nil {
-		d.dir.shown = markerOf(*f.object)
+	if own != nil {
+		d.dir.shown = markerOf(*own)
 	}
 	switch {
 	case d.dir.shown == marker{}:
@@ -395,6 +394,3 @@ func (v *Volume) seeMarker(d *Node, names map[string]*found) {
 		d.dir.described = false
 	}
 }
-
-// isMarker says whether a listed key is the marker of the directory that is being listed.
-func isMarker(key, prefix string) bool { return key == prefix && strings.HasSuffix(key, "/") }

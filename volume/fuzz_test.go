@@ -12,7 +12,6 @@ import (
 	"mcfs/crypt"
 	"mcfs/sidecar"
 	"mcfs/spool"
-	"mcfs/store"
 	"mcfs/volume/naming"
 )
 
@@ -144,34 +143,4 @@ func FuzzRemembered(f *testing.F) {
 		}
 		sameRecord(t, &r)
 	})
-}
-
-// FuzzListed: a page of a listing, of whatever names: only what can be shown comes out.
-func FuzzListed(f *testing.F) {
-	f.Add("", "a", "a.settings.json", "d/")
-	f.Add("d/", "d/a", "d/a/", "d/")
-	f.Add("d/", "d//a", "e/a", "d")
-	f.Add("", "..", "\xff", "x\x00y/")
-	f.Fuzz(func(t *testing.T, prefix, a, b, folder string) {
-		v := treeOnly()
-		names := make(map[string]*found)
-		v.collect(names, pageOf(folder, a, b), prefix)
-		pairUp(names)
-		for name, f := range names {
-			if name != "" && !naming.Showable(name) || strings.Contains(name, "/") {
-				t.Fatalf("%q", name)
-			}
-			if f.object != nil && !strings.HasPrefix(f.object.Key, prefix) {
-				t.Fatalf("%q is not below %q", f.object.Key, prefix)
-			}
-		}
-	})
-}
-
-func pageOf(folder string, keys ...string) store.Page {
-	page := store.Page{Prefixes: []string{folder}}
-	for _, k := range keys {
-		page.Objects = append(page.Objects, store.Info{Key: k})
-	}
-	return page
 }

@@ -11,6 +11,7 @@ import (
 
 	"mcfs/crypt"
 	"mcfs/store"
+	dirs "mcfs/volume/listing"
 )
 
 // TestKillDuringAMoveKeepsAttributes: attributes that were set of a file on its way
@@ -112,7 +113,7 @@ func TestKillKeepsAttributesOfMovedDirectories(t *testing.T) {
 	for name := range modes { // as a listing does that shows another marker
 		d := r.v.Root().dir.children[name]
 		d.dir.marker = marker{}
-		r.v.seeMarker(d, map[string]*found{"": {object: &store.Info{ETag: "other"}}})
+		r.v.seeMarker(d, dirs.Names{"": {Object: &store.Info{ETag: "other"}}})
 	}
 	r.v.mu.Unlock()
 	f.set(down)

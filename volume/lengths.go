@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mcfs/sidecar"
+	dirs "mcfs/volume/listing"
 	"mcfs/volume/naming"
 )
 
@@ -134,25 +135,17 @@ func (v *Volume) lengthsBelow(ctx context.Context, c *Node, newPath string) erro
 
 // eachBelow calls f with each key below a prefix of the store, until it says false.
 func (v *Volume) eachBelow(ctx context.Context, prefix string, f func(key string) bool) error {
-	var seen pages
-	for token := ""; ; {
-		page, err := v.store.List(ctx, prefix, "", token, 0)
+	for page, err := range dirs.Pages(ctx, v.store, prefix) {
 		if err != nil {
-			return fmt.Errorf("list %s: %w", shownPath(prefix), err)
+			return err
 		}
 		for _, o := range page.Objects {
 			if !f(o.Key) {
 				return nil
 			}
 		}
-		if page.Next == "" {
-			return nil
-		}
-		if err := seen.turn(page.Next); err != nil {
-			return fmt.Errorf("list %s: %w", shownPath(prefix), err)
-		}
-		token = page.Next
 	}
+	return nil
 }
 
 // allListed reports whether the tree has all that is below a directory, as of some time; v.mu is held.

@@ -2,14 +2,12 @@ package volume
 
 import (
 	"context"
-	"fmt"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"mcfs/sidecar"
-	"mcfs/store"
+	dirs "mcfs/volume/listing"
 	"mcfs/volume/naming"
 )
 
@@ -26,7 +24,7 @@ type dirState struct {
 	fresh    map[string]time.Time
 	flight   *flight
 	scan     []*Node               // what the last ReadDir showed, in its order, whose description may be wanted next
-	walked   walk                  // whether a program goes through it without having listed it
+	walked   dirs.Walk             // whether a program goes through it without having listed it
 	accepted map[string]accepted   // settings documents taken a moment ago, by their names
 	behind   map[string]*tombstone // of sidecars, by their names
 	taken    map[string]taken      // where sidecars were moved to a moment ago, by the names they were given
@@ -86,142 +84,6 @@ type DirEntry struct {
 	Name string
 	Ino  uint64
 	Kind Kind
-}
-
-// listed is what a listing said of one name.
-type found struct {
-	object *store.Info
-	side   *store.Info
-	folder bool
-}
-
-// prefixOf is what the keys in a directory begin with.
-func prefixOf(path string) string {
-	if path == "" {
-		return ""
-	}
-	return path + "/"
-}
-
-// list reads a directory from the places where it may be, older ones first (what
-// moves is seen at the old place, at the new, or at both); whole is false if
-// the one page that was wanted was not enough.
-func (v *Volume) list(ctx context.Context, places []string, f *flight) (names map[string]*found, whole bool, err error) {
-	names = make(map[string]*found)
-	for _, prefix := range places {
-		whole, err = v.listPrefix(ctx, names, prefix, f)
-		if err != nil || !whole {
-			return names, false, err
-		}
-	}
-	pairUp(names)
-	return names, true, nil
-}
-
-// listPrefix adds what stands at one prefix. A name that is there already stays as it was found.
-func (v *Volume) listPrefix(ctx context.Context, names map[string]*found, prefix string, f *flight) (whole bool, err error) {
-	seen := pages{most: maxPages}
-	for token := ""; ; {
-		rctx, cancel := context.WithTimeout(ctx, requestTimeout)
-		page, err := v.store.List(rctx, prefix, "/", token, 0)
-		cancel()
-		if err != nil {
-			return false, fmt.Errorf("list %s: %w", shownPath(prefix), err)
-		}
-		v.collect(names, page, prefix)
-		f.pages.Add(1)
-		if page.Next == "" {
-			return true, nil
-		}
-		if f.onePage {
-			return false, nil
-		}
-		if err := seen.turn(page.Next); err != nil {
-			return false, fmt.Errorf("list %s: %w", shownPath(prefix), err)
-		}
-		token = page.Next
-	}
-}
-
-// maxPages is how many pages of one directory are listed: four million keys.
-// Its names can be opened all the same, one by one.
-const maxPages = 4096
-
-var (
-	errRepeats = fmt.Errorf("the store repeats itself: %w", store.ErrUnavailable)
-	errEndless = fmt.Errorf("the store's listing does not end within %d pages: %w", maxPages, store.ErrUnavailable)
-)
-
-// pages finds out whether a listing goes in a circle, by the tokens that led
-// from page to page, or goes on for ever.
-type pages struct {
-	most   int // 0: any number
-	tokens map[string]bool
-}
-
-func (p *pages) turn(next string) error {
-	if p.tokens == nil {
-		p.tokens = make(map[string]bool)
-	}
-	if p.tokens[next] {
-		return errRepeats
-	}
-	p.tokens[next] = true
-	if p.most > 0 && len(p.tokens) >= p.most {
-		return errEndless
-	}
-	return nil
-}
-
-// collect adds a page's names. Keys that no path can spell are not shown.
-func (v *Volume) collect(names map[string]*found, page store.Page, prefix string) {
-	at := func(name string) *found {
-		f := names[name]
-		if f == nil {
-			f = &found{}
-			names[name] = f
-		}
-		return f
-	}
-	for i := range page.Objects {
-		o := &page.Objects[i]
-		if isMarker(o.Key, prefix) {
-			at("").object = o
-			continue
-		}
-		if name, below := strings.CutPrefix(o.Key, prefix); below && naming.Showable(name) && at(name).object == nil {
-			at(name).object = o
-		}
-	}
-	for _, p := range page.Prefixes {
-		if name, below := strings.CutPrefix(strings.TrimSuffix(p, "/"), prefix); below && naming.Showable(name) {
-			at(name).folder = true
-		}
-	}
-}
-
-// pairUp moves each sidecar from a name of its own to its file's.
-func pairUp(names map[string]*found) {
-	for name, f := range names {
-		base, ok := sidecar.Base(name)
-		if !ok || f.object == nil {
-			continue
-		}
-		if own := names[sidecar.Name(name)]; own != nil && own.object != nil {
-			continue // it has a sidecar itself: a file of somebody's that is called so
-		}
-		if file := names[base]; file != nil && file.object != nil {
-			file.side = f.object
-		}
-	}
-	for name, f := range names {
-		if base, ok := sidecar.Base(name); ok && f.object != nil && names[base] != nil && names[base].side == f.object {
-			f.object = nil
-			if !f.folder {
-				delete(names, name)
-			}
-		}
-	}
 }
 
 // ReadDir is a snapshot, sidecars included where they are listed, without "." and "..".

@@ -10,6 +10,7 @@ import (
 
 	"mcfs/sidecar"
 	"mcfs/store"
+	dirs "mcfs/volume/listing"
 )
 
 // Lookup finds a name, or what the sidecar of that name has left behind. It asks the
@@ -148,9 +149,9 @@ func (v *Volume) refresh(ctx context.Context, d *Node, name string) error {
 		c := d.dir.children[name]
 		had := !d.dir.listedAt.IsZero() || c != nil
 		if d.dir.large && name != "" {
-			listing := v.listInstead(d, c != nil)
+			all := v.listInstead(d, c != nil)
 			v.mu.Unlock()
-			if listing && c != nil {
+			if all && c != nil {
 				return nil // what was known last, until all has been listed
 			}
 			return v.bounded(ctx, had, func(ctx context.Context) error { return v.probe(ctx, d, name) })
@@ -312,10 +313,10 @@ func (v *Volume) fly(d *Node, f *flight) {
 func (v *Volume) survey(d *Node, f *flight) (settled bool, err error) {
 	v.mu.Lock()
 	path := v.path(d)
-	places := v.moves.Sources(prefixOf(path))
+	places := v.moves.Sources(dirs.PrefixOf(path))
 	v.mu.Unlock()
 	begun, before := time.Now(), f.pages.Load()
-	names, whole, err := v.list(v.ctx, places, f)
+	names, whole, err := v.lists.Directory(v.ctx, places, f.onePage, func() { f.pages.Add(1) })
 	if err != nil {
 		return false, err
 	}
@@ -325,7 +326,7 @@ func (v *Volume) survey(d *Node, f *flight) (settled bool, err error) {
 		f.enough = true
 		return true, nil
 	}
-	if v.path(d) != path || !slices.Equal(places, v.moves.Sources(prefixOf(path))) {
+	if v.path(d) != path || !slices.Equal(places, v.moves.Sources(dirs.PrefixOf(path))) {
 		return false, nil
 	}
 	f.enough = whole
@@ -343,23 +344,15 @@ func (v *Volume) survey(d *Node, f *flight) (settled bool, err error) {
 
 // prune forgets what earlier mounts remember of names that a whole listing does not
 // show. What has come since it was begun, this mount has in its tree.
-func (v *Volume) prune(d *Node, path string, names map[string]*found) {
+func (v *Volume) prune(d *Node, path string, names dirs.Names) {
 	v.cache.Prune(path, func(name string) bool {
-		if shows(names, name) {
+		if names.Has(name) {
 			return true
 		}
 		v.mu.Lock()
 		defer v.mu.Unlock()
 		return d.dir.children[strings.TrimSuffix(name, "/")] != nil
 	})
-}
-
-// shows says whether a whole listing has a file, or, with a name that ends in
-// "/", a directory.
-func shows(names map[string]*found, name string) bool {
-	name, folder := strings.CutSuffix(name, "/")
-	f := names[name]
-	return f != nil && (folder && f.folder || !folder && f.object != nil)
 }
 
 // probe asks for one name of a large directory with a single listing.
@@ -376,29 +369,19 @@ func (v *Volume) probe(ctx context.Context, d *Node, name string) error {
 func (v *Volume) probeOnce(ctx context.Context, d *Node, name string) (settled bool, err error) {
 	v.mu.Lock()
 	path := join(v.path(d), name)
-	places := v.moves.Sources(prefixOf(v.path(d)))
+	places := v.moves.Sources(dirs.PrefixOf(v.path(d)))
 	v.mu.Unlock()
 	begun := time.Now()
-	names := make(map[string]*found)
-	for _, prefix := range places {
-		page, err := v.store.List(ctx, prefix+name, "/", "", 0)
-		if err != nil {
-			return false, fmt.Errorf("look up %s: %w", path, err)
-		}
-		v.collect(names, page, prefix)
-		if page.Next != "" {
-			if err := v.probeSidecar(ctx, names, prefix+name, name); err != nil {
-				return false, err
-			}
-		}
+	names, err := v.lists.Lookup(ctx, places, name)
+	if err != nil {
+		return false, err
 	}
-	pairUp(names)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if d.gone {
 		return true, nil
 	}
-	if join(v.path(d), name) != path || !slices.Equal(places, v.moves.Sources(prefixOf(v.path(d)))) {
+	if join(v.path(d), name) != path || !slices.Equal(places, v.moves.Sources(dirs.PrefixOf(v.path(d)))) {
 		return false, nil
 	}
 	if d.dir.fresh == nil {
@@ -414,21 +397,4 @@ func (v *Volume) probeOnce(ctx context.Context, d *Node, name string) (settled b
 		v.listInstead(d, true)
 	}
 	return true, nil
-}
-
-// probeSidecar looks for the sidecar where a thousand other names come before it.
-func (v *Volume) probeSidecar(ctx context.Context, names map[string]*found, path, name string) error {
-	side := sidecar.Name(name)
-	if names[name] == nil || names[name].object == nil || names[side] != nil {
-		return nil
-	}
-	info, err := v.store.Head(ctx, sidecar.Name(path))
-	if errors.Is(err, store.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	names[side] = &found{object: &info}
-	return nil
 }

@@ -3,10 +3,12 @@ package volume
 import (
 	"maps"
 	"time"
+
+	dirs "mcfs/volume/listing"
 )
 
 // merge takes over a whole listing that was begun at a certain time; v.mu is held.
-func (v *Volume) merge(d *Node, names map[string]*found, begun time.Time) {
+func (v *Volume) merge(d *Node, names dirs.Names, begun time.Time) {
 	v.seeMarker(d, names)
 	before := maps.Clone(d.dir.children)
 	for name, f := range names {
@@ -29,7 +31,7 @@ func (v *Volume) merge(d *Node, names map[string]*found, begun time.Time) {
 }
 
 // mergeName takes over what was found under one name (nil: nothing); v.mu is held.
-func (v *Volume) mergeName(d *Node, name string, f *found, begun time.Time) {
+func (v *Volume) mergeName(d *Node, name string, f *dirs.Name, begun time.Time) {
 	c := d.dir.children[name]
 	if d.dir.leaving[name] > 0 {
 		return
@@ -46,8 +48,8 @@ func (v *Volume) mergeName(d *Node, name string, f *found, begun time.Time) {
 			v.detach(d, c)
 			v.forget(d, c)
 		}
-	case f.folder:
-		if f.object != nil && !d.dir.beside[name] {
+	case f.Folder:
+		if f.Object != nil && !d.dir.beside[name] {
 			if d.dir.beside == nil {
 				d.dir.beside = make(map[string]bool)
 			}
@@ -61,15 +63,15 @@ func (v *Volume) mergeName(d *Node, name string, f *found, begun time.Time) {
 			v.detach(d, c)
 		}
 		d.dir.children[name] = v.newDir(d, name)
-	case f.object != nil:
+	case f.Object != nil:
 		v.mergeFile(d, name, c, f)
 	}
 }
 
-func (v *Volume) mergeFile(d *Node, name string, c *Node, f *found) {
-	l := listing{key: f.object.Key, etag: f.object.ETag, size: f.object.Size, modified: f.object.Modified}
-	if f.side != nil {
-		l.side = sideOf(*f.side)
+func (v *Volume) mergeFile(d *Node, name string, c *Node, f *dirs.Name) {
+	l := listing{key: f.Object.Key, etag: f.Object.ETag, size: f.Object.Size, modified: f.Object.Modified}
+	if f.Sidecar != nil {
+		l.side = sideOf(*f.Sidecar)
 	}
 	if c != nil && c.kind == Dir {
 		if v.anyLocal(c) {
@@ -79,7 +81,7 @@ func (v *Volume) mergeFile(d *Node, name string, c *Node, f *found) {
 		c = nil
 	}
 	if c != nil && !v.sameVersion(c, l) {
-		if p := prefixOf(v.path(d)); !v.moves.AtRest(p) {
+		if p := dirs.PrefixOf(v.path(d)); !v.moves.AtRest(p) {
 			// It is on its way with a directory: a copy has another ETag, and the listing
 			// may show it before it moved, or after. What it is is told once it has arrived.
 			if !c.isKnown() {

@@ -14,6 +14,7 @@ import (
 	"mcfs/sidecar"
 	"mcfs/spool"
 	"mcfs/store"
+	dirs "mcfs/volume/listing"
 )
 
 // movers is how many objects of a directory are renamed at once.
@@ -49,11 +50,9 @@ func (v *Volume) moveObjects(ctx context.Context, c *change) error {
 	var markers []string
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(movers)
-	var seen pages
-	for token := ""; ; {
-		page, err := v.store.List(gctx, c.Path, "", token, 0)
+	for page, err := range dirs.Pages(gctx, v.store, c.Path) {
 		if err != nil {
-			return errors.Join(fmt.Errorf("list %s: %w", c.Path, err), g.Wait())
+			return errors.Join(err, g.Wait())
 		}
 		for _, o := range page.Objects {
 			switch {
@@ -66,13 +65,6 @@ func (v *Volume) moveObjects(ctx context.Context, c *change) error {
 				g.Go(func() error { return v.moveObject(gctx, c, o) })
 			}
 		}
-		if page.Next == "" {
-			break
-		}
-		if err := seen.turn(page.Next); err != nil {
-			return errors.Join(fmt.Errorf("list %s: %w", c.Path, err), g.Wait())
-		}
-		token = page.Next
 	}
 	if err := g.Wait(); err != nil {
 		return err

@@ -14,26 +14,6 @@ const (
 	prefetchers   = 32
 )
 
-// walk notices that a program asks for one name of a directory after the other, in
-// their order, without listing it: rsync does so at its destination.
-type walk struct {
-	last  string // the name whose description was missing last
-	run   int    // names in a row, each behind the one before
-	until string // up to where descriptions are being fetched ahead
-}
-
-// walkAfter is how many names in a row make a walk.
-const walkAfter = 3
-
-// step notes a name, and says whether a walk has got there.
-func (w *walk) step(name string) bool {
-	if w.run++; name <= w.last {
-		w.run, w.until = 1, ""
-	}
-	w.last = name
-	return w.run >= walkAfter && name > w.until
-}
-
 // prefetch fetches, in the background, the descriptions of the files that
 // follow n in its directory: "ls -l" and rsync ask for them next.
 func (v *Volume) prefetch(n *Node) {
@@ -45,7 +25,7 @@ func (v *Volume) prefetch(n *Node) {
 	d := n.parent.dir
 	at, there := d.scanned(n)
 	if !there {
-		if !d.walked.step(n.name) {
+		if !d.walked.Step(n.name) {
 			return
 		}
 		d.scan, at = d.from(n.name), 0
@@ -57,7 +37,7 @@ func (v *Volume) prefetch(n *Node) {
 	batch := append([]*Node(nil), scan[at:min(len(scan), at+prefetchAhead)]...)
 	// What is being fetched leaves the list, so that the next miss begins behind it.
 	d.scan = scan[min(len(scan), at+prefetchAhead):]
-	d.walked.until = batch[len(batch)-1].name
+	d.walked.Ahead(batch[len(batch)-1].name)
 	var next atomic.Int64
 	for range min(prefetchers, len(batch)) {
 		v.background(func() {

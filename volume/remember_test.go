@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"mcfs/crypt"
+	dirs "mcfs/volume/listing"
 	"mcfs/volume/metacache"
 )
 
@@ -19,7 +20,7 @@ func TestPruneKeepsWhatCameSince(t *testing.T) {
 		c.Put(name, metacache.Stamp{ETag: "e"}, []byte("{}"))
 	}
 	c.Forget("d/other") // writes what is pending
-	r.v.prune(r.node("d"), "d", map[string]*found{})
+	r.v.prune(r.node("d"), "d", dirs.Names{})
 	if _, _, ok := c.Get("d/gone", metacache.Stamp{ETag: "e"}); ok {
 		t.Error("what is gone is remembered")
 	}

@@ -16,6 +16,7 @@ import (
 	"mcfs/spool"
 	"mcfs/store"
 	"mcfs/volume/fetch"
+	dirs "mcfs/volume/listing"
 	"mcfs/volume/metacache"
 	"mcfs/volume/moving"
 	"mcfs/volume/naming"
@@ -91,6 +92,7 @@ type Volume struct {
 	uploads *upload.Engine
 	orphans *orphans.Aborter
 	fetches *fetch.Engine
+	lists   dirs.Reader
 
 	ctx  context.Context // of all that runs behind
 	stop context.CancelCauseFunc
@@ -154,6 +156,7 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 			Store: o.Store, Concurrency: o.Concurrency, Memory: o.FetchMemory, Streaming: o.Streaming, Log: o.Log,
 			Timeout: o.CloseTimeout,
 		}),
+		lists:    dirs.Reader{Store: o.Store, Timeout: requestTimeout},
 		busy:     make(map[*Node]struct{}),
 		changes:  make(map[uint64]*change),
 		attrs:    make(map[*Node]*change),
