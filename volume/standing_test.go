@@ -7,6 +7,7 @@ import (
 	"sync"
 	"testing"
 
+	"mcfs/crypt"
 	"mcfs/store"
 )
 
@@ -87,5 +88,24 @@ func TestLinkThatGoesWhileItIsFound(t *testing.T) {
 	}}
 	if n, err := a.v.Root().Lookup(t.Context(), "link"); n != nil || !errors.Is(err, ErrNotExist) {
 		t.Errorf("found %v, %v", n, err)
+	}
+}
+
+// TestOldListing: a listing that was answered before a commit ended, and is heard after it,
+// takes the file from nobody.
+func TestOldListing(t *testing.T) {
+	r := newRig(t, crypt.CTR)
+	r.close()
+	listings := &afterwards{Store: r.store}
+	r.o.Store, r.o.Fresh = listings, -1
+	r.open("spool-listed")
+	r.holds("before", map[string]string{"absent": ""})
+	h := r.create("f", os.O_EXCL)
+	r.write(h, []byte("content"), 0)
+	was := r.node("f")
+	listings.op, listings.do = "list", func() { r.finish(h) }
+	r.holds("the listing", map[string]string{"absent": ""})
+	if now := r.node("f"); now != was {
+		t.Errorf("the file is another one, inode %d and not %d", now.Ino(), was.Ino())
 	}
 }
