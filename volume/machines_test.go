@@ -419,7 +419,7 @@ func TestConflictWithDroppedBlocks(t *testing.T) {
 	for _, theirs := range []bool{true, false} {
 		a, b, _ := newPairOf(t, lightPart)
 		a.close()
-		a.max = 2 << 20
+		a.max = 3 << 20 // eight parts under way, and maps
 		a.open("spool-small")
 		long := random(90 << 16)
 		if !theirs {
