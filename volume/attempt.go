@@ -128,6 +128,11 @@ func (v *Volume) freeze(n *Node, a *attempt) error {
 	if n.due != nil && n.due.gen != n.asked {
 		n.supersede()
 	}
+	if key := n.aimed(); key != "" && key != a.path {
+		if err := n.giveUpEager(); err != nil { // what gave the file its name has seen that it can be
+			return fmt.Errorf("commit %s: its parts have left for %s: %v", a.path, key, err)
+		}
+	}
 	d := n.due
 	if d == nil {
 		n.retire(n.up)

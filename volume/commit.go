@@ -91,6 +91,10 @@ func (v *Volume) ask(n *Node, by asker) {
 			return
 		}
 	}
+	if n.untell() != nil { // it can be committed under no other name than the one to which its parts have left
+		n.unlock()
+		return
+	}
 	if by == byHand {
 		n.flaws = nil // it is to be taken as it is
 	}

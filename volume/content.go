@@ -63,6 +63,7 @@ type draftState struct {
 	flaws   flaws  // what its programs could not write
 
 	up        *upload.Upload // parts leaving while the file is still being written
+	told      bool           // to the key that the file's temporary name tells, and not to its own
 	eager     bool           // such an upload is allowed
 	starting  bool
 	promised  bool     // the spool holds all its bytes until the commit
@@ -118,7 +119,7 @@ var drafts = sync.Pool{New: func() any { return new(draftState) }}
 func (d *draftState) empty() bool {
 	return d.atime.IsZero() && d.ctime.IsZero() && d.expected == 0 && d.failure == nil && d.turned == nil &&
 		d.stored == nil && d.boot == "" && !d.blank && d.file == nil && d.blankID == spool.ID{} && d.wrapped == nil && d.keyID == "" && d.fresh.Plain == nil && d.fresh.Wrapped == nil && d.fresh.KeyID == "" &&
-		d.due == nil && d.keeping == 0 && d.taken == 0 && d.slain == 0 && d.flaws == nil && d.up == nil && !d.eager && !d.starting && !d.promised && d.kept == 0 && !d.entitled && d.unsafe == 0 && d.uploads == nil &&
+		d.due == nil && d.keeping == 0 && d.taken == 0 && d.slain == 0 && d.flaws == nil && d.up == nil && !d.told && !d.eager && !d.starting && !d.promised && d.kept == 0 && !d.entitled && d.unsafe == 0 && d.uploads == nil &&
 		d.displaced == 0 && !d.estranged && !d.ordinary &&
 		d.reader == nil && !d.unchecked && d.departed == 0 && d.miss == nil && d.opens == 0 && d.writers == 0 && d.quiet.IsZero() && d.ripens == nil && d.claims.IsZero() && d.opening == nil && d.lostSize == 0 && !d.resized
 }
@@ -178,6 +179,9 @@ func (n *Node) changedContent(now time.Time) {
 	n.attr.Mtime, n.ctime = now, now
 	n.described = true
 	n.step(evWrite)
+	if n.told && n.state == Writing { // it was interrupted: parts of it leave for its other name still
+		n.step(evGuess)
+	}
 }
 
 // keepAtime has the atime stay while mtime is about to move.
@@ -227,7 +231,7 @@ func (n *Node) write(ctx context.Context, p []byte, off int64) (int, error) {
 		if o, err := n.preserve(); o != nil || err != nil {
 			return o, err
 		}
-		at := off + int64(done)
+		at, acks := off+int64(done), n.v.acks.Load()
 		if o := n.obstacleTo(at, end); o != nil {
 			return o, nil
 		}
@@ -236,6 +240,9 @@ func (n *Node) write(ctx context.Context, p []byte, off int64) (int, error) {
 			wasClean = wasClean || n.state == Clean
 			n.wrote(p[done:done+k], at)
 			done += k
+		}
+		if isFull(err) {
+			return n.v.waitForRoom(acks, err), nil
 		}
 		if err != nil {
 			return n.overcome(err)

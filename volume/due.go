@@ -103,8 +103,12 @@ func (n *Node) rewritten() bool {
 	return n.gen > n.asked && n.asked > n.committed && n.kept == n.asked
 }
 
-// promisable is the gen that a rename's promise is about; n is locked.
+// promisable is the gen that a rename's promise is about, which is none that an upload alone
+// has some of; n is locked.
 func (n *Node) promisable() uint64 {
+	if n.isSentAway() {
+		return n.kept
+	}
 	if n.rewritten() {
 		return n.asked
 	}

@@ -35,9 +35,9 @@ func (n *Node) startEager() {
 	v.mu.Lock()
 	n.lock()
 	n.starting = false
-	fits := up != nil && n.eager && file != nil && n.file == file && n.up == nil && n.state == Writing && n.attempt == nil && !n.gone && v.path(n) == path
+	fits := up != nil && n.eager && file != nil && n.file == file && n.up == nil && n.attempt == nil && !n.gone && v.aim(n) == path
 	if fits {
-		n.up = up
+		n.up, n.told = up, path != v.path(n)
 		file.LeaveTo(uploadID(up.Object().IV))
 		up.Advance(file.Written())
 	}
@@ -48,20 +48,16 @@ func (n *Node) startEager() {
 	}
 }
 
-// newEager makes the upload of the file as it is under the path; nil where none is wanted now.
+// newEager makes the upload of the file as it is to the path that it aims at; nil where none is wanted now.
 func (n *Node) newEager() (up *upload.Upload, file *spool.File, path string) {
 	v := n.v
 	v.mu.Lock()
-	path = v.path(n)
-	unwanted := n.gone || n.attempt != nil || n.reserved()
+	n.lock()
+	path, file = v.aim(n), n.file
+	unwanted := n.gone || n.attempt != nil || n.reserved() || path == "" || file == nil
+	n.unlock()
 	v.mu.Unlock()
 	if unwanted {
-		return nil, nil, path
-	}
-	n.lock()
-	file = n.file
-	n.unlock()
-	if file == nil {
 		return nil, nil, path
 	}
 	up, err := n.startUpload(v.ctx, path, &source{file: file})
@@ -85,7 +81,10 @@ func (n *Node) startUpload(ctx context.Context, path string, src upload.Source) 
 	}
 	t := upload.Target{Key: path, Begun: n.begun}
 	if s, ok := src.(*source); ok {
-		t.Acked = func(off, length int64) { s.file.Sent(uploadID(iv), off, length) }
+		t.Acked = func(off, length int64) {
+			s.file.Sent(uploadID(iv), off, length)
+			n.v.acks.Add(1)
+		}
 	}
 	return n.v.uploads.Start(t, key, n.v.o.Mode, iv, src)
 }

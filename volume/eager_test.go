@@ -17,12 +17,13 @@ type beginnings struct {
 	store.Store
 	mu    sync.Mutex
 	begun []map[string]string // the metadata of each
+	keys  []string            // likewise
 	parts int                 // that have arrived
 }
 
 func (b *beginnings) Begin(ctx context.Context, key string, a store.Attributes) (store.Upload, error) {
 	b.mu.Lock()
-	b.begun = append(b.begun, a.Metadata)
+	b.begun, b.keys = append(b.begun, a.Metadata), append(b.keys, key)
 	b.mu.Unlock()
 	return b.Store.Begin(ctx, key, a)
 }

@@ -73,7 +73,7 @@ func (v *Volume) readyHalf(ctx context.Context, n, other *Node) error {
 		v.reviveBelow(ctx, n)
 		return v.readyDir(n)
 	}
-	return v.settleForRename(ctx, n)
+	return v.settleForRename(ctx, n, nil, "")
 }
 
 // readyDir makes what is below a directory durable.

@@ -25,7 +25,7 @@ func (n *Node) commitNow(ctx context.Context) error {
 		}
 	}
 	n.lock()
-	state, gen, estranged := n.state, n.gen, n.estranged
+	state, gen, estranged, told := n.state, n.gen, n.estranged, n.told
 	n.estranged = false
 	if estranged {
 		n.displaced = gen
@@ -45,7 +45,7 @@ func (n *Node) commitNow(ctx context.Context) error {
 		return nil // what nobody can name any more is not published
 	case state == Lost:
 		return fmt.Errorf("its draft is in quarantine: %w", ErrIO)
-	case state == Local, state == Temporary:
+	case state == Local, state == Temporary, told:
 		return v.keepFast(n)
 	case v.o.SpoolDurable:
 		n.want(gen) // which the journal is to know

@@ -3,6 +3,7 @@ package volume
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"mcfs/spool"
 	"mcfs/volume/upload"
@@ -65,7 +66,7 @@ func (n *Node) giveUpEager() error {
 	if err := n.giveUp(n.up, nil); err != nil {
 		return err
 	}
-	n.up, n.eager = nil, false
+	n.up, n.told, n.eager = nil, false, false
 	return nil
 }
 
@@ -91,15 +92,27 @@ func (n *Node) unholdBytes() {
 }
 
 // holdForRename is holdBytes for a draft whose name is about to change, which ends its
-// uploads. ErrBusy if one of them alone has some of what is to be committed; n is locked.
-func (n *Node) holdForRename() error {
+// uploads, but for one that goes on. ErrBusy if one of those alone has some of what is to
+// be committed; n is locked.
+func (n *Node) holdForRename(goesOn bool) error {
 	if n.kind != File || n.state == Clean || n.file == nil {
 		return nil
 	}
-	if err := errors.Join(n.holdBytes(), n.file.WholeEverywhere()); err != nil {
-		return fmt.Errorf("%w: %w", ErrBusy, err)
+	err := errors.Join(n.holdBytes(), n.file.WholeEverywhere())
+	switch {
+	case err == nil:
+		return nil
+	case goesOn && isSent(err):
+		n.unsafe = n.gen
+		return nil
 	}
-	return nil
+	return fmt.Errorf("%w: %w", ErrBusy, err)
+}
+
+// goesOn reports whether the upload of what is being written is to one of these keys, and
+// there is no other; v.mu is held and n locked.
+func (n *Node) goesOn(keys []string) bool {
+	return n.up != nil && n.due == nil && n.attempt == nil && slices.Contains(keys, n.up.Key())
 }
 
 // isSent reports whether err says that an upload alone has bytes that are needed here.

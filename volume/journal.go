@@ -1,6 +1,7 @@
 package volume
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -157,7 +158,7 @@ func (v *Volume) entryAs(n *Node, t title) (spool.Entry, error) {
 	r := record{
 		Promised: t.kept > n.committed, Asked: t.asked > n.committed && t.kept <= t.asked, Blank: !filed && !whole, Bare: !filed && whole,
 		Partial: n.unsafe > max(t.kept, n.committed), Unchecked: n.promisesUnchecked(t.kept),
-		Uploads: n.uploads, Base: n.ver.record(), Replaces: t.replaces.record(), At: v.path(n),
+		Uploads: n.uploads, Base: n.ver.record(), Replaces: t.replaces.record(), At: cmp.Or(n.aimed(), v.path(n)),
 	}
 	if filed {
 		r.Boot = n.throughBoot()
@@ -315,9 +316,16 @@ func (v *Volume) keepBytes(n *Node, p promise) error {
 func (v *Volume) keepFast(n *Node) error {
 	n.lock()
 	file, gen := n.file, n.gen
-	held := n.holdBytes()
+	held, told := n.holdBytes(), n.told
+	if held != nil && told {
+		n.unsafe = gen // as the next mount is to know: only a rename can have it committed
+	}
 	n.unlock()
-	if held != nil {
+	switch {
+	case held != nil && told:
+		n.v.log.Warn("a file larger than the spool was closed under a temporary name: it is not safe before it is renamed and uploaded", "path", n.Path())
+		return n.v.journalEntry(n)
+	case held != nil:
 		return nil // the last close commits it; before that nobody is promised what does not fit into the spool
 	}
 	if file != nil {

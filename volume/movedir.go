@@ -98,7 +98,7 @@ func (v *Volume) draftsBelow(d *Node) error {
 	for _, n := range drafts {
 		n.lock()
 		file, safe := n.file, n.rewritten()
-		err := n.holdForRename()
+		err := n.holdForRename(false)
 		n.unlock()
 		if err != nil {
 			return fmt.Errorf("move %s: %w", n.Path(), err)
@@ -182,7 +182,7 @@ func (v *Volume) routeBelow(m *move, c *Node, oldPath, newPath string) error {
 			return
 		}
 		p := &passage{n: n, from: n.parent, to: n.parent, oldName: n.name, newName: n.name, newPath: path, fate: carried}
-		if failed = v.checkHeld(n); failed != nil {
+		if failed = v.checkHeld(n, nil); failed != nil {
 			return
 		}
 		through := !v.pause(n)

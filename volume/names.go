@@ -348,7 +348,10 @@ func (v *Volume) discard(n *Node) {
 	v.callOff(n, errGone)
 	n.lock()
 	n.forsake(n.up, nil)
-	n.up, n.eager = nil, false
+	if n.told {
+		defer v.wakeWriters()
+	}
+	n.up, n.told, n.eager = nil, false, false
 	n.forsakeDue()
 	n.step(evRemove)
 	n.turn() // whose close still waits for the commit waits for nothing now

@@ -107,7 +107,12 @@ func (n *Node) openDraft(ctx context.Context) error {
 			return err
 		}
 	}
-	return n.makeFile(ctx)
+	acks := n.v.acks.Load()
+	err := n.makeFile(ctx)
+	if isFull(err) {
+		return n.v.waitForRoom(acks, err)(ctx)
+	}
+	return err
 }
 
 // based is the version that has the bytes which the draft has not; nil: there is none. n is locked.
@@ -210,7 +215,7 @@ func (n *Node) overcome(err error) (obstacle, error) {
 		return func(context.Context) error { return n.outOfReach("cannot change a part of a file that was sent", err) }, nil
 	}
 	if isFull(err) {
-		return n.v.waitForRoom(err), nil
+		return n.v.waitForRoom(n.v.acks.Load(), err), nil
 	}
 	return nil, fromSpool(fmt.Errorf("write: %w", err))
 }

@@ -25,6 +25,7 @@ type passage struct {
 	oldName, newName string
 	oldPath, newPath string
 	class            naming.Class // of the new name
+	aims             []string     // the keys of uploads that go on
 	standing         *version     // what the store has under the old name once all that is queued is done
 	fate             fate         // standing's
 	replaces         *version     // what the draft's commit is to replace at the new name
@@ -34,10 +35,10 @@ type passage struct {
 
 // checkHeld is holdForRename once more: what has been written since the first time
 // may have begun another upload. v.mu is held.
-func (v *Volume) checkHeld(n *Node) error {
+func (v *Volume) checkHeld(n *Node, aims []string) error {
 	n.lock()
 	defer n.unlock()
-	if err := n.holdForRename(); err != nil {
+	if err := n.holdForRename(n.goesOn(aims)); err != nil {
 		return fmt.Errorf("rename %s: %w", v.path(n), err)
 	}
 	return nil
@@ -45,19 +46,18 @@ func (v *Volume) checkHeld(n *Node) error {
 
 // passageOf says what a rename of n means; v.mu is held.
 func (v *Volume) passageOf(n, to *Node, newName string) (*passage, error) {
-	if err := v.checkHeld(n); err != nil {
-		return nil, err
-	}
 	p := &passage{
 		n: n, from: n.parent, to: to, oldName: n.name, newName: newName,
 		oldPath: v.path(n), newPath: join(v.path(to), newName),
 	}
+	p.aims = v.aimsAfter(to, newName, v.classOfRenamed(n, to, newName))
+	if err := v.checkHeld(n, p.aims); err != nil {
+		return nil, err
+	}
 	settled := v.pause(n) || v.drawsAway(n, n.attempt.ver)
-	p.standing = v.standing(n)
-	swapped := v.isTemporary(to.dir.children[newName])
+	p.standing, p.class = v.standing(n), v.classOfRenamed(n, to, newName)
 	n.lock()
 	defer n.unlock()
-	p.class = v.classAfter(n, to, newName, swapped)
 	switch {
 	case p.standing == nil:
 		p.fate = nothing
@@ -175,7 +175,10 @@ func (v *Volume) retitle(p *passage) {
 	}
 	overtaken := false
 	n.lock()
-	if err := n.giveUpEager(); err != nil { // holdForRename has seen that it can be
+	if n.goesOn(p.aims) {
+		n.told = n.aimed() != v.path(n)
+		v.wakeWriters()
+	} else if err := n.giveUpEager(); err != nil { // holdForRename has seen that it can be
 		v.log.Error("an upload goes on under the name that its file had", "path", v.path(n), "cause", err)
 	}
 	if p.fate != carried { // else it replaces what goes along, which may just have been committed

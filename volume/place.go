@@ -58,6 +58,14 @@ func (v *Volume) classAfter(n, to *Node, newName string, swapped bool) naming.Cl
 	return naming.Ordinary
 }
 
+// classOfRenamed is classAfter for who has not locked n; v.mu is held.
+func (v *Volume) classOfRenamed(n, to *Node, newName string) naming.Class {
+	swapped := v.isTemporary(to.dir.children[newName])
+	n.lock()
+	defer n.unlock()
+	return v.classAfter(n, to, newName, swapped)
+}
+
 // classBelow is the class of a draft's path which a rename of a directory above changes; v.mu is held and n locked.
 func (v *Volume) classBelow(n *Node, path string) naming.Class {
 	switch {
@@ -121,7 +129,7 @@ func (v *Volume) isDatabase(d *Node, journal string) bool {
 // awaitName begins the wait for another name of a file that has just been closed; n is locked.
 func (n *Node) awaitName() {
 	n.stopWaiting()
-	if n.state != Temporary || n.opens > 0 {
+	if n.state != Temporary || n.opens > 0 || n.isStranded() {
 		return
 	}
 	v := n.v
@@ -148,6 +156,10 @@ func (v *Volume) ripen(n *Node) {
 		n.step(evSpoil)
 		ripe = false
 		defer v.keepInterrupted(n)
+	}
+	if ripe && n.untell() != nil {
+		n.stopWaiting()
+		ripe = false
 	}
 	if ripe {
 		n.stopWaiting()

@@ -81,7 +81,7 @@ func (n *Node) readFrom(ctx context.Context, h *Handle, file *spool.File, reader
 		if err == io.EOF {
 			err = nil
 		}
-		return k, n.fromFile(file, err)
+		return k, n.fromFile(ctx, file, err)
 	}
 	for done := 0; done < len(p); {
 		at := off + int64(done)
@@ -106,7 +106,7 @@ func (n *Node) readFrom(ctx context.Context, h *Handle, file *spool.File, reader
 			return 0, errRetry // dropped just now
 		}
 		if err != nil && err != io.EOF {
-			return done, n.fromFile(file, err)
+			return done, n.fromFile(ctx, file, err)
 		}
 		if k == 0 {
 			break
@@ -118,11 +118,14 @@ func (n *Node) readFrom(ctx context.Context, h *Handle, file *spool.File, reader
 
 // fromFile says what an error of the sealed file means: what the disk has damaged
 // of a version that is in the store is fetched anew.
-func (n *Node) fromFile(file *spool.File, err error) error {
+func (n *Node) fromFile(ctx context.Context, file *spool.File, err error) error {
 	if err == nil {
 		return nil
 	}
 	if isSent(err) {
+		if n.awaitArrival(ctx) {
+			return errRetry
+		}
 		return n.outOfReach("cannot read a part of a file that was sent", err)
 	}
 	if errors.Is(err, spool.ErrCorrupt) {

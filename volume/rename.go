@@ -60,7 +60,7 @@ func (n *Node) Rename(ctx context.Context, name string, dir *Node, newName strin
 
 // renameFile is Rename of a file or symlink whose new name is checked.
 func (v *Volume) renameFile(ctx context.Context, from, c, to *Node, newName string) error {
-	if err := v.settleForRename(ctx, c); err != nil {
+	if err := v.settleForRename(ctx, c, to, newName); err != nil {
 		return err
 	}
 	release, err := v.fixFile(ctx, c, to, newName)
@@ -93,16 +93,23 @@ func (v *Volume) renameFile(ctx context.Context, from, c, to *Node, newName stri
 	return nil
 }
 
-// settleForRename makes sure, before any lock is held, that all a rename needs is known and durable.
-func (v *Volume) settleForRename(ctx context.Context, c *Node) error {
+// settleForRename makes sure, before any lock is held, that all is known and durable that a
+// rename needs. to is nil for an exchange, over which no upload goes on.
+func (v *Volume) settleForRename(ctx context.Context, c, to *Node, newName string) error {
 	if err := c.describe(ctx); err != nil {
 		return err
 	}
 	v.reviveLoose(ctx, c)
+	v.mu.Lock()
+	var aims []string
+	if to != nil {
+		aims = v.aimsAfter(to, newName, v.classOfRenamed(c, to, newName))
+	}
 	c.lock()
-	file, draft := c.file, c.state != Clean && !c.rewritten()
-	err := c.holdForRename()
+	err := c.holdForRename(c.goesOn(aims))
+	file, draft := c.file, c.state != Clean && !c.rewritten() && !c.isSentAway()
 	c.unlock()
+	v.mu.Unlock()
 	if err != nil {
 		return fmt.Errorf("rename %s: %w", c.Path(), err)
 	}
@@ -119,10 +126,7 @@ func (v *Volume) settleForRename(ctx context.Context, c *Node) error {
 // journal's entry will name it, and a crash must not find it empty.
 func (v *Volume) fixFile(ctx context.Context, c, to *Node, newName string) (release func(), err error) {
 	v.mu.Lock()
-	swapped := v.isTemporary(to.dir.children[newName])
-	c.lock()
-	local := v.classAfter(c, to, newName, swapped) != naming.Ordinary
-	c.unlock()
+	local := v.classOfRenamed(c, to, newName) != naming.Ordinary
 	v.mu.Unlock()
 	if !local || c.kind != File {
 		return func() {}, nil
@@ -175,6 +179,9 @@ func (v *Volume) planRename(from, c, to *Node, newName string) (*move, error) {
 	m.passages = []*passage{p}
 	var over *version
 	if t := m.target; t != nil {
+		if c.peekSentAway() && t.isPromised() {
+			return m, fmt.Errorf("rename %s over a file that is not uploaded yet: a crash could lose both: %w", p.oldPath, ErrBusy)
+		}
 		v.pauseDoomed(t)
 		over = v.standing(t)
 		m.drop(t)

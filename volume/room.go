@@ -6,9 +6,11 @@ import (
 	"time"
 )
 
-// waitForRoom waits, while uploads make progress and so make room, for the spool.
-func (v *Volume) waitForRoom(cause error) obstacle {
+// waitForRoom waits, while uploads make progress and so make room, for the spool, and has
+// parts leave that do so only now. acks is Volume.acks before it was found to be full.
+func (v *Volume) waitForRoom(acks int64, cause error) obstacle {
 	return func(ctx context.Context) error {
+		v.sendTold()
 		before := v.moved()
 		deadline := time.Now().Add(v.o.CloseTimeout)
 		for v.uploading() && time.Now().Before(deadline) {
@@ -22,6 +24,9 @@ func (v *Volume) waitForRoom(cause error) obstacle {
 			if v.moved() != before {
 				return errRoomMade
 			}
+		}
+		if v.acks.Load() != acks { // the last part was acknowledged before anybody looked
+			return errRoomMade
 		}
 		v.log.Error("spool is full; raise spool.max_size or free the disk", "cause", cause)
 		return errors.Join(ErrFull, cause)

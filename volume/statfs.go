@@ -44,10 +44,12 @@ func (n *Node) Statfs() Statfs {
 // staysHere reports whether no part of what the node is, or has below it, leaves
 // before a close.
 func (n *Node) staysHere() bool {
-	if n.v.isLocal(n) {
+	local := n.v.isLocal(n)
+	n.v.mu.Lock()
+	if local && (n.kind != File || n.v.toldBy(n.parent, n.name) == "") {
+		n.v.mu.Unlock()
 		return true
 	}
-	n.v.mu.Lock()
 	reserved := n.kind == File && n.reserved()
 	n.v.mu.Unlock()
 	n.lock()

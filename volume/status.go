@@ -40,6 +40,7 @@ type DraftStatus struct {
 	Claims  time.Time `json:"claims,omitzero"`  // when it is committed under its temporary name, unless it gets another
 	Safe    bool      `json:"safe"`             // a crash loses nothing of it
 	Dropped bool      `json:"dropped"`          // it is larger than the spool: parts of it are in an unfinished upload alone
+	Told    string    `json:"told,omitempty"`   // the only path under which it can be committed then, if that is not its own
 	Behind  *Behind   `json:"behind,omitempty"` // what has its turn before
 	Failure *Failure  `json:"failure,omitzero"` // of the last try
 }
@@ -190,6 +191,9 @@ func (d draft) status() (s DraftStatus, ok bool) {
 		up = n.up
 	}
 	s = DraftStatus{Path: d.path, State: n.state.String(), Size: n.size(), Behind: d.wait, Dropped: n.file != nil && n.file.WholeEverywhere() != nil}
+	if n.isStranded() {
+		s.Told = n.aimed()
+	}
 	s.Safe = n.kept >= n.gen && !s.Dropped
 	if n.writers == 0 {
 		s.Closed = n.quiet

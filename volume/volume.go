@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -136,6 +137,7 @@ type Volume struct {
 	room      roomAsked    // what Statfs knows
 	elsewhere atomic.Bool  // a sidecar has named another place, as the log has said
 	steps     atomic.Int64 // changes of names, and objects of moved directories, that are done
+	acks      atomic.Int64 // times at which blocks were left to an upload, and so room was made
 }
 
 // Open makes a volume of its parts, takes up what an earlier one left in the
@@ -242,11 +244,11 @@ func (v *Volume) Sync(ctx context.Context, path string) error {
 	for {
 		v.mu.Lock()
 		v.hurry()
-		waiting, locked := v.pendingUnder(path)
+		waiting, locked, stranded := v.pendingUnder(path)
 		settled := v.settled
 		v.mu.Unlock()
 		if len(waiting) == 0 {
-			if err := v.lockedLeft(locked); err != nil {
+			if err := errors.Join(v.lockedLeft(locked), v.strandedLeft(stranded)); err != nil {
 				return err
 			}
 			return errors.Join(v.failedUnder(path), v.givenUpUnder(path))
@@ -264,14 +266,16 @@ func (v *Volume) Sync(ctx context.Context, path string) error {
 	}
 }
 
-// pendingUnder lists what Sync waits for, and what it would but for its key; v.mu is held.
-// A nil node stands for a change of names.
-func (v *Volume) pendingUnder(path string) (list, locked []*Node) {
+// pendingUnder lists what Sync waits for, and what it would but for its key or its name;
+// v.mu is held. A nil node stands for a change of names.
+func (v *Volume) pendingUnder(path string) (list, locked, stranded []*Node) {
 	for n := range v.busy {
 		if n.gone || !within(v.path(n), path) {
 			continue
 		}
 		switch state := n.peekState(); {
+		case n.peekStranded():
+			stranded = append(stranded, n)
 		case state == Clean, state == Local, state == Lost:
 		case state == Interrupted && path == "":
 		case (state == Writing || state == Temporary) && n.openWriters() > 0:
@@ -286,7 +290,7 @@ func (v *Volume) pendingUnder(path string) (list, locked []*Node) {
 			list = append(list, nil)
 		}
 	}
-	return list, locked
+	return list, locked, stranded
 }
 
 // failedUnder reports a draft that cannot be committed any more.
@@ -315,6 +319,7 @@ type Pending struct {
 	Reason string // of the last failure
 	Done   int64  // bytes of ciphertext acknowledged
 	Size   int64  // bytes of plaintext
+	Told   string // the only path under which it can be committed; "": its own
 }
 
 // Pending lists all drafts and changes that are not finished, in no order.
@@ -342,6 +347,9 @@ func (n *Node) pendingInfo() (p Pending, ok bool) {
 		return Pending{}, false
 	}
 	p = Pending{What: n.state.String(), Size: n.size()}
+	if n.isStranded() {
+		p.Told = n.aimed()
+	}
 	if why := n.reason(); why != nil {
 		p.Reason = why.Error()
 	}
@@ -374,7 +382,7 @@ func (v *Volume) Close(ctx context.Context) error {
 	v.uploads.Settle(settle)
 	v.orphans.Settle(settle) // the rest is in the journal, for the next mount
 	cancel()
-	left := v.Pending()
+	left := slices.DeleteFunc(v.Pending(), func(p Pending) bool { return p.Told != "" })
 	v.keepDrafts()
 	v.halt()
 	if errors.Is(err, errGivenUp) {
@@ -382,6 +390,9 @@ func (v *Volume) Close(ctx context.Context) error {
 	}
 	if finished { // of what is lost status has said so, and nothing is left to be done about it here
 		return nil
+	}
+	if len(left) == 0 { // what is left is not in the spool, as the error says
+		return err
 	}
 	names := make([]string, 0, len(left))
 	for _, p := range left {

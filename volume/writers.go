@@ -6,15 +6,19 @@ import (
 	"strings"
 )
 
-// Writer is who has a file open for writing.
+// Writer is who has a file open for writing, or is to rename one that is lost else.
 type Writer struct {
 	Path string // as it is now; "" where the file has no name
 	By   string // the program and the id of its process; "" if that is not known
+	Told string // the only path under which the file can be committed, which it has not got yet; "": it is open
 }
 
 func (w Writer) String() string {
 	by, path := w.By, w.Path
-	if by == "" {
+	switch {
+	case w.Told != "":
+		by = "whoever is to rename it to " + w.Told
+	case by == "":
 		by = "a program"
 	}
 	if path == "" {
@@ -24,7 +28,8 @@ func (w Writer) String() string {
 }
 
 // Writers lists who has files open for writing, by path. What has been committed by a
-// close is not among them, though the kernel may not have let go of it yet.
+// close is not among them, though the kernel may not have let go of it yet. What is closed
+// and lost unless it is renamed is.
 func (v *Volume) Writers() []Writer {
 	v.handlesMu.Lock()
 	open := make([]*Handle, 0, len(v.handles))
@@ -32,7 +37,7 @@ func (v *Volume) Writers() []Writer {
 		open = append(open, h)
 	}
 	v.handlesMu.Unlock()
-	var list []Writer
+	list := v.unrenamed()
 	for _, h := range open {
 		h.mu.Lock()
 		done := h.done
@@ -49,6 +54,27 @@ func (v *Volume) Writers() []Writer {
 	slices.SortFunc(list, func(a, b Writer) int { return strings.Compare(a.String(), b.String()) })
 	slices.SortStableFunc(list, func(a, b Writer) int { return strings.Compare(a.Path, b.Path) })
 	return slices.Compact(list)
+}
+
+// unrenamed lists what only a rename can have committed.
+func (v *Volume) unrenamed() (list []Writer) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for n := range v.busy {
+		n.lock()
+		if !n.gone && n.writers == 0 && n.isStranded() {
+			list = append(list, Writer{Path: v.path(n), Told: n.aimed()})
+		}
+		n.unlock()
+	}
+	return list
+}
+
+// wakeWriters is turnWriters for who does not hold handlesMu.
+func (v *Volume) wakeWriters() {
+	v.handlesMu.Lock()
+	defer v.handlesMu.Unlock()
+	v.turnWriters()
 }
 
 // writerChange is closed when a handle that can write is released or committed.
@@ -111,8 +137,5 @@ func (h *Handle) markDone() {
 	h.mu.Lock()
 	h.done = true
 	h.mu.Unlock()
-	v := h.n.v
-	v.handlesMu.Lock()
-	defer v.handlesMu.Unlock()
-	v.turnWriters()
+	h.n.v.wakeWriters()
 }

@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
 
 	"mcfs/fs"
 	"mcfs/internal/drain"
+	"mcfs/volume"
 )
 
 // hurryTimeout bounds the end after a second signal.
@@ -108,7 +110,8 @@ func (d *daemon) shutDown(ctx context.Context) error {
 		d.control.Tell(text)
 	}
 	d.drained = true
-	if cut := d.volume.Writers(); len(cut) > 0 {
+	cut := slices.DeleteFunc(d.volume.Writers(), func(w volume.Writer) bool { return w.Told != "" }) // which Close has named
+	if len(cut) > 0 {
 		err = errors.Join(drain.CutOff(cut), err)
 	}
 	if uerr := d.server.Unmount(); errors.Is(uerr, fs.ErrDetached) {

@@ -102,6 +102,8 @@ func whyUnsettled(ctx context.Context, path string) string {
 	for _, d := range r.Drafts {
 		switch {
 		case d.Path != inside:
+		case d.Told != "":
+			return "it is larger than the spool, and can be uploaded under one name alone: rename it to " + d.Told
 		case d.State == volume.Local.String():
 			return "it stays on this machine while it has this name; rename it to have it uploaded"
 		case d.State == volume.Temporary.String():

@@ -25,7 +25,8 @@ the store does not.
   interrupted  its writer was killed or cut off, or a write to it failed: save it
                again, or commit it as it is with mcfs sync PATH
   temporary    under a name that looks temporary: uploaded under it at the time shown,
-               unless it is renamed before, and at once by mcfs sync PATH
+               unless it is renamed before, and at once by mcfs sync PATH; if it is larger
+               than the spool, not before it is renamed to the name that is shown
   local-only   under a name that nobody means, or of mount.local_only: on this machine
                alone until it is renamed
   lost         cannot be committed; its bytes are in quarantine
@@ -45,7 +46,7 @@ terminal, and else a line for each change.
     "state": "mounted" | "ending" | "not mounted" | "dead" | "silent" | "in use",
     "note": what to do, if anything,
     "drafts": [{"path", "state", "size", "sent", "rate", "left", "closed",
-      "overdue", "claims", "safe", "dropped", "behind", "failure"}],
+      "overdue", "claims", "safe", "dropped", "told", "behind", "failure"}],
     "changes": [{"what", "path", "to", "behind", "failure"}],
     "conflicts": [{"path", "aside", "at", "there"}],
     "quarantine": [{"id", "path", "file", "bytes", "size", "at", "why"}],

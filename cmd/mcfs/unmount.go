@@ -24,7 +24,8 @@ While a file is open for writing nothing is ended: the file is named, with the
 program and its process, and the exit status is 1. --wait waits until it is closed.
 
 Closed files whose names look temporary are uploaded under these names; those
-under local-only names stay in the spool, and are named.
+under local-only names stay in the spool, and are named. One that is larger than
+the spool is lost unless it is renamed before: it counts as open until then.
 
 What makes no progress for upload.timeout is named, stays encrypted in the spool,
 and is taken up by the next mount; the exit status is then 1. --now does not

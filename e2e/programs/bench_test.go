@@ -27,9 +27,14 @@ type bench struct {
 
 func newBench(t *testing.T, s rig.Settings) *bench {
 	t.Helper()
+	return benchOn(t, func() *rig.Rig { return rig.New(t, s) })
+}
+
+func benchOn(t *testing.T, start func() *rig.Rig) *bench {
+	t.Helper()
 	t.Parallel()
 	rig.Need(t, "bash", "find", "diff", "xargs")
-	r := rig.New(t, s)
+	r := start()
 	return &bench{t: t, r: r, m: r.Mount("warm"), local: t.TempDir(), tree: makeTree(t)}
 }
 

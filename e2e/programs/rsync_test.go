@@ -1,10 +1,13 @@
 package programs
 
 import (
+	"maps"
 	"os"
 	"os/exec"
 	"path"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -111,4 +114,47 @@ func TestRsyncPartial(t *testing.T) {
 		t.Fatalf("cp: %v\n%s", err, out)
 	}
 	b.finish(each(restated(2, 2), "", "big"))
+}
+
+// TestRsyncLargerThanTheSpool mirrors files that are larger than the spool, in rsync's ways,
+// new ones and over old versions: each is one upload, under its final name alone.
+func TestRsyncLargerThanTheSpool(t *testing.T) {
+	rig.Need(t, "rsync", "cmp")
+	for _, mode := range []string{"CTR", "CBC", "GCM"} {
+		t.Run(mode, func(t *testing.T) {
+			b := benchOn(t, func() *rig.Rig {
+				return rig.NewSmall(t, rig.Settings{"crypt.mode": strconv.Quote(mode)}, 64<<10, 2<<20)
+			})
+			ways := map[string]string{
+				"plain": "", "delayed": "--delay-updates", "partial": "--partial", "aside": "--partial-dir=.rsync-partial",
+				"whole": "--no-whole-file",
+			}
+			want := make(map[string]rig.Saved)
+			for _, dir := range slices.Sorted(maps.Keys(ways)) {
+				b.both("mkdir " + dir + "; rsync -a " + ways[dir] + ` "$TREE/sub dir/deeper/parts.bin" ` + dir + "/; cmp " + dir + `/parts.bin "$TREE/sub dir/deeper/parts.bin"`)
+				b.committed(dir)
+				want[dir+"/parts.bin"] = restated(2, 2)
+			}
+			noTemporary(t, b)
+			b.settled()
+			change := exec.Command("sh", "-c", `head -c 5000000 /dev/urandom >"$0"`, b.tree+"/sub dir/deeper/parts.bin")
+			if out, err := change.CombinedOutput(); err != nil {
+				t.Fatalf("%v: %s", err, out)
+			}
+			for _, dir := range slices.Sorted(maps.Keys(ways)) {
+				b.both("rsync -a " + ways[dir] + ` "$TREE/sub dir/deeper/parts.bin" ` + dir + "/; cmp " + dir + `/parts.bin "$TREE/sub dir/deeper/parts.bin"`)
+				b.committed(dir)
+			}
+			noTemporary(t, b)
+			b.finish(want)
+		})
+	}
+}
+
+// committed waits until the mount has nothing to finish below a directory.
+func (b *bench) committed(dir string) {
+	b.t.Helper()
+	if out, err := b.m.Mcfs(30*time.Second, "sync", b.m.Path(dir)); err != nil {
+		b.t.Fatalf("sync %s: %v\n%s", dir, err, out)
+	}
 }

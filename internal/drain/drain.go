@@ -84,6 +84,9 @@ func awaited(all []volume.Pending) []volume.Pending {
 	return slices.DeleteFunc(slices.SortedFunc(slices.Values(all), func(a, b volume.Pending) int {
 		return strings.Compare(a.Path, b.Path)
 	}), func(p volume.Pending) bool {
+		if p.Told != "" {
+			return true
+		}
 		switch p.What {
 		case volume.Interrupted.String(), volume.Local.String(), volume.Lost.String():
 			return true

@@ -16,6 +16,9 @@ const mostNames = 30
 func Stay(all []volume.DraftStatus) string {
 	var names []string
 	for _, s := range all {
+		if s.Told != "" {
+			continue // an error says more
+		}
 		switch s.State {
 		case volume.Local.String():
 			names = append(names, human.Quoted(s.Path))

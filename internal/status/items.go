@@ -177,6 +177,9 @@ func draftItem(d volume.DraftStatus, now time.Time) item {
 	case volume.Lost.String():
 		i.rest = "cannot be committed; its bytes are in quarantine"
 	}
+	if d.Told != "" {
+		i.rest, i.extra = "larger than the spool: not safe, and lost when mcfs ends, until it is renamed to "+human.Quoted(d.Told)+", and to no other name", false
+	}
 	i.waitFor(d.Behind)
 	i.fail(d.Failure, now)
 	return i

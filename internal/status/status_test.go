@@ -27,6 +27,7 @@ func someStatus(now time.Time) []Report {
 				{Path: "new~", State: "local", Size: 7, Safe: true, Closed: now},
 				{Path: "a.part", State: "temporary", Size: 7, Safe: true, Closed: now, Claims: now.Add(30 * time.Second)},
 				{Path: "b.part", State: "temporary", Size: 7, Safe: true},
+				{Path: "c.part", State: "temporary", Size: 3 << 30, Dropped: true, Told: "c", Closed: now},
 			},
 			Changes:    []volume.ChangeStatus{{What: "rename", Path: "x", To: "y\x1b[2J", Failure: &volume.Failure{Cause: "slow", Tries: 1}}},
 			Conflicts:  []volume.ConflictStatus{{Path: "f", Aside: "f (conflict h)", At: now, There: true}, {Path: "g", Aside: "removed"}},
@@ -49,6 +50,7 @@ func TestStatusText(t *testing.T) {
 		"  local-only   old~  7 B; closed at 2026-05-03 11:00 and not renamed since: it is in this spool alone; rename it, or remove it",
 		"  temporary    a.part  7 B; uploaded under this name at 12:00:30, unless it is renamed; at once by mcfs sync and its path",
 		"  temporary    b.part  7 B; open, under a name that looks temporary",
+		"  temporary    c.part  3.0 GiB; larger than the spool: not safe, and lost when mcfs ends, until it is renamed to c, and to no other name",
 		"  local-only   new~  7 B; stays on this machine while it has this name",
 		`  rename       x -> "y\x1b[2J"  failed, being tried again; cause: slow`,
 		"  conflict     f (conflict h)  set aside at 12:00:00: another machine had saved f",
@@ -85,11 +87,11 @@ func TestStatusOnAScreen(t *testing.T) {
 	if !strings.Contains(first, "uploading    [#####---------------] film  100.0 MiB of 400.0 MiB (25%), 10.0 MiB/s, 30s left\r\n") {
 		t.Errorf("no bar: %q", first)
 	}
-	if again := draw(); !strings.HasPrefix(again, wrapOff+"\x1b[15A\r\x1b[J") {
+	if again := draw(); !strings.HasPrefix(again, wrapOff+"\x1b[16A\r\x1b[J") {
 		t.Errorf("not in place: %q", again)
 	}
 	height = 5
-	if small := draw(); strings.Count(small, "\n") != 4 || !strings.Contains(small, "and 12 lines more") {
+	if small := draw(); strings.Count(small, "\n") != 4 || !strings.Contains(small, "and 13 lines more") {
 		t.Errorf("in a small window: %q", small)
 	}
 }

@@ -136,6 +136,9 @@ func firstEager(m crypt.Mode) int {
 	return 1
 }
 
+// Key is where its object is to be.
+func (u *Upload) Key() string { return u.t.Key }
+
 // Progress is bytes of ciphertext acknowledged so far.
 func (u *Upload) Progress() int64 { return u.progress.Load() }
 
