@@ -7,30 +7,31 @@ import (
 	"testing"
 
 	"mcfs/crypt"
+	"mcfs/volume/acl"
 )
 
 // listOf is a list of the three classes, a mask, and so many users who may all.
-func listOf(users int) acl {
+func listOf(users int) acl.List {
 	const none = 0xffffffff
-	l := acl{{aclUserObj, 7, none}}
+	l := acl.List{{Tag: acl.UserObj, Perm: 7, ID: none}}
 	for i := range users {
-		l = append(l, aclEntry{aclUser, 7, uint32(1000 + i)})
+		l = append(l, acl.Entry{Tag: acl.User, Perm: 7, ID: uint32(1000 + i)})
 	}
-	return append(l, aclEntry{aclGroupObj, 5, none}, aclEntry{aclMask, 7, none}, aclEntry{aclOther, 0, none})
+	return append(l, acl.Entry{Tag: acl.GroupObj, Perm: 5, ID: none}, acl.Entry{Tag: acl.Mask, Perm: 7, ID: none}, acl.Entry{Tag: acl.Other, Perm: 0, ID: none})
 }
 
 // TestACLsLast: the lists of files and directories are in the store, and what is made
 // in a directory has its default list, over mounts too.
 func TestACLsLast(t *testing.T) {
 	r := newRig(t, crypt.CTR)
-	list := listOf(2).bytes()
+	list := listOf(2).Bytes()
 	inherited := listOf(2)
-	inherited.limit(0o755, false) // it is made so
+	inherited.Limit(0o755, false) // it is made so
 	r.mkdir("d")
 	set := func(path, name string, value []byte) error {
 		return r.node(path).SetXattr(t.Context(), name, value, false, false)
 	}
-	for _, name := range []string{aclAccess, aclDefault} {
+	for _, name := range []string{acl.Access, acl.Default} {
 		if err := set("d", name, list); err != nil {
 			t.Fatal(err)
 		}
@@ -41,18 +42,18 @@ func TestACLsLast(t *testing.T) {
 	r.cold()
 	for path, want := range map[string][2][]byte{
 		"d":   {list, list},
-		"d/e": {inherited.bytes(), list},
+		"d/e": {inherited.Bytes(), list},
 	} {
-		for i, name := range []string{aclAccess, aclDefault} {
+		for i, name := range []string{acl.Access, acl.Default} {
 			got, err := r.node(path).GetXattr(t.Context(), name)
 			if err != nil || !bytes.Equal(got, want[i]) {
 				t.Errorf("%s of %s is %x, %v; want %x", name, path, got, err, want[i])
 			}
 		}
 	}
-	got, err := r.node("d/f").GetXattr(t.Context(), aclAccess)
-	l, perr := parseACL(got)
-	if err != nil || perr != nil || l.perms() != 0o640 || len(l) != 6 { // it is made with 0644
+	got, err := r.node("d/f").GetXattr(t.Context(), acl.Access)
+	l, perr := acl.Parse(got)
+	if err != nil || perr != nil || l.Perms() != 0o640 || len(l) != 6 { // it is made with 0644
 		t.Errorf("the file's list is %v, %v, %v", l, err, perr)
 	}
 	if a, err := r.node("d/f").Attr(t.Context()); err != nil || a.Mode&0o777 != 0o640 {
@@ -67,7 +68,7 @@ func TestACLsThatDoNotFit(t *testing.T) {
 	d := r.node("d")
 	users := 0
 	for ; users < 1000; users++ {
-		if err := d.SetXattr(t.Context(), aclDefault, listOf(users).bytes(), false, false); err != nil {
+		if err := d.SetXattr(t.Context(), acl.Default, listOf(users).Bytes(), false, false); err != nil {
 			if !errors.Is(err, ErrFull) {
 				t.Fatal(err)
 			}
@@ -86,7 +87,7 @@ func TestACLsThatDoNotFit(t *testing.T) {
 	}
 	r.mkdir("d/e")
 	r.sync()
-	if got, err := r.node("d/e").GetXattr(t.Context(), aclDefault); err != nil || !bytes.Equal(got, listOf(users-1).bytes()) {
+	if got, err := r.node("d/e").GetXattr(t.Context(), acl.Default); err != nil || !bytes.Equal(got, listOf(users-1).Bytes()) {
 		t.Errorf("%d bytes were inherited, %v", len(got), err)
 	}
 }
@@ -94,22 +95,22 @@ func TestACLsThatDoNotFit(t *testing.T) {
 // FuzzParseACL: any bytes, as a bucket may have them, are a list that comes out as it
 // went in, or an error.
 func FuzzParseACL(f *testing.F) {
-	f.Add(listOf(2).bytes())
+	f.Add(listOf(2).Bytes())
 	f.Add([]byte{2, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, value []byte) {
-		l, err := parseACL(value)
+		l, err := acl.Parse(value)
 		if err != nil {
 			if !errors.Is(err, ErrInvalid) {
 				t.Error(err)
 			}
 			return
 		}
-		if !bytes.Equal(l.bytes(), value) {
-			t.Errorf("%x comes out as %x", value, l.bytes())
+		if !bytes.Equal(l.Bytes(), value) {
+			t.Errorf("%x comes out as %x", value, l.Bytes())
 		}
-		l.limit(0o750, true)
-		if l.perms() != 0o750 {
-			t.Errorf("limited to 750 it is %o", l.perms())
+		l.Limit(0o750, true)
+		if l.Perms() != 0o750 {
+			t.Errorf("limited to 750 it is %o", l.Perms())
 		}
 	})
 }

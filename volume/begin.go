@@ -3,7 +3,6 @@ package volume
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
 
 	"mcfs/spool"
@@ -30,107 +29,13 @@ const (
 	unseenWait = orphans.Straggle / unseen
 )
 
-// begun knows which uploads this mount has begun, so that none of them is
-// taken for a lost one.
-type begun struct {
-	mu     sync.Mutex
-	flying int // requests without an answer
-	count  uint64
-	ours   map[string]time.Time     // by the store's ID
-	sought map[string]*spool.Upload // lost uploads that are being looked for, by key
-}
-
-func (b *begun) leave() {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.flying++
-	b.count++
-}
-
-// arrive is the answer: the store's ID, or "".
-func (b *begun) arrive(id string) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.flying--
-	if b.ours == nil {
-		b.ours = make(map[string]time.Time)
-	}
-	if len(b.sought) == 0 {
-		for old, at := range b.ours {
-			if time.Since(at) > 2*beginning {
-				delete(b.ours, old)
-			}
-		}
-	}
-	if id != "" {
-		b.ours[id] = time.Now()
-	}
-}
-
-// quiet says whether no request is without an answer, and numbers the moment.
-func (b *begun) quiet() (count uint64, ok bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.count, b.flying == 0
-}
-
-// lost are those of a list that this mount has not begun; nil if it has begun
-// others since count, which the list may show or not.
-func (b *begun) lost(list []store.Upload, count uint64) (lost []store.Upload, ok bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.count != count || b.flying > 0 {
-		return nil, false
-	}
-	for _, up := range list {
-		if _, ours := b.ours[up.ID]; !ours {
-			lost = append(lost, up)
-		}
-	}
-	return lost, true
-}
-
-// seek notes a lost upload. If one of the same key is being looked for already,
-// that search, which is given, goes on until it covers both.
-func (b *begun) seek(u spool.Upload) (under spool.Upload, first bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if s := b.sought[u.Key]; s != nil {
-		s.Until = u.Until
-		return *s, false
-	}
-	if b.sought == nil {
-		b.sought = make(map[string]*spool.Upload)
-	}
-	b.sought[u.Key] = &u
-	return u, true
-}
-
-// window is the search as it is now.
-func (b *begun) window(key string) spool.Upload {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return *b.sought[key]
-}
-
-// ended ends a search that covers no more than was looked for.
-func (b *begun) ended(u spool.Upload) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.sought[u.Key].Until.After(u.Until) {
-		return false
-	}
-	delete(b.sought, u.Key)
-	return true
-}
-
 // announce has the journal know that an upload to key is about to begin.
 func (v *Volume) announce(key string) (spool.Upload, error) {
 	now := v.store.Now()
 	u := spool.Upload{ID: "begins-" + spool.NewID().String(), Key: key, Since: now.From, Until: now.To.Add(beginning)}
 	err := v.spool.Journal().Update(func(tx *spool.Tx) error { return tx.PutUpload(u) })
 	if err == nil {
-		v.begins.leave()
+		v.begins.Leave()
 	}
 	return u, err
 }
@@ -139,7 +44,7 @@ func (v *Volume) announce(key string) (spool.Upload, error) {
 // it may have begun one nevertheless.
 func (v *Volume) uploadAnswered(u spool.Upload, up store.Upload, cause error) error {
 	if cause != nil {
-		v.begins.arrive("")
+		v.begins.Arrive("")
 		if errors.Is(cause, store.ErrDenied) || errors.Is(cause, store.ErrNotExist) || errors.Is(cause, store.ErrPrecondition) {
 			v.forgetUpload(store.Upload{ID: u.ID}) // it was understood and refused
 		} else {
@@ -147,7 +52,7 @@ func (v *Volume) uploadAnswered(u spool.Upload, up store.Upload, cause error) er
 		}
 		return cause
 	}
-	v.begins.arrive(up.ID)
+	v.begins.Arrive(up.ID)
 	return v.spool.Journal().Update(func(tx *spool.Tx) error {
 		if err := tx.PutUpload(spool.Upload{ID: up.ID, Key: up.Key}); err != nil {
 			return err
@@ -174,7 +79,7 @@ func (a announced) Begin(ctx context.Context, key string, attr store.Attributes)
 // seekUpload looks for an announced upload of which no answer is known, however
 // long the store is away, and aborts it.
 func (v *Volume) seekUpload(u spool.Upload) {
-	under, first := v.begins.seek(u)
+	under, first := v.begins.Seek(u)
 	if !first {
 		v.spool.Journal().Later(func(tx *spool.Tx) error {
 			if err := tx.PutUpload(under); err != nil {
@@ -187,7 +92,7 @@ func (v *Volume) seekUpload(u spool.Upload) {
 	v.background(func() {
 		missed := 0
 		backoff.Until(v.ctx, func() (done bool, wait time.Duration) {
-			w := v.begins.window(u.Key)
+			w := v.begins.Window(u.Key)
 			found, err := v.abortLost(w)
 			switch wait = unseenWait; {
 			case err != nil:
@@ -197,7 +102,7 @@ func (v *Volume) seekUpload(u spool.Upload) {
 			default:
 				missed++
 			}
-			if done = missed >= unseen && v.begins.ended(w); done {
+			if done = missed >= unseen && v.begins.Ended(w); done {
 				v.forgetUpload(store.Upload{ID: u.ID})
 			}
 			return done, wait
@@ -209,7 +114,7 @@ func (v *Volume) seekUpload(u spool.Upload) {
 func (v *Volume) abortLost(u spool.Upload) (found bool, err error) {
 	ctx, cancel := context.WithTimeout(v.ctx, requestTimeout)
 	defer cancel()
-	count, ok := v.begins.quiet()
+	count, ok := v.begins.Quiet()
 	if !ok {
 		return true, nil
 	}
@@ -217,7 +122,7 @@ func (v *Volume) abortLost(u spool.Upload) (found bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	lost, ok := v.begins.lost(list, count)
+	lost, ok := v.begins.Lost(list, count)
 	if !ok {
 		return true, nil
 	}

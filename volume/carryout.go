@@ -76,7 +76,7 @@ func (v *Volume) renameObject(ctx context.Context, c *change) error {
 			return err
 		}
 		c.copied = true
-		c.stride.step(1)
+		c.stride.Step(1)
 	}
 	if err := v.rebase(c); err != nil {
 		return err
@@ -85,7 +85,7 @@ func (v *Volume) renameObject(ctx context.Context, c *change) error {
 		if err := v.putMovedSidecar(ctx, c); err != nil {
 			return err
 		}
-		c.stride.step(1)
+		c.stride.Step(1)
 	}
 	if c.source == nil {
 		c.source = &version{mode: c.ver.mode, iv: c.ver.iv, attr: c.ver.attr}
@@ -216,7 +216,7 @@ func (v *Volume) copyObject(ctx context.Context, c *change) error {
 
 // copyJournaled copies; the upload of a copy by parts is in the journal until it
 // is over, so that a crash leaves none behind (P5).
-func (v *Volume) copyJournaled(ctx context.Context, c store.Copy, s *stride) (store.Info, error) {
+func (v *Volume) copyJournaled(ctx context.Context, c store.Copy, s *queue.Stride) (store.Info, error) {
 	u, err := v.announce(c.Target)
 	if err != nil {
 		return store.Info{}, err
@@ -226,11 +226,11 @@ func (v *Volume) copyJournaled(ctx context.Context, c store.Copy, s *stride) (st
 		up = begun
 		return v.uploadAnswered(u, up, nil)
 	}
-	c.Moved = s.step
+	c.Moved = s.Step
 	made, err := v.store.Copy(ctx, c)
 	switch {
 	case up.ID == "" && err == nil: // it needed no upload
-		v.begins.arrive("")
+		v.begins.Arrive("")
 		v.forgetUpload(store.Upload{ID: u.ID})
 	case up.ID == "":
 		_ = v.uploadAnswered(u, up, err)

@@ -38,12 +38,12 @@ type change struct {
 	bareOld  bool     // a rename from such a name
 	dir      *Node    // where a tomb stands
 	name     string
-	adopted  bool     // the copy was there already: an earlier try made it
-	again    bool     // taken up from the journal
-	copied   bool     // the object stands under the new name: this change, and no other, has brought it there
-	source   *version // what is to be removed under the old name, once the copy stands
-	pace     *pace    // how far it is; set when it begins
-	stride   *stride  // of the try, with the object of a rename
+	adopted  bool          // the copy was there already: an earlier try made it
+	again    bool          // taken up from the journal
+	copied   bool          // the object stands under the new name: this change, and no other, has brought it there
+	source   *version      // what is to be removed under the old name, once the copy stands
+	pace     *queue.Pace   // how far it is; set when it begins
+	stride   *queue.Stride // of the try, with the object of a rename
 
 	// Guarded by Volume.mu.
 	job     *queue.Job // nil: more may come before it begins
@@ -174,9 +174,9 @@ func (v *Volume) perform(c *change) {
 	v.mu.Lock()
 	c.Next = time.Time{}
 	if c.pace == nil {
-		c.pace = &pace{steps: &v.steps}
+		c.pace = queue.NewPace(&v.steps)
 	}
-	c.stride = c.pace.stride(c.Path)
+	c.stride = c.pace.Stride(c.Path)
 	v.mu.Unlock()
 	ctx, cancel := context.WithTimeout(v.ctx, requestTimeout)
 	if c.Op == opRename || c.Op == opMove || c.Op == opDraw {

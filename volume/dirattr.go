@@ -11,6 +11,7 @@ import (
 	"mcfs/sidecar"
 	"mcfs/spool"
 	"mcfs/store"
+	"mcfs/volume/acl"
 	dirs "mcfs/volume/listing"
 	"mcfs/volume/metacache"
 	"mcfs/volume/queue"
@@ -262,7 +263,7 @@ func (n *Node) changeDir(ctx context.Context, change func(*sidecar.Attr) error) 
 		v.mu.Unlock()
 		return err
 	}
-	if err := errors.Join(next.FitsAlone(), inheritable(next)); err != nil {
+	if err := errors.Join(next.FitsAlone(), acl.Inheritable(next)); err != nil {
 		v.mu.Unlock()
 		return errors.Join(ErrFull, err)
 	}

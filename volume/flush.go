@@ -173,7 +173,7 @@ func (v *Volume) progressOf(n *Node) int64 {
 	case a.up.Load() != nil:
 		return a.moved() + int64(a.stage)
 	case before != nil:
-		return before.pace.total.Load()
+		return before.pace.Total()
 	}
 	return v.movedLocked() + v.steps.Load()
 }

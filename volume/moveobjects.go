@@ -103,8 +103,8 @@ func (v *Volume) moveObject(ctx context.Context, c *change, o store.Info) error 
 	if v.staysBehind(c, o.Key, l.side.etag != "") {
 		return nil
 	}
-	stride := c.pace.stride(o.Key)
-	stride.step(1) // who waits in close sees that something moves, though many objects are at their first requests
+	stride := c.pace.Stride(o.Key)
+	stride.Step(1) // who waits in close sees that something moves, though many objects are at their first requests
 	ver, err := v.load(ctx, l)
 	if errors.Is(err, store.ErrNotExist) {
 		return nil
@@ -112,7 +112,7 @@ func (v *Volume) moveObject(ctx context.Context, c *change, o store.Info) error 
 	if err != nil {
 		return err
 	}
-	stride.step(1)
+	stride.Step(1)
 	if ver.hasSidecar() && ver.sidecar().etag == "" {
 		v.recollect(ver)
 	}
@@ -135,7 +135,7 @@ func (v *Volume) moveObject(ctx context.Context, c *change, o store.Info) error 
 	if err != nil {
 		return err
 	}
-	stride.done()
+	stride.Done()
 	v.settleMoved(c, l, one.ver)
 	return nil
 }

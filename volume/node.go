@@ -10,6 +10,7 @@ import (
 
 	"mcfs/sidecar"
 	"mcfs/spool"
+	"mcfs/volume/acl"
 )
 
 // Kind of a node.
@@ -350,7 +351,7 @@ func (n *Node) resize(ctx context.Context, h *Handle, size int64) error {
 func (s SetAttr) apply(a *sidecar.Attr) {
 	if s.Mode != nil {
 		a.Mode = a.Mode&modeType | *s.Mode&0o7777
-		chmodACL(a)
+		acl.Chmod(a)
 	}
 	if s.UID != nil {
 		a.UID = *s.UID

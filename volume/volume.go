@@ -127,7 +127,7 @@ type Volume struct {
 	behind    []*tombstone          // of sidecars, the oldest first
 	lockedBy  map[string]bool       // key ids of keepers for which files wait, as the log has said
 	unopened  map[spool.ID]string   // sealed files that the journal does not know, and why they wait
-	begins    begun
+	begins    *orphans.Begun
 	own       own
 	started   time.Time
 	boot      string  // of the machine; see record.Boot
@@ -159,6 +159,7 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 			Timeout: o.CloseTimeout,
 		}),
 		lists:    dirs.Reader{Store: o.Store, Timeout: requestTimeout},
+		begins:   &orphans.Begun{Within: beginning},
 		busy:     make(map[*Node]struct{}),
 		changes:  make(map[uint64]*change),
 		attrs:    make(map[*Node]*change),

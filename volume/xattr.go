@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mcfs/sidecar"
+	"mcfs/volume/acl"
 )
 
 // xattrs are the node's extended attributes; the caller does not change them.
@@ -62,7 +63,7 @@ func (n *Node) SetXattr(ctx context.Context, name string, value []byte, create, 
 		case replace && !there:
 			return ErrNoAttr
 		case IsACL(name):
-			return setACL(a, name, value)
+			return invalidACL(acl.Set(a, name, value))
 		}
 		if a.Xattr == nil {
 			a.Xattr = make(map[string][]byte)

@@ -8,5 +8,5 @@
 // it until then, so that the next mount goes on. However many there are, few requests
 // are under way at once, and none while the store is away.
 //
-// May import: store, volume/queue.
+// May import: spool, store, volume/queue.
 package orphans
