@@ -100,7 +100,7 @@ func FuzzParseACL(f *testing.F) {
 	f.Fuzz(func(t *testing.T, value []byte) {
 		l, err := acl.Parse(value)
 		if err != nil {
-			if !errors.Is(err, ErrInvalid) {
+			if !errors.Is(err, acl.ErrInvalid) {
 				t.Error(err)
 			}
 			return
