@@ -227,7 +227,7 @@ func (v *Volume) inherit(n *Node, a *attempt, there *foundSidecar) {
 	n.lock()
 	defer n.unlock()
 	mtime := n.attr.Mtime
-	n.attr = mergeAttrs(base, n.attr, meta.Attr)
+	n.attr = sidecar.Merge(base, n.attr, meta.Attr)
 	n.attr.Mtime = mtime // it is that of the new content
 }
 

@@ -11,47 +11,6 @@ import (
 	"mcfs/store"
 )
 
-// mergeAttrs is what two changes of the same attributes come to: what we have
-// changed since base is ours, all else is theirs.
-func mergeAttrs(base, ours, theirs sidecar.Attr) sidecar.Attr {
-	out := theirs
-	if ours.Mode != base.Mode {
-		out.Mode = ours.Mode
-	}
-	if ours.UID != base.UID {
-		out.UID = ours.UID
-	}
-	if ours.GID != base.GID {
-		out.GID = ours.GID
-	}
-	if !ours.Mtime.Equal(base.Mtime) {
-		out.Mtime = ours.Mtime
-	}
-	out.Xattr = mergeXattr(base.Xattr, ours.Xattr, theirs.Xattr)
-	return out
-}
-
-func mergeXattr(base, ours, theirs map[string][]byte) map[string][]byte {
-	out := make(map[string][]byte)
-	for name, value := range theirs {
-		out[name] = value
-	}
-	for name, value := range ours {
-		if old, had := base[name]; !had || !bytes.Equal(old, value) {
-			out[name] = value
-		}
-	}
-	for name := range base {
-		if _, kept := ours[name]; !kept {
-			delete(out, name)
-		}
-	}
-	if len(out) == 0 {
-		return nil
-	}
-	return out
-}
-
 // stated reads a sidecar that was found: the document, and its metadata with
 // attributes that it does not state taken from base.
 func (f *foundSidecar) stated(base sidecar.Attr) (sidecar.Settings, sidecar.Meta, error) {
@@ -208,7 +167,7 @@ func (v *Volume) putMerged(ctx context.Context, c *change, key string, base side
 		own := c.ver.meta()
 		meta.ETag, meta.Size, meta.MAC = own.ETag, own.Size, own.MAC
 	}
-	meta.Attr = mergeAttrs(base, c.attr, meta.Attr)
+	meta.Attr = sidecar.Merge(base, c.attr, meta.Attr)
 	doc.FileInput = v.store.Address(key)
 	side, err := v.putDocument(ctx, key, doc, meta, store.Condition{IfMatch: there.info.etag})
 	if err != nil || !ours {
@@ -250,6 +209,6 @@ func (v *Volume) adoptAttr(n *Node, ver *version, before, now sidecar.Attr) {
 	n.lock()
 	defer n.unlock()
 	if n.ver == ver && n.state == Clean {
-		n.attr = mergeAttrs(before, n.attr, now)
+		n.attr = sidecar.Merge(before, n.attr, now)
 	}
 }

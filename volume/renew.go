@@ -5,6 +5,8 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"mcfs/sidecar"
 )
 
 // renewal stands with a description that a listing has shown to be out of date,
@@ -118,7 +120,7 @@ func (n *Node) takeAnew(x *version) {
 	defer old.mu.Unlock()
 	bare := x.hasSidecar() && x.side.etag == "" // says nothing of attributes: on its way, say, between two names
 	if !bare {
-		n.attr = mergeAttrs(old.attr, n.attr, x.attr)
+		n.attr = sidecar.Merge(old.attr, n.attr, x.attr)
 		old.attr = x.attr
 	}
 	if !bare || x.key == old.key {

@@ -222,8 +222,8 @@ func (v *Volume) takeArrived(k *kept) {
 	set, size := n.attr, n.size()
 	n.state, n.stored, n.blank = Clean, nil, false
 	n.setVersion(k.making)
-	n.resized = n.resized || n.size() != size       // which stat may have told
-	n.attr = mergeAttrs(k.Making.Attr, set, n.attr) // what was set after the upload had begun to end, also in this mount
+	n.resized = n.resized || n.size() != size          // which stat may have told
+	n.attr = sidecar.Merge(k.Making.Attr, set, n.attr) // what was set after the upload had begun to end, also in this mount
 	n.committed = n.gen
 	if attrDiffer(n.attr, k.making) {
 		if err := v.restate(n, n.ver, n.attr); err != nil { // before its entry goes
