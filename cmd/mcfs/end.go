@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"slices"
 	"sync"
 	"syscall"
@@ -25,18 +24,30 @@ var errLeave = errors.New("told to end at once")
 var endSignals = []os.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP}
 
 // serve waits for the end of the mount: a signal, a request, or an umount. Then it drains,
-// unmounts and closes everything. Its error names what could not be finished. started is
-// the context of the start, which has ended if a signal came then.
-func (d *daemon) serve(started context.Context) error {
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, endSignals...)
-	defer signal.Stop(signals)
-
+// unmounts and closes everything. Its error names what could not be finished. early is the
+// signal that came during the start, nil if none did; the first of signals comes after that.
+func (d *daemon) serve(parent context.Context, early os.Signal, signals <-chan os.Signal) error {
 	ctx, leave := context.WithCancelCause(context.Background())
 	defer leave(nil)
+	if early != nil {
+		d.log.Info("ending: interrupted at the start", "signal", early.String())
+	} else {
+		d.awaitEnd(parent, signals, leave)
+	}
+	ended := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() { d.watchHurry(signals, ended, leave) })
+	err := d.end(ctx)
+	close(ended)
+	wg.Wait()
+	return err
+}
+
+// awaitEnd waits until the mount is to end. A request that cannot wait calls leave.
+func (d *daemon) awaitEnd(parent context.Context, signals <-chan os.Signal, leave context.CancelCauseFunc) {
 	select {
-	case <-started.Done():
-		d.log.Info("ending: interrupted at the start")
+	case <-parent.Done():
+		d.log.Info("ending: cancelled")
 	case s := <-signals:
 		d.log.Info("ending; a second signal ends at once", "signal", s.String())
 	case now := <-d.stop:
@@ -47,13 +58,6 @@ func (d *daemon) serve(started context.Context) error {
 	case <-d.server.Done():
 		d.log.Info("unmounted from outside")
 	}
-	ended := make(chan struct{})
-	var wg sync.WaitGroup
-	wg.Go(func() { d.watchHurry(signals, ended, leave) })
-	err := d.end(ctx)
-	close(ended)
-	wg.Wait()
-	return err
 }
 
 // watchHurry ends the drain on a second signal or a request that cannot wait.

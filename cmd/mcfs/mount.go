@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -106,9 +107,9 @@ func runMount(ctx context.Context, f mountFlags, args []string, std stdio) error
 	if f.unused.fake {
 		return nil
 	}
-	ctx, stop := signal.NotifyContext(ctx, endSignals...)
-	defer stop()
 	if f.background {
+		ctx, stop := signal.NotifyContext(ctx, endSignals...)
+		defer stop()
 		// Checked here, too, so that an error comes without starting the daemon.
 		if _, err := fs.Preflight(o.mountpoint, o.config.Mount.AllowOther); err != nil {
 			return err
@@ -181,9 +182,16 @@ func serveMount(ctx context.Context, o mountOptions, readyFD int, std stdio) err
 	if err := noDump(); err != nil {
 		return fmt.Errorf("keep memory out of core dumps: %w", err)
 	}
-	d, err := start(ctx, o, std)
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, endSignals...)
+	defer signal.Stop(signals)
+	starting, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var d *daemon
+	var err error
+	early := firstSignal(signals, cancel, func() { d, err = start(starting, o, std) })
 	if err != nil {
-		if cause := context.Cause(ctx); cause != nil && errors.Is(err, context.Canceled) {
+		if starting.Err() != nil && errors.Is(err, context.Canceled) {
 			return errors.New("interrupted before the mount was made")
 		}
 		return err
@@ -195,5 +203,23 @@ func serveMount(ctx context.Context, o mountOptions, readyFD int, std stdio) err
 		}
 	}
 	notify("READY=1\nMAINPID=" + strconv.Itoa(os.Getpid()))
-	return d.serve(ctx)
+	return d.serve(ctx, early, signals)
+}
+
+// firstSignal runs f, and calls cancel if a signal comes meanwhile, which it returns. Others
+// stay in the channel, so that each signal counts once.
+func firstSignal(signals <-chan os.Signal, cancel func(), f func()) (first os.Signal) {
+	returned := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		select {
+		case first = <-signals:
+			cancel()
+		case <-returned:
+		}
+	})
+	f()
+	close(returned)
+	wg.Wait()
+	return first
 }
