@@ -30,7 +30,7 @@ var rows = []string{
 	"local-only names", "in a local-only directory", "temporary names", "temporary names: the end", "temporary names: directories",
 	"temporary names: larger than the spool", "temporary names: larger, and closed",
 	"names that were local-only", "rename to another name", "local-only patterns", "how a file is made", "backup of a committed file",
-	"backup of a large file",
+	"backup of a large file", "into the trash",
 
 	"attributes", "attributes are debounced", "times before close", "owner", "setuid, setgid", "POSIX ACLs", "read-only", "times of a directory", "atime, ctime", "attributes after close", "attributes that do not fit", "locks", "statfs", "described once",
 

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 )
@@ -83,6 +84,40 @@ func (m Meta) Encode() (map[string]string, error) {
 		return nil, fmt.Errorf("encode metadata: %d bytes: %w", n, ErrTooLarge)
 	}
 	return out, nil
+}
+
+// namePrefix is what the name of each field begins with on its way to S3. The 2 KiB are
+// told without it, but some servers count it.
+const namePrefix = len("x-amz-meta-")
+
+// objectsOwn are the fields of a sidecar's metadata that an object may state itself.
+var objectsOwn = []string{KeySize, KeyMAC, KeyXattr, KeyMtime, KeyFileMode, KeyUID, KeyGID}
+
+// EncodeInto adds to the metadata of the object itself what that of a sidecar states: all
+// but what the object has already. ErrTooLarge, and nothing added, if S3 has no room for it.
+func (m Meta) EncodeInto(object map[string]string) error {
+	m.ETag, m.KeyID = "", ""
+	own, err := m.Encode()
+	if err != nil {
+		return err
+	}
+	all := maps.Clone(object)
+	maps.Copy(all, own)
+	if n := metadataSize(all) + namePrefix*len(all); n > MaxMetadata {
+		return fmt.Errorf("encode metadata: %d bytes with the object's: %w", n, ErrTooLarge)
+	}
+	maps.Copy(object, own)
+	return nil
+}
+
+// TakeFrom takes away what EncodeInto has added, if it has.
+func TakeFrom(object map[string]string) {
+	if object[KeySize] == "" {
+		return
+	}
+	for _, key := range objectsOwn {
+		delete(object, key)
+	}
 }
 
 // ParseMeta reads it; ok is false where there is no mcfs-size (a hand-made

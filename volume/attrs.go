@@ -67,6 +67,9 @@ func (v *Volume) rewriteSidecar(ctx context.Context, c *change) error {
 	ver.mu.Lock()
 	base, side := ver.attr, ver.side.etag
 	ver.mu.Unlock()
+	if v.isStated(c, key) {
+		return nil
+	}
 	if side != "" {
 		err := v.putAttr(ctx, ver, key, c.attr, store.Condition{IfMatch: side})
 		if !refused(err) {

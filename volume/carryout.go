@@ -81,7 +81,7 @@ func (v *Volume) renameObject(ctx context.Context, c *change) error {
 	if err := v.rebase(c); err != nil {
 		return err
 	}
-	if c.ver.hasSidecar() && c.ver.sidecar().etag == "" && !c.bare {
+	if c.wantsSidecar() {
 		if err := v.putMovedSidecar(ctx, c); err != nil {
 			return err
 		}
@@ -101,10 +101,11 @@ func (v *Volume) carryAttr(ctx context.Context, c *change, there *foundSidecar) 
 	c.ver.mu.Lock()
 	base, side := c.ver.attr, c.ver.side.etag
 	c.ver.mu.Unlock()
-	_, meta, err := there.stated(base)
+	doc, meta, err := there.stated(base)
 	if err != nil {
 		return nil // it says nothing that could be taken along
 	}
+	rewrapped := c.ver.takeKey(doc, meta.KeyID)
 	if c.bare {
 		c.ver.mu.Lock()
 		c.ver.attr = meta.Attr // for the sidecar at the end of the way
@@ -112,11 +113,37 @@ func (v *Volume) carryAttr(ctx context.Context, c *change, there *foundSidecar) 
 		v.mu.Lock()
 		v.restateCarriers(c.ver)
 		v.mu.Unlock()
-	} else if err := v.putAttr(ctx, c.ver, c.To, meta.Attr, store.Condition{IfMatch: side}); err != nil && !refused(err) {
-		return err
+	} else if cond, put := c.carried(side, meta.Attr, rewrapped); put {
+		if err := v.putAttr(ctx, c.ver, c.To, meta.Attr, cond); err != nil && !refused(err) {
+			return err
+		}
 	}
 	v.adoptAttr(c.node, c.ver, base, meta.Attr)
 	return nil
+}
+
+// carried is how the sidecar of the copy is to be put with what was taken along; not put:
+// the copy has none, and states that itself.
+func (c *change) carried(side string, attr sidecar.Attr, rewrapped bool) (cond store.Condition, put bool) {
+	switch {
+	case side != "" || c.itself == nil:
+		return store.Condition{IfMatch: side}, true
+	case rewrapped || differ(attr, *c.itself):
+		return store.Condition{IfNone: true}, true
+	}
+	return store.Condition{}, false
+}
+
+// takeKey takes the key over that a sidecar of the version states, and reports whether it
+// is wrapped otherwise than was known.
+func (x *version) takeKey(doc sidecar.Settings, keyID string) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if bytes.Equal(doc.Key, x.wrapped) {
+		return false
+	}
+	x.wrapped, x.keyID, x.region = doc.Key, keyID, doc.Region
+	return true
 }
 
 // at is the version as it is known to be at key, apart from where it goes.
@@ -200,8 +227,8 @@ func (v *Volume) copyObject(ctx context.Context, c *change) error {
 			Attributes: attr, Condition: c.onTarget(),
 		}, c.stride)
 		if err == nil {
-			c.ver.moved(c.To, made.ETag, sideInfo{})
-			return nil
+			c.ver.moved(c.To, made.ETag, sideInfo{itself: c.itself})
+			return v.confirmItself(ctx, c)
 		}
 		// No such upload: it was completed, and the answer to that got lost.
 		if !errors.Is(err, store.ErrPrecondition) && !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrNoUpload) {
@@ -290,8 +317,7 @@ func (v *Volume) judgeCopy(ctx context.Context, c *change, attr store.Attributes
 	case err != nil:
 		return false, errors.Join(cause, err)
 	case ours, (c.again || c.Tries > 0) && c.isCopy(info, attr):
-		c.adopted = true
-		c.ver.moved(c.To, info.ETag, sideInfo{})
+		v.takeCopy(c, info)
 		return true, nil
 	case info.ETag == "": // removed elsewhere
 		c.replaces = nil
@@ -338,7 +364,6 @@ func (v *Volume) adoptCopy(ctx context.Context, c *change, cause error) error {
 	if !ours {
 		return fmt.Errorf("rename %s to %s: the source is gone: %w", c.Path, c.To, cause)
 	}
-	c.adopted = true
-	c.ver.moved(c.To, info.ETag, sideInfo{})
+	v.takeCopy(c, info)
 	return nil
 }

@@ -38,6 +38,7 @@ type change struct {
 	bareOld  bool     // a rename from such a name
 	dir      *Node    // where a tomb stands
 	name     string
+	itself   *sidecar.Attr // what the copy states in place of a sidecar, and gets none; nil: it states nothing
 	adopted  bool          // the copy was there already: an earlier try made it
 	again    bool          // taken up from the journal
 	copied   bool          // the object stands under the new name: this change, and no other, has brought it there

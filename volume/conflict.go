@@ -30,9 +30,9 @@ func (v *Volume) restoreSidecar(ver *version, key string) {
 	}
 	ctx, cancel := context.WithTimeout(v.ctx, requestTimeout)
 	defer cancel()
-	_, ours, err := v.find(ctx, ver, key)
-	if err == nil && !ours {
-		return // another version stands there, with a sidecar of its own
+	info, ours, err := v.find(ctx, ver, key)
+	if err == nil && (!ours || v.needsNone(ver, key, info.Metadata)) {
+		return // another version stands there, with a sidecar of its own; or it has none
 	}
 	if err == nil {
 		err = v.putSidecar(ctx, ver, key, store.Condition{IfNone: true}, nil)
@@ -178,7 +178,7 @@ func (v *Volume) setAside(ctx context.Context, n *Node, a *attempt, info store.I
 	}
 	to := v.conflictPath(a.path)
 	c := &change{Change: spool.Change{Op: opRename, Path: a.path, To: to}, ver: theirs}
-	if err = v.copyObject(ctx, c); err == nil && c.ver.hasSidecar() {
+	if err = v.copyObject(ctx, c); err == nil && c.wantsSidecar() {
 		err = v.putMovedSidecar(ctx, c)
 	}
 	if err != nil {

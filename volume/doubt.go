@@ -109,6 +109,7 @@ func (n *Node) lookAtObject(ctx context.Context) error {
 	}
 	ver.mu.Lock()
 	ver.attr, ver.modified, ver.unsure = x.attr, x.modified, x.unsure
+	ver.side.itself = x.side.itself
 	ver.mu.Unlock()
 	n.attr, n.listed.modified = x.attr, x.modified
 	v.remember(ver)

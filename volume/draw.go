@@ -35,7 +35,7 @@ func (v *Volume) drawable(n *Node, ver *version) bool {
 	}
 	size := ver.fetchable().Plain
 	used, limit := v.spool.Usage()
-	return size <= drawLimit && used+2*size < limit
+	return size <= v.drawLimit && used+2*size < limit
 }
 
 // drawIn is the work of opDraw.

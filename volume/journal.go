@@ -40,23 +40,24 @@ type record struct {
 
 // versionRecord is a version at rest.
 type versionRecord struct {
-	Mode     string       `json:"mode,omitempty"`
-	IV       []byte       `json:"iv,omitempty"`
-	Check    string       `json:"check,omitempty"`
-	MAC      string       `json:"mac,omitempty"`
-	Plain    int64        `json:"plain,omitempty"`
-	Cipher   int64        `json:"cipher,omitempty"`
-	Key      string       `json:"key,omitempty"`
-	ETag     string       `json:"etag,omitempty"`
-	Wrapped  []byte       `json:"wrapped,omitempty"`
-	KeyID    string       `json:"key_id,omitempty"`
-	Region   string       `json:"region,omitempty"`
-	Time     time.Time    `json:"time,omitzero"`
-	Attr     sidecar.Attr `json:"attr"`
-	Side     string       `json:"sidecar_etag,omitempty"`
-	Size     int64        `json:"sidecar_size,omitempty"`
-	SideTime time.Time    `json:"sidecar_time,omitzero"`
-	Body     []byte       `json:"body,omitempty"` // ciphertext of a symlink's target; in the metadata cache only
+	Mode     string        `json:"mode,omitempty"`
+	IV       []byte        `json:"iv,omitempty"`
+	Check    string        `json:"check,omitempty"`
+	MAC      string        `json:"mac,omitempty"`
+	Plain    int64         `json:"plain,omitempty"`
+	Cipher   int64         `json:"cipher,omitempty"`
+	Key      string        `json:"key,omitempty"`
+	ETag     string        `json:"etag,omitempty"`
+	Wrapped  []byte        `json:"wrapped,omitempty"`
+	KeyID    string        `json:"key_id,omitempty"`
+	Region   string        `json:"region,omitempty"`
+	Time     time.Time     `json:"time,omitzero"`
+	Attr     sidecar.Attr  `json:"attr"`
+	Side     string        `json:"sidecar_etag,omitempty"`
+	Size     int64         `json:"sidecar_size,omitempty"`
+	SideTime time.Time     `json:"sidecar_time,omitzero"`
+	Itself   *sidecar.Attr `json:"itself,omitempty"` // what the object states in place of a sidecar
+	Body     []byte        `json:"body,omitempty"`   // ciphertext of a symlink's target; in the metadata cache only
 
 	Over *versionRecord `json:"over,omitempty"` // what stands in its place, should it not have arrived
 }
@@ -75,7 +76,7 @@ func (x *version) record() *versionRecord {
 	return &versionRecord{
 		Mode: mode, IV: x.iv, Check: x.check, MAC: x.mac, Plain: x.plain, Cipher: x.cipher, Key: x.key, ETag: x.etag,
 		Wrapped: x.wrapped, KeyID: x.keyID, Region: x.region, Time: x.modified, Attr: x.attr, Side: x.side.etag, Size: x.side.size, SideTime: x.sideTime(),
-		Over: over,
+		Itself: x.side.itself, Over: over,
 	}
 }
 
@@ -112,10 +113,11 @@ func (x *version) sideTime() time.Time {
 
 // side is the sidecar that the record names; an earlier mcfs has not kept its time.
 func (r *versionRecord) side() sideInfo {
-	if r.SideTime.IsZero() {
-		return sideInfo{etag: r.Side, size: r.Size, modified: r.Time}
+	s := sideInfo{etag: r.Side, size: r.Size, modified: r.SideTime, itself: r.Itself}
+	if s.modified.IsZero() {
+		s.modified = r.Time
 	}
-	return sideInfo{etag: r.Side, size: r.Size, modified: r.SideTime}
+	return s
 }
 
 // entryID is the id under which the journal knows the node: its sealed file's; n is locked.

@@ -108,7 +108,7 @@ func TestLargeFileToALocalName(t *testing.T) {
 	r.cold() // nothing of it is cached
 	r.mustRename("a", "a~", 0)
 	r.sync()
-	r.expectObjects("a~", "a~.settings.json")
+	r.expectObjects("a~")
 	r.truthful()
 	r.mustRename("a~", "a", 0)
 	r.sync()

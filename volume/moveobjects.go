@@ -32,7 +32,7 @@ func (v *Volume) loadMoving(ctx context.Context, places []string) (*version, err
 			if errors.Is(err, store.ErrNotExist) {
 				continue
 			}
-			if err != nil || ver.sidecar().etag != "" {
+			if err != nil || !ver.sidecar().none() {
 				return ver, err
 			}
 			bare = ver
@@ -113,7 +113,7 @@ func (v *Volume) moveObject(ctx context.Context, c *change, o store.Info) error 
 		return err
 	}
 	stride.Step(1)
-	if ver.hasSidecar() && ver.sidecar().etag == "" {
+	if ver.hasSidecar() && ver.sidecar().none() {
 		v.recollect(ver)
 	}
 	one := &change{Change: spool.Change{Op: opRename, Path: o.Key, To: c.To + strings.TrimPrefix(o.Key, c.Path)}, ver: ver, stride: stride}

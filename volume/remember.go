@@ -25,7 +25,7 @@ const (
 // openCache opens what earlier mounts remember of the volume's objects.
 func (v *Volume) openCache() {
 	// Descriptions hold the owner that is shown where none is recorded.
-	identity := strings.Join([]string{"1", v.store.Address(""), strconv.Itoa(int(v.o.UID)), strconv.Itoa(int(v.o.GID))}, "\n")
+	identity := strings.Join([]string{"2", v.store.Address(""), strconv.Itoa(int(v.o.UID)), strconv.Itoa(int(v.o.GID))}, "\n")
 	v.cache = metacache.Open(v.spool.MetadataCache(), identity, v.log)
 }
 
@@ -47,6 +47,7 @@ func (v *Volume) recall(l listing) *version {
 		return nil
 	}
 	x.modified, x.side = l.modified, l.side
+	x.side.itself = r.Itself
 	if !r.SideTime.IsZero() {
 		x.side.modified = r.SideTime
 	}

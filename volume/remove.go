@@ -53,7 +53,7 @@ func (v *Volume) isOurs(ctx context.Context, x *version, key string) (bool, erro
 // there is one, is shown a sidecar of ver that another machine has put again,
 // before it goes.
 func (v *Volume) removeObject(ctx context.Context, ver *version, key string, changed func(*foundSidecar) error) error {
-	bare := ver.hasSidecar() && ver.sidecar().etag == ""
+	bare := ver.hasSidecar() && ver.sidecar().none()
 	_, etag := ver.place()
 	for range maxLooks {
 		if etag != "" {

@@ -118,7 +118,7 @@ func (n *Node) takeAnew(x *version) {
 	}
 	old.mu.Lock()
 	defer old.mu.Unlock()
-	bare := x.hasSidecar() && x.side.etag == "" // says nothing of attributes: on its way, say, between two names
+	bare := x.hasSidecar() && x.side.none() // says nothing of attributes: on its way, say, between two names
 	if !bare {
 		n.attr = sidecar.Merge(old.attr, n.attr, x.attr)
 		old.attr = x.attr

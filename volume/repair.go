@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"mcfs/sidecar"
+	"mcfs/volume/naming"
 )
 
 // Sidecars of a bucket that was copied from another name that one still, and may have lost
@@ -109,12 +110,13 @@ func (v *Volume) repairFile(ctx context.Context, n *Node) (wrong bool, err error
 }
 
 // sidecarIsWrong reports whether the sidecar of a version is missing, or is its own but says
-// something else than this volume would put there.
+// something else than this volume would put there. Under a local-only name none is missing
+// whose object states itself what it would.
 func (v *Volume) sidecarIsWrong(ctx context.Context, ver *version) (bool, error) {
 	key, etag := ver.place()
 	there, err := v.lookSidecar(ctx, key)
 	if err != nil || there == nil {
-		return err == nil, err
+		return err == nil && (ver.sidecar().itself == nil || !v.rules.LocalOnly(key, naming.AsFile)), err
 	}
 	doc, err := sidecar.Parse(there.text)
 	if err != nil || !bytes.Equal(doc.IV, ver.iv) {

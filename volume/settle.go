@@ -300,6 +300,8 @@ func (v *Volume) publishRecovered(ctx context.Context, ver *version, key string)
 			return nil
 		}
 		err = v.putSidecar(ctx, ver, key, store.Condition{IfMatch: there.info.etag}, nil)
+	} else if v.needsNone(ver, key, info.Metadata) {
+		return nil
 	} else {
 		err = v.putSidecar(ctx, ver, key, store.Condition{IfNone: true}, nil)
 	}

@@ -41,9 +41,10 @@ func (s stated) agrees(mode string, iv []byte) bool {
 // that takes a key which cannot be had, it goes as it is, and its sidecar as before has the rest.
 func (v *Volume) movedAttributes(ctx context.Context, c *change, info store.Info) (store.Attributes, error) {
 	attr := store.Attributes{ContentType: info.ContentType, Metadata: maps.Clone(info.Metadata)}
-	if c.ver.foreign() {
+	if c.itself = nil; c.ver.foreign() {
 		return attr, nil
 	}
+	sidecar.TakeFrom(attr.Metadata)
 	if obj, err := statedBy(info.Metadata); err == nil && obj.Check != "" {
 		c.ver.proven(obj.Check)
 	}
@@ -63,6 +64,9 @@ func (v *Volume) movedAttributes(ctx context.Context, c *change, info store.Info
 		attr.Metadata = make(map[string]string)
 	}
 	maps.Copy(attr.Metadata, object.Encode())
+	if v.wantsNone(c) {
+		c.stateItself(attr.Metadata)
+	}
 	return attr, nil
 }
 

@@ -58,7 +58,13 @@ type sideInfo struct {
 	etag     string
 	size     int64
 	modified time.Time // as it was told first: see as
+	// itself is what the object states in place of a sidecar; nil: nothing.
+	itself *sidecar.Attr
 }
+
+// none reports whether there is neither a sidecar, nor an object that states what it would:
+// what is known of attributes then is no more than what the object was born with.
+func (s sideInfo) none() bool { return s.etag == "" && s.itself == nil }
 
 // sideOf is a sidecar that the store has described. Stores tell the time to the second in
 // one answer, and more exactly in another.
@@ -388,7 +394,7 @@ func (v *Volume) compareIV(ctx context.Context, x *version, doc sidecar.Settings
 	if obj.lacks != nil {
 		return false, fmt.Errorf("object metadata: %w", obj.lacks)
 	}
-	return false, v.fromObject(ctx, x, obj.Object)
+	return false, v.fromObject(ctx, x, obj.Object, info.Metadata)
 }
 
 // loadObject describes an object that has no sidecar by its own metadata.
@@ -414,15 +420,20 @@ func (v *Volume) loadObject(ctx context.Context, x *version) error {
 	if attr, err := sidecar.ParseAttr(info.Metadata); err == nil && attr.Mode&modeType == modeSymlink {
 		x.attr = attr // a symlink states its attributes itself
 	}
-	return v.fromObject(ctx, x, obj)
+	return v.fromObject(ctx, x, obj, info.Metadata)
 }
 
-func (v *Volume) fromObject(ctx context.Context, x *version, obj sidecar.Object) error {
+// fromObject describes it by its metadata, which has been read, and may state what a
+// sidecar would.
+func (v *Volume) fromObject(ctx context.Context, x *version, obj sidecar.Object, metadata map[string]string) error {
 	mode, err := crypt.ParseMode(obj.Mode)
 	if err != nil {
 		return fmt.Errorf("object metadata: %w", err)
 	}
 	x.mode, x.iv, x.wrapped, x.keyID, x.check = mode, obj.IV, obj.Key, obj.KeyID, obj.Check
+	if x.hasSidecar() && x.stated(metadata) {
+		return nil
+	}
 	return v.deriveSize(ctx, x)
 }
 

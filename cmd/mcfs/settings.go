@@ -79,7 +79,7 @@ func mountedSettings(ctx context.Context, path string) ([]byte, error) {
 		if why := whyUnsettled(ctx, strings.TrimSuffix(path, sidecar.Suffix)); why != "" {
 			return nil, fmt.Errorf("%s has no settings: %s", strings.TrimSuffix(path, sidecar.Suffix), why)
 		}
-		return nil, fmt.Errorf("%s has no settings: it is not in a mount of mcfs, or not committed yet; close it, or wait for its upload", strings.TrimSuffix(path, sidecar.Suffix))
+		return nil, fmt.Errorf("%s has no settings: it is not in a mount of mcfs, or not committed yet; close it, or wait for its upload. Under a name that is local-only, as in a trash, it has none: rename it", strings.TrimSuffix(path, sidecar.Suffix))
 	}
 	if err != nil {
 		return nil, fmt.Errorf("settings: %w", err)

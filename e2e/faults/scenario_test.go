@@ -29,7 +29,7 @@ var (
 	other = storetest.Random(90_002, 4)
 	large = storetest.Random(part+300_003, 5) // two parts
 	// Whatever S3 has under a name, also on the way, is one of these.
-	saved = map[string][][]byte{"a": {small, other, large, patched()}, "b": {small}}
+	saved = map[string][][]byte{"a": {small, other, large, patched()}, "b": {small}, "d/a": {small}}
 )
 
 func saves(name string, p []byte) func(w *world) error {
@@ -50,7 +50,15 @@ var scenarios = []scenario{
 	{name: "chmod", mode: crypt.CTR, before: saves("a", small), act: chmod, after: one("a", small), prior: one("a", small)},
 	{name: "mkdir", mode: crypt.CTR, act: mkdir, after: map[string]file{"d/": {bare: true}}},
 	{name: "symlink", mode: crypt.CTR, act: symlink, after: map[string]file{"l": {bare: true}}},
+	{name: "trash", mode: crypt.GCM, before: folder, act: trash, after: trashed, prior: filed},
+	{name: "from the trash", mode: crypt.CBC, before: folderInTrash, act: untrash, after: filed, prior: trashed},
 }
+
+// filed is what S3 has of a folder, and trashed what it has of one in a trash: no sidecars.
+var (
+	filed   = map[string]file{"d/": {bare: true}, "d/a": {content: small}}
+	trashed = map[string]file{".Trash-0/": {bare: true}, ".Trash-0/a": {content: small, bare: true}}
+)
 
 // errClose is what came of the call that makes a file's content be committed. Any
 // other error means that it did not come so far.
@@ -120,6 +128,35 @@ func list(w *world) error {
 }
 
 func rename(w *world) error { return w.v.Root().Rename(w.ctx, "a", w.v.Root(), "b", 0) }
+func trash(w *world) error  { return w.v.Root().Rename(w.ctx, "d", w.v.Root(), ".Trash-0", 0) }
+func untrash(w *world) error {
+	return w.v.Root().Rename(w.ctx, ".Trash-0", w.v.Root(), "d", 0)
+}
+
+func folder(w *world) error {
+	d, err := w.v.Root().Mkdir(w.ctx, "d", 0o755, 1, 2)
+	if err == nil {
+		err = w.save("a", small)
+	}
+	if err == nil {
+		err = w.v.Root().Rename(w.ctx, "a", d, "a", 0)
+	}
+	if err == nil {
+		err = w.v.Sync(w.ctx, "")
+	}
+	return err
+}
+
+func folderInTrash(w *world) error {
+	if err := folder(w); err != nil {
+		return err
+	}
+	if err := trash(w); err != nil {
+		return err
+	}
+	return w.v.Sync(w.ctx, "")
+}
+
 func remove(w *world) error { return w.v.Root().Remove(w.ctx, "a") }
 
 func chmod(w *world) error {
