@@ -120,7 +120,7 @@ func (v *Volume) accept(n *Node) {
 	}
 	v.trackLocked(n)
 	if filed {
-		v.dropEntry(id)
+		v.finishEntry(id)
 	}
 }
 

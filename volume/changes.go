@@ -33,6 +33,7 @@ type change struct {
 	attr     sidecar.Attr
 	body     []byte   // ciphertext of a symlink's target
 	entry    spool.ID // of the draft that a draw is for
+	unwanted bool     // of a draw: that entry has ended, and with it the wish for the bytes; guarded by Volume.mu
 	stated   bool     // of a move: attr is what the directory's marker states, or what was set since
 	bare     bool     // a rename to a name that nobody is to see: without a sidecar
 	bareOld  bool     // a rename from such a name
@@ -64,6 +65,7 @@ type changeRecord struct {
 	Attr     sidecar.Attr   `json:"attr"`
 	Body     []byte         `json:"body,omitempty"`
 	Entry    *spool.ID      `json:"entry,omitempty"`
+	Unwanted bool           `json:"unwanted,omitempty"` // earlier programs did not say
 	Stated   bool           `json:"stated,omitempty"`
 	Bare     bool           `json:"bare,omitempty"`
 	BareOld  bool           `json:"bare_old,omitempty"`
@@ -75,7 +77,7 @@ func (c *change) pack() error {
 		Stated: c.stated, Bare: c.bare, BareOld: c.bareOld,
 	}
 	if c.Op == opDraw {
-		r.Entry = &c.entry
+		r.Entry, r.Unwanted = &c.entry, c.unwanted
 	}
 	data, err := json.Marshal(r)
 	c.Data = data
@@ -92,7 +94,7 @@ func (c *change) unpack() error {
 	c.replaces, err2 = r.Replaces.version()
 	c.attr, c.body, c.stated, c.bare, c.bareOld = r.Attr, r.Body, r.Stated, r.Bare, r.BareOld
 	if r.Entry != nil {
-		c.entry = *r.Entry
+		c.entry, c.unwanted = *r.Entry, r.Unwanted
 	}
 	return errors.Join(err, err2)
 }

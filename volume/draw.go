@@ -45,6 +45,11 @@ func (v *Volume) drawIn(ctx context.Context, c *change) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+	if c.node == nil && c.again && !v.isUnwanted(c) {
+		v.log.Error("a version that was to go from the store once its bytes are in the spool is kept there: the journal does not know its file any more",
+			"path", c.Path)
+		return nil
+	}
 	// Where c.ver never arrived the file rests on what it was to replace.
 	for ver := c.ver; ver != nil && c.node != nil; ver = ver.instead() {
 		if err := v.drawBytes(ctx, c.node, ver); err != nil {
@@ -55,6 +60,47 @@ func (v *Volume) drawIn(ctx context.Context, c *change) error {
 		return nil // should the version be there after all, nobody else has it
 	}
 	return v.vacate(ctx, c)
+}
+
+// isUnwanted reports whether the journal has said of a draw that nobody wants the bytes.
+func (v *Volume) isUnwanted(c *change) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return c.unwanted
+}
+
+// endEntry has the journal forget a file that was removed, or whose content is elsewhere by
+// now, and note that with what is still to be drawn for it: a missing entry alone says
+// nothing, and may mean that the store has the only copy.
+func (v *Volume) endEntry(tx *spool.Tx, id spool.ID) error {
+	draws, err := v.unwant(id, true)
+	if err != nil {
+		return err
+	}
+	for _, c := range draws {
+		if err := tx.PutChange(c); err != nil {
+			return err
+		}
+	}
+	return tx.DeleteEntry(id)
+}
+
+// unwant notes of each queued draw for an entry whether it is still wanted, and gives
+// them for the journal.
+func (v *Volume) unwant(id spool.ID, is bool) (draws []spool.Change, err error) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, c := range v.changes {
+		if c.Op != opDraw || c.entry != id {
+			continue
+		}
+		c.unwanted = is
+		if err := c.pack(); err != nil {
+			return nil, fmt.Errorf("journal %s %s: %w", c.Op, c.Path, err)
+		}
+		draws = append(draws, c.Change)
+	}
+	return draws, nil
 }
 
 // drawsAway says whether a queued draw ends ver, a version of n: v.mu is held.

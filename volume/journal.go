@@ -384,11 +384,18 @@ func (v *Volume) settleEntry(n *Node, id spool.ID, filed, rejournal bool) {
 		if later {
 			return nil // a later draft under the same id was promised meanwhile, or what a rename makes of it
 		}
-		return tx.DeleteEntry(id)
+		return v.endEntry(tx, id)
 	})
 }
 
-// dropEntry forgets an entry, soon: a crash before that finds that there is nothing left to do.
+// finishEntry forgets an entry with which there is nothing left to do, soon: a crash before
+// that finds as much.
+func (v *Volume) finishEntry(id spool.ID) {
+	v.spool.Journal().Later(func(tx *spool.Tx) error { return v.endEntry(tx, id) })
+}
+
+// dropEntry forgets, soon, the entry of what is in quarantine, or was never promised: what
+// was to be drawn for it stays in the store.
 func (v *Volume) dropEntry(id spool.ID) {
 	v.spool.Journal().Later(func(tx *spool.Tx) error { return tx.DeleteEntry(id) })
 }

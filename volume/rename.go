@@ -255,9 +255,9 @@ func (v *Volume) route(m *move, p *passage, over *version) error {
 
 // journalMove makes the rename durable in one transaction.
 func (v *Volume) journalMove(m *move) error {
-	return v.journalChanges(m.changes, func(tx *spool.Tx) error {
+	err := v.journalChanges(m.changes, func(tx *spool.Tx) error {
 		for _, id := range m.dropped {
-			if err := tx.DeleteEntry(id); err != nil {
+			if err := v.endEntry(tx, id); err != nil {
 				return err
 			}
 		}
@@ -280,6 +280,15 @@ func (v *Volume) journalMove(m *move) error {
 		}
 		return nil
 	})
+	if err == nil {
+		return nil
+	}
+	for _, id := range m.dropped {
+		if _, failed := v.unwant(id, false); failed != nil {
+			v.log.Error("journal", "id", id, "cause", failed)
+		}
+	}
+	return err
 }
 
 // setEntitled notes that the journal knows of a rename which is not made here yet: a

@@ -236,10 +236,15 @@ func (v *Volume) takeArrived(k *kept) {
 	if n.file != nil {
 		n.file.Landed(uploadID(k.making.iv))
 		n.file.SetClean(0, -1) // somebody reads it: what the draft had is a cache now
-		v.dropEntry(k.ID)
+		v.finishEntry(k.ID)
 		return
 	}
-	v.background(func() { v.removeEntry(k.ID) })
+	v.background(func() {
+		if err := v.spool.Remove(k.ID); err != nil {
+			v.log.Warn("remove sealed file", "id", k.ID, "cause", err)
+		}
+		v.finishEntry(k.ID)
+	})
 }
 
 // resumeNewer goes on with a draft whose object has arrived, and of which

@@ -113,7 +113,7 @@ func (n *Node) empty(h *Handle) (obstacle, error) {
 // beginAnew makes a lost draft an empty file. What is left of it stays in quarantine. n is locked.
 func (n *Node) beginAnew(local bool) {
 	if id, filed := n.entryID(); filed {
-		n.v.dropEntry(id)
+		n.v.finishEntry(id)
 	}
 	n.leaveBase(n.needsBase())
 	if f := n.file; f != nil {

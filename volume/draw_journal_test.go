@@ -1,0 +1,113 @@
+package volume
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"mcfs/crypt"
+	"mcfs/spool"
+)
+
+// drawing is a rig in which a was renamed to a~, and its bytes are not in the spool yet: the
+// store gives none. It says under which id the journal knows the file.
+func drawing(t *testing.T) (r *rig, f *flaky, id spool.ID) {
+	r, f = newFlakyRig(t, crypt.CTR)
+	r.save("a", []byte("text"))
+	r.sync()
+	r.cold()
+	r.node("a")
+	if _, err := r.node("a").Attr(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	f.set(func(op, key string) error {
+		if op == "delete" || op == "head" || op == "get" {
+			return errDown
+		}
+		return nil
+	})
+	r.mustRename("a", "a~", 0)
+	n := r.node("a~")
+	n.lock()
+	id, filed := n.entryID()
+	n.unlock()
+	if !filed {
+		t.Fatal("the journal does not know it")
+	}
+	return r, f, id
+}
+
+// TestDrawWithoutItsEntry: where the journal has lost the file for which a version is to be
+// drawn, the store has the only copy, and keeps it.
+func TestDrawWithoutItsEntry(t *testing.T) {
+	r, f, id := drawing(t)
+	from := r.spoolDir()
+	r.throwAway(f)
+	if err := os.CopyFS(filepath.Join(r.home, "after"), os.DirFS(from)); err != nil {
+		t.Fatal(err)
+	}
+	r.restrict(filepath.Join(r.home, "after"))
+	sp, err := spool.Open(spool.Options{Dir: filepath.Join(r.home, "after"), MaxSize: r.max, Log: r.o.Log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	changes, err := sp.Journal().Changes()
+	if err != nil || len(changes) != 1 || changes[0].Op != opDraw {
+		t.Fatalf("%+v, %v: what this test is for was not tried", changes, err)
+	}
+	lose := func(tx *spool.Tx) error { return tx.DeleteEntry(id) }
+	if err := errors.Join(sp.Journal().Update(lose), sp.Close()); err != nil {
+		t.Fatal(err)
+	}
+	r.openCopy(f, "after", nil)
+	r.sync()
+	r.cold()
+	r.holds("in the end", map[string]string{"a": "text"})
+	r.truthful()
+}
+
+// TestRemovedBeforeTheDraw: what was removed before its bytes were in the spool is gone from
+// the store in the next mount, too.
+func TestRemovedBeforeTheDraw(t *testing.T) {
+	r, f, _ := drawing(t)
+	if err := r.v.Root().Remove(t.Context(), "a~"); err != nil {
+		t.Fatal(err)
+	}
+	r.crash(f, "after")
+	r.sync()
+	r.expectObjects()
+}
+
+// TestReplacedBeforeTheDraw: so is what another file has replaced.
+func TestReplacedBeforeTheDraw(t *testing.T) {
+	r, f, _ := drawing(t)
+	r.save("b~", []byte("other"))
+	r.mustRename("b~", "a~", 0)
+	r.crash(f, "after")
+	r.sync()
+	r.expectObjects()
+	r.holds("in the end", map[string]string{"a": "", "a~": "other"})
+}
+
+// TestCommittedBeforeTheDrawEnds: and what was committed under another name meanwhile.
+func TestCommittedBeforeTheDrawEnds(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	r.save("a", []byte("text"))
+	r.sync()
+	f.set(func(op, key string) error {
+		if op == "delete" {
+			return errDown
+		}
+		return nil
+	})
+	r.mustRename("a", "a~", 0)
+	r.await(func(s Status) bool { return len(s.Changes) == 1 && s.Changes[0].Failure != nil })
+	r.mustRename("a~", "b", 0)
+	r.await(func(s Status) bool { return len(s.Drafts) == 0 })
+	r.crash(f, "after")
+	r.sync()
+	r.expectObjects("b", "b.settings.json")
+	r.holds("in the end", map[string]string{"a": "", "b": "text"})
+	r.truthful()
+}
