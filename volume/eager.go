@@ -130,7 +130,8 @@ func (s *source) Freeze(off, n int64) (upload.View, error) {
 }
 
 // doomUploads has the journal know that what the draft's uploads have sent is given up,
-// before its entry goes, which has named them; Volume.mu is held and n locked.
+// before its entry goes, which has named them. One whose last request may be on its way can
+// still become an object, and is forgotten then. Volume.mu is held and n locked.
 func (n *Node) doomUploads() {
 	if n.up != nil {
 		n.up.Doom()
@@ -138,7 +139,7 @@ func (n *Node) doomUploads() {
 	if n.due != nil && n.due.up != nil {
 		n.due.up.Doom()
 	}
-	if n.attempt == nil || n.attempt.stage != waiting {
+	if n.attempt == nil {
 		return
 	}
 	if up := n.attempt.up.Load(); up != nil {

@@ -1,6 +1,7 @@
 package volume
 
 import (
+	"fmt"
 	"runtime"
 	"strings"
 	"testing"
@@ -117,4 +118,53 @@ func running(functions ...string) bool {
 		}
 	}
 	return false
+}
+
+// TestRemovedWhileItsUploadIsCompleted: the journal's entry of a file, which names its
+// upload, goes with the file, though the request that ends the upload has not arrived. A
+// kill leaves nothing of it in the store; without one, nothing in the journal.
+func TestRemovedWhileItsUploadIsCompleted(t *testing.T) {
+	for name, remove := range map[string]func(*rig) error{
+		"removed":  func(r *rig) error { return r.v.Root().Remove(r.t.Context(), "a") },
+		"replaced": func(r *rig) error { return r.v.Root().Rename(r.t.Context(), "b", r.v.Root(), "a", 0) },
+	} {
+		for _, kill := range []bool{true, false} {
+			t.Run(fmt.Sprintf("%s, killed %v", name, kill), func(t *testing.T) {
+				r, f := newFlakyRigOf(t, crypt.CTR, lightPart)
+				r.close()
+				r.o.SpoolDurable = true
+				r.open("spool-flaky")
+				r.save("b", []byte("text"))
+				r.sync()
+				f.set(func(op, key string) error {
+					if op == "complete" {
+						return errDown
+					}
+					return nil
+				})
+				r.save("a", random(1_875_000))
+				n := r.node("a")
+				until(t, "its last request is sent", func() bool { return r.stage(n) == ready })
+				if err := remove(r); err != nil {
+					t.Fatal(err)
+				}
+				if kill {
+					r.crash(f, "after")
+				}
+				f.set(nil)
+				r.sync()
+				until(t, "the upload is gone", func() bool {
+					ups, err := r.store.Uploads(t.Context(), "")
+					return err == nil && len(ups) == 0
+				})
+				if !kill {
+					until(t, "the journal forgets it", func() bool {
+						ups, err := r.spool.Journal().Uploads()
+						return err == nil && len(ups) == 0
+					})
+				}
+				r.truthful()
+			})
+		}
+	}
 }

@@ -110,6 +110,10 @@ func (a *Aborter) Close() {
 // under way here. Abort is to follow. It does not wait.
 func (a *Aborter) Note(up store.Upload) { a.c.Note(up) }
 
+// Forget has the journal forget an upload that was noted and has become its object after
+// all. It does not wait.
+func (a *Aborter) Forget(up store.Upload) { a.c.Forget(up) }
+
 // Abort aborts the upload, of which no request is under way here any more, and goes on
 // until nothing of it is left in the store. It does not wait.
 func (a *Aborter) Abort(up store.Upload) {

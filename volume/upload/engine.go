@@ -49,13 +49,16 @@ type Orphans interface {
 	Note(store.Upload)
 	// Abort aborts it. No request for it is under way any more.
 	Abort(store.Upload)
+	// Forget takes a Note back: the upload has become its object after all.
+	Forget(store.Upload)
 }
 
 // nobody leaves everything where it is.
 type nobody struct{}
 
-func (nobody) Note(store.Upload)  {}
-func (nobody) Abort(store.Upload) {}
+func (nobody) Note(store.Upload)   {}
+func (nobody) Abort(store.Upload)  {}
+func (nobody) Forget(store.Upload) {}
 
 func (c Config) complete() Config {
 	if c.PartSize == 0 {

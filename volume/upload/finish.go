@@ -170,6 +170,9 @@ func (u *Upload) leave(ok bool) {
 	u.finishes--
 	u.signal()
 	if ok && u.move(done) {
+		if u.given && u.up.ID != "" {
+			u.e.c.Orphans.Forget(u.up)
+		}
 		u.clean()
 	}
 }
