@@ -38,9 +38,13 @@ func (v *Volume) rewriteSidecar(ctx context.Context, c *change) error {
 	}
 	displaced := c.node != nil && (c.node.parent == nil || c.node.parent.dir.children[c.node.name] != c.node)
 	overtaken := c.again && c.node == nil
+	drawn := c.node != nil && v.drawsAway(c.node, c.ver)
 	v.mu.Unlock()
 	if overtaken {
 		return nil // before a kill, by a newer version, or by its removal
+	}
+	if drawn {
+		return nil // the version goes, and its file has them in the spool
 	}
 	if displaced {
 		return nil // removed meanwhile, or, after a crash, a draft that has these attributes stands in its place

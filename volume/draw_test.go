@@ -4,11 +4,14 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"mcfs/crypt"
+	"mcfs/sidecar"
 	"mcfs/store"
 )
 
@@ -111,5 +114,63 @@ func TestDirectoryTakesTheNameOfADrawnFile(t *testing.T) {
 				r.truthful()
 			})
 		}
+	}
+}
+
+// TestAttributesOfADrawnFile: a file's attributes are set, and it is renamed to a local-only
+// name. They are the draft's then: no sidecar is put beside a version that is on its way out,
+// and none at the place where an exchange has it wait.
+func TestAttributesOfADrawnFile(t *testing.T) {
+	for name, rename := range map[string]func(*rig){
+		"rename": func(r *rig) { r.mustRename("a", "a~", 0) },
+		"exchange": func(r *rig) {
+			r.mustRename("a", "b", Exchange)
+			r.mustRename("b", "a~", Exchange)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, f := newFlakyRig(t, crypt.CTR)
+			r.save("a", []byte("text"))
+			if name == "exchange" {
+				r.save("b", []byte("other"))
+				r.save("a~", []byte("backup"))
+			}
+			r.sync()
+			mode := uint32(0o640)
+			if _, err := r.node("a").SetAttr(t.Context(), nil, SetAttr{Mode: &mode}); err != nil {
+				t.Fatal(err)
+			}
+			var put atomic.Int32
+			f.set(func(op, key string) error {
+				if op == "put" && strings.HasSuffix(key, sidecar.Suffix) {
+					put.Add(1)
+				}
+				if op == "copy" || op == "delete" {
+					return errDown
+				}
+				return nil
+			})
+			rename(r)
+			r.v.mu.Lock()
+			r.v.hurry()
+			r.v.mu.Unlock()
+			r.await(func(s Status) bool {
+				return !slices.ContainsFunc(s.Changes, func(c ChangeStatus) bool { return c.What == opAttr })
+			})
+			if n := put.Load(); n > 0 {
+				t.Errorf("%d sidecars were put", n)
+			}
+			f.set(nil)
+			r.sync()
+			want := []string{}
+			if name == "exchange" {
+				want = []string{"a", "a.settings.json", "b", "b.settings.json"}
+			}
+			r.expectObjects(want...)
+			r.truthful()
+			if got, err := r.node("a~").Attr(t.Context()); err != nil || got.Mode&0o777 != mode {
+				t.Errorf("the mode is %o, %v", got.Mode, err)
+			}
+		})
 	}
 }
