@@ -11,6 +11,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // builds are the binaries of this run, in a folder that Main removes.
@@ -64,8 +65,9 @@ func build(path string, race bool) (err error) {
 	if err != nil {
 		return err
 	}
-	dir := filepath.Join(cache, "mcfs-test", fmt.Sprintf("bin-%x", sha256.Sum256(module))[:20])
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	cache = filepath.Join(cache, "mcfs-test")
+	dir := filepath.Join(cache, fmt.Sprintf("bin-%x", sha256.Sum256(module))[:20])
+	if err := errors.Join(os.MkdirAll(dir, 0o700), os.Chtimes(dir, time.Time{}, time.Now()), prune(cache)); err != nil {
 		return err
 	}
 	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
@@ -88,6 +90,27 @@ func build(path string, race bool) (err error) {
 	// keep the program from being started.
 	if out, err := exec.Command("cp", shared, path).CombinedOutput(); err != nil {
 		return fmt.Errorf("cp: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// unused is how long a work tree's folder stays in which nothing is built.
+const unused = 7 * 24 * time.Hour
+
+// prune removes the folders of work trees that are not used any more.
+func prune(cache string) error {
+	folders, err := filepath.Glob(filepath.Join(cache, "bin-*"))
+	if err != nil {
+		return err
+	}
+	for _, folder := range folders {
+		info, err := os.Stat(folder)
+		if err != nil || time.Since(info.ModTime()) < unused {
+			continue // used, or gone meanwhile
+		}
+		if err := os.RemoveAll(folder); err != nil {
+			return err
+		}
 	}
 	return nil
 }
