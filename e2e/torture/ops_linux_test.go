@@ -94,6 +94,7 @@ func (p *player) do(s *step) bool {
 // promise wraps what a call that returned 0 means for n.
 func (p *player) promise(n *node, at point) {
 	n.promised(at)
+	n.emptied = nil
 	p.w.counts.promises++
 }
 
@@ -156,7 +157,9 @@ func (p *player) open(n *node, flags int) *handle {
 	p.locked(func() { rel = n.path() })
 	trunc := func() {
 		if flags&unix.O_TRUNC != 0 {
-			n.halved = false
+			if n.halved {
+				n.halved, n.emptied = false, p.w.round
+			}
 			n.put([]byte{})
 		}
 	}

@@ -58,7 +58,8 @@ func (p *player) mayLack(n *node) func(error) bool {
 func (p *player) mayClose(n *node) func(error) bool {
 	return func(err error) bool {
 		full := errors.Is(err, syscall.ENOSPC) && p.w.durability == "spool"
-		if n.halved && errors.Is(err, syscall.ENOSPC) {
+		half := n.halved || n.emptied != nil && n.emptied != p.w.round
+		if half && errors.Is(err, syscall.ENOSPC) {
 			return true
 		}
 		return (full || errors.Is(err, syscall.EIO)) && p.w.small.overflows(n)

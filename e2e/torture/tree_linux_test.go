@@ -63,11 +63,12 @@ type node struct {
 	kids   map[string]*node // of a directory
 	gone   bool
 
-	sure    bool // a crash leaves it; else it may be gone altogether
-	saved   bool // a close or an fsync has promised content
-	longest int  // bytes that it has had
-	halved  bool // a write has failed for want of room: a close may tell so until it is emptied
-	busy    bool // a call that reads or changes content is under way
+	sure    bool   // a crash leaves it; else it may be gone altogether
+	saved   bool   // a close or an fsync has promised content
+	longest int    // bytes that it has had
+	halved  bool   // a write has failed for want of room: a close may tell so until it is emptied
+	emptied *round // in which such a file was emptied, which a kill undoes while nothing has promised it
+	busy    bool   // a call that reads or changes content is under way
 	content history[[]byte]
 	attr    history[attr]
 	target  string // of a symlink
