@@ -135,7 +135,10 @@ func TestSecondRsyncAsksForListingsOnly(t *testing.T) {
 	m := r.MountWith(rig.Binary(t, false), "one")
 	begun := time.Now()
 	// One rsync waits for one close after the other: six take the directories in turns.
-	m.Run("bash", "-euc", `mkdir "$2" && cd "$1" && ls -A | xargs -P 6 -n 1 -I {} rsync -a {} "$2"/`, "fill", source, m.Path("tree"))
+	out, err := m.Try(10*rig.Limit, "bash", "-euc", `mkdir "$2" && cd "$1" && ls -A | xargs -P 6 -n 1 -I {} rsync -a {} "$2"/`, "fill", source, m.Path("tree"))
+	if err != nil {
+		t.Fatalf("fill: %v\n%s", err, out)
+	}
 	if moved := rsync(t, m, source); len(moved) > 1 {
 		t.Errorf("rsync after the first moved %d: %q", len(moved), moved[:min(len(moved), 10)])
 	}
