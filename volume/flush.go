@@ -89,7 +89,8 @@ func (n *Node) expect(more int) {
 	n.expected += more
 }
 
-// await waits until gen is committed, for as long as bytes move.
+// await waits until gen is committed, for as long as bytes move, or until it is not to be
+// and is safe in the spool.
 func (n *Node) await(ctx context.Context, gen uint64) error {
 	v := n.v
 	tick := time.NewTicker(v.o.CloseTimeout / 20)
@@ -98,6 +99,7 @@ func (n *Node) await(ctx context.Context, gen uint64) error {
 	for {
 		n.lock()
 		done, failure, lost, stale := n.committed >= gen || n.state == Clean, n.failure, n.state == Lost, n.displaced >= gen
+		renamed := n.state == Local || n.state == Temporary
 		turned := n.turning()
 		n.unlock()
 		switch {
@@ -107,6 +109,8 @@ func (n *Node) await(ctx context.Context, gen uint64) error {
 			return nil
 		case lost:
 			return failure
+		case renamed: // meanwhile, to a name that is not committed
+			return v.keepFast(n)
 		case errors.Is(failure, store.ErrDenied): // somebody has to do something first
 			return n.giveUpWaiting(failure)
 		}
