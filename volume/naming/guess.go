@@ -21,7 +21,7 @@ var guesses = []guess{
 	// Emacs, vim, cp --backup; SQLite.
 	{"*~", AsFile, isBackup}, {"*-journal", AsFile, isJournal}, {"*-wal", AsFile, isJournal}, {"*-shm", AsFile, isJournal},
 	// rsync, GLib, Qt, KDE; patch.
-	{"*.??????", Exclusive, isRandom}, {"*.o??????", Exclusive, isRandom},
+	{"*.??????", Exclusive, isRandom}, {"*.o??????", Exclusive, isPatched},
 	// sed, zip, ar, perl; Python; Go.
 	{"sed??????", Mkstemp, isWord}, {"zi??????", Mkstemp, isWord}, {"st??????", Mkstemp, isWord}, {"XX??????", Mkstemp, isWord},
 	{"tmp????????", Mkstemp, isWord}, {"tmp????????.*", Mkstemp, isWord}, {"*tmp*", Mkstemp, isNumbered},
@@ -108,6 +108,13 @@ func isRandom(name string, e Evidence) bool {
 		return e.Creation == Mkstemp
 	}
 	return hasExtension(base) || e.Beside(base)
+}
+
+// isPatched is isRandom for patch, which makes "a.c.oabcdef" with the mode of "a.c": that stands beside it.
+func isPatched(name string, e Evidence) bool {
+	base, suffix := strings.TrimSuffix(name, path.Ext(name)), strings.TrimPrefix(path.Ext(name), ".")
+	return isRandom(name, e) ||
+		len(suffix) == len("o??????") && isRandomText(suffix) && !sixLetters[strings.ToLower(suffix)] && e.Beside(base)
 }
 
 // isMixed reports whether no extension is spelled like that: it has letters of both

@@ -15,7 +15,7 @@ var localOnly = []string{
 	"._*", ".DS_Store", ".Spotlight-V100", ".Trashes", ".fseventsd", ".TemporaryItems", ".Trash-*",
 	".~lock.*#", ".#*", "#*#", "file:~$*", ".*.sw?", "file:*.kate-swp", ".fuse_hidden*", "file:.nfs0000*",
 	"*.git//*.lock", "excl:*.git//tmp_*_??????", "*.git//.tmp-*", "*.git//packed-refs.new",
-	".~tmp~", ".rsync-partial", "file:.goutputstream-*", "file:.unison.*.tmp", "file:.syncthing.*.tmp", "file:.~qpdf-temp*",
+	".~tmp~", ".rsync-partial", "file:.goutputstream-*", "file:.unison.*.tmp", "file:.syncthing.*.tmp", "file:*.~qpdf-temp#", "file:*.~qpdf-orig#",
 	"file:*.crdownload", "file:*.opdownload", "file:*.aria2", "file:*.aria2__temp", "file:*.!qB",
 	"file:*_exiftool_tmp", "file:*.metadata_edit", "file:*.vctemp", "file:*.blend@",
 }
