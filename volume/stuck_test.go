@@ -61,20 +61,26 @@ func TestCloseBehindAStuckMove(t *testing.T) {
 	}
 }
 
+// renamedWithoutCopies is a rig that has renamed a to b in a store that cannot copy.
+func renamedWithoutCopies(t *testing.T) *rig {
+	r, f := newFlakyRig(t, crypt.CTR)
+	r.save("a", []byte("a"))
+	r.sync()
+	f.set(func(op, key string) error {
+		if op == "copy" {
+			return errors.New("NotImplemented: no copies here")
+		}
+		return nil
+	})
+	r.mustRename("a", "b", 0)
+	return r
+}
+
 // TestGivenUpChange: a rename fails for a reason that does not pass. Nothing waits for it
 // for ever, the next sync fails and says what was given up, and why; status goes on saying so.
 func TestGivenUpChange(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r, f := newFlakyRig(t, crypt.CTR)
-		r.save("a", []byte("a"))
-		r.sync()
-		f.set(func(op, key string) error {
-			if op == "copy" {
-				return errors.New("NotImplemented: no copies here")
-			}
-			return nil
-		})
-		r.mustRename("a", "b", 0)
+		r := renamedWithoutCopies(t)
 		begun := time.Now()
 		err := r.v.Sync(t.Context(), "b")
 		if err == nil || !strings.Contains(err.Error(), "rename a to b: given up") || !strings.Contains(err.Error(), "no copies here") {
@@ -97,16 +103,7 @@ func TestGivenUpChange(t *testing.T) {
 // end of the mount says so.
 func TestUnmountNamesWhatWasGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r, f := newFlakyRig(t, crypt.CTR)
-		r.save("a", []byte("a"))
-		r.sync()
-		f.set(func(op, key string) error {
-			if op == "copy" {
-				return errors.New("NotImplemented: no copies here")
-			}
-			return nil
-		})
-		r.mustRename("a", "b", 0)
+		r := renamedWithoutCopies(t)
 		time.Sleep(2 * unexplained)
 		err := r.v.Close(t.Context())
 		if err == nil || !strings.Contains(err.Error(), "rename a to b: given up") || strings.Contains(err.Error(), "not finished") {
