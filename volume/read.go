@@ -123,7 +123,7 @@ func (n *Node) fromFile(ctx context.Context, file *spool.File, err error) error 
 		return nil
 	}
 	if isSent(err) {
-		if n.awaitArrival(ctx) {
+		if n.awaitCommit(ctx) {
 			return errRetry
 		}
 		return n.outOfReach("cannot read a part of a file that was sent", err)

@@ -142,10 +142,10 @@ func (v *Volume) strandedLeft(nodes []*Node) error {
 	return errors.Join(errs...)
 }
 
-// awaitArrival waits, as long as bytes move, for the commit of a file of which an upload
+// awaitCommit waits, as long as bytes move, for the commit of a file of which an upload
 // alone has some: who has just renamed it reads it next. It reports false where none is
 // under way, or it gets no further.
-func (n *Node) awaitArrival(ctx context.Context) bool {
+func (n *Node) awaitCommit(ctx context.Context) bool {
 	v := n.v
 	tick := time.NewTicker(v.o.CloseTimeout / 20)
 	defer tick.Stop()
