@@ -68,6 +68,7 @@ func setEnvironment(e *testscript.Env, s3 *s3test.Server, kms *kmstest.Server) {
 		e.Setenv(name, value)
 	}
 	e.Setenv("AWS_ENDPOINT_URL_KMS", "")
+	e.Setenv("GORACE", "atexit_sleep_ms=50") // not a second at the end of each command
 	e.Setenv("S3_ENDPOINT", s3.URL)
 	e.Setenv("BUCKET", s3.Bucket)
 	e.Setenv("KMS_ENDPOINT", kms.URL)
