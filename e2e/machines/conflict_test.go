@@ -189,8 +189,10 @@ func TestDirectoriesAndFilesBelow(t *testing.T) {
 	finished(r, t, "gone/", "moved/", "moved/f", "moved/h")
 	b.sees("moved/f", "one\n")
 	b.Shell(`ls gone moved`)
+	fa := a.open("gone/new", os.O_WRONLY|os.O_CREATE) // before a can see that its directory is removed
 	b.do("rmdir", func() error { return os.Remove(b.Path("gone")) })
-	a.save("gone/new", "from a")
+	a.do("write", func() error { _, err := fa.WriteString("from a"); return err })
+	a.finish(fa, nil)
 	a.save("moved/f", "from a")
 	a.save("moved/g", "from a")
 	b.rename("moved", "there")

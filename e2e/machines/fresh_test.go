@@ -1,15 +1,20 @@
 package machines
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"mcfs/e2e/rig"
 )
 
 // TestFresh: what one machine changes the other shows within the configured
@@ -71,19 +76,11 @@ func TestOneVersionPerOpen(t *testing.T) {
 		a.save(name, before)
 	}
 	b.sees("whole", before) // read whole: kept, and read on
-	half, mapped, whole := b.open("half", os.O_RDONLY), b.open("mapped", os.O_RDONLY), b.open("whole", os.O_RDONLY)
-	var page []byte
+	half, whole := b.open("half", os.O_RDONLY), b.open("whole", os.O_RDONLY)
+	mapped := b.maps("mapped", size)
 	buf := make([]byte, size)
-	b.do("read the beginning", func() (err error) {
-		if _, err = half.ReadAt(buf[:64<<10], 0); err != nil {
-			return err
-		}
-		if page, err = syscall.Mmap(int(mapped.Fd()), 0, size, syscall.PROT_READ, syscall.MAP_SHARED); err != nil {
-			return err
-		}
-		if page[0] != 'a' {
-			err = errors.New("the map does not begin with the old version")
-		}
+	b.do("read the beginning", func() error {
+		_, err := half.ReadAt(buf[:64<<10], 0)
 		return err
 	})
 	for _, name := range []string{"half", "mapped", "whole"} {
@@ -97,15 +94,74 @@ func TestOneVersionPerOpen(t *testing.T) {
 		if slices.Contains(buf[:n], 'b') || err != nil && !errors.Is(err, syscall.ESTALE) {
 			return fmt.Errorf("half read: %d bytes, %w", n, err)
 		}
-		if err := onlyOld(page); err != nil {
-			return err
-		}
 		if n, err := whole.ReadAt(buf, 0); err != nil || slices.Contains(buf[:n], 'b') {
 			return fmt.Errorf("cached whole: %d bytes, %w", n, err)
 		}
-		return errors.Join(syscall.Munmap(page), half.Close(), mapped.Close(), whole.Close())
+		return errors.Join(half.Close(), whole.Close())
 	})
+	b.do("read the map on", mapped)
 	unmount(a, b)
+}
+
+func init() { rig.Role("map", readMap) }
+
+// readMap maps a file of a's, says so once it has read the first, and reads all of
+// the map when its standard input ends.
+func readMap(args []string) error {
+	size, err := strconv.Atoi(args[1])
+	if err != nil {
+		return err
+	}
+	f, err := os.Open(args[0])
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	pages, err := syscall.Mmap(int(f.Fd()), 0, size, syscall.PROT_READ, syscall.MAP_SHARED)
+	if err != nil {
+		return err
+	}
+	if pages[0] != 'a' {
+		return errors.New("the map does not begin with the old version")
+	}
+	fmt.Println("mapped")
+	if _, err := io.Copy(io.Discard, os.Stdin); err != nil {
+		return err
+	}
+	return errors.Join(onlyOld(pages), syscall.Munmap(pages))
+}
+
+// maps has another process map a file; rest reads the map to its end.
+func (m *machine) maps(name string, size int) (rest func() error) {
+	m.t.Helper()
+	cmd := rig.As(m.t, "map", m.Path(name), strconv.Itoa(size))
+	var said strings.Builder
+	cmd.Stderr = &said
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		m.t.Fatal(err)
+	}
+	rest = func() error {
+		err := in.Close()
+		if ended := cmd.Wait(); ended != nil {
+			err = fmt.Errorf("%w: %s", ended, said.String())
+		}
+		return err
+	}
+	m.do("map "+name, func() error {
+		if line, err := bufio.NewReader(out).ReadString('\n'); err != nil {
+			return errors.Join(fmt.Errorf("it said %q: %w", line, err), rest())
+		}
+		return nil
+	})
+	return rest
 }
 
 // onlyOld reads a map; a page that cannot be had any more is a fault.

@@ -184,6 +184,10 @@ func mmapWrite(_ *side, h *handle, o op) result {
 	if err != nil {
 		return failed(err)
 	}
+	if err := unix.Madvise(m, unix.MADV_POPULATE_READ); err != nil { // no fault may wait for this process: see rig.Role
+		_ = unix.Munmap(m)
+		return failed(err)
+	}
 	before := slices.Clone(m[o.Off-start:])
 	copy(m[o.Off-start:], content(o.Seed, end-o.Off))
 	var synced error

@@ -12,19 +12,7 @@ import (
 	"mcfs/e2e/rig"
 )
 
-// roles are what this binary does instead of testing when it is started again:
-// programs that use the mount.
-var roles = make(map[string]func(args []string))
-
-const roleVariable = "MCFS_POSIX_TEST_ROLE"
-
-func TestMain(m *testing.M) {
-	if role, ok := roles[os.Getenv(roleVariable)]; ok {
-		role(os.Args[1:])
-		os.Exit(0)
-	}
-	os.Exit(rig.Main(m))
-}
+func TestMain(m *testing.M) { os.Exit(rig.Main(m)) }
 
 // settleLimit is how long the bucket may take to show what was promised.
 const settleLimit = 2 * time.Minute

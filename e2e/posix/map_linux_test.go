@@ -2,7 +2,6 @@ package posix
 
 import (
 	"bytes"
-	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -110,30 +109,31 @@ func mapAfterClose(x *trace) {
 	x.read("f")
 }
 
-func init() {
-	// mapper writes a file, closes it, and goes on writing through a map of it.
-	roles["mapper"] = func(args []string) {
-		f, err := os.Create(args[0])
-		check(err)
-		_, err = f.Write(make([]byte, mapped))
-		check(err)
-		p, err := unix.Mmap(int(f.Fd()), 0, mapped, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
-		check(err)
-		check(f.Close())
-		copy(p[5:], "after")
-		if args[1] == "unmap" {
-			check(unix.Munmap(p))
-		}
-	}
-}
+func init() { rig.Role("mapper", writeMapAfterClose) }
 
 const mapped = 100_000
 
-func check(err error) {
+// writeMapAfterClose writes a file, closes it, and goes on writing through a map of it.
+func writeMapAfterClose(args []string) error {
+	f, err := os.Create(args[0])
 	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
+		return err
 	}
+	if _, err := f.Write(make([]byte, mapped)); err != nil {
+		return err
+	}
+	p, err := unix.Mmap(int(f.Fd()), 0, mapped, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	copy(p[5:], "after")
+	if args[1] == "unmap" {
+		return unix.Munmap(p)
+	}
+	return nil
 }
 
 // TestMapAfterCloseIsCommitted: writes through a map that outlives its
@@ -141,13 +141,9 @@ func check(err error) {
 // ends without a word.
 func TestMapAfterCloseIsCommitted(t *testing.T) {
 	b := start(t, nil)
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
 	ends := []string{"unmap", "exit"}
 	for _, end := range ends {
-		b.Run("env", roleVariable+"=mapper", self, end, end)
+		b.As("mapper", end, end)
 	}
 	want := append(make([]byte, 5), "after"...)
 	want = append(want, make([]byte, mapped-len(want))...)

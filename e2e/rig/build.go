@@ -23,6 +23,9 @@ var builds struct {
 
 // Main runs a package's tests; call it from TestMain and exit with its result.
 func Main(m *testing.M) int {
+	if status, ok := play(); ok {
+		return status
+	}
 	syscall.Umask(0o022) // configurations that others may write are refused
 	dir, err := os.MkdirTemp("", "mcfs-e2e-bin-")
 	if err != nil {

@@ -38,6 +38,18 @@ func (m *Mount) Try(limit time.Duration, name string, args ...string) (string, e
 	return out.String(), err
 }
 
+// As runs a role in the mount's directory; it must end with status 0.
+func (m *Mount) As(role string, args ...string) {
+	m.tb.Helper()
+	cmd := As(m.tb, role, args...)
+	cmd.Dir = m.Dir
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := m.run(cmd, Limit, role+" "+strings.Join(args, " ")); err != nil {
+		m.tb.Fatalf("%s %s: %v\n%s", role, strings.Join(args, " "), err, clip(out.String()))
+	}
+}
+
 // Shell runs a script with bash in the mount's directory; it must succeed.
 func (m *Mount) Shell(script string) string {
 	m.tb.Helper()
