@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"mcfs/e2e/rig"
+	"mcfs/store/s3/s3test"
 )
 
 const (
@@ -91,7 +92,10 @@ func watch(t *testing.T, s rig.Settings) (*watched, *rig.Sink) {
 
 func watchRig(t *testing.T, s rig.Settings, start func() *rig.Rig) *watched {
 	t.Helper()
-	address := freeAddress(t)
+	address, err := s3test.FreeAddress()
+	if err != nil {
+		t.Fatal(err)
+	}
 	s["metrics.listen"] = strconv.Quote(address)
 	return &watched{Mount: start().MountWith(rig.Binary(t, false), "a"), t: t, metrics: address}
 }

@@ -263,10 +263,9 @@ func cmdMode(ts *testscript.TestScript, neg bool, args []string) {
 
 // cmdPort puts a local address that nobody listens on into a variable: port NAME.
 func cmdPort(ts *testscript.TestScript, neg bool, args []string) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := s3test.FreeAddress()
 	ts.Check(err)
-	ts.Setenv(args[0], l.Addr().String())
-	ts.Check(l.Close())
+	ts.Setenv(args[0], address)
 }
 
 // cmdOccupy listens on an address until the script ends: occupy ADDRESS.

@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -22,7 +21,10 @@ import (
 // in all that it said, stored or shows of itself.
 func TestNoSecretIsTold(t *testing.T) {
 	rig.Need(t, "bash", "find")
-	metrics := address(t)
+	metrics, err := s3test.FreeAddress()
+	if err != nil {
+		t.Fatal(err)
+	}
 	r := rig.New(t, rig.Settings{
 		"log.level": `"debug"`, "upload.timeout": `"2s"`, "mount.fresh": `"0s"`, "metrics.listen": fmt.Sprintf("%q", metrics),
 	})
@@ -187,17 +189,6 @@ func (s *suspect) look(when string, needles []rig.Needle, places ...string) {
 	if found.Files < 5 || found.Bytes < 100_000 {
 		s.t.Errorf("%s: only %d files with %d bytes were searched", when, found.Files, found.Bytes)
 	}
-}
-
-// address is one of this machine on which nobody listens.
-func address(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 func fetch(t *testing.T, url string) string {

@@ -11,7 +11,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -98,18 +97,15 @@ func Start(tb testing.TB, opts ...Option) *Server {
 	return s
 }
 
-// startAnywhere tries free ports: between finding one and its use, somebody
-// else may take it.
+// startAnywhere tries free ports: between finding one and its use, another server
+// of a test may take it.
 func (s *Server) startAnywhere() {
 	s.tb.Helper()
 	var err error
 	for range 5 {
-		var l net.Listener
-		if l, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+		if s.addr, err = FreeAddress(); err != nil {
 			break
 		}
-		s.addr = l.Addr().String()
-		_ = l.Close()
 		if err = s.run(); err == nil {
 			s.Direct = "http://" + s.addr
 			return
