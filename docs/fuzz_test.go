@@ -13,21 +13,23 @@ import (
 // that fuzzes it. (Of what lies in S3, anybody who may write to the bucket; of the
 // spool, whoever has the disk; of the socket, a program of the same user.)
 var parsers = map[string][]string{
-	"config":           {"FuzzParse", "FuzzParseByteSize"},
-	"cmd/mcfs":         {"FuzzParseOptions"},
-	"internal/control": {"FuzzRequest"},
-	"internal/status":  {"FuzzReport"},
-	"fs":               {"FuzzParseProc", "FuzzParseMount"},
-	"crypt":            {"FuzzUnpad", "FuzzParsePartial", "FuzzOpenBlock", "FuzzVerify"},
-	"keys":             {"FuzzLocalUnwrap", "FuzzKeyringFile", "FuzzARN"},
-	"sidecar":          {"FuzzParse", "FuzzParseObject", "FuzzParseAttr", "FuzzParseMeta"},
-	"spool":            {"FuzzHeader", "FuzzRecord", "FuzzMapFile", "FuzzJournalValues", "FuzzNote"},
-	"store/dir":        {"FuzzUnescape", "FuzzMeta"},
-	"store/s3":         {"FuzzAnswer", "FuzzListing", "FuzzContentRange", "FuzzListedName"},
-	"volume":           {"FuzzEntryRecord", "FuzzChangeRecord", "FuzzRemembered", "FuzzParseACL"},
-	"volume/listing":   {"FuzzListed"},
-	"volume/metacache": {"FuzzValue"},
-	"volume/naming":    {"FuzzPatterns"},
+	"config":                {"FuzzParse", "FuzzParseByteSize"},
+	"cmd/mcfs":              {"FuzzParseOptions"},
+	"internal/control":      {"FuzzRequest"},
+	"internal/status":       {"FuzzReport"},
+	"fs":                    {"FuzzParseProc", "FuzzParseMount"},
+	"crypt":                 {"FuzzUnpad", "FuzzParsePartial", "FuzzOpenBlock", "FuzzVerify"},
+	"keys":                  {"FuzzLocalUnwrap", "FuzzKeyringFile", "FuzzARN"},
+	"mediaconvert/document": {"FuzzParseTemplate"},
+	"mediaconvert/wire":     {"FuzzDecode"},
+	"sidecar":               {"FuzzParse", "FuzzParseObject", "FuzzParseAttr", "FuzzParseMeta"},
+	"spool":                 {"FuzzHeader", "FuzzRecord", "FuzzMapFile", "FuzzJournalValues", "FuzzNote"},
+	"store/dir":             {"FuzzUnescape", "FuzzMeta"},
+	"store/s3":              {"FuzzAnswer", "FuzzListing", "FuzzContentRange", "FuzzListedName"},
+	"volume":                {"FuzzEntryRecord", "FuzzChangeRecord", "FuzzRemembered", "FuzzParseACL"},
+	"volume/listing":        {"FuzzListed"},
+	"volume/metacache":      {"FuzzValue"},
+	"volume/naming":         {"FuzzPatterns"},
 }
 
 var fuzzTarget = regexp.MustCompile(`(?m)^func (Fuzz\w+)\(`)
