@@ -26,10 +26,11 @@ var parsers = map[string][]string{
 	"spool":                 {"FuzzHeader", "FuzzRecord", "FuzzMapFile", "FuzzJournalValues", "FuzzNote"},
 	"store/dir":             {"FuzzUnescape", "FuzzMeta"},
 	"store/s3":              {"FuzzAnswer", "FuzzListing", "FuzzContentRange", "FuzzListedName"},
-	"volume":                {"FuzzEntryRecord", "FuzzChangeRecord", "FuzzRemembered", "FuzzParseACL"},
+	"volume":                {"FuzzEntryRecord", "FuzzChangeRecord", "FuzzParseACL"},
 	"volume/listing":        {"FuzzListed"},
 	"volume/metacache":      {"FuzzValue"},
 	"volume/naming":         {"FuzzPatterns"},
+	"volume/remote":         {"FuzzRecord"},
 }
 
 var fuzzTarget = regexp.MustCompile(`(?m)^func (Fuzz\w+)\(`)

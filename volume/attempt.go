@@ -1,18 +1,15 @@
 package volume
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"time"
 
 	"mcfs/sidecar"
 	"mcfs/store"
+	"mcfs/volume/remote"
 	"mcfs/volume/upload"
 )
-
-// late is how long after its object a sidecar may be put without a second look at the object.
-const late = time.Second
 
 // try takes an attempt as far as it goes.
 func (v *Volume) try(n *Node, a *attempt) error {
@@ -68,8 +65,8 @@ func (v *Volume) send(n *Node, a *attempt) error {
 	}
 	v.mu.Lock()
 	a.stage = stored
-	a.ver.arrived(res.ETag, res.Modified)
-	v.own.put(a.path, a.ver)
+	a.ver.Arrived(res.ETag, res.Modified)
+	v.writes.Note(a.path, a.ver)
 	v.mu.Unlock()
 	a.storedAt = time.Now()
 	return nil
@@ -81,7 +78,7 @@ func (a *attempt) condition() store.Condition {
 	if a.replaces == nil {
 		return store.Condition{IfNone: true}
 	}
-	if _, etag := a.replaces.place(); etag != "" {
+	if _, etag := a.replaces.Place(); etag != "" {
 		return store.Condition{IfMatch: etag}
 	}
 	return store.Condition{IfNone: true}
@@ -169,10 +166,10 @@ func (v *Volume) ready(ctx context.Context, n *Node, a *attempt) error {
 	up := a.up.Load()
 	obj, r := up.Object(), up.Sealed()
 	if a.ver == nil { // else queued changes know it already
-		a.ver = &version{
-			mode: v.o.Mode, iv: obj.IV, check: obj.Check, mac: r.MAC, plain: r.Plain, cipher: r.Cipher,
-			key: a.path, wrapped: obj.Key, keyID: obj.KeyID, attr: attr, over: a.replaces,
-		}
+		a.ver = remote.NewVersion(
+			remote.Content{Mode: v.o.Mode, IV: obj.IV, MAC: r.MAC, Plain: r.Plain, Cipher: r.Cipher},
+			remote.State{Key: a.path, Check: obj.Check, Wrapped: obj.Key, KeyID: obj.KeyID, Attr: attr, Fallback: a.replaces},
+		)
 	}
 	n.lock()
 	if n.state == Uploading {
@@ -192,15 +189,15 @@ func (v *Volume) withdraw(ctx context.Context, n *Node, a *attempt) error {
 	if a.replaces == nil || a.withdrew {
 		return nil
 	}
-	side := a.replaces.sidecar().etag
-	key, etag := a.replaces.place()
-	if etag == "" || side == "" && !a.replaces.hasSidecar() {
+	side := a.replaces.Sidecar().ETag
+	key, etag := a.replaces.Place()
+	if etag == "" || side == "" && !a.replaces.WantsSidecar() {
 		return nil
 	}
 	if key != a.path {
 		side = "" // the move of a directory has brought it here, and made its sidecar anew
 	}
-	err := v.deleteSidecar(ctx, a.replaces, a.path, side, func(there *foundSidecar) error {
+	err := v.remote.DeleteSidecar(ctx, a.replaces, a.path, side, func(there *remote.FoundSidecar) error {
 		v.inherit(n, a, there)
 		return nil
 	})
@@ -208,22 +205,18 @@ func (v *Volume) withdraw(ctx context.Context, n *Node, a *attempt) error {
 		return fmt.Errorf("withdraw: %w", err)
 	}
 	a.withdrew = true
-	a.replaces.setSidecar(sideInfo{})
+	a.replaces.SetSidecar(remote.Sidecar{})
 	return nil
 }
 
 // inherit merges attributes that another machine has set of the replaced version.
-func (v *Volume) inherit(n *Node, a *attempt, there *foundSidecar) {
-	a.replaces.mu.Lock()
-	base := a.replaces.attr
-	a.replaces.mu.Unlock()
-	_, meta, err := there.stated(base)
+func (v *Volume) inherit(n *Node, a *attempt, there *remote.FoundSidecar) {
+	base := a.replaces.Attr()
+	_, meta, err := there.Stated(base)
 	if err != nil {
 		return // it says nothing that could be inherited
 	}
-	a.replaces.mu.Lock()
-	a.replaces.attr = meta.Attr
-	a.replaces.mu.Unlock()
+	a.replaces.SetAttr(meta.Attr)
 	n.lock()
 	defer n.unlock()
 	mtime := n.attr.Mtime
@@ -233,18 +226,15 @@ func (v *Volume) inherit(n *Node, a *attempt, there *foundSidecar) {
 
 // inheritLate does so when another machine has set attributes of the replaced
 // version after its sidecar was withdrawn, and so put one again.
-func (v *Volume) inheritLate(n *Node, a *attempt, there *foundSidecar) {
-	doc, err := sidecar.Parse(there.text)
-	if err != nil || a.replaces == nil || len(a.replaces.iv) == 0 || !bytes.Equal(doc.IV, a.replaces.iv) {
+func (v *Volume) inheritLate(n *Node, a *attempt, there *remote.FoundSidecar) {
+	if a.replaces == nil || !there.IsOf(a.replaces) {
 		return
 	}
 	v.inherit(n, a, there)
 	n.lock()
 	attr := n.attr
 	n.unlock()
-	a.ver.mu.Lock()
-	a.ver.attr = attr
-	a.ver.mu.Unlock()
+	a.ver.SetAttr(attr)
 }
 
 // publish puts the sidecar of the object that has just been stored.
@@ -254,15 +244,13 @@ func (v *Volume) publish(n *Node, a *attempt) error {
 	n.lock()
 	attr := n.attr
 	n.unlock()
-	a.ver.mu.Lock()
-	a.ver.attr = attr
-	a.ver.mu.Unlock()
-	seen := func(there *foundSidecar) { v.inheritLate(n, a, there) }
-	if err := v.putSidecar(ctx, a.ver, a.path, store.Condition{IfNone: true}, seen); err != nil {
+	a.ver.SetAttr(attr)
+	seen := func(there *remote.FoundSidecar) { v.inheritLate(n, a, there) }
+	if err := v.remote.PutSidecar(ctx, a.ver, a.path, store.Condition{IfNone: true}, seen); err != nil {
 		return fmt.Errorf("publish %s: %w", a.path, err)
 	}
-	if time.Since(a.storedAt) < late {
+	if time.Since(a.storedAt) < remote.Late {
 		return nil
 	}
-	return v.withdrawIfLate(ctx, a.ver, a.path)
+	return v.remote.WithdrawLate(ctx, a.ver, a.path)
 }

@@ -6,6 +6,7 @@ import (
 	"mcfs/crypt"
 	"mcfs/sidecar"
 	"mcfs/store"
+	"mcfs/volume/remote"
 )
 
 // TestDescribedWithoutItsSidecar: an object without its sidecar, as it is between two names
@@ -17,10 +18,10 @@ func TestDescribedWithoutItsSidecar(t *testing.T) {
 	r.sync()
 	n := r.node("a")
 	n.lock()
-	side := n.ver.sidecar()
+	side := n.ver.Sidecar()
 	n.unlock()
 	from, err := r.store.Head(t.Context(), "a")
-	if err != nil || side.etag == "" {
+	if err != nil || side.ETag == "" {
 		t.Fatal(side, err)
 	}
 	there, err := r.store.Copy(t.Context(), store.Copy{
@@ -30,8 +31,8 @@ func TestDescribedWithoutItsSidecar(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bare, err := r.v.load(t.Context(), listing{key: "between", etag: there.ETag, size: there.Size, modified: there.Modified})
-	if err != nil || bare.sidecar().etag != "" {
+	bare, err := r.v.remote.Load(t.Context(), remote.Listing{Key: "between", ETag: there.ETag, Size: there.Size, Modified: there.Modified})
+	if err != nil || bare.Sidecar().ETag != "" {
 		t.Fatal(bare, err)
 	}
 	n.lock()
@@ -40,7 +41,7 @@ func TestDescribedWithoutItsSidecar(t *testing.T) {
 	if mode := r.mode("a"); mode&0o777 != 0o444 {
 		t.Errorf("mode %o; want 444", mode&0o777)
 	}
-	if got := n.ver.sidecar(); got.etag != side.etag {
+	if got := n.ver.Sidecar(); got.ETag != side.ETag {
 		t.Errorf("the sidecar %s is %v; want %v", sidecar.Name("a"), got, side)
 	}
 }

@@ -76,6 +76,33 @@ func (a announced) Begin(ctx context.Context, key string, attr store.Attributes)
 	return up, a.v.uploadAnswered(u, up, err)
 }
 
+// Copy announces the upload that a copy by parts needs, so that a crash leaves none behind.
+func (a announced) Copy(ctx context.Context, c store.Copy) (store.Info, error) {
+	v := a.v
+	u, err := v.announce(c.Target)
+	if err != nil {
+		return store.Info{}, err
+	}
+	var up store.Upload
+	c.Begun = func(begun store.Upload) error {
+		up = begun
+		return v.uploadAnswered(u, up, nil)
+	}
+	made, err := a.Store.Copy(ctx, c)
+	switch {
+	case up.ID == "" && err == nil: // it needed no upload
+		v.begins.Arrive("")
+		v.forgetUpload(store.Upload{ID: u.ID})
+	case up.ID == "":
+		_ = v.uploadAnswered(u, up, err)
+	case err == nil:
+		v.forgetUpload(up)
+	default:
+		v.orphans.Abort(up) // again: the store may have been away when the copy itself tried, or at work on a part
+	}
+	return made, err
+}
+
 // seekUpload looks for an announced upload of which no answer is known, however
 // long the store is away, and aborts it.
 func (v *Volume) seekUpload(u spool.Upload) {

@@ -50,9 +50,7 @@ func (v *Volume) reinstate(c *change) {
 // cancel forgets a retracted change, which its journal entry's end has made durable; v.mu is held.
 func (v *Volume) cancel(c *change) {
 	delete(v.changes, c.Seq)
-	if c.carries != nil {
-		c.carries.carriers--
-	}
+	v.uncarry(c)
 	if v.attrs[c.node] == c {
 		delete(v.attrs, c.node)
 	}

@@ -12,6 +12,7 @@ import (
 	"mcfs/spool"
 	"mcfs/store"
 	"mcfs/volume/queue"
+	"mcfs/volume/remote"
 )
 
 // What a queued change does to names in the store.
@@ -27,9 +28,9 @@ const (
 // and finished behind in the order of the tickets.
 type change struct {
 	spool.Change
-	node     *Node    // whose change it is; nil if nothing here knows it any more
-	ver      *version // what is removed or renamed
-	replaces *version // what a rename replaces
+	node     *Node           // whose change it is; nil if nothing here knows it any more
+	ver      *remote.Version // what is removed or renamed
+	replaces *remote.Version // what a rename replaces
 	attr     sidecar.Attr
 	body     []byte   // ciphertext of a symlink's target
 	entry    spool.ID // of the draft that a draw is for
@@ -39,29 +40,27 @@ type change struct {
 	bareOld  bool     // a rename from such a name
 	dir      *Node    // where a tomb stands
 	name     string
-	itself   *sidecar.Attr // what the copy states in place of a sidecar, and gets none; nil: it states nothing
-	adopted  bool          // the copy was there already: an earlier try made it
-	again    bool          // taken up from the journal
-	copied   bool          // the object stands under the new name: this change, and no other, has brought it there
-	source   *version      // what is to be removed under the old name, once the copy stands
-	pace     *queue.Pace   // how far it is; set when it begins
-	stride   *queue.Stride // of the try, with the object of a rename
+	again    bool // taken up from the journal
+	// relocation is how far a rename of an object is.
+	relocation remote.Relocation
+	pace       *queue.Pace   // how far it is; set when it begins
+	stride     *queue.Stride // of the try, with the object of a rename
 
 	// Guarded by Volume.mu.
 	job     *queue.Job // nil: more may come before it begins
 	aside   *queue.Job // of the conflict name to which it was diverted
 	timer   *time.Timer
-	carries *version // ver as it was queued, counted there
-	makes   bool     // a mkdir that makes the directory, and not one that restates its attributes
-	waited  int      // times that it was put off
-	reason  string   // of the last failure
+	carries *remote.Version // ver as it was queued, counted there
+	makes   bool            // a mkdir that makes the directory, and not one that restates its attributes
+	waited  int             // times that it was put off
+	reason  string          // of the last failure
 	queue.Retry
 }
 
 // changeRecord is the volume's part of a queued change at rest.
 type changeRecord struct {
-	Ver      *versionRecord `json:"ver,omitempty"`
-	Replaces *versionRecord `json:"replaces,omitempty"`
+	Ver      *remote.Record `json:"ver,omitempty"`
+	Replaces *remote.Record `json:"replaces,omitempty"`
 	Attr     sidecar.Attr   `json:"attr"`
 	Body     []byte         `json:"body,omitempty"`
 	Entry    *spool.ID      `json:"entry,omitempty"`
@@ -73,7 +72,7 @@ type changeRecord struct {
 
 func (c *change) pack() error {
 	r := changeRecord{
-		Ver: c.ver.record(), Replaces: c.replaces.record(), Attr: c.attr, Body: c.body,
+		Ver: c.ver.Record(), Replaces: c.replaces.Record(), Attr: c.attr, Body: c.body,
 		Stated: c.stated, Bare: c.bare, BareOld: c.bareOld,
 	}
 	if c.Op == opDraw {
@@ -90,8 +89,8 @@ func (c *change) unpack() error {
 		return err
 	}
 	var err, err2 error
-	c.ver, err = r.Ver.version()
-	c.replaces, err2 = r.Replaces.version()
+	c.ver, err = r.Ver.Version()
+	c.replaces, err2 = r.Replaces.Version()
 	c.attr, c.body, c.stated, c.bare, c.bareOld = r.Attr, r.Body, r.Stated, r.Bare, r.BareOld
 	if r.Entry != nil {
 		c.entry, c.unwanted = *r.Entry, r.Unwanted
@@ -128,8 +127,8 @@ func (v *Volume) journalChanges(list []*change, also func(tx *spool.Tx) error) e
 // restateCarriers has the journal know with the changes that are to carry x on what
 // x states by now: the next mount would show what it stated when they were queued.
 // v.mu is held.
-func (v *Volume) restateCarriers(x *version) {
-	if x.carriers == 0 {
+func (v *Volume) restateCarriers(x *remote.Version) {
+	if v.carriers[x] == 0 {
 		return
 	}
 	for _, c := range v.changes {
@@ -150,7 +149,7 @@ func (v *Volume) enqueue(c *change) {
 	v.changes[c.Seq] = c
 	if c.ver != nil {
 		c.carries = c.ver
-		c.carries.carriers++
+		v.carriers[c.ver]++
 	}
 	if c.node != nil {
 		c.node.queued++
@@ -159,6 +158,16 @@ func (v *Volume) enqueue(c *change) {
 		c.dir.dir.leaves(c.name)
 	}
 	c.job = v.queue.AddLocked(func() { v.perform(c) }, c.claims()...)
+}
+
+// uncarry counts a change no more that is over; v.mu is held.
+func (v *Volume) uncarry(c *change) {
+	if c.carries == nil {
+		return
+	}
+	if v.carriers[c.carries]--; v.carriers[c.carries] == 0 {
+		delete(v.carriers, c.carries)
+	}
 }
 
 // claims are the paths of which it keeps other work back.
@@ -191,7 +200,7 @@ func (v *Volume) perform(c *change) {
 	if v.ctx.Err() != nil {
 		return // the journal has it
 	}
-	if errors.Is(err, errTaken) {
+	if errors.Is(err, remote.ErrTaken) {
 		if err = v.divert(c); err == nil {
 			v.mu.Lock()
 			defer v.mu.Unlock()
@@ -246,10 +255,10 @@ func (c *change) worthAnother(err error) bool {
 // then never made it. Its draft, if there still is one, is to be committed under the
 // name that it has now.
 func (v *Volume) unarrived(c *change) bool {
-	if c.Op != opRename || c.ver.foreign() {
+	if c.Op != opRename || c.ver.Foreign() {
 		return false
 	}
-	if _, etag := c.ver.place(); etag != "" {
+	if _, etag := c.ver.Place(); etag != "" {
 		return false
 	}
 	return c.again || c.draft() != nil
@@ -284,7 +293,7 @@ func (v *Volume) forgo(ctx context.Context, c *change) error {
 		v.mu.Unlock()
 	}
 	if !stays && c.replaces != nil {
-		if err := v.removeObject(ctx, c.replaces, c.To, nil); err != nil {
+		if err := v.remote.Remove(ctx, c.replaces, c.To, nil); err != nil {
 			return err
 		}
 	}
@@ -312,9 +321,7 @@ func (v *Volume) finishChange(c *change) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	delete(v.changes, c.Seq)
-	if c.carries != nil {
-		c.carries.carriers--
-	}
+	v.uncarry(c)
 	if c.Op == opAttr {
 		v.restateCarriers(c.ver)
 	}
@@ -372,7 +379,7 @@ func (v *Volume) queueAttr(n *Node) error {
 
 // restate queues the attributes that a version is to state. They are in the
 // journal before whatever is queued there from now on; v.mu is held.
-func (v *Volume) restate(n *Node, ver *version, attr sidecar.Attr) error {
+func (v *Volume) restate(n *Node, ver *remote.Version, attr sidecar.Attr) error {
 	if n.gone || ver == nil {
 		return nil
 	}

@@ -9,6 +9,7 @@ import (
 
 	"mcfs/spool"
 	"mcfs/volume/queue"
+	"mcfs/volume/remote"
 	"mcfs/volume/upload"
 )
 
@@ -33,7 +34,7 @@ type attempt struct {
 	// Guarded by Volume.mu.
 	stage   stage
 	running bool
-	ver     *version // what it makes; from ready on
+	ver     *remote.Version // what it makes; from ready on
 	queue.Retry
 
 	up   atomic.Pointer[upload.Upload] // set by whoever runs it, looked at by all
@@ -44,7 +45,7 @@ type attempt struct {
 	view     frozenView
 	size     int64
 	gen      uint64
-	replaces *version
+	replaces *remote.Version
 	withdrew bool // the sidecar of what it replaces was deleted
 	storedAt time.Time
 }
@@ -420,7 +421,7 @@ func (v *Volume) committed(n *Node, a *attempt) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.endAttempt(n, a)
-	v.finished += a.ver.cipher
+	v.finished += a.ver.Cipher
 	n.changed = time.Now()
 	if waits := v.attrs[n]; waits != nil && waits.job == nil {
 		v.forgetAttr(waits) // it was of the version before; what is new since is restated
@@ -435,7 +436,7 @@ func (v *Volume) committed(n *Node, a *attempt) {
 		n.replaces = a.ver
 	}
 	if n.file != nil {
-		n.file.Landed(uploadID(a.ver.iv))
+		n.file.Landed(uploadID(a.ver.IV))
 	}
 	n.committed, n.failure = a.gen, nil
 	n.uploads, n.departed = nil, 0
@@ -465,9 +466,9 @@ func (v *Volume) committed(n *Node, a *attempt) {
 	}
 	rejournal, attr := n.kept > a.gen, n.attr
 	if n.gen > a.gen {
-		attr.Mtime = a.ver.mtime() // n's is of what has been written since
+		attr.Mtime = a.ver.Attr().Mtime // n's is of what has been written since
 	}
-	restate := !rejournal && attrDiffer(attr, a.ver)
+	restate := !rejournal && remote.Differ(attr, a.ver.Attr())
 	id, filed := n.entryID()
 	idle := n.opens == 0 && n.state == Clean
 	n.unlock()

@@ -8,10 +8,10 @@ import (
 	"path"
 	"time"
 
-	"mcfs/sidecar"
 	"mcfs/spool"
 	"mcfs/store"
 	"mcfs/volume/naming"
+	"mcfs/volume/remote"
 )
 
 // putBack restores the sidecar of a version that was not replaced after all.
@@ -24,41 +24,12 @@ func (v *Volume) putBack(a *attempt) {
 }
 
 // restoreSidecar puts the sidecar of ver again, if its object stands there without one.
-func (v *Volume) restoreSidecar(ver *version, key string) {
-	if ver == nil || !ver.hasSidecar() {
-		return
-	}
+func (v *Volume) restoreSidecar(ver *remote.Version, key string) {
 	ctx, cancel := context.WithTimeout(v.ctx, requestTimeout)
 	defer cancel()
-	info, ours, err := v.find(ctx, ver, key)
-	if err == nil && (!ours || v.needsNone(ver, key, info.Metadata)) {
-		return // another version stands there, with a sidecar of its own; or it has none
-	}
-	if err == nil {
-		err = v.putSidecar(ctx, ver, key, store.Condition{IfNone: true}, nil)
-	}
-	if err != nil {
+	if err := v.remote.RestoreSidecar(ctx, ver, key); err != nil {
 		v.log.Error("sidecar not put back", "path", key, "cause", err)
 	}
-}
-
-// withdrawIfLate takes back a sidecar that was put so long after its object that
-// another machine may have replaced that meanwhile.
-func (v *Volume) withdrawIfLate(ctx context.Context, ver *version, key string) error {
-	ours, err := v.isOurs(ctx, ver, key)
-	if err != nil || ours {
-		return err
-	}
-	side := ver.sidecar()
-	ver.setSidecar(sideInfo{})
-	if side.etag == "" {
-		return nil
-	}
-	err = v.store.Delete(ctx, sidecar.Name(key), store.Condition{IfMatch: side.etag})
-	if errors.Is(err, store.ErrPrecondition) || errors.Is(err, store.ErrNotExist) {
-		return nil
-	}
-	return err
 }
 
 // giveWay decides what follows when the store refused a commit because
@@ -70,11 +41,11 @@ func (v *Volume) giveWay(n *Node, a *attempt, cause error) {
 	switch vanished := errors.Is(err, store.ErrNotExist); {
 	case err != nil && !vanished:
 		v.retryLater(n, a, errors.Join(cause, err))
-	case !vanished && a.replaces != nil && a.replaces.is(info):
+	case !vanished && a.replaces != nil && a.replaces.Is(info):
 		// The version that this machine knows, under another ETag: no conflict.
-		a.replaces.moved(a.path, info.ETag, a.replaces.sidecar())
+		a.replaces.Moved(a.path, info.ETag, a.replaces.Sidecar())
 		v.retryLater(n, a, cause)
-	case !vanished && (a.stepBack(info) || v.replaceOwn(a, info)):
+	case !vanished && (a.stepBack(info) || v.replaceWritten(a, info)):
 		v.retryLater(n, a, cause)
 	case n.complete(a):
 		v.conflict(n, a)
@@ -89,14 +60,26 @@ func (v *Volume) giveWay(n *Node, a *attempt, cause error) {
 	}
 }
 
+// replaceWritten has the attempt replace an object that turned out to be this machine's own.
+func (v *Volume) replaceWritten(a *attempt, info store.Info) bool {
+	x := v.writes.Written(a.path, info)
+	if x == nil {
+		v.writes.Forget(a.path)
+		return false
+	}
+	x.Moved(a.path, info.ETag, x.Sidecar())
+	a.replaces, a.withdrew = x, false
+	return true
+}
+
 // stepBack has the attempt replace what an earlier commit was to replace that has
 // never arrived, if that is what stands in the store.
 func (a *attempt) stepBack(info store.Info) bool {
-	over := a.replaces.before(info)
+	over := a.replaces.FallbackThatIs(info)
 	if over == nil {
 		return false
 	}
-	over.moved(a.path, info.ETag, over.sidecar())
+	over.Moved(a.path, info.ETag, over.Sidecar())
 	a.replaces = over
 	return true
 }
@@ -166,28 +149,25 @@ func (v *Volume) retitleConflict(n *Node, name string) {
 // spool once they had been sent, so that they exist as parts of an upload to
 // this name alone: the other machine's version takes the conflict name.
 func (v *Volume) setAside(ctx context.Context, n *Node, a *attempt, info store.Info, cause error) {
-	theirs, err := v.load(ctx, listing{
-		key: a.path, etag: info.ETag, size: info.Size, modified: info.Modified, side: sideInfo{etag: "?"},
+	theirs, err := v.remote.Load(ctx, remote.Listing{
+		Key: a.path, ETag: info.ETag, Size: info.Size, Modified: info.Modified, SidecarUnknown: true,
 	})
-	if err == nil && theirs.damage != nil {
-		err = theirs.damage
+	if err == nil && theirs.Damage != nil {
+		err = theirs.Damage
 	}
 	if err != nil {
 		v.retryLater(n, a, errors.Join(cause, err))
 		return
 	}
 	to := v.conflictPath(a.path)
-	c := &change{Change: spool.Change{Op: opRename, Path: a.path, To: to}, ver: theirs}
-	if err = v.copyObject(ctx, c); err == nil && c.wantsSidecar() {
-		err = v.putMovedSidecar(ctx, c)
-	}
-	if err != nil {
+	r := &remote.Relocation{From: a.path, To: to, Version: theirs}
+	if err := v.remote.CopyAside(ctx, r); err != nil {
 		v.retryLater(n, a, errors.Join(cause, err))
 		return
 	}
 	v.log.Error("another machine saved the file meanwhile; parts of ours are in the store alone, so the other's is kept beside it",
 		"path", a.path, "kept as", to)
-	a.replaces, a.withdrew = c.source, false
+	a.replaces, a.withdrew = r.Source(), false
 	v.mu.Lock()
 	if d := n.parent; d != nil {
 		d.dir.expire(n.name)

@@ -10,6 +10,7 @@ import (
 	"mcfs/sidecar"
 	"mcfs/spool"
 	"mcfs/volume/fetch"
+	"mcfs/volume/remote"
 	"mcfs/volume/upload"
 )
 
@@ -24,8 +25,8 @@ type content struct {
 	// ver is the committed version that absent bytes belong to; replaces is what
 	// stands in the store under the file's name and is replaced by the commit.
 	// They are the same but after a rename over another file.
-	ver      *version
-	replaces *version
+	ver      *remote.Version
+	replaces *remote.Version
 
 	// gen counts changes of content and attributes; asked is the gen that
 	// somebody wants committed, committed the last that was.
@@ -138,9 +139,7 @@ func (n *Node) size() int64 {
 	case n.stored != nil:
 		return n.stored.Size
 	case n.ver != nil:
-		n.ver.mu.Lock()
-		defer n.ver.mu.Unlock()
-		return n.ver.plain
+		return n.ver.Plain
 	}
 	return 0
 }
@@ -327,7 +326,7 @@ func (n *Node) attrChanged() error {
 	case !clean && promised:
 		n.v.rejournal(n)
 		return nil
-	case !clean, ver == nil, ver.foreign():
+	case !clean, ver == nil, ver.Foreign():
 		return nil // a foreign object is never altered: the change lasts as long as the mount
 	}
 	return n.v.queueAttr(n)

@@ -2,7 +2,6 @@ package volume
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -13,24 +12,9 @@ import (
 	"mcfs/store"
 	"mcfs/volume/acl"
 	dirs "mcfs/volume/listing"
-	"mcfs/volume/metacache"
 	"mcfs/volume/queue"
+	"mcfs/volume/remote"
 )
-
-// marker is a directory's marker as a listing shows it; the zero marker: there is
-// none. All markers are empty and so share one ETag: the time tells one from the
-// next. It is zero after a put of this machine, until the store is asked for it.
-type marker struct {
-	etag     string
-	modified time.Time
-}
-
-func markerOf(info store.Info) marker { return marker{info.ETag, info.Modified} }
-
-// same says whether m may be what a listing shows.
-func (m marker) same(shown marker) bool {
-	return m.etag == shown.etag && (m.modified.IsZero() || m.modified.Unix() == shown.modified.Unix())
-}
 
 // describeDir reads a directory's attributes from its marker, once, and again
 // after a listing has shown another marker. A directory without one, or whose
@@ -80,26 +64,21 @@ func (n *Node) loadMarker(ctx context.Context) error {
 		return n.lookAtMarker(ctx)
 	}
 	if !listed {
-		page, err := v.store.List(ctx, key, "/", "", 1)
-		if err != nil {
+		var err error
+		if m, err = v.remote.ListMarker(ctx, key); err != nil {
 			return err
 		}
-		m = marker{}
-		if len(page.Objects) > 0 && dirs.IsMarker(page.Objects[0].Key, key) {
-			m = markerOf(page.Objects[0])
-		}
 	}
-	if m == (marker{}) {
+	if m == (remote.Marker{}) {
 		n.takeMarker(m, sidecar.Attr{}, begun)
 		return nil
 	}
-	data, kept, ok := v.cache.Get(key, metacache.Stamp{ETag: m.etag, Modified: m.modified})
-	var attr sidecar.Attr
-	if !ok || json.Unmarshal(data, &attr) != nil {
+	attr, sure, ok := v.remote.RecallMarker(key, m)
+	if !ok {
 		return n.lookAtMarker(ctx)
 	}
-	if n.takeMarker(m, attr, begun) && kept.Slack > 0 {
-		v.doubt(n, lookLate)
+	if n.takeMarker(m, attr, begun) && !sure {
+		v.recheckAfter(n, remote.RecheckLate)
 	}
 	return nil
 }
@@ -114,7 +93,7 @@ func (n *Node) lookAtMarker(ctx context.Context) error {
 		places = v.moves.Sources(v.path(n) + "/")
 		v.mu.Unlock()
 		var err error
-		if info, err = v.findMarker(ctx, places); err != nil {
+		if info, err = v.remote.FindMarker(ctx, places); err != nil {
 			return err
 		}
 		if v.comesFrom(n, places) { // else another directory's marker may have been met
@@ -125,18 +104,18 @@ func (n *Node) lookAtMarker(ctx context.Context) error {
 	if err != nil {
 		v.log.Error("a directory's marker cannot be read", "path", places[len(places)-1], "cause", err)
 	}
-	if !n.takeMarker(markerOf(info), attr, begun) || info.ETag == "" || len(places) > 1 {
+	if !n.takeMarker(remote.MarkerOf(info), attr, begun) || info.ETag == "" || len(places) > 1 {
 		return nil
 	}
-	if !v.rememberMarker(places[0], markerOf(info), info.Answered, attr) {
-		v.doubt(n, lookSoon)
+	if !v.remote.RememberMarker(places[0], remote.MarkerOf(info), info.Answered, attr) {
+		v.recheckAfter(n, remote.RecheckSoon)
 	}
 	return nil
 }
 
 // takeMarker shows what the marker states, unless this machine has changed it
 // since somebody began to look.
-func (n *Node) takeMarker(m marker, attr sidecar.Attr, begun time.Time) (taken bool) {
+func (n *Node) takeMarker(m remote.Marker, attr sidecar.Attr, begun time.Time) (taken bool) {
 	n.v.mu.Lock()
 	defer n.v.mu.Unlock()
 	d := n.dir
@@ -153,47 +132,15 @@ func (n *Node) takeMarker(m marker, attr sidecar.Attr, begun time.Time) (taken b
 		mtime = time.Time{}
 	}
 	if mtime.IsZero() {
-		mtime = m.modified.Truncate(time.Second) // a listing may tell it more exactly than a look
+		mtime = m.Modified.Truncate(time.Second) // a listing may tell it more exactly than a look
 	}
 	if !mtime.IsZero() {
 		d.takeMtime(mtime)
 	}
-	if known && differ(was, d.attr) {
+	if known && remote.Differ(was, d.attr) {
 		d.ctime = time.Now()
 	}
 	return true
-}
-
-// rememberMarker keeps a directory's attributes; answered is when the store told
-// them, zero where it was told. It says whether they are certain.
-func (v *Volume) rememberMarker(key string, m marker, answered time.Time, attr sidecar.Attr) (sure bool) {
-	s := metacache.Stamp{ETag: m.etag, Modified: m.modified}
-	sure = answered.Sub(m.modified) >= racily
-	if !sure {
-		s.Slack = racily
-	}
-	data, err := json.Marshal(attr)
-	if err == nil {
-		v.cache.Put(key, s, data)
-	}
-	return sure
-}
-
-// findMarker looks where the directory may be; a zero Info means that it has no
-// marker. One that states nothing may be on its way: some stores answer with half of
-// an object that is removed at that moment, and then the next place has it.
-func (v *Volume) findMarker(ctx context.Context, places []string) (silent store.Info, err error) {
-	for _, key := range places {
-		info, err := v.store.Head(ctx, key)
-		if errors.Is(err, store.ErrNotExist) {
-			continue
-		}
-		if attr, perr := sidecar.ParseAttr(info.Metadata); err != nil || perr != nil || attr.Mode != 0 {
-			return info, err
-		}
-		silent = info
-	}
-	return silent, nil
 }
 
 // describeToChange is describeDir for one who is about to state all the attributes
@@ -318,7 +265,7 @@ func (v *Volume) waitForMore(c *change) error {
 // machine and that only its entries kept in existence: on a disk it would stay.
 func (v *Volume) keepDir(d *Node) {
 	v.mu.Lock()
-	implicit := !d.dir.listedAt.IsZero() && d.dir.marker.etag == "" && d.dir.shown.etag == "" && d.queued == 0
+	implicit := !d.dir.listedAt.IsZero() && d.dir.marker.ETag == "" && d.dir.shown.ETag == "" && d.queued == 0
 	vanishes := implicit && d.parent != nil && !d.gone && len(d.dir.children) == 0
 	v.mu.Unlock()
 	if !vanishes {
@@ -355,24 +302,15 @@ func (v *Volume) putMarker(ctx context.Context, c *change) error {
 			return nil
 		}
 	}
-	meta, err := sidecar.EncodeAttr(attr)
-	if err != nil {
+	m, err := v.remote.PutMarker(ctx, c.Path, attr)
+	if err != nil || c.node == nil {
 		return err
-	}
-	v.cache.Forget(c.Path)
-	info, err := v.store.Put(ctx, c.Path, bodyOf(nil), store.Attributes{ContentType: "application/x-directory", Metadata: meta}, store.Condition{})
-	if err != nil {
-		return err
-	}
-	v.rememberMarker(c.Path, markerOf(info), time.Time{}, attr)
-	if c.node == nil {
-		return nil
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	c.node.dir.marker = marker{etag: info.ETag}
+	c.node.dir.marker = m
 	c.node.dir.stated, c.node.dir.touched = attr.Mtime, false
-	v.doubtLocked(c.node, lookSoon)
+	v.recheckAfterLocked(c.node, remote.RecheckSoon)
 	return nil
 }
 
@@ -383,14 +321,14 @@ func (v *Volume) seeMarker(d *Node, names dirs.Names) {
 	if d.parent == nil || d.localLocked() {
 		return
 	}
-	d.dir.shown = marker{}
+	d.dir.shown = remote.Marker{}
 	if own != nil {
-		d.dir.shown = markerOf(*own)
+		d.dir.shown = remote.MarkerOf(*own)
 	}
 	switch {
-	case d.dir.shown == marker{}:
-		d.dir.described, d.dir.marker = true, marker{}
-	case !d.dir.marker.same(d.dir.shown):
+	case d.dir.shown == remote.Marker{}:
+		d.dir.described, d.dir.marker = true, remote.Marker{}
+	case !d.dir.marker.IsShownAs(d.dir.shown):
 		d.dir.told = d.dir.told || d.dir.described
 		d.dir.described = false
 	}

@@ -15,6 +15,7 @@ import (
 
 	"mcfs/sidecar"
 	"mcfs/spool"
+	"mcfs/volume/remote"
 )
 
 // maxDocument bounds what is read or taken as a settings document, in bytes.
@@ -36,10 +37,10 @@ func (v *Volume) sideShown(n *Node) bool {
 	n.lock()
 	defer n.unlock()
 	if n.ver == nil {
-		return n.state == Clean && n.listed.side.etag != "" && n.listed.key == v.path(n)
+		return n.state == Clean && n.listed.Sidecar.ETag != "" && n.listed.Key == v.path(n)
 	}
-	key, _ := n.ver.place()
-	return n.ver.sidecar().etag != "" && n.ver == n.replaces && key == v.path(n)
+	key, _ := n.ver.Place()
+	return n.ver.Sidecar().ETag != "" && n.ver == n.replaces && key == v.path(n)
 }
 
 // hasSidecar is sideShown for a name that somebody asks for: while a rename or
@@ -88,13 +89,13 @@ func (n *Node) sidecarAttr(ctx context.Context) (Attr, error) {
 	if ver == nil {
 		return Attr{}, ErrNotExist
 	}
-	side := ver.sidecar()
-	if side.etag == "" {
+	side := ver.Sidecar()
+	if side.ETag == "" {
 		return Attr{}, ErrNotExist
 	}
 	return Attr{
-		Ino: n.ino, Size: side.size, Mode: modeFile | a.Mode&0o444, UID: a.UID, GID: a.GID, Nlink: 1,
-		Mtime: side.modified, Atime: side.modified, Ctime: side.modified, Blocks: (side.size + 511) / 512,
+		Ino: n.ino, Size: side.Size, Mode: modeFile | a.Mode&0o444, UID: a.UID, GID: a.GID, Nlink: 1,
+		Mtime: side.Modified, Atime: side.Modified, Ctime: side.Modified, Blocks: (side.Size + 511) / 512,
 	}, nil
 }
 
@@ -170,20 +171,16 @@ func (v *Volume) Settings(ctx context.Context, n *Node) ([]byte, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, waitUnknown)
 	defer cancel()
-	key, _ := ver.place()
-	there, err := v.lookSidecar(ctx, key)
-	if err != nil {
+	text, err := v.remote.Settings(ctx, ver)
+	switch {
+	case errors.Is(err, remote.ErrOtherVersion):
+		return nil, errors.Join(ErrStale, err)
+	case err != nil:
 		return nil, errorsIO(err)
-	}
-	if there == nil {
+	case text == nil:
 		return nil, ErrNotExist
 	}
-	doc, err := sidecar.Parse(there.text)
-	if err != nil || string(doc.IV) != string(ver.iv) {
-		return nil, fmt.Errorf("the sidecar of %s belongs to another version: %w", key, ErrStale)
-	}
-	ver.setSidecar(there.info)
-	return there.text, nil
+	return text, nil
 }
 
 // ReadAt implements io.ReaderAt.

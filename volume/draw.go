@@ -9,6 +9,7 @@ import (
 	"mcfs/spool"
 	"mcfs/volume/fetch"
 	"mcfs/volume/naming"
+	"mcfs/volume/remote"
 )
 
 // opDraw ends the version at Path, whose file was renamed to a local-only name:
@@ -24,8 +25,8 @@ const drawLimit = 64 << 20
 var errEngaged = errors.New("a commit of the same content is under way")
 
 // drawable says whether the spool is to take the bytes of ver; n is locked.
-func (v *Volume) drawable(n *Node, ver *version) bool {
-	if n.kind != File || ver.foreign() || ver.damage != nil {
+func (v *Volume) drawable(n *Node, ver *remote.Version) bool {
+	if n.kind != File || ver.Foreign() || ver.Damage != nil {
 		return false
 	}
 	if n.file != nil {
@@ -33,7 +34,7 @@ func (v *Volume) drawable(n *Node, ver *version) bool {
 			return true
 		}
 	}
-	size := ver.fetchable().Plain
+	size := ver.Plain
 	used, limit := v.spool.Usage()
 	return size <= v.drawLimit && used+2*size < limit
 }
@@ -51,7 +52,7 @@ func (v *Volume) drawIn(ctx context.Context, c *change) error {
 		return nil
 	}
 	// Where c.ver never arrived the file rests on what it was to replace.
-	for ver := c.ver; ver != nil && c.node != nil; ver = ver.instead() {
+	for ver := c.ver; ver != nil && c.node != nil; ver = ver.Fallback() {
 		if err := v.drawBytes(ctx, c.node, ver); err != nil {
 			return err
 		}
@@ -104,7 +105,7 @@ func (v *Volume) unwant(id spool.ID, is bool) (draws []spool.Change, err error) 
 }
 
 // drawsAway says whether a queued draw ends ver, a version of n: v.mu is held.
-func (v *Volume) drawsAway(n *Node, ver *version) bool {
+func (v *Volume) drawsAway(n *Node, ver *remote.Version) bool {
 	if n.queued == 0 {
 		return false
 	}
@@ -139,7 +140,7 @@ func (v *Volume) goLoose(n *Node) {
 }
 
 // drawBytes makes n independent of ver, unless nobody wants its bytes any more.
-func (v *Volume) drawBytes(ctx context.Context, n *Node, ver *version) error {
+func (v *Volume) drawBytes(ctx context.Context, n *Node, ver *remote.Version) error {
 	if !v.wantsBytes(n, ver) {
 		return nil
 	}
@@ -169,7 +170,7 @@ func (v *Volume) drawBytes(ctx context.Context, n *Node, ver *version) error {
 }
 
 // wantsBytes says whether n still rests on ver.
-func (v *Volume) wantsBytes(n *Node, ver *version) bool {
+func (v *Volume) wantsBytes(n *Node, ver *remote.Version) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	n.lock()
@@ -187,7 +188,7 @@ func (n *Node) fetchAll(ctx context.Context) error {
 			return err
 		}
 		n.lock()
-		file, blank := n.file, n.blank || n.ver == nil || n.ver.fetchable().Plain == 0
+		file, blank := n.file, n.blank || n.ver == nil || n.ver.Plain == 0
 		n.unlock()
 		if file == nil {
 			if blank {
@@ -217,7 +218,7 @@ func (n *Node) proveDrawn(ctx context.Context) error {
 }
 
 // cutLoose takes the base away from a file that has all its bytes itself.
-func (v *Volume) cutLoose(n *Node, ver *version) error {
+func (v *Volume) cutLoose(n *Node, ver *remote.Version) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	n.lock()
@@ -272,7 +273,7 @@ func (v *Volume) vacate(ctx context.Context, c *change) error {
 		heir = v.bequeath(c)
 	}
 	if heir == nil {
-		return v.removeObject(ctx, c.ver, c.Path, nil)
+		return v.remote.Remove(ctx, c.ver, c.Path, nil)
 	}
 	if err := v.journalEntry(heir); err != nil {
 		heir.lock()
@@ -289,7 +290,7 @@ func (v *Volume) removedBefore(ctx context.Context, c *change) (bool, error) {
 	if !c.again && c.Tries == 0 {
 		return false, nil
 	}
-	info, _, err := v.find(ctx, c.ver, c.Path)
+	info, _, err := v.remote.Find(ctx, c.ver, c.Path)
 	return err == nil && info.Key == "", err
 }
 
@@ -332,7 +333,7 @@ func (c *change) passes(path string) bool {
 }
 
 // inherits says that a draft is to replace the version.
-func (n *Node) inherits(ver *version) bool {
+func (n *Node) inherits(ver *remote.Version) bool {
 	if n == nil || n.kind != File {
 		return false
 	}

@@ -6,6 +6,7 @@ import (
 	"mcfs/spool"
 	"mcfs/volume/fetch"
 	"mcfs/volume/naming"
+	"mcfs/volume/remote"
 	"mcfs/volume/upload"
 )
 
@@ -65,6 +66,9 @@ func fromFetch(err error) error {
 	}
 	return err
 }
+
+// transient says that another try may give another answer.
+func transient(err error) bool { return remote.IsTransient(err) || errors.Is(err, errStopping) }
 
 // permanent says that trying the same again cannot help. Want of a key is not: another
 // mount may have the keeper.

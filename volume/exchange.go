@@ -10,6 +10,7 @@ import (
 
 	"mcfs/spool"
 	"mcfs/volume/naming"
+	"mcfs/volume/remote"
 )
 
 // exchange swaps two names, as RENAME_EXCHANGE and macOS's RENAME_SWAP ask:
@@ -165,7 +166,7 @@ func (h half) released() bool {
 }
 
 // left is the version that stays under the name that it leaves.
-func (h half) left() *version {
+func (h half) left() *remote.Version {
 	if h.passage == nil || h.passage.fate != dropped {
 		return nil
 	}
@@ -173,7 +174,7 @@ func (h half) left() *version {
 }
 
 // routeHalf is route, but for a version left behind by a draft: the other replaces it.
-func (v *Volume) routeHalf(m *move, h half, over *version) error {
+func (v *Volume) routeHalf(m *move, h half, over *remote.Version) error {
 	if h.dir != nil {
 		if over != nil {
 			m.changes = append(m.changes, &change{Change: spool.Change{Op: opRemove, Path: h.newPath}, ver: over})

@@ -13,24 +13,25 @@ import (
 	"mcfs/sidecar"
 	"mcfs/spool"
 	"mcfs/volume/naming"
+	"mcfs/volume/remote"
 )
 
-func someVersion() *version {
-	return &version{
-		mode: crypt.CTR, iv: []byte("0123456789abcdef"), check: "check", mac: "mac", plain: 5, cipher: 5, key: "d/a", etag: `"e"`,
-		wrapped: []byte("wrapped"), keyID: "arn:aws:kms:eu-west-1:111122223333:key/k", modified: time.Unix(7, 8).UTC(),
-		attr: sidecar.Attr{Mode: modeFile | 0o640, UID: 1, GID: 2, Mtime: time.Unix(3, 4).UTC(), Xattr: map[string][]byte{"user.a": {0}}},
-		side: sideInfo{etag: `"s"`, size: 300, modified: time.Unix(7, 8).UTC()}, over: &version{key: "d/a", etag: `"o"`, cipher: 9, plain: 9},
-	}
+func someVersion() *remote.Version {
+	attr := sidecar.Attr{Mode: modeFile | 0o640, UID: 1, GID: 2, Mtime: time.Unix(3, 4).UTC(), Xattr: map[string][]byte{"user.a": {0}}}
+	return remote.NewVersion(remote.Content{Mode: crypt.CTR, IV: []byte("0123456789abcdef"), MAC: "mac", Plain: 5, Cipher: 5}, remote.State{
+		Key: "d/a", ETag: `"e"`, Check: "check", Wrapped: []byte("wrapped"), KeyID: "arn:aws:kms:eu-west-1:111122223333:key/k",
+		Modified: time.Unix(7, 8).UTC(), Attr: attr, Sidecar: remote.Sidecar{ETag: `"s"`, Size: 300, Modified: time.Unix(7, 8).UTC()},
+		Fallback: remote.NewVersion(remote.Content{Plain: 9, Cipher: 9}, remote.State{Key: "d/a", ETag: `"o"`}),
+	})
 }
 
 // FuzzEntryRecord: the volume's part of a journal entry, from whatever the disk
 // holds: what is understood is a draft that can be shown, and can be written again.
 func FuzzEntryRecord(f *testing.F) {
 	for _, r := range []record{
-		{Promised: true, Asked: true, Base: someVersion().record(), At: "d/a", Uploads: []string{"u"}},
-		{Blank: true, Making: someVersion().record(), Newer: true},
-		{Bare: true, Replaces: someVersion().record(), Body: []byte("target")},
+		{Promised: true, Asked: true, Base: someVersion().Record(), At: "d/a", Uploads: []string{"u"}},
+		{Blank: true, Making: someVersion().Record(), Newer: true},
+		{Bare: true, Replaces: someVersion().Record(), Body: []byte("target")},
 	} {
 		text, err := json.Marshal(r)
 		if err != nil {
@@ -46,7 +47,7 @@ func FuzzEntryRecord(f *testing.F) {
 			return
 		}
 		e := spool.Entry{ID: spool.NewID(), Path: name, State: state, Size: 7, Reason: "why"}
-		v.versions = make(map[string]*version)
+		v.versions = make(map[string]*remote.Version)
 		n, err := v.draftOf(e, r)
 		if err != nil {
 			return
@@ -57,7 +58,7 @@ func FuzzEntryRecord(f *testing.F) {
 		if (n.state == Lost) != (state == "lost" || r.partial()) || n.state == Lost && (n.stored != nil || n.failure == nil) {
 			t.Fatalf("%q came back as %s", state, n.state)
 		}
-		for _, x := range []*versionRecord{r.Base, r.Replaces, r.Making} {
+		for _, x := range []*remote.Record{r.Base, r.Replaces, r.Making} {
 			sameRecord(t, x)
 		}
 	})
@@ -65,21 +66,21 @@ func FuzzEntryRecord(f *testing.F) {
 
 // treeOnly is a volume of which nothing but the tree works.
 func treeOnly() *Volume {
-	v := &Volume{versions: make(map[string]*version), rules: &naming.Rules{}}
+	v := &Volume{versions: make(map[string]*remote.Version), rules: &naming.Rules{}}
 	v.root = v.newDir(nil, "")
 	return v
 }
 
 // sameRecord: a version is described as it was read.
-func sameRecord(t *testing.T, r *versionRecord) {
+func sameRecord(t *testing.T, r *remote.Record) {
 	t.Helper()
-	x, err := r.version()
+	x, err := r.Version()
 	if err != nil || x == nil {
 		return
 	}
-	again := x.record()
+	again := x.Record()
 	again.Body = r.Body // in the metadata cache only
-	if diff := cmp.Diff(r, again, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(versionRecord{}, "Over")); diff != "" {
+	if diff := cmp.Diff(r, again, cmpopts.EquateEmpty(), cmpopts.IgnoreFields(remote.Record{}, "Over")); diff != "" {
 		t.Fatal(diff)
 	}
 }
@@ -89,7 +90,7 @@ func sameRecord(t *testing.T, r *versionRecord) {
 func FuzzChangeRecord(f *testing.F) {
 	id := spool.NewID()
 	for _, r := range []changeRecord{
-		{Ver: someVersion().record(), Replaces: someVersion().record(), Attr: someVersion().attr, Bare: true},
+		{Ver: someVersion().Record(), Replaces: someVersion().Record(), Attr: someVersion().Attr(), Bare: true},
 		{Body: []byte("target"), Entry: &id, BareOld: true},
 	} {
 		text, err := json.Marshal(r)
@@ -111,7 +112,7 @@ func FuzzChangeRecord(f *testing.F) {
 		if err := again.unpack(); err != nil {
 			t.Fatalf("%s: %v", c.Data, err)
 		}
-		if diff := cmp.Diff(c.ver.record(), again.ver.record(), cmpopts.EquateEmpty()); diff != "" {
+		if diff := cmp.Diff(c.ver.Record(), again.ver.Record(), cmpopts.EquateEmpty()); diff != "" {
 			t.Fatal(diff)
 		}
 		v := treeOnly()
@@ -124,23 +125,5 @@ func FuzzChangeRecord(f *testing.F) {
 				t.Fatalf("%q grew %q", p, name)
 			}
 		}
-	})
-}
-
-// FuzzRemembered: a description out of the metadata cache.
-func FuzzRemembered(f *testing.F) {
-	text, err := json.Marshal(someVersion().record())
-	if err != nil {
-		f.Fatal(err)
-	}
-	f.Add(text)
-	f.Add([]byte(`{"mode":"XTS"}`))
-	f.Add([]byte(`{"mode":"GCM","plain":-1}`))
-	f.Fuzz(func(t *testing.T, text []byte) {
-		var r versionRecord
-		if json.Unmarshal(text, &r) != nil {
-			return
-		}
-		sameRecord(t, &r)
 	})
 }

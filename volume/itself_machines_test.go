@@ -2,6 +2,7 @@ package volume
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 	"testing"
 
@@ -66,28 +67,28 @@ func TestRewrappedOnTheWayToTheTrash(t *testing.T) {
 	r.mkdir(".Trash-0")
 	key := bytes.Repeat([]byte{7}, 40)
 	between.once("delete", "a.settings.json", func() {
-		there, err := b.v.lookSidecar(t.Context(), "a")
+		there, err := b.v.remote.LookSidecar(t.Context(), "a")
 		if err != nil || there == nil {
 			t.Error(there, err)
 			return
 		}
-		doc, meta, err := there.stated(sidecar.Attr{})
+		doc, err := sidecar.Parse(there.Text)
 		doc.Key = key
-		if err == nil {
-			_, err = b.v.putDocument(t.Context(), "a", doc, meta, store.Condition{IfMatch: there.info.etag})
-		}
-		if err != nil {
+		text, err2 := doc.Marshal()
+		attr := store.Attributes{ContentType: sidecar.ContentType, Metadata: there.Metadata}
+		_, err3 := b.v.store.Put(t.Context(), "a.settings.json", bodyOf(text), attr, store.Condition{IfMatch: there.ETag})
+		if err := errors.Join(err, err2, err3); err != nil {
 			t.Error(err)
 		}
 	})
 	r.mustRename("a", ".Trash-0/a", 0)
 	r.sync()
 	r.sidecarsAre(".Trash-0/a.settings.json")
-	there, err := r.v.lookSidecar(t.Context(), ".Trash-0/a")
+	there, err := r.v.remote.LookSidecar(t.Context(), ".Trash-0/a")
 	if err != nil || there == nil {
 		t.Fatal(there, err)
 	}
-	if doc, err := sidecar.Parse(there.text); err != nil || !bytes.Equal(doc.Key, key) {
+	if doc, err := sidecar.Parse(there.Text); err != nil || !bytes.Equal(doc.Key, key) {
 		t.Errorf("the key is %x, %v", doc.Key, err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"mcfs/crypt"
 	"mcfs/sidecar"
 	"mcfs/store"
+	"mcfs/volume/remote"
 )
 
 // dress sets attributes that only a sidecar states.
@@ -317,7 +318,7 @@ func TestRemovedFromTheTrash(t *testing.T) {
 		}
 		begun := time.Now()
 		r.sync()
-		if took := time.Since(begun); took >= late {
+		if took := time.Since(begun); took >= remote.Late {
 			t.Errorf("it took %v", took)
 		}
 		if got := strings.Join(r.objects(), " "); strings.Contains(got, "files/a") {

@@ -7,9 +7,8 @@ import (
 	"fmt"
 	"time"
 
-	"mcfs/crypt"
-	"mcfs/sidecar"
 	"mcfs/spool"
+	"mcfs/volume/remote"
 )
 
 // record is what the volume adds to a journal entry of the spool.
@@ -19,9 +18,9 @@ type record struct {
 	Blank    bool           `json:"blank"`          // no sealed file: the content is empty
 	Bare     bool           `json:"bare,omitempty"` // no sealed file: the content is Base's
 	Body     []byte         `json:"body,omitempty"` // of a symlink kept here: its encrypted target
-	Base     *versionRecord `json:"base,omitempty"`
-	Replaces *versionRecord `json:"replaces,omitempty"`
-	Making   *versionRecord `json:"making,omitempty"`  // a version whose object may have been made
+	Base     *remote.Record `json:"base,omitempty"`
+	Replaces *remote.Record `json:"replaces,omitempty"`
+	Making   *remote.Record `json:"making,omitempty"`  // a version whose object may have been made
 	Newer    bool           `json:"newer,omitempty"`   // what is promised was written after Making was frozen
 	Older    bool           `json:"older,omitempty"`   // what is promised, and in the spool, was written over before Making was frozen
 	Partial  bool           `json:"partial,omitempty"` // it was to be kept, and could not: an upload alone has some of it
@@ -36,88 +35,6 @@ type record struct {
 	// Boot is that of the machine in which the content was promised, and through which alone it
 	// is: its sealed file was never fsynced. Empty: it was, or there is none.
 	Boot string `json:"boot,omitempty"`
-}
-
-// versionRecord is a version at rest.
-type versionRecord struct {
-	Mode     string        `json:"mode,omitempty"`
-	IV       []byte        `json:"iv,omitempty"`
-	Check    string        `json:"check,omitempty"`
-	MAC      string        `json:"mac,omitempty"`
-	Plain    int64         `json:"plain,omitempty"`
-	Cipher   int64         `json:"cipher,omitempty"`
-	Key      string        `json:"key,omitempty"`
-	ETag     string        `json:"etag,omitempty"`
-	Wrapped  []byte        `json:"wrapped,omitempty"`
-	KeyID    string        `json:"key_id,omitempty"`
-	Region   string        `json:"region,omitempty"`
-	Time     time.Time     `json:"time,omitzero"`
-	Attr     sidecar.Attr  `json:"attr"`
-	Side     string        `json:"sidecar_etag,omitempty"`
-	Size     int64         `json:"sidecar_size,omitempty"`
-	SideTime time.Time     `json:"sidecar_time,omitzero"`
-	Itself   *sidecar.Attr `json:"itself,omitempty"` // what the object states in place of a sidecar
-	Body     []byte        `json:"body,omitempty"`   // ciphertext of a symlink's target; in the metadata cache only
-
-	Over *versionRecord `json:"over,omitempty"` // what stands in its place, should it not have arrived
-}
-
-func (x *version) record() *versionRecord {
-	if x == nil {
-		return nil
-	}
-	over := x.instead().record()
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	mode := ""
-	if !x.foreign() {
-		mode = x.mode.String()
-	}
-	return &versionRecord{
-		Mode: mode, IV: x.iv, Check: x.check, MAC: x.mac, Plain: x.plain, Cipher: x.cipher, Key: x.key, ETag: x.etag,
-		Wrapped: x.wrapped, KeyID: x.keyID, Region: x.region, Time: x.modified, Attr: x.attr, Side: x.side.etag, Size: x.side.size, SideTime: x.sideTime(),
-		Itself: x.side.itself, Over: over,
-	}
-}
-
-func (r *versionRecord) version() (*version, error) {
-	if r == nil {
-		return nil, nil
-	}
-	var mode crypt.Mode
-	if r.Mode != "" {
-		var err error
-		if mode, err = crypt.ParseMode(r.Mode); err != nil {
-			return nil, err
-		}
-	}
-	over, err := r.Over.version()
-	if err != nil {
-		return nil, err
-	}
-	return &version{
-		over: over, mode: mode, iv: r.IV, check: r.Check, mac: r.MAC, plain: r.Plain, cipher: r.Cipher, key: r.Key, etag: r.ETag,
-		wrapped: r.Wrapped, keyID: r.KeyID, region: r.Region, modified: r.Time, attr: r.Attr,
-		side: r.side(), body: r.Body,
-	}, nil
-}
-
-// sideTime is when the sidecar was made, zero where that is when its object was: so do
-// earlier records have it. x.mu is held.
-func (x *version) sideTime() time.Time {
-	if x.side.modified.Equal(x.modified) {
-		return time.Time{}
-	}
-	return x.side.modified
-}
-
-// side is the sidecar that the record names; an earlier mcfs has not kept its time.
-func (r *versionRecord) side() sideInfo {
-	s := sideInfo{etag: r.Side, size: r.Size, modified: r.SideTime, itself: r.Itself}
-	if s.modified.IsZero() {
-		s.modified = r.Time
-	}
-	return s
 }
 
 // entryID is the id under which the journal knows the node: its sealed file's; n is locked.
@@ -141,7 +58,7 @@ type title struct {
 	path        string
 	state       State
 	asked, kept uint64
-	replaces    *version
+	replaces    *remote.Version
 	drawn       bool
 }
 
@@ -160,13 +77,13 @@ func (v *Volume) entryAs(n *Node, t title) (spool.Entry, error) {
 	r := record{
 		Promised: t.kept > n.committed, Asked: t.asked > n.committed && t.kept <= t.asked, Blank: !filed && !whole, Bare: !filed && whole,
 		Partial: n.unsafe > max(t.kept, n.committed), Unchecked: n.promisesUnchecked(t.kept),
-		Uploads: n.uploads, Base: n.ver.record(), Replaces: t.replaces.record(), At: cmp.Or(n.aimed(), v.path(n)),
+		Uploads: n.uploads, Base: n.ver.Record(), Replaces: t.replaces.Record(), At: cmp.Or(n.aimed(), v.path(n)),
 	}
 	if filed {
 		r.Boot = n.throughBoot()
 	}
 	if a := n.attempt; a != nil && a.ver != nil && t.state != Lost {
-		r.Making, r.At = a.ver.record(), a.path
+		r.Making, r.At = a.ver.Record(), a.path
 		r.Newer, r.Asked = t.kept > a.gen, r.Asked && t.asked > a.gen
 		r.Older = t.kept < a.gen
 		r.Loose = t.drawn || v.drawsAway(n, a.ver)

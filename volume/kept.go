@@ -23,7 +23,7 @@ func (v *Volume) keptEntry(n *Node, path string) (spool.Entry, error) {
 	if n.kind == Dir {
 		attr = n.dir.attr
 	} else {
-		r.Base, r.Body = n.ver.record(), n.ver.body
+		r.Base, r.Body = n.ver.Record(), n.ver.State().Body
 	}
 	data, err := json.Marshal(r)
 	if err != nil {
@@ -62,10 +62,8 @@ func (v *Volume) release(n *Node, path string) *change {
 	}
 	n.lock()
 	defer n.unlock()
-	n.ver.mu.Lock()
-	defer n.ver.mu.Unlock()
-	n.ver.attr = n.attr // nothing but the entry has stated them so far
-	return &change{Change: spool.Change{Op: opLink, Path: path}, node: n, ver: n.ver, attr: n.attr, body: n.ver.body}
+	n.ver.SetAttr(n.attr) // nothing but the entry has stated them so far
+	return &change{Change: spool.Change{Op: opLink, Path: path}, node: n, ver: n.ver, attr: n.attr, body: n.ver.State().Body}
 }
 
 // recoverKept brings such a node back; v.mu is held.
@@ -80,11 +78,11 @@ func (v *Volume) recoverKept(e spool.Entry, r record) error {
 		c.dir.attr, c.dir.described, c.local, c.keptID = e.Attr, true, true, e.ID
 		return nil
 	}
-	ver, err := r.Base.version()
+	ver, err := r.Base.Version()
 	if err != nil || ver == nil {
 		return fmt.Errorf("symlink %s: no version in its entry: %w", e.Path, err)
 	}
-	ver.body, ver.journal = r.Body, true
+	ver.SetJournaled(r.Body)
 	l := v.newLink(nil, "", ver)
 	l.attr, l.local, l.keptID = e.Attr, true, e.ID
 	v.plant(l, e.Path)

@@ -12,6 +12,7 @@ import (
 	"mcfs/crypt"
 	"mcfs/store"
 	dirs "mcfs/volume/listing"
+	"mcfs/volume/remote"
 )
 
 // TestKillDuringAMoveKeepsAttributes: attributes that were set of a file on its way
@@ -112,7 +113,7 @@ func TestKillKeepsAttributesOfMovedDirectories(t *testing.T) {
 	r.v.mu.Lock()
 	for name := range modes { // as a listing does that shows another marker
 		d := r.v.Root().dir.children[name]
-		d.dir.marker = marker{}
+		d.dir.marker = remote.Marker{}
 		r.v.seeMarker(d, dirs.Names{"": {Object: &store.Info{ETag: "other"}}})
 	}
 	r.v.mu.Unlock()

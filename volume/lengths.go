@@ -92,12 +92,12 @@ func (v *Volume) fitsAt(n *Node, at string) error {
 
 // hasSidecar reports whether a file has one, or will; v.mu is held.
 func (n *Node) hasSidecar() bool {
-	if n.listed.side.etag != "" || n.localLocked() {
+	if n.listed.Sidecar.ETag != "" || n.localLocked() {
 		return true
 	}
 	n.lock()
 	defer n.unlock()
-	return n.ver != nil && !n.ver.foreign()
+	return n.ver != nil && !n.ver.Foreign()
 }
 
 // lengthsBelow asks the store for what is below a directory where the tree does not know

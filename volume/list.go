@@ -9,6 +9,7 @@ import (
 	"mcfs/sidecar"
 	dirs "mcfs/volume/listing"
 	"mcfs/volume/naming"
+	"mcfs/volume/remote"
 )
 
 // dirState is what is known of a directory; guarded by Volume.mu.
@@ -35,8 +36,8 @@ type dirState struct {
 	// read is asked for again.
 	described bool
 	told      bool // it was so before a listing showed another marker
-	marker    marker
-	shown     marker
+	marker    remote.Marker
+	shown     remote.Marker
 	retry     time.Time
 }
 
@@ -129,7 +130,7 @@ func (n *Node) ReadDir(ctx context.Context) ([]DirEntry, error) {
 
 // shownKind is the kind as far as it is known without asking; v.mu is held.
 func (n *Node) shownKind() Kind {
-	if n.kind != File || n.listed.side.etag != "" || n.localLocked() {
+	if n.kind != File || n.listed.Sidecar.ETag != "" || n.localLocked() {
 		return n.kind
 	}
 	n.lock()

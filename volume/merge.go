@@ -5,6 +5,7 @@ import (
 	"time"
 
 	dirs "mcfs/volume/listing"
+	"mcfs/volume/remote"
 )
 
 // merge takes over a whole listing that was begun at a certain time; v.mu is held.
@@ -69,9 +70,9 @@ func (v *Volume) mergeName(d *Node, name string, f *dirs.Name, begun time.Time) 
 }
 
 func (v *Volume) mergeFile(d *Node, name string, c *Node, f *dirs.Name) {
-	l := listing{key: f.Object.Key, etag: f.Object.ETag, size: f.Object.Size, modified: f.Object.Modified}
+	l := remote.Listing{Key: f.Object.Key, ETag: f.Object.ETag, Size: f.Object.Size, Modified: f.Object.Modified}
 	if f.Sidecar != nil {
-		l.side = sideOf(*f.Sidecar)
+		l.Sidecar = remote.SidecarOf(*f.Sidecar)
 	}
 	if c != nil && c.kind == Dir {
 		if v.anyLocal(c) {
@@ -102,19 +103,19 @@ func (v *Volume) mergeFile(d *Node, name string, c *Node, f *dirs.Name) {
 // sameVersion says whether a listing shows the version that the node has. A
 // sidecar that was put again, or, where there is none, an object that was put
 // again as it was, makes its description be read anew.
-func (v *Volume) sameVersion(c *Node, l listing) bool {
+func (v *Volume) sameVersion(c *Node, l remote.Listing) bool {
 	c.lock()
 	defer c.unlock()
 	if !c.known() || c.ver == nil {
-		return c.listed.etag == l.etag
+		return c.listed.ETag == l.ETag
 	}
-	_, etag := c.ver.place()
-	if etag != l.etag {
+	_, etag := c.ver.Place()
+	if etag != l.ETag {
 		return false
 	}
-	side := c.ver.sidecar().etag
-	again := side == "" && c.listed.etag == l.etag && !c.listed.modified.Equal(l.modified)
-	if c.state == Clean && (side != l.side.etag || again) {
+	side := c.ver.Sidecar().ETag
+	again := side == "" && c.listed.ETag == l.ETag && !c.listed.Modified.Equal(l.Modified)
+	if c.state == Clean && (side != l.Sidecar.ETag || again) {
 		c.outdate()
 	}
 	return true
@@ -143,7 +144,7 @@ func (v *Volume) detach(d, c *Node) {
 	name := c.name
 	delete(d.dir.children, name)
 	c.gone, c.stale = true, true
-	v.own.leave(join(v.path(d), name))
+	v.writes.Forget(join(v.path(d), name))
 	if c.kind == File {
 		v.background(c.forgetCache)
 	}

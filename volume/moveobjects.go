@@ -1,11 +1,8 @@
 package volume
 
 import (
-	"bytes"
 	"context"
 	"errors"
-	"fmt"
-	"maps"
 	"strings"
 	"time"
 
@@ -15,34 +12,11 @@ import (
 	"mcfs/spool"
 	"mcfs/store"
 	dirs "mcfs/volume/listing"
+	"mcfs/volume/remote"
 )
 
 // movers is how many objects of a directory are renamed at once.
 const movers = 16
-
-// loadMoving describes an object that is on its way between places, given
-// oldest first. The new sidecar is put before the old one goes, so that looking
-// from the newest place back finds one; a look that meets neither comes again.
-func (v *Volume) loadMoving(ctx context.Context, places []string) (*version, error) {
-	var bare *version
-	for range 4 {
-		bare = nil
-		for i := len(places) - 1; i >= 0; i-- {
-			ver, err := v.load(ctx, listing{key: places[i], side: sideInfo{etag: "?"}})
-			if errors.Is(err, store.ErrNotExist) {
-				continue
-			}
-			if err != nil || !ver.sidecar().none() {
-				return ver, err
-			}
-			bare = ver
-		}
-	}
-	if bare == nil {
-		return nil, fmt.Errorf("describe %s: %w", places[len(places)-1], store.ErrNotExist)
-	}
-	return bare, nil
-}
 
 // moveObjects renames all that the store has below a directory's old name. It
 // may be repeated: what has moved is not there any more.
@@ -69,7 +43,7 @@ func (v *Volume) moveObjects(ctx context.Context, c *change) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	return v.moveMarkers(ctx, c, markers)
+	return v.remote.MoveMarkers(ctx, c.Path, c.To, markers)
 }
 
 // isSidecarOf says whether a key is that of a sidecar whose file is on the same
@@ -89,23 +63,23 @@ func isSidecarOf(key string, page []store.Info) bool {
 }
 
 func (v *Volume) moveObject(ctx context.Context, c *change, o store.Info) error {
-	l := listing{key: o.Key, etag: o.ETag, size: o.Size, modified: o.Modified}
+	l := remote.Listing{Key: o.Key, ETag: o.ETag, Size: o.Size, Modified: o.Modified}
 	if side, err := v.store.Head(ctx, sidecar.Name(o.Key)); err == nil {
-		l.side = sideOf(side)
+		l.Sidecar = remote.SidecarOf(side)
 	} else if !errors.Is(err, store.ErrNotExist) {
 		return err
 	}
-	if base, ok := sidecar.Base(o.Key); ok && l.side.etag == "" {
+	if base, ok := sidecar.Base(o.Key); ok && l.Sidecar.ETag == "" {
 		if _, err := v.store.Head(ctx, base); err == nil {
 			return nil // its file takes it along
 		}
 	}
-	if v.staysBehind(c, o.Key, l.side.etag != "") {
+	if v.staysBehind(c, o.Key, l.Sidecar.ETag != "") {
 		return nil
 	}
 	stride := c.pace.Stride(o.Key)
 	stride.Step(1) // who waits in close sees that something moves, though many objects are at their first requests
-	ver, err := v.load(ctx, l)
+	ver, err := v.remote.Load(ctx, l)
 	if errors.Is(err, store.ErrNotExist) {
 		return nil
 	}
@@ -113,15 +87,15 @@ func (v *Volume) moveObject(ctx context.Context, c *change, o store.Info) error 
 		return err
 	}
 	stride.Step(1)
-	if ver.hasSidecar() && ver.sidecar().none() {
-		v.recollect(ver)
+	if ver.WantsSidecar() && ver.Sidecar().IsNone() {
+		v.takeKnownAttr(ver)
 	}
 	one := &change{Change: spool.Change{Op: opRename, Path: o.Key, To: c.To + strings.TrimPrefix(o.Key, c.Path)}, ver: ver, stride: stride}
-	if ver.damage != nil {
-		return v.moveDamaged(ctx, one, o)
+	if ver.Damage != nil {
+		return v.remote.MoveDamaged(ctx, one.Path, one.To, stride.Step)
 	}
 	err = v.renameObject(ctx, one)
-	if errors.Is(err, errTaken) {
+	if errors.Is(err, remote.ErrTaken) {
 		if err = v.divert(one); err == nil {
 			err = v.renameObject(ctx, one)
 			v.mu.Lock()
@@ -140,71 +114,14 @@ func (v *Volume) moveObject(ctx context.Context, c *change, o store.Info) error 
 	return nil
 }
 
-// moveDamaged moves what cannot be read as it is, its sidecar too: nothing is lost.
-func (v *Volume) moveDamaged(ctx context.Context, c *change, o store.Info) error {
-	for _, key := range []string{o.Key, sidecar.Name(o.Key)} {
-		info, err := v.store.Head(ctx, key)
-		if errors.Is(err, store.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		to := c.To + strings.TrimPrefix(key, c.Path)
-		_, err = v.copyJournaled(ctx, store.Copy{
-			Source: key, SourceIfMatch: info.ETag, Target: to, Size: info.Size,
-			Attributes: store.Attributes{ContentType: info.ContentType, Metadata: info.Metadata},
-			Condition:  store.Condition{IfNone: true},
-		}, c.stride)
-		if errors.Is(err, store.ErrPrecondition) {
-			if there, lookErr := v.store.Head(ctx, to); lookErr != nil || there.Size != info.Size || !maps.Equal(there.Metadata, info.Metadata) {
-				continue // not by an earlier try: it stays where it is
-			}
-			err = nil
-		}
-		if err != nil {
-			return fmt.Errorf("copy %s to %s: %w", key, to, err)
-		}
-		if err := v.deleteIfThere(ctx, key); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// moveMarkers makes the directories' markers under the new name, then removes the old ones, deepest first.
-func (v *Volume) moveMarkers(ctx context.Context, c *change, markers []string) error {
-	for _, key := range markers {
-		info, err := v.store.Head(ctx, key)
-		if errors.Is(err, store.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		attr := store.Attributes{ContentType: info.ContentType, Metadata: info.Metadata}
-		to := c.To + strings.TrimPrefix(key, c.Path)
-		v.cache.Forget(to)
-		if _, err := v.store.Put(ctx, to, bodyOf(nil), attr, store.Condition{}); err != nil {
-			return fmt.Errorf("put %s: %w", to, err)
-		}
-	}
-	for i := len(markers) - 1; i >= 0; i-- {
-		if err := v.deleteIfThere(ctx, markers[i]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// recollect has a version state what this machine knows of it, where its sidecar was
-// withdrawn by a commit that was to replace it, and has not: the object alone does not
-// say what its attributes are.
-func (v *Volume) recollect(ver *version) {
+// takeKnownAttr gives a version the attributes that this machine knows of it, where its
+// sidecar was withdrawn by a commit that was to replace it, and has not: the object alone
+// does not state them.
+func (v *Volume) takeKnownAttr(ver *remote.Version) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for _, c := range v.changes {
-		if ver.statesAs(c.ver) || ver.statesAs(c.replaces) {
+		if ver.TakeAttr(c.ver) || ver.TakeAttr(c.replaces) {
 			return
 		}
 	}
@@ -212,39 +129,21 @@ func (v *Volume) recollect(ver *version) {
 		n.lock()
 		base, replaces := n.ver, n.replaces
 		n.unlock()
-		if ver.statesAs(base) || ver.statesAs(replaces) {
+		if ver.TakeAttr(base) || ver.TakeAttr(replaces) {
 			return
 		}
 	}
 }
 
-// statesAs takes attributes over from another description of the same version, or of
-// one that is to replace it and may never arrive, and says whether there were any.
-func (x *version) statesAs(other *version) bool {
-	for ; other != nil; other = other.instead() {
-		if len(other.iv) == 0 || !bytes.Equal(other.iv, x.iv) {
-			continue
-		}
-		other.mu.Lock()
-		attr := other.attr
-		other.mu.Unlock()
-		x.mu.Lock()
-		defer x.mu.Unlock()
-		x.attr = attr
-		return true
-	}
-	return false
-}
-
 // settleMoved tells the tree's node, if it still stands where the move put it,
 // where its version is now. One that was renamed since finds it by itself. Listings
 // that were begun before say nothing about it any more.
-func (v *Volume) settleMoved(c *change, was listing, made *version) {
+func (v *Volume) settleMoved(c *change, was remote.Listing, made *remote.Version) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.redirect(was, made)
 	n := c.node
-	for elem := range strings.SplitSeq(strings.TrimPrefix(was.key, c.Path), "/") {
+	for elem := range strings.SplitSeq(strings.TrimPrefix(was.Key, c.Path), "/") {
 		if n == nil || n.dir == nil {
 			return
 		}
@@ -253,30 +152,30 @@ func (v *Volume) settleMoved(c *change, was listing, made *version) {
 	if n == nil || n.kind != File && n.kind != Symlink {
 		return
 	}
-	key, etag := made.place()
-	side := made.sidecar()
-	n.listed = listing{key: key, etag: etag, size: made.cipher, modified: made.modified, side: side}
+	key, etag := made.Place()
+	side := made.Sidecar()
+	n.listed = remote.Listing{Key: key, ETag: etag, Size: made.Cipher, Modified: made.State().Modified, Sidecar: side}
 	n.changed = time.Now()
 	n.lock()
 	defer n.unlock()
-	for _, x := range []*version{n.ver, n.replaces} {
-		if x != nil && bytes.Equal(x.iv, made.iv) && x.foreign() == made.foreign() {
-			x.moved(key, etag, side)
+	for _, x := range []*remote.Version{n.ver, n.replaces} {
+		if x != nil && x.IsSame(made) {
+			x.Moved(key, etag, side)
 		}
 	}
 }
 
 // redirect has the changes that are queued of a version which nothing but a listing
 // has named so far, and which has just moved, know the copy; v.mu is held.
-func (v *Volume) redirect(was listing, made *version) {
-	key, etag := made.place()
+func (v *Volume) redirect(was remote.Listing, made *remote.Version) {
+	key, etag := made.Place()
 	for _, c := range v.changes {
-		for _, x := range []*version{c.ver, c.replaces} {
-			if x == nil || len(x.iv) > 0 {
+		for _, x := range []*remote.Version{c.ver, c.replaces} {
+			if x == nil || len(x.IV) > 0 {
 				continue
 			}
-			if at, tag := x.place(); at == was.key && tag == was.etag {
-				x.moved(key, etag, made.sidecar())
+			if at, tag := x.Place(); at == was.Key && tag == was.ETag {
+				x.Moved(key, etag, made.Sidecar())
 			}
 		}
 	}

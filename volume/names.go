@@ -9,6 +9,7 @@ import (
 	"mcfs/sidecar"
 	"mcfs/spool"
 	"mcfs/volume/naming"
+	"mcfs/volume/remote"
 )
 
 // RenameFlags are those of renameat2(2).
@@ -325,7 +326,7 @@ func (v *Volume) isMoving(n *Node) bool {
 
 // standing is what is in the store under the node's name once everything that
 // was queued before now is done; nil: nothing. v.mu is held.
-func (v *Volume) standing(n *Node) *version {
+func (v *Volume) standing(n *Node) *remote.Version {
 	if n.local {
 		return nil
 	}
@@ -338,9 +339,7 @@ func (v *Volume) standing(n *Node) *version {
 		return n.replaces
 	}
 	// Only listed so far: enough to remove or replace it.
-	return &version{
-		key: n.listed.key, etag: n.listed.etag, cipher: n.listed.size, modified: n.listed.modified, side: n.listed.side,
-	}
+	return remote.Listed(n.listed)
 }
 
 // discard ends a draft that nobody wants any more; v.mu is held. Open handles go on reading and writing it.

@@ -55,12 +55,12 @@ func (r *rig) truthful() {
 		if !ok {
 			continue
 		}
-		there, err := r.v.lookSidecar(r.t.Context(), base)
+		there, err := r.v.remote.LookSidecar(r.t.Context(), base)
 		if err != nil || there == nil {
 			r.t.Errorf("%s: %v", key, err)
 			continue
 		}
-		doc, err := sidecar.Parse(there.text)
+		doc, err := sidecar.Parse(there.Text)
 		if err != nil {
 			r.t.Errorf("%s: %v", key, err)
 			continue

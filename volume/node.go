@@ -11,6 +11,7 @@ import (
 	"mcfs/sidecar"
 	"mcfs/spool"
 	"mcfs/volume/acl"
+	"mcfs/volume/remote"
 )
 
 // Kind of a node.
@@ -82,7 +83,7 @@ type Node struct {
 	seen     instant       // when the store was asked for the description that it gave
 
 	// listed is what the last listing said of a clean file; guarded by Volume.mu.
-	listed listing
+	listed remote.Listing
 
 	guard sync.Mutex // see lock
 	content

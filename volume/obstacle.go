@@ -8,6 +8,7 @@ import (
 	"mcfs/crypt"
 	"mcfs/keys"
 	"mcfs/spool"
+	"mcfs/volume/remote"
 )
 
 // obstacle is what must be done, without the lock, before an attempt can be repeated.
@@ -116,7 +117,7 @@ func (n *Node) openDraft(ctx context.Context) error {
 }
 
 // based is the version that has the bytes which the draft has not; nil: there is none. n is locked.
-func (n *Node) based() *version {
+func (n *Node) based() *remote.Version {
 	if n.blank {
 		return nil
 	}
@@ -159,7 +160,7 @@ func (n *Node) makeFile(ctx context.Context) error {
 
 // createFile makes a sealed file under the key: an empty one, or one that has of its
 // base no byte yet.
-func (n *Node) createFile(key keys.DataKey, base *version) (*spool.File, error) {
+func (n *Node) createFile(key keys.DataKey, base *remote.Version) (*spool.File, error) {
 	path := n.Path()
 	f, err := n.v.spool.Create(spool.Header{ID: n.fileID(), Wrapped: key.Wrapped, KeyID: key.KeyID, Path: path}, key.Plain)
 	if err != nil {
@@ -168,7 +169,7 @@ func (n *Node) createFile(key keys.DataKey, base *version) (*spool.File, error) 
 	if base == nil {
 		return f, nil
 	}
-	if err := f.SetBase(base.fetchable().Plain); err != nil {
+	if err := f.SetBase(base.Plain); err != nil {
 		n.v.dropFile(f)
 		return nil, fromSpool(fmt.Errorf("draft of %s: %w", path, err))
 	}

@@ -93,18 +93,18 @@ func (n *Node) openApart(ctx context.Context) (*fetch.Reader, error) {
 	switch {
 	case ver == nil:
 		return nil, ErrStale
-	case ver.damage != nil:
-		return nil, ver.damage
-	case ver.foreign():
-		return n.v.fetches.Open(ver.fetchable(), nil, nil)
+	case ver.Damage != nil:
+		return nil, errorsIO(ver.Damage)
+	case ver.Foreign():
+		return n.v.fetches.Open(ver.Fetchable(), nil, nil)
 	}
-	wrapped, keyID := ver.dataKey()
+	wrapped, keyID := ver.DataKey()
 	key, err := n.v.unwrap(ctx, wrapped, keyID)
 	if err != nil {
 		return nil, fmt.Errorf("key of %s: %w", n.Path(), errorsIO(err))
 	}
 	defer clear(key)
-	return n.v.fetches.Open(ver.fetchable(), key, nil)
+	return n.v.fetches.Open(ver.Fetchable(), key, nil)
 }
 
 // fetched is how many bytes have come from the store, to tell that something moves.

@@ -6,6 +6,7 @@ import (
 
 	"mcfs/spool"
 	"mcfs/volume/naming"
+	"mcfs/volume/remote"
 )
 
 // fate is what becomes of the version that the store has under a name whose file goes elsewhere.
@@ -24,11 +25,11 @@ type passage struct {
 	from, to         *Node // directories
 	oldName, newName string
 	oldPath, newPath string
-	class            naming.Class // of the new name
-	aims             []string     // the keys of uploads that go on
-	standing         *version     // what the store has under the old name once all that is queued is done
-	fate             fate         // standing's
-	replaces         *version     // what the draft's commit is to replace at the new name
+	class            naming.Class    // of the new name
+	aims             []string        // the keys of uploads that go on
+	standing         *remote.Version // what the store has under the old name once all that is queued is done
+	fate             fate            // standing's
+	replaces         *remote.Version // what the draft's commit is to replace at the new name
 	entry            *spool.Entry
 	attempt          *attempt // that was under way when entry was written
 }
@@ -61,7 +62,7 @@ func (v *Volume) passageOf(n, to *Node, newName string) (*passage, error) {
 	switch {
 	case p.standing == nil:
 		p.fate = nothing
-	case settled && !p.standing.bears(n.ver):
+	case settled && !p.standing.Needs(n.ver):
 		p.fate = dropped
 	case p.class != naming.Ordinary && v.drawable(n, p.standing):
 		p.fate = drawn
@@ -132,7 +133,7 @@ func (v *Volume) entitle(p *passage) error {
 }
 
 // carry is the change that renames the version in the store.
-func (p *passage) carry(from, to string, over *version) *change {
+func (p *passage) carry(from, to string, over *remote.Version) *change {
 	return &change{
 		Change: spool.Change{Op: opRename, Path: from, To: to}, ver: p.standing, replaces: over,
 		node: p.n, dir: p.from, name: p.oldName,

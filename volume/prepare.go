@@ -9,6 +9,7 @@ import (
 	"mcfs/spool"
 	"mcfs/store"
 	"mcfs/volume/fetch"
+	"mcfs/volume/remote"
 )
 
 // prepareIfNeeded opens the read pipeline where some bytes are only in the store.
@@ -81,16 +82,16 @@ func (n *Node) prepare(ctx context.Context) error {
 		return nil
 	}
 	path := n.Path()
-	if ver.damage != nil {
-		return fmt.Errorf("open %s: %w", path, ver.damage)
+	if ver.Damage != nil {
+		return fmt.Errorf("open %s: %w", path, errorsIO(ver.Damage))
 	}
-	if ver.foreign() {
+	if ver.Foreign() {
 		return n.install(ver, nil, nil)
 	}
-	if _, etag := ver.place(); etag == "" {
+	if _, etag := ver.Place(); etag == "" {
 		n.relocate(ctx) // it arrived after a rename of it was journaled, which is all that is left of it
 	}
-	wrapped, keyID := ver.dataKey()
+	wrapped, keyID := ver.DataKey()
 	key, err := n.v.unwrap(ctx, wrapped, keyID)
 	if err != nil {
 		if errors.Is(err, errLocked) {
@@ -106,14 +107,14 @@ func (n *Node) prepare(ctx context.Context) error {
 }
 
 // cacheFile makes the sealed file for blocks of ver; nil if the spool cannot.
-func (n *Node) cacheFile(ver *version, key []byte, path string) *spool.File {
-	wrapped, keyID := ver.dataKey()
+func (n *Node) cacheFile(ver *remote.Version, key []byte, path string) *spool.File {
+	wrapped, keyID := ver.DataKey()
 	f, err := n.v.spool.Create(spool.Header{ID: n.fileID(), Wrapped: wrapped, KeyID: keyID, Path: path}, key)
 	if err != nil {
 		n.v.log.Warn("reading without a cache", "path", path, "cause", err)
 		return nil
 	}
-	if err := f.SetBase(ver.fetchable().Plain); err != nil {
+	if err := f.SetBase(ver.Plain); err != nil {
 		n.v.log.Warn("reading without a cache", "path", path, "cause", err)
 		n.v.dropFile(f)
 		return nil
@@ -137,17 +138,17 @@ type baseCache struct{ *spool.File }
 func (c baseCache) ReadAt(p []byte, off int64) (int, error) { return c.ReadBase(p, off) }
 
 // install opens the reader and makes it the node's, unless the version is another meanwhile.
-func (n *Node) install(ver *version, key []byte, file *spool.File) error {
+func (n *Node) install(ver *remote.Version, key []byte, file *spool.File) error {
 	var cache fetch.Cache
 	if file != nil {
 		cache = baseCache{file}
 	}
-	reader, err := n.v.fetches.Open(ver.fetchable(), key, cache)
+	reader, err := n.v.fetches.Open(ver.Fetchable(), key, cache)
 	if err != nil {
 		n.v.log.Error("file cannot be read", "path", n.Path(), "cause", err)
 	}
-	if err == nil && !ver.foreign() {
-		ver.proven(reader.Check())
+	if err == nil && !ver.Foreign() {
+		ver.NoteCheck(reader.Check())
 	}
 	n.lock()
 	defer n.unlock()
@@ -164,9 +165,8 @@ func (n *Node) install(ver *version, key []byte, file *spool.File) error {
 	}
 	n.reader = reader
 	if mine {
-		ver.mu.Lock()
-		n.adopt(file, ver.wrapped, ver.keyID)
-		ver.mu.Unlock()
+		wrapped, keyID := ver.DataKey()
+		n.adopt(file, wrapped, keyID)
 	}
 	return nil
 }
@@ -221,13 +221,13 @@ func (n *Node) describe(ctx context.Context) error {
 		n.setVersion(ver)
 	}
 	n.unlock()
-	if ver.told {
+	if ver.FromStore {
 		n.v.mu.Lock()
 		n.seen = instantOf(begun)
 		n.v.mu.Unlock()
 	}
-	if ver.unsure > 0 {
-		n.v.doubt(n, ver.unsure)
+	if after := ver.Recheck(); after > 0 {
+		n.v.recheckAfter(n, after)
 	}
 	return nil
 }
@@ -239,9 +239,7 @@ func (n *Node) isKnown() bool {
 }
 
 // setVersion makes ver the node's committed content.
-func (n *Node) setVersion(ver *version) {
+func (n *Node) setVersion(ver *remote.Version) {
 	n.ver, n.replaces, n.described = ver, ver, true
-	ver.mu.Lock()
-	n.attr = ver.attr
-	ver.mu.Unlock()
+	n.attr = ver.Attr()
 }

@@ -11,6 +11,7 @@ import (
 	"mcfs/crypt"
 	"mcfs/spool"
 	"mcfs/volume/fetch"
+	"mcfs/volume/remote"
 )
 
 // read fills p from off through h: from the spool where it has the bytes, else
@@ -204,15 +205,15 @@ func (n *Node) relocate(ctx context.Context) bool {
 	n.lock()
 	ver := n.ver
 	n.unlock()
-	if ver == nil || ver.foreign() {
+	if ver == nil || ver.Foreign() {
 		return false
 	}
 	for range maxLooks {
 		places, moving := n.places(ver)
 		for _, place := range slices.Backward(places) {
-			info, ours, err := n.v.find(ctx, ver, place)
-			if err == nil && ours && info.Size == ver.fetchable().Cipher {
-				ver.moved(place, info.ETag, ver.sidecar())
+			info, ours, err := n.v.remote.Find(ctx, ver, place)
+			if err == nil && ours && info.Size == ver.Cipher {
+				ver.Moved(place, info.ETag, ver.Sidecar())
 				return true
 			}
 		}
@@ -225,8 +226,8 @@ func (n *Node) relocate(ctx context.Context) bool {
 
 // places are where a version of n may be, the latest last; moving says that it is
 // on its way between them.
-func (n *Node) places(ver *version) (places []string, moving bool) {
-	key, _ := ver.place()
+func (n *Node) places(ver *remote.Version) (places []string, moving bool) {
+	key, _ := ver.Place()
 	v := n.v
 	v.mu.Lock()
 	defer v.mu.Unlock()

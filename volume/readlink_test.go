@@ -10,6 +10,7 @@ import (
 	"mcfs/sidecar"
 	"mcfs/spool"
 	"mcfs/store"
+	"mcfs/volume/remote"
 )
 
 // integrity gives the subkeys of an object of ours, as whoever may use the keeper can.
@@ -166,7 +167,7 @@ func TestTypeStays(t *testing.T) {
 			other = modeFile | 0o644
 		}
 		r.restate(name, func(meta map[string]string) { meta[sidecar.KeyFileMode] = strconv.Itoa(int(other)) })
-		x, err := r.v.describeObject(t.Context(), n.listed)
+		x, err := r.v.remote.Describe(t.Context(), n.listed)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -174,13 +175,13 @@ func TestTypeStays(t *testing.T) {
 		n.takeAnew(x)
 		n.unlock()
 		_, info := r.raw(name)
-		n.ver.moved(name, info.ETag, sideInfo{}) // else it is another version
+		n.ver.Moved(name, info.ETag, remote.Sidecar{}) // else it is another version
 		if err := n.lookAtObject(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		a, err := n.Attr(t.Context())
-		if err != nil || n.Kind() != kind || a.Mode&modeType != kind.typeBits() || n.ver.isLink() != (kind == Symlink) {
-			t.Errorf("%s is %#o, %v, and its version a link: %v", name, a.Mode, err, n.ver.isLink())
+		if err != nil || n.Kind() != kind || a.Mode&modeType != kind.typeBits() || n.ver.IsSymlink() != (kind == Symlink) {
+			t.Errorf("%s is %#o, %v, and its version a link: %v", name, a.Mode, err, n.ver.IsSymlink())
 		}
 	}
 	r.holds("after", map[string]string{"f": "content", "l": "-> target"})
@@ -278,24 +279,24 @@ func TestOldSymlinkInTheJournal(t *testing.T) {
 // the one called "arrived" has reached the store already.
 func (r *rig) forgetChecks() {
 	r.t.Helper()
-	older := func(x *version) {
-		key, err := r.keeper.Unwrap(r.t.Context(), x.wrapped, x.keyID)
+	older := func(x *remote.Version) *remote.Version {
+		now := x.State()
+		key, err := r.keeper.Unwrap(r.t.Context(), now.Wrapped, now.KeyID)
 		if err != nil {
 			r.t.Fatal(err)
 		}
-		g, err := crypt.NewIntegrity(x.mode, key, x.iv)
+		g, err := crypt.NewIntegrity(x.Mode, key, x.IV)
 		if err != nil {
 			r.t.Fatal(err)
 		}
-		x.mu.Lock()
-		x.check = g.Check()
-		x.mu.Unlock()
+		now.Check = g.Check()
+		return remote.NewVersion(x.Content, now)
 	}
 	v := r.v
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for _, c := range v.changes {
-		older(c.ver)
+		c.ver = older(c.ver)
 		if err := c.pack(); err != nil {
 			r.t.Fatal(err)
 		}
@@ -309,11 +310,11 @@ func (r *rig) forgetChecks() {
 		if err != nil {
 			r.t.Fatal(err)
 		}
-		maps.Copy(meta, c.ver.object().Encode())
+		maps.Copy(meta, c.ver.Object().Encode())
 		r.plant(c.Path, c.body, meta)
 	}
 	kept := v.root.dir.children[".#l"]
-	older(kept.ver)
+	kept.ver = older(kept.ver)
 	if err := v.restateKept(kept); err != nil {
 		r.t.Fatal(err)
 	}

@@ -1,14 +1,15 @@
 package volume
 
-// rebase has the drafts that rest on a foreign object which has just been copied, and
-// the journal, know the copy, before the original goes: no IV would tell a later look
-// which object is the one.
-func (v *Volume) rebase(c *change) error {
-	if !c.ver.foreign() || c.source == nil {
+import "mcfs/volume/remote"
+
+// rebase has the drafts that rest on a foreign object, which stood at key and has just
+// been copied, and the journal, know the copy, before the original goes: no IV would tell
+// a later look which object is the one.
+func (v *Volume) rebase(key, etag string, made *remote.Version) error {
+	if !made.Foreign() {
 		return nil
 	}
-	was, made := listing{key: c.Path, etag: c.source.etag}, c.ver
-	for _, n := range v.restingOn(was, made) {
+	for _, n := range v.restingOn(remote.Listing{Key: key, ETag: etag}, made) {
 		if err := v.journalEntry(n); err != nil {
 			return err
 		}
@@ -18,19 +19,19 @@ func (v *Volume) rebase(c *change) error {
 
 // restingOn moves every description of a foreign object that drafts have to its copy,
 // and gives these drafts.
-func (v *Volume) restingOn(was listing, made *version) (drafts []*Node) {
-	key, etag := made.place()
+func (v *Volume) restingOn(was remote.Listing, made *remote.Version) (drafts []*Node) {
+	key, etag := made.Place()
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for n := range v.busy {
 		n.lock()
-		for _, x := range []*version{n.ver, n.replaces} {
+		for _, x := range []*remote.Version{n.ver, n.replaces} {
 			switch {
-			case x == nil || !x.foreign():
+			case x == nil || !x.Foreign():
 				continue
 			case x == made:
-			case x.stands(was):
-				x.moved(key, etag, sideInfo{})
+			case stands(x, was):
+				x.Moved(key, etag, remote.Sidecar{})
 			default:
 				continue
 			}
@@ -41,8 +42,8 @@ func (v *Volume) restingOn(was listing, made *version) (drafts []*Node) {
 	return drafts
 }
 
-// stands reports whether the version is what was listed there.
-func (x *version) stands(at listing) bool {
-	key, etag := x.place()
-	return key == at.key && etag == at.etag
+// stands reports whether a version is what was listed there.
+func stands(x *remote.Version, at remote.Listing) bool {
+	key, etag := x.Place()
+	return key == at.Key && etag == at.ETag
 }

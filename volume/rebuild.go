@@ -128,7 +128,7 @@ func (n *Node) takeStored(e *spool.Entry, f *spool.File, err error) error {
 // nor in the base: an upload had them that has ended with its mount. n is locked.
 func (n *Node) nowhere(f *spool.File) error {
 	if n.ver != nil {
-		f.Landed(uploadID(n.ver.iv))
+		f.Landed(uploadID(n.ver.IV))
 	}
 	if err := f.Whole(); err != nil {
 		return err

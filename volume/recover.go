@@ -12,6 +12,7 @@ import (
 	"mcfs/spool"
 	"mcfs/store"
 	"mcfs/volume/queue"
+	"mcfs/volume/remote"
 )
 
 // recover takes up what an earlier mount left in the spool: queued changes of
@@ -39,7 +40,7 @@ func (v *Volume) recover(ctx context.Context) error {
 	}
 	v.names.Lock()
 	defer v.names.Unlock()
-	v.versions = make(map[string]*version)
+	v.versions = make(map[string]*remote.Version)
 	drafts, known := v.readEntries(entries)
 	for _, c := range changes {
 		v.recoverChange(c)
@@ -67,7 +68,7 @@ type kept struct {
 	record
 	// Where it is to be seen whether an object has arrived: what it is, and the
 	// job that keeps other work on its name back until then.
-	making *version
+	making *remote.Version
 	job    *queue.Job
 	node   *Node
 }
@@ -99,18 +100,21 @@ func (v *Volume) readEntries(entries []spool.Entry) (drafts []*kept, known map[s
 }
 
 // oneOf gives one version that is described in several places one description.
-func (v *Volume) oneOf(x *version) *version {
-	if x == nil || len(x.iv) == 0 {
+func (v *Volume) oneOf(x *remote.Version) *remote.Version {
+	if x == nil || len(x.IV) == 0 {
 		return x
 	}
-	x.over = v.oneOf(x.over)
-	same := v.versions[string(x.iv)]
+	x.SetFallback(v.oneOf(x.Fallback()))
+	same := v.versions[string(x.IV)]
 	switch {
 	case same == nil:
-		v.versions[string(x.iv)] = x
+		v.versions[string(x.IV)] = x
 		return x
-	case same.etag == "" && x.etag != "":
-		same.moved(x.key, x.etag, x.side)
+	}
+	if _, etag := same.Place(); etag == "" {
+		if now := x.State(); now.ETag != "" {
+			same.Moved(now.Key, now.ETag, now.Sidecar)
+		}
 	}
 	return same
 }
@@ -140,7 +144,7 @@ func (v *Volume) recoverChange(sc spool.Change) {
 		if n != nil && n.another(c.ver) {
 			n.gone, n = true, nil // an older version, of which only attributes were to be written
 		}
-		if n == nil && c.ver.isLink() {
+		if n == nil && c.ver.IsSymlink() {
 			n = v.newLink(nil, "", c.ver)
 		} else if n == nil {
 			n = v.newNode(File, nil, "")
@@ -153,7 +157,7 @@ func (v *Volume) recoverChange(sc spool.Change) {
 	case opMove:
 		v.recoverMove(c)
 	case opLink:
-		c.ver.body, c.ver.journal = c.body, true
+		c.ver.SetJournaled(c.body)
 		l := v.newLink(nil, "", c.ver)
 		v.plant(l, c.Path)
 		c.node = l
@@ -173,8 +177,8 @@ func (v *Volume) recoverChange(sc spool.Change) {
 }
 
 // another says that the node has certainly another version than x.
-func (n *Node) another(x *version) bool {
-	return n.ver != nil && len(n.ver.iv) > 0 && len(x.iv) > 0 && !bytes.Equal(n.ver.iv, x.iv)
+func (n *Node) another(x *remote.Version) bool {
+	return n.ver != nil && len(n.ver.IV) > 0 && len(x.IV) > 0 && !bytes.Equal(n.ver.IV, x.IV)
 }
 
 // recoverAttr shows attributes that were set and are not in the store yet.
@@ -184,15 +188,15 @@ func (v *Volume) recoverAttr(c *change) {
 	switch { // without a node it comes to nothing
 	case n == nil && d.dir.tombs[name] != nil:
 		return
-	case n == nil && c.ver.isLink():
+	case n == nil && c.ver.IsSymlink():
 		n = v.newLink(nil, "", c.ver)
 	case n == nil:
-		if key, etag := c.ver.place(); key != c.Path && v.moves.AtRest(c.Path) {
-			c.ver.moved(c.Path, etag, sideInfo{}) // with a directory above, before the crash
+		if key, etag := c.ver.Place(); key != c.Path && v.moves.AtRest(c.Path) {
+			c.ver.Moved(c.Path, etag, remote.Sidecar{}) // with a directory above, before the crash
 		}
 		n = v.newNode(File, nil, "")
 		n.setVersion(c.ver)
-	case n.ver == nil || !bytes.Equal(n.ver.iv, c.ver.iv):
+	case n.ver == nil || !bytes.Equal(n.ver.IV, c.ver.IV):
 		return
 	}
 	n.attr, c.ver, c.node = c.attr, n.ver, n
@@ -280,7 +284,7 @@ func (v *Volume) recoverEntry(k *kept) {
 		v.clearPlace(e.ID)
 	}
 	n, err := v.draftOf(e, r)
-	making, err2 := r.Making.version()
+	making, err2 := r.Making.Version()
 	if err = errors.Join(err, err2); err != nil {
 		v.log.Error("a draft cannot be taken up", "path", e.Path, "cause", err)
 		v.quarantine(e.ID, err.Error())
@@ -289,7 +293,7 @@ func (v *Volume) recoverEntry(k *kept) {
 	v.mu.Lock()
 	v.plantDraft(n, e.Path)
 	if k.node, k.making = n, v.oneOf(making); making != nil {
-		k.making.attr = r.Making.Attr // what a queued change says of it is older
+		k.making.SetAttr(r.Making.Attr) // what a queued change says of it is older
 	}
 	v.mu.Unlock()
 	if making != nil {
@@ -356,11 +360,11 @@ func (v *Volume) plantDraft(n *Node, p string) {
 
 // draftOf makes the node of an entry, without its bytes: those wait for the keeper.
 func (v *Volume) draftOf(e spool.Entry, r record) (*Node, error) {
-	ver, err := r.Base.version()
+	ver, err := r.Base.Version()
 	if err != nil {
 		return nil, err
 	}
-	replaces, err := r.Replaces.version()
+	replaces, err := r.Replaces.Version()
 	if err != nil {
 		return nil, err
 	}

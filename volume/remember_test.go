@@ -6,6 +6,7 @@ import (
 	"mcfs/crypt"
 	dirs "mcfs/volume/listing"
 	"mcfs/volume/metacache"
+	"mcfs/volume/remote"
 )
 
 // TestPruneKeepsWhatCameSince prunes by a listing that is older than a file, whose
@@ -25,10 +26,9 @@ func TestPruneKeepsWhatCameSince(t *testing.T) {
 		t.Error("what is gone is remembered")
 	}
 	n := r.node("d/new")
-	ver := n.ver
-	key, etag := ver.place()
-	l := listing{key: key, etag: etag, size: ver.cipher, modified: ver.modified, side: ver.sidecar()}
-	if r.v.recall(l) == nil {
+	now := n.ver.State()
+	l := remote.Listing{Key: now.Key, ETag: now.ETag, Size: n.ver.Cipher, Modified: now.Modified, Sidecar: now.Sidecar}
+	if x, err := r.v.remote.Load(t.Context(), l); err != nil || x.FromStore {
 		t.Error("what came since the listing was forgotten")
 	}
 }

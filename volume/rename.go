@@ -8,6 +8,7 @@ import (
 	"mcfs/sidecar"
 	"mcfs/spool"
 	"mcfs/volume/naming"
+	"mcfs/volume/remote"
 )
 
 // Rename gives a file or directory another name, over an existing one if need
@@ -177,7 +178,7 @@ func (v *Volume) planRename(from, c, to *Node, newName string) (*move, error) {
 		return m, err
 	}
 	m.passages = []*passage{p}
-	var over *version
+	var over *remote.Version
 	if t := m.target; t != nil {
 		if c.peekSentAway() && t.isPromised() {
 			return m, fmt.Errorf("rename %s over a file that is not uploaded yet: a crash could lose both: %w", p.oldPath, ErrBusy)
@@ -229,7 +230,7 @@ func (m *move) drop(n *Node) {
 
 // route turns a passage into queued changes, and into its draft's journal
 // entry; over is what its new name has in the store. v.mu is held.
-func (v *Volume) route(m *move, p *passage, over *version) error {
+func (v *Volume) route(m *move, p *passage, over *remote.Version) error {
 	switch {
 	case p.fate == carried:
 		m.changes = append(m.changes, p.carry(p.oldPath, p.newPath, over))

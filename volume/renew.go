@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mcfs/sidecar"
+	"mcfs/volume/remote"
 )
 
 // renewal stands with a description that a listing has shown to be out of date,
@@ -74,16 +75,16 @@ func (n *Node) readAnew(r *renewal) {
 // loadListed describes what the last listing showed under the node's name. While a
 // directory above is on its way it may be at several places; once it has arrived,
 // another file may come to one of those, and be met there.
-func (v *Volume) loadListed(ctx context.Context, n *Node) (ver *version, err error) {
+func (v *Volume) loadListed(ctx context.Context, n *Node) (ver *remote.Version, err error) {
 	for range maxLooks {
 		v.mu.Lock()
 		l := n.listed
 		places := v.moves.Sources(v.path(n))
 		v.mu.Unlock()
 		if len(places) == 1 {
-			return v.load(ctx, l)
+			return v.remote.Load(ctx, l)
 		}
-		if ver, err = v.loadMoving(ctx, places); v.comesFrom(n, places) {
+		if ver, err = v.remote.LoadMoving(ctx, places); v.comesFrom(n, places) {
 			break
 		}
 	}
@@ -103,30 +104,20 @@ func (v *Volume) comesFrom(n *Node, places []string) bool {
 
 // takeAnew takes over another description of the same object; what was set here
 // meanwhile stays. n is locked.
-func (n *Node) takeAnew(x *version) {
+func (n *Node) takeAnew(x *remote.Version) {
 	old := n.ver
-	if old.mode != x.mode || !bytes.Equal(old.iv, x.iv) || (old.damage == nil) != (x.damage == nil) {
+	if old.Mode != x.Mode || !bytes.Equal(old.IV, x.IV) || (old.Damage == nil) != (x.Damage == nil) {
 		if n.opens == 0 {
 			n.letGo()
 			n.setVersion(x)
 		}
 		return
 	}
-	if x.isLink() != old.isLink() {
+	if x.IsSymlink() != old.IsSymlink() {
 		n.v.log.Warn("the store calls a symlink what was a file, or a file what was a symlink: that is not believed", "inode", n.ino)
 		return
 	}
-	old.mu.Lock()
-	defer old.mu.Unlock()
-	bare := x.hasSidecar() && x.side.none() // says nothing of attributes: on its way, say, between two names
-	if !bare {
-		n.attr = sidecar.Merge(old.attr, n.attr, x.attr)
-		old.attr = x.attr
+	if before, stated := old.Refresh(x); stated {
+		n.attr = sidecar.Merge(before, n.attr, x.Attr())
 	}
-	if !bare || x.key == old.key {
-		old.side = x.side.as(old.side)
-	}
-	old.modified = x.modified
-	old.wrapped, old.keyID, old.region = x.wrapped, x.keyID, x.region
-	old.dated, old.unsure = x.dated, x.unsure
 }

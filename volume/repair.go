@@ -1,7 +1,6 @@
 package volume
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,9 +8,6 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
-
-	"mcfs/sidecar"
-	"mcfs/volume/naming"
 )
 
 // Sidecars of a bucket that was copied from another name that one still, and may have lost
@@ -89,10 +85,10 @@ func (v *Volume) repairFile(ctx context.Context, n *Node) (wrong bool, err error
 	n.lock()
 	ver, committed := n.ver, n.state == Clean
 	n.unlock()
-	if !committed || ver == nil || ver.damage != nil || !ver.hasSidecar() {
+	if !committed || ver == nil || ver.Damage != nil || !ver.WantsSidecar() {
 		return false, nil
 	}
-	if wrong, err = v.sidecarIsWrong(ctx, ver); err != nil || !wrong {
+	if wrong, err = v.remote.IsSidecarWrong(ctx, ver); err != nil || !wrong {
 		return false, err
 	}
 	v.mu.Lock()
@@ -107,31 +103,4 @@ func (v *Volume) repairFile(ctx context.Context, n *Node) (wrong bool, err error
 		return false, nil // committed anew meanwhile
 	}
 	return true, v.restate(n, ver, attr)
-}
-
-// sidecarIsWrong reports whether the sidecar of a version is missing, or is its own but says
-// something else than this volume would put there. Under a local-only name none is missing
-// whose object states itself what it would.
-func (v *Volume) sidecarIsWrong(ctx context.Context, ver *version) (bool, error) {
-	key, etag := ver.place()
-	there, err := v.lookSidecar(ctx, key)
-	if err != nil || there == nil {
-		return err == nil && (ver.sidecar().itself == nil || !v.rules.LocalOnly(key, naming.AsFile)), err
-	}
-	doc, err := sidecar.Parse(there.text)
-	if err != nil || !bytes.Equal(doc.IV, ver.iv) {
-		return false, nil // none, or another version's: not ours to change
-	}
-	meta, whole, err := sidecar.ParseMeta(there.meta)
-	_, keyID := ver.dataKey()
-	return doc.FileInput != v.store.Address(key) || err != nil || !whole || meta.ETag != etag || meta.KeyID != keyID, nil
-}
-
-// noteAddress says, once, that sidecars name another place than that of their files: who
-// takes them to MediaConvert would have it read there.
-func (v *Volume) noteAddress(key, named string) {
-	if here := v.store.Address(key); named != here && !v.elsewhere.Swap(true) {
-		v.log.Warn("a sidecar names another place than its file's, as after a copy of a bucket: MediaConvert would read there; "+
-			"mcfs sync --repair PATH puts all below PATH right", "path", key, "named", named, "is", here)
-	}
 }

@@ -11,6 +11,7 @@ import (
 	"mcfs/store"
 	"mcfs/volume/orphans"
 	"mcfs/volume/queue"
+	"mcfs/volume/remote"
 )
 
 // beginSettling finds out what has arrived of the objects that were on their way
@@ -48,7 +49,7 @@ func (v *Volume) settleMaking(k *kept) {
 	defer v.signal()
 	v.queue.FinishLocked(k.job)
 	n.settling = false
-	v.own.put(k.At, k.making) // which may arrive still
+	v.writes.Note(k.At, k.making) // which may arrive still
 	if n.unclear != nil {
 		close(n.unclear)
 		n.unclear = nil
@@ -57,7 +58,7 @@ func (v *Volume) settleMaking(k *kept) {
 	drawn := v.isLoose(n, k.record, k.making)
 	follows := !n.gone && (drawn || n.replaces == k.making) // else it has left it behind, under another name, since
 	if !ours && n.replaces == k.making {
-		n.replaces = k.making.instead()
+		n.replaces = k.making.Fallback()
 	}
 	written, alone := n.gen > 1 || n.state == Lost, n.replaces == nil
 	n.unlock()
@@ -104,7 +105,7 @@ var tardy = []time.Duration{200 * time.Millisecond, 800 * time.Millisecond}
 
 // isLoose says whether a rename has drawn the draft away from the name at which making
 // may stand: the draw is to be carried out, or it was, and the version is gone; v.mu is held.
-func (v *Volume) isLoose(n *Node, r record, making *version) bool {
+func (v *Volume) isLoose(n *Node, r record, making *remote.Version) bool {
 	return r.Loose || v.drawsAway(n, making)
 }
 
@@ -123,9 +124,9 @@ func (v *Volume) awaitMaking(k *kept) (ours, ok bool) {
 			missed++
 			return false, tardy[missed-1]
 		case err == nil && ours:
-			err = v.publishRecovered(ctx, k.making, k.At)
+			err = v.remote.PublishFound(ctx, k.making, k.At)
 		case err == nil && !k.Promised:
-			err = v.standAgain(ctx, k.making.instead(), k.At)
+			err = v.standAgain(ctx, k.making.Fallback(), k.At)
 		}
 		switch {
 		case err == nil:
@@ -151,7 +152,7 @@ func (v *Volume) isMade(ctx context.Context, k *kept) (ours bool, err error) {
 		if i > 0 && place == k.At {
 			continue
 		}
-		if ours, err = v.isOurs(ctx, k.making, place); err != nil {
+		if ours, err = v.remote.IsAt(ctx, k.making, place); err != nil {
 			return false, err
 		}
 		if ours {
@@ -176,9 +177,9 @@ func (v *Volume) takeLate(k *kept) {
 			return
 		}
 		ctx, cancel := context.WithTimeout(v.ctx, requestTimeout)
-		ours, err := v.isOurs(ctx, k.making, k.At)
+		ours, err := v.remote.IsAt(ctx, k.making, k.At)
 		if err == nil && ours {
-			err = v.publishRecovered(ctx, k.making, k.At)
+			err = v.remote.PublishFound(ctx, k.making, k.At)
 		}
 		cancel()
 		switch {
@@ -204,14 +205,14 @@ func (v *Volume) expireName(p string) {
 
 // standAgain puts the sidecar again that went when a commit was about to replace
 // the version: nobody may find it without one once it is shown again.
-func (v *Volume) standAgain(ctx context.Context, ver *version, key string) error {
-	if ver == nil || !ver.hasSidecar() {
+func (v *Volume) standAgain(ctx context.Context, ver *remote.Version, key string) error {
+	if ver == nil || !ver.WantsSidecar() {
 		return nil
 	}
-	if _, ours, err := v.find(ctx, ver, key); err != nil || !ours {
+	if _, ours, err := v.remote.Find(ctx, ver, key); err != nil || !ours {
 		return err // another version stands there, with a sidecar of its own
 	}
-	return v.publishRecovered(ctx, ver, key)
+	return v.remote.PublishFound(ctx, ver, key)
 }
 
 // takeArrived makes the object that has arrived the file's version; v.mu is held.
@@ -225,7 +226,7 @@ func (v *Volume) takeArrived(k *kept) {
 	n.resized = n.resized || n.size() != size          // which stat may have told
 	n.attr = sidecar.Merge(k.Making.Attr, set, n.attr) // what was set after the upload had begun to end, also in this mount
 	n.committed = n.gen
-	if attrDiffer(n.attr, k.making) {
+	if remote.Differ(n.attr, k.making.Attr()) {
 		if err := v.restate(n, n.ver, n.attr); err != nil { // before its entry goes
 			v.log.Error("attributes not written", "path", k.Path, "cause", err)
 		}
@@ -234,7 +235,7 @@ func (v *Volume) takeArrived(k *kept) {
 	n.changed = time.Now() // a listing that was begun before may lack its sidecar
 	v.log.Info("an upload that had arrived before the last mount ended is finished", "path", k.Path)
 	if n.file != nil {
-		n.file.Landed(uploadID(k.making.iv))
+		n.file.Landed(uploadID(k.making.IV))
 		n.file.SetClean(0, -1) // somebody reads it: what the draft had is a cache now
 		v.finishEntry(k.ID)
 		return
@@ -249,14 +250,14 @@ func (v *Volume) takeArrived(k *kept) {
 
 // resumeNewer goes on with a draft whose object has arrived, and of which
 // something newer was promised since; v.mu is held.
-func (v *Volume) resumeNewer(n *Node, r record, ver *version) {
+func (v *Volume) resumeNewer(n *Node, r record, ver *remote.Version) {
 	drawn := v.isLoose(n, r, ver)
 	n.lock()
 	if n.ver = ver; !drawn {
 		n.replaces = ver
 	}
 	if n.file != nil {
-		n.file.Landed(uploadID(ver.iv))
+		n.file.Landed(uploadID(ver.IV))
 	}
 	if !r.Newer {
 		n.committed = 1 // only what was written since this mount began is newer
@@ -283,37 +284,6 @@ func (v *Volume) resumeNewer(n *Node, r record, ver *version) {
 	if due {
 		v.startAttempt(n)
 	}
-}
-
-// publishRecovered publishes the sidecar of an object that arrived, unless it has one.
-func (v *Volume) publishRecovered(ctx context.Context, ver *version, key string) error {
-	info, err := v.store.Head(ctx, key)
-	if err != nil {
-		return err
-	}
-	ver.moved(key, info.ETag, sideInfo{})
-	ver.mu.Lock()
-	ver.modified = info.Modified
-	ver.mu.Unlock()
-	there, err := v.lookSidecar(ctx, key)
-	if err != nil {
-		return err
-	}
-	if there != nil {
-		if doc, err := sidecar.Parse(there.text); err == nil && string(doc.IV) == string(ver.iv) {
-			v.adoptSidecar(ver, there)
-			return nil
-		}
-		err = v.putSidecar(ctx, ver, key, store.Condition{IfMatch: there.info.etag}, nil)
-	} else if v.needsNone(ver, key, info.Metadata) {
-		return nil
-	} else {
-		err = v.putSidecar(ctx, ver, key, store.Condition{IfNone: true}, nil)
-	}
-	if err != nil {
-		return err
-	}
-	return v.withdrawIfLate(ctx, ver, key)
 }
 
 // giveBack takes a draft away that nobody was promised, and that has not arrived:

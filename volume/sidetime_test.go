@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"mcfs/crypt"
-	"mcfs/store"
 )
 
 // sideAttr stats a file's sidecar.
@@ -61,19 +60,5 @@ func TestSidecarKeepsItsTimes(t *testing.T) {
 	r.sync()
 	if a := r.sideAttr("f"); !a.Mtime.After(put.Mtime) {
 		t.Errorf("it was put again, and its time is %v still", a.Mtime)
-	}
-}
-
-// TestSidecarTimesOfAStore: a store tells the time of a sidecar to the second when it is
-// asked for it, and more exactly in a listing; stat tells one time.
-func TestSidecarTimesOfAStore(t *testing.T) {
-	exact := time.Date(2026, 5, 4, 3, 2, 1, 987654321, time.UTC)
-	listed := sideOf(store.Info{ETag: "e", Size: 1, Modified: exact})
-	asked := sideOf(store.Info{ETag: "e", Size: 1, Modified: exact.Truncate(time.Second)})
-	if listed != asked {
-		t.Errorf("%+v and %+v", listed, asked)
-	}
-	if again := (sideInfo{etag: "other", modified: exact}).as(asked); again.modified != exact {
-		t.Errorf("another sidecar has the time of the one before: %+v", again)
 	}
 }

@@ -1,26 +1,20 @@
 package volume
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"time"
 
-	"mcfs/crypt"
 	"mcfs/sidecar"
 	"mcfs/spool"
-	"mcfs/store"
 	"mcfs/volume/naming"
+	"mcfs/volume/remote"
 )
 
 // opLink puts a symlink: a small object with the encrypted target as its
 // content and its attributes in its own metadata. It has no sidecar.
 const opLink = "link"
-
-// maxTarget is the longest target of a symlink, in bytes (PATH_MAX).
-const maxTarget = 4095
 
 // Symlink makes a symlink. Its target is encrypted before the journal sees it.
 func (n *Node) Symlink(ctx context.Context, name, target string, uid, gid uint32) (*Node, error) {
@@ -31,7 +25,7 @@ func (n *Node) Symlink(ctx context.Context, name, target string, uid, gid uint32
 	if target == "" {
 		return nil, ErrNotExist
 	}
-	if len(target) > maxTarget {
+	if len(target) > remote.MaxTarget {
 		return nil, ErrNameTooLong
 	}
 	if _, err := n.lookup(ctx, name); err == nil {
@@ -43,19 +37,22 @@ func (n *Node) Symlink(ctx context.Context, name, target string, uid, gid uint32
 		return nil, err
 	}
 	attr := sidecar.Attr{Mode: modeSymlink | 0o777, UID: uid, GID: gid, Mtime: time.Now()}
-	ver, body, err := v.sealTarget(ctx, target)
+	key, err := v.keys.Get(ctx)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("data key: %w", errorsIO(err))
 	}
-	ver.attr = attr
+	defer key.Wipe()
 	v.names.Lock()
 	defer v.names.Unlock()
 	path, err := v.freeName(n, name)
 	if err != nil {
 		return nil, err
 	}
-	ver.key = path
-	c := &change{Change: spool.Change{Op: opLink, Path: path}, ver: ver, attr: attr, body: body}
+	ver, err := remote.SealSymlink(key, v.o.Mode, v.o.IVBytes, path, target, attr)
+	if err != nil {
+		return nil, err
+	}
+	c := &change{Change: spool.Change{Op: opLink, Path: path}, ver: ver, attr: attr, body: ver.State().Body}
 	v.mu.Lock()
 	l := v.newLink(n, name, ver)
 	l.target = target
@@ -77,119 +74,37 @@ func (n *Node) Symlink(ctx context.Context, name, target string, uid, gid uint32
 }
 
 // newLink makes the node of a symlink.
-func (v *Volume) newLink(d *Node, name string, ver *version) *Node {
+func (v *Volume) newLink(d *Node, name string, ver *remote.Version) *Node {
 	l := v.newNode(Symlink, d, name)
 	l.setVersion(ver)
 	return l
 }
 
-// sealTarget encrypts a symlink's target under a data key of its own.
-func (v *Volume) sealTarget(ctx context.Context, target string) (*version, []byte, error) {
-	key, err := v.keys.Get(ctx)
-	if err != nil {
-		return nil, nil, fmt.Errorf("data key: %w", errorsIO(err))
-	}
-	defer key.Wipe()
-	iv, err := crypt.NewIV(v.o.Mode, v.o.IVBytes)
-	if err != nil {
-		return nil, nil, err
-	}
-	var body bytes.Buffer
-	if _, _, err := crypt.EncryptStream(&body, bytes.NewReader([]byte(target)), v.o.Mode, key.Plain, iv); err != nil {
-		return nil, nil, fmt.Errorf("encrypt target: %w", err)
-	}
-	g, err := crypt.NewIntegrity(v.o.Mode, key.Plain, iv)
-	if err != nil {
-		return nil, nil, err
-	}
-	defer g.Wipe()
-	return &version{
-		body: body.Bytes(), mode: v.o.Mode, iv: iv, check: g.LinkCheck(body.Bytes()), plain: int64(len(target)), cipher: int64(body.Len()),
-		wrapped: key.Wrapped, keyID: key.KeyID, modified: time.Now(),
-	}, body.Bytes(), nil
-}
-
 // putLink is the change's work in the store.
 func (v *Volume) putLink(ctx context.Context, c *change) error {
-	if err := v.renewCheck(ctx, c.ver); err != nil {
-		return fmt.Errorf("put symlink: %w", err)
+	put, err := v.remote.PutSymlink(ctx, c.ver, c.Path, c.attr)
+	if put && c.node != nil {
+		v.recheckAfter(c.node, remote.RecheckSoon)
 	}
-	info, err := v.putTarget(ctx, c, store.Condition{IfNone: true})
-	if errors.Is(err, store.ErrPrecondition) {
-		there, ours, lookErr := v.find(ctx, c.ver, c.Path)
-		switch {
-		case lookErr != nil:
-			return lookErr
-		case ours && !c.ver.bearer(there.Metadata): // an older program's try had arrived, with the check that is not enough
-			info, err = v.putTarget(ctx, c, store.Condition{IfMatch: there.ETag})
-		case ours: // an earlier try had arrived
-			c.ver.moved(c.Path, there.ETag, sideInfo{})
-			return nil
-		case there.ETag != "":
-			return fmt.Errorf("put symlink %s: %w", c.Path, errTaken)
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("put symlink: %w", err)
-	}
-	v.linkPut(c, c.Path, info)
-	return nil
+	return err
 }
 
-// putTarget puts a symlink's object, which states its attributes itself.
-func (v *Volume) putTarget(ctx context.Context, c *change, cond store.Condition) (store.Info, error) {
-	meta, err := sidecar.EncodeAttr(c.attr)
-	if err != nil {
-		return store.Info{}, err
-	}
-	maps.Copy(meta, c.ver.object().Encode())
-	attr := store.Attributes{ContentType: "application/octet-stream", Metadata: meta}
-	return v.store.Put(ctx, c.Path, bodyOf(c.body), attr, cond)
-}
-
-// linkPut notes what stands in the store now.
-func (v *Volume) linkPut(c *change, key string, info store.Info) {
-	c.ver.linked(key, info)
-	v.remember(c.ver)
-	if c.node != nil {
-		v.doubt(c.node, lookSoon)
-	}
-}
-
-// restateLink writes changed attributes of a symlink: its object is copied onto
-// itself, which is small.
+// restateLink writes changed attributes of a symlink.
 func (v *Volume) restateLink(ctx context.Context, c *change) error {
-	key, _ := c.ver.place()
-	info, ours, err := v.find(ctx, c.ver, key)
+	key, _ := c.ver.Place()
+	info, ours, err := v.remote.Find(ctx, c.ver, key)
 	if err == nil && !ours && c.node != nil && c.node.relocate(ctx) { // renamed, of which the journal no longer knows after a kill
-		key, _ = c.ver.place()
-		info, ours, err = v.find(ctx, c.ver, key)
+		key, _ = c.ver.Place()
+		info, ours, err = v.remote.Find(ctx, c.ver, key)
 	}
 	if err != nil || !ours {
 		return err // removed or replaced since: an unlink does not wait for attributes
 	}
-	meta, err := sidecar.EncodeAttr(c.attr)
-	if err != nil {
-		return err
+	put, err := v.remote.RestateSymlink(ctx, c.ver, info, c.attr, c.stride.Step)
+	if put && c.node != nil {
+		v.recheckAfter(c.node, remote.RecheckSoon)
 	}
-	maps.Copy(meta, c.ver.object().Encode())
-	v.cache.Forget(key)
-	made, err := v.copyJournaled(ctx, store.Copy{
-		Source: key, SourceIfMatch: info.ETag, Target: key, Size: info.Size,
-		Attributes: store.Attributes{ContentType: info.ContentType, Metadata: meta},
-		Condition:  store.Condition{IfMatch: info.ETag},
-	}, c.stride)
-	if refused(err) {
-		return nil // likewise
-	}
-	if err != nil {
-		return fmt.Errorf("restate symlink: %w", err)
-	}
-	c.ver.mu.Lock()
-	c.ver.attr = c.attr
-	c.ver.mu.Unlock()
-	v.linkPut(c, key, made)
-	return nil
+	return err
 }
 
 // isCalledLink reports whether the version is known to be called a symlink: what stands
@@ -197,16 +112,16 @@ func (v *Volume) restateLink(ctx context.Context, c *change) error {
 func (n *Node) isCalledLink() bool {
 	n.lock()
 	defer n.unlock()
-	return n.ver != nil && n.ver.isLink()
+	return n.ver != nil && n.ver.IsSymlink()
 }
 
 // reveal finds out whether an object without a sidecar is a symlink, which only
 // its metadata tells, and then gives the name a node of that kind.
 func (v *Volume) reveal(ctx context.Context, d *Node, name string, c *Node) (*Node, error) {
 	v.mu.Lock()
-	doubtful := c.kind == File && !c.localLocked() && c.listed.key != "" && (c.listed.side.etag == "" || c.isCalledLink())
+	unclear := c.kind == File && !c.localLocked() && c.listed.Key != "" && (c.listed.Sidecar.ETag == "" || c.isCalledLink())
 	v.mu.Unlock()
-	if !doubtful {
+	if !unclear {
 		return c, nil
 	}
 	if err := c.describe(ctx); err != nil {
@@ -217,7 +132,7 @@ func (v *Volume) reveal(ctx context.Context, d *Node, name string, c *Node) (*No
 	c.lock()
 	ver := c.ver
 	c.unlock()
-	if ver == nil || !ver.isLink() {
+	if ver == nil || !ver.IsSymlink() {
 		return c, nil
 	}
 	switch now := d.dir.children[name]; {
@@ -228,8 +143,8 @@ func (v *Volume) reveal(ctx context.Context, d *Node, name string, c *Node) (*No
 	}
 	l := v.newLink(d, name, ver)
 	l.listed, l.changed = c.listed, c.changed
-	if _, doubtful := v.doubts[c]; doubtful {
-		v.doubtLocked(l, lookSoon)
+	if _, due := v.rechecks[c]; due {
+		v.recheckAfterLocked(l, remote.RecheckSoon)
 	}
 	d.dir.children[name] = l
 	c.gone = true

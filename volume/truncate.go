@@ -8,6 +8,7 @@ import (
 	"mcfs/sidecar"
 	"mcfs/spool"
 	"mcfs/volume/naming"
+	"mcfs/volume/remote"
 )
 
 // truncate sets the size, as a handle or a path asks.
@@ -69,8 +70,8 @@ func (n *Node) assumeListed() {
 	n.v.mu.Unlock()
 	n.lock()
 	defer n.unlock()
-	if !n.known() && n.replaces == nil && l.etag != "" {
-		n.replaces = &version{key: l.key, etag: l.etag, cipher: l.size, modified: l.modified, side: l.side}
+	if !n.known() && n.replaces == nil && l.ETag != "" {
+		n.replaces = remote.Listed(l)
 	}
 }
 

@@ -23,6 +23,7 @@ import (
 	"mcfs/volume/naming"
 	"mcfs/volume/orphans"
 	"mcfs/volume/queue"
+	"mcfs/volume/remote"
 	"mcfs/volume/upload"
 )
 
@@ -40,6 +41,8 @@ const (
 	maxWorkers = 32
 	// maxIdle is how many files nobody has open keep their key and cached blocks.
 	maxIdle = 256
+	// maxLooks is how often something is looked at again that has changed under the look.
+	maxLooks = remote.MaxLooks
 	// attrDelay is how long changes of attributes are gathered before the sidecar is put again.
 	attrDelay = 2 * time.Second
 	// releaseDelay is the moment between the last release of a dirty file and its commit.
@@ -86,7 +89,8 @@ type Volume struct {
 	store  store.Store
 	keeper keys.Keeper
 	spool  *spool.Spool
-	cache  *metacache.Cache
+	cache  *metacache.Cache // what earlier mounts remember of the volume's objects
+	remote *remote.Client
 	rules  *naming.Rules // of names
 
 	drawLimit int64 // the constant; less where a test has it so
@@ -102,44 +106,44 @@ type Volume struct {
 	wg   sync.WaitGroup // every goroutine that is not a worker's
 
 	names     sync.RWMutex
-	recovered chan struct{}       // closed when what an earlier mount left is in the tree
-	versions  map[string]*version // by IV, until then
+	recovered chan struct{}              // closed when what an earlier mount left is in the tree
+	versions  map[string]*remote.Version // by IV, until then
 
 	handlesMu sync.Mutex
 	handles   map[*Handle]struct{} // of programs, that can write
 	handled   chan struct{}        // closed when one of them is released or committed; nil: nobody waits
 
-	mu        sync.Mutex
-	queue     *queue.Queue // of commits and changes of names
-	root      *Node
-	lastIno   uint64
-	closing   bool
-	busy      map[*Node]struct{}    // files with a draft
-	changes   map[uint64]*change    // queued changes of names
-	attrs     map[*Node]*change     // of them, a rewrite of attributes that has not begun
-	opened    map[*Node]struct{}    // files with handles
-	idle      []*Node               // clean files nobody has open, oldest first
-	moves     moving.Moves          // directories whose objects still have their old keys
-	away      time.Time             // until then nobody waits for the store who knows something already
-	settled   chan struct{}         // closed and renewed when a draft or change ends
-	doubts    map[*Node]time.Time   // descriptions to be compared with the store, and when
-	doubted   chan struct{}         // one waiting token: there are some
-	synced    map[*Node]*synced     // files that an fsync may have committed
-	documents map[*Node][]*document // of sidecars that are open for writing
-	behind    []*tombstone          // of sidecars, the oldest first
-	lockedBy  map[string]bool       // key ids of keepers for which files wait, as the log has said
-	unopened  map[spool.ID]string   // sealed files that the journal does not know, and why they wait
-	begins    *orphans.Begun
-	own       own
-	started   time.Time
-	boot      string  // of the machine; see record.Boot
-	asides    []aside // since then, the oldest first
-	givenUp   []givenUp
-	finished  int64        // bytes of ciphertext committed
-	room      roomAsked    // what Statfs knows
-	elsewhere atomic.Bool  // a sidecar has named another place, as the log has said
-	steps     atomic.Int64 // changes of names, and objects of moved directories, that are done
-	acks      atomic.Int64 // times at which blocks were left to an upload, and so room was made
+	mu           sync.Mutex
+	queue        *queue.Queue // of commits and changes of names
+	root         *Node
+	lastIno      uint64
+	closing      bool
+	busy         map[*Node]struct{}      // files with a draft
+	changes      map[uint64]*change      // queued changes of names
+	carriers     map[*remote.Version]int // how many of them carry a version on
+	attrs        map[*Node]*change       // of them, a rewrite of attributes that has not begun
+	opened       map[*Node]struct{}      // files with handles
+	idle         []*Node                 // clean files nobody has open, oldest first
+	moves        moving.Moves            // directories whose objects still have their old keys
+	away         time.Time               // until then nobody waits for the store who knows something already
+	settled      chan struct{}           // closed and renewed when a draft or change ends
+	rechecks     map[*Node]time.Time     // descriptions to be compared with the store, and when
+	recheckAsked chan struct{}           // one waiting token: there are some
+	synced       map[*Node]*synced       // files that an fsync may have committed
+	documents    map[*Node][]*document   // of sidecars that are open for writing
+	behind       []*tombstone            // of sidecars, the oldest first
+	lockedBy     map[string]bool         // key ids of keepers for which files wait, as the log has said
+	unopened     map[spool.ID]string     // sealed files that the journal does not know, and why they wait
+	begins       *orphans.Begun
+	writes       remote.Writes // of this machine
+	started      time.Time
+	boot         string  // of the machine; see record.Boot
+	asides       []aside // since then, the oldest first
+	givenUp      []givenUp
+	finished     int64        // bytes of ciphertext committed
+	room         roomAsked    // what Statfs knows
+	steps        atomic.Int64 // changes of names, and objects of moved directories, that are done
+	acks         atomic.Int64 // times at which blocks were left to an upload, and so room was made
 }
 
 // Open makes a volume of its parts, takes up what an earlier one left in the
@@ -160,21 +164,22 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 			Store: o.Store, Concurrency: o.Concurrency, Memory: o.FetchMemory, Streaming: o.Streaming, Log: o.Log,
 			Timeout: o.CloseTimeout,
 		}),
-		lists:    dirs.Reader{Store: o.Store, Timeout: requestTimeout},
-		begins:   &orphans.Begun{Within: beginning},
-		busy:     make(map[*Node]struct{}),
-		changes:  make(map[uint64]*change),
-		attrs:    make(map[*Node]*change),
-		opened:   make(map[*Node]struct{}),
-		handles:  make(map[*Handle]struct{}),
-		settled:  make(chan struct{}),
-		synced:   make(map[*Node]*synced),
-		doubts:   make(map[*Node]time.Time),
-		doubted:  make(chan struct{}, 1),
-		lockedBy: make(map[string]bool),
-		unopened: make(map[spool.ID]string),
-		started:  time.Now(),
-		boot:     o.Spool.Boot(),
+		lists:        dirs.Reader{Store: o.Store, Timeout: requestTimeout},
+		begins:       &orphans.Begun{Within: beginning},
+		busy:         make(map[*Node]struct{}),
+		changes:      make(map[uint64]*change),
+		carriers:     make(map[*remote.Version]int),
+		attrs:        make(map[*Node]*change),
+		opened:       make(map[*Node]struct{}),
+		handles:      make(map[*Handle]struct{}),
+		settled:      make(chan struct{}),
+		synced:       make(map[*Node]*synced),
+		rechecks:     make(map[*Node]time.Time),
+		recheckAsked: make(chan struct{}, 1),
+		lockedBy:     make(map[string]bool),
+		unopened:     make(map[spool.ID]string),
+		started:      time.Now(),
+		boot:         o.Spool.Boot(),
 
 		recovered: make(chan struct{}),
 	}
@@ -185,8 +190,13 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 		Orphans: v.orphans, Log: o.Log,
 	})
 	v.ctx, v.stop = context.WithCancelCause(context.WithoutCancel(ctx))
-	v.openCache()
-	v.background(v.settleDoubts)
+	v.cache = metacache.Open(v.spool.MetadataCache(), remote.CacheIdentity(o.Store, o.UID, o.GID), v.log)
+	v.remote = remote.New(remote.Config{
+		Store: announced{o.Store, v}, Cache: v.cache, Fetch: v.fetches, Unwrap: v.unwrap, Log: o.Log,
+		LocalOnly: func(key string) bool { return rules.LocalOnly(key, naming.AsFile) },
+		UID:       o.UID, GID: o.GID, UncheckedSymlinks: o.UncheckedLinks,
+	})
+	v.background(v.recheckLoop)
 	v.root = v.newDir(nil, "")
 	v.root.dir.described = true
 	pool.Warm()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"hash/crc32"
 	"io"
 	"log/slog"
 	"math/rand/v2"
@@ -237,3 +238,10 @@ func TestSaveAndReadBack(t *testing.T) {
 }
 
 func names(i int) string { return string(rune('a'+i)) + ".bin" }
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// bodyOf is a small body in memory.
+func bodyOf(b []byte) store.Body {
+	return store.Body{ReadSeeker: bytes.NewReader(b), Size: int64(len(b)), CRC32C: crc32.Checksum(b, castagnoli)}
+}
