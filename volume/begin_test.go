@@ -84,8 +84,7 @@ func TestUploadWhoseBeginningWasNotAnswered(t *testing.T) {
 		{"killed, the store an hour behind", true, -time.Hour},
 	} {
 		killed := c.killed
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
+		bubble(t, c.name, func(t *testing.T) {
 			r, f := newFlakyRigOf(t, crypt.CTR, lightPart)
 			r.close()
 			f.Store = askew{f.Store, c.askew}

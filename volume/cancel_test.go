@@ -3,6 +3,7 @@ package volume
 import (
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 
 	"mcfs/crypt"
 )
@@ -45,7 +46,9 @@ func TestOppositesCancel(t *testing.T) {
 }
 
 // TestWhatHasBegunIsNotCancelled: it is undone by its opposite instead.
-func TestWhatHasBegunIsNotCancelled(t *testing.T) {
+func TestWhatHasBegunIsNotCancelled(t *testing.T) { synctest.Test(t, whatHasBegunIsNotCancelled) }
+
+func whatHasBegunIsNotCancelled(t *testing.T) {
 	r, f := newFlakyRig(t, crypt.CTR)
 	r.save("a", random(10))
 	r.sync()

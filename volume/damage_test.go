@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"mcfs/crypt"
 	"mcfs/spool"
@@ -72,7 +73,9 @@ func (r *rig) change(path string, how func([]byte) []byte) {
 // That one is committed by the next mount; the others give EIO, and are in
 // quarantine and in the status, with no wrong byte of them read or uploaded; so
 // it is in the mount after that.
-func TestDamagedDrafts(t *testing.T) {
+func TestDamagedDrafts(t *testing.T) { synctest.Test(t, damagedDrafts) }
+
+func damagedDrafts(t *testing.T) {
 	r, f := newFlakyRig(t, crypt.CTR)
 	contents := make(map[string][]byte)
 	for i, name := range []string{"intact", "zeroed", "truncated", "flipped", "older", "no-map", "swapped-1", "swapped-2", "header", "gone"} {
@@ -174,7 +177,9 @@ func (r *rig) damaged(name string, want []byte) {
 
 // TestDamagedEntry flips a bit of a draft's entry in the journal: the draft comes
 // back from its sealed file, and the others as if nothing had happened.
-func TestDamagedEntry(t *testing.T) {
+func TestDamagedEntry(t *testing.T) { synctest.Test(t, damagedEntry) }
+
+func damagedEntry(t *testing.T) {
 	r, f := newFlakyRig(t, crypt.CTR)
 	contents := map[string][]byte{"other": random(70_000), "struck-by-lightning": random(100_000)}
 	r.undone(f, contents)
@@ -211,7 +216,9 @@ func TestDamagedEntry(t *testing.T) {
 
 // TestLostJournalAndKilled: the mount that began a new journal was killed before
 // it had brought anything back.
-func TestLostJournalAndKilled(t *testing.T) {
+func TestLostJournalAndKilled(t *testing.T) { synctest.Test(t, lostJournalAndKilled) }
+
+func lostJournalAndKilled(t *testing.T) {
 	r, f := newFlakyRig(t, crypt.CTR)
 	p := random(500_000)
 	r.undone(f, map[string][]byte{"a": p})
@@ -233,7 +240,9 @@ func TestLostJournalAndKilled(t *testing.T) {
 
 // TestLostJournalWithoutKeeper: what has to be brought back waits for its key, in
 // this mount and the next.
-func TestLostJournalWithoutKeeper(t *testing.T) {
+func TestLostJournalWithoutKeeper(t *testing.T) { synctest.Test(t, lostJournalWithoutKeeper) }
+
+func lostJournalWithoutKeeper(t *testing.T) {
 	r, f := newFlakyRig(t, crypt.CTR)
 	r.close()
 	k := &absent{Keeper: r.keeper}
@@ -261,7 +270,9 @@ func TestLostJournalWithoutKeeper(t *testing.T) {
 }
 
 // TestDiskThatDoesNotAnswer: a draft that cannot be opened now is not lost for that.
-func TestDiskThatDoesNotAnswer(t *testing.T) {
+func TestDiskThatDoesNotAnswer(t *testing.T) { synctest.Test(t, diskThatDoesNotAnswer) }
+
+func diskThatDoesNotAnswer(t *testing.T) {
 	r, f := newFlakyRig(t, crypt.CTR)
 	p := random(100_000)
 	files := r.undone(f, map[string][]byte{"a": p})

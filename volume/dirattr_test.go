@@ -6,6 +6,7 @@ import (
 	"os"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"mcfs/crypt"
@@ -15,7 +16,9 @@ import (
 // TestChangeOfADirectoryNotKnown: what is shown of a directory while its marker
 // cannot be read does not become what it states. A store that is away for a moment
 // is waited for; one that stays away refuses the change.
-func TestChangeOfADirectoryNotKnown(t *testing.T) {
+func TestChangeOfADirectoryNotKnown(t *testing.T) { synctest.Test(t, changeOfADirectoryNotKnown) }
+
+func changeOfADirectoryNotKnown(t *testing.T) {
 	r, f := newFlakyRig(t, crypt.CTR)
 	_, err := r.v.Root().Mkdir(t.Context(), "d", 0o700, 7, 8)
 	if err == nil {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"mcfs/crypt"
@@ -33,7 +34,9 @@ func TestUnlinkedVersionGoesStale(t *testing.T) {
 
 // TestMissedVersionFailsAtOnce: what was looked for everywhere in vain is not looked
 // for again by each of the reads that follow, for a while.
-func TestMissedVersionFailsAtOnce(t *testing.T) {
+func TestMissedVersionFailsAtOnce(t *testing.T) { synctest.Test(t, missedVersionFailsAtOnce) }
+
+func missedVersionFailsAtOnce(t *testing.T) {
 	r, f := newFlakyRig(t, crypt.CTR)
 	r.save("a", random(8<<20))
 	r.cold()

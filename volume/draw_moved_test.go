@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"mcfs/crypt"
@@ -15,7 +16,9 @@ import (
 // TestDrawOfWhatHasMoved: a file is renamed to a local-only name while its directory is
 // being moved. The move ends, there is no room in the spool for the file's bytes, and the
 // daemon is killed: the next one draws them from where the move has brought them.
-func TestDrawOfWhatHasMoved(t *testing.T) {
+func TestDrawOfWhatHasMoved(t *testing.T) { synctest.Test(t, drawOfWhatHasMoved) }
+
+func drawOfWhatHasMoved(t *testing.T) {
 	r, f := newFlakyRig(t, crypt.CTR)
 	r.mkdir("d")
 	p := random(200_000)

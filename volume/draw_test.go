@@ -87,7 +87,7 @@ func TestDirectoryTakesTheNameOfADrawnFile(t *testing.T) {
 		},
 	} {
 		for _, kill := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s, killed %v", name, kill), func(t *testing.T) {
+			bubble(t, fmt.Sprintf("%s, killed %v", name, kill), func(t *testing.T) {
 				r, f := newFlakyRig(t, crypt.CTR)
 				r.close()
 				r.o.SpoolDurable = true
@@ -128,7 +128,7 @@ func TestAttributesOfADrawnFile(t *testing.T) {
 			r.mustRename("b", "a~", Exchange)
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
+		bubble(t, name, func(t *testing.T) {
 			r, f := newFlakyRig(t, crypt.CTR)
 			r.save("a", []byte("text"))
 			if name == "exchange" {

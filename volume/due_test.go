@@ -144,7 +144,7 @@ func TestNoHalfFileIsPublished(t *testing.T) {
 				if moved {
 					name, title = "b", title+", renamed"
 				}
-				t.Run(title, func(t *testing.T) {
+				bubble(t, title, func(t *testing.T) {
 					w := watch(t, crypt.CTR)
 					if before == "a version" {
 						w.before = string(random(180_000))
@@ -309,7 +309,7 @@ func TestKillAmidARewrite(t *testing.T) {
 	first := random(150_000)
 	for how, rewrite := range rewrites {
 		for _, clean := range []bool{false, true} {
-			t.Run(fmt.Sprintf("%s, ended %v", how, clean), func(t *testing.T) {
+			bubble(t, fmt.Sprintf("%s, ended %v", how, clean), func(t *testing.T) {
 				w := watch(t, crypt.CTR)
 				w.f.set(down)
 				w.save("a", first)

@@ -63,7 +63,7 @@ var patches = []struct {
 // and IV (P2) and only at close; where they were held back, nothing is sent twice.
 func TestPatchOfALongFile(t *testing.T) {
 	for _, c := range patches {
-		t.Run(c.name, func(t *testing.T) { patchLongFile(t, c.mode, c.at, c.uploads) })
+		bubble(t, c.name, func(t *testing.T) { patchLongFile(t, c.mode, c.at, c.uploads) })
 	}
 }
 

@@ -129,7 +129,7 @@ func TestRemovedWhileItsUploadIsCompleted(t *testing.T) {
 		"replaced": func(r *rig) error { return r.v.Root().Rename(r.t.Context(), "b", r.v.Root(), "a", 0) },
 	} {
 		for _, kill := range []bool{true, false} {
-			t.Run(fmt.Sprintf("%s, killed %v", name, kill), func(t *testing.T) {
+			bubble(t, fmt.Sprintf("%s, killed %v", name, kill), func(t *testing.T) {
 				r, f := newFlakyRigOf(t, crypt.CTR, lightPart)
 				r.close()
 				r.o.SpoolDurable = true

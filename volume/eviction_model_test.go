@@ -71,7 +71,9 @@ var evictionHash = maphash.MakeSeed()
 func hashOf(p []byte) uint64 { return maphash.Bytes(evictionHash, p) }
 
 // piece is what the step of that number writes at off: eight bytes tell the step,
-// and the place in the file.
+// and the place in the file. It is no other goroutine's.
+//
+//go:norace
 func piece(step int, off, n int64) []byte {
 	first := off / 8
 	p := make([]byte, 0, n+16)
@@ -161,11 +163,12 @@ func (e *evictions) changed(b *body, end int64) {
 	}
 }
 
-// resize gives cur a size of its own.
+// resize gives cur a size, in the place that it has: a file that grows by many writes
+// would be copied as often, and the race detector counts each byte of a copy.
 func (b *body) resize(size int64) {
-	next := make([]byte, size)
-	copy(next, b.cur)
-	b.cur = next
+	was := int64(len(b.cur))
+	b.cur = slices.Grow(b.cur[:min(was, size)], int(max(0, size-was)))[:size]
+	clear(b.cur[min(was, size):])
 }
 
 // whole: nothing is missing of it.

@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"mcfs/crypt"
 )
@@ -65,7 +66,9 @@ func (r *rig) held(name, reason string) {
 
 // TestHalfFileIsNotPublished: a file of which a write failed is not committed by the
 // close of its writer, nor by anything that happens by itself, until a person asks.
-func TestHalfFileIsNotPublished(t *testing.T) {
+func TestHalfFileIsNotPublished(t *testing.T) { synctest.Test(t, halfFileIsNotPublished) }
+
+func halfFileIsNotPublished(t *testing.T) {
 	r := newCramped(t)
 	h, size := r.half("a")
 	r.ease()
@@ -152,7 +155,7 @@ func TestHalfFileMadeGood(t *testing.T) {
 		},
 	}
 	for how, act := range good {
-		t.Run(how, func(t *testing.T) {
+		bubble(t, how, func(t *testing.T) {
 			r := newCramped(t)
 			h, size := r.half("a")
 			act(r, h, size)
@@ -223,7 +226,9 @@ func TestHalfFileUnderAnotherName(t *testing.T) {
 
 // TestHalfFileOverAWholeOne: what was saved before stays, in the store and where its
 // commit still waits; and a file of which nothing could be changed is as it was.
-func TestHalfFileOverAWholeOne(t *testing.T) {
+func TestHalfFileOverAWholeOne(t *testing.T) { synctest.Test(t, halfFileOverAWholeOne) }
+
+func halfFileOverAWholeOne(t *testing.T) {
 	r, f := newFlakyRig(t, crypt.GCM)
 	spoiled := func(name string, p []byte) *Handle {
 		h := r.openFile(name, os.O_WRONLY)

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"mcfs/crypt"
@@ -200,7 +201,7 @@ func (r *tight) rewrite(name string, p []byte) {
 func TestDroppedPartsAreNotTheBases(t *testing.T) {
 	for _, mode := range modes {
 		for base, put := range bases {
-			t.Run(mode.String()+", over "+base, func(t *testing.T) {
+			bubble(t, mode.String()+", over "+base, func(t *testing.T) {
 				r := newTight(t, mode, false)
 				put(r)
 				p := random(longFile)
@@ -268,7 +269,7 @@ func TestNothingIsDroppedForAnUploadThatEnded(t *testing.T) {
 	)
 	for _, base := range []string{"", "OLD."} {
 		for _, w := range list {
-			t.Run(w.name+", over "+base, func(t *testing.T) {
+			bubble(t, w.name+", over "+base, func(t *testing.T) {
 				r := newTight(t, crypt.CTR, false)
 				r.ready()
 				if base != "" {
@@ -403,7 +404,9 @@ func TestKilledWriterOfDroppedParts(t *testing.T) {
 }
 
 // TestUnlinkedWhileItLeaves: an open file without a name keeps what it has.
-func TestUnlinkedWhileItLeaves(t *testing.T) {
+func TestUnlinkedWhileItLeaves(t *testing.T) { synctest.Test(t, unlinkedWhileItLeaves) }
+
+func unlinkedWhileItLeaves(t *testing.T) {
 	r := newTight(t, crypt.CTR, false)
 	p := random(shortFile)
 	h := r.begin("a", p)
@@ -414,7 +417,9 @@ func TestUnlinkedWhileItLeaves(t *testing.T) {
 }
 
 // TestFileOfDroppedPartsEmptied: what it had is not wanted any more, and no error.
-func TestFileOfDroppedPartsEmptied(t *testing.T) {
+func TestFileOfDroppedPartsEmptied(t *testing.T) { synctest.Test(t, fileOfDroppedPartsEmptied) }
+
+func fileOfDroppedPartsEmptied(t *testing.T) {
 	for _, p := range [][]byte{[]byte("short"), random(longFile)} {
 		r := newTight(t, crypt.CTR, false)
 		h := r.begin("a", bytes.Repeat([]byte("gone"), longFile/4))
@@ -457,7 +462,7 @@ func TestCloseBehindAnotherOfDroppedParts(t *testing.T) {
 // old file as it was, or a lost one where there was none, never a mixture.
 func TestNoPromiseOfDroppedParts(t *testing.T) {
 	for base, put := range bases {
-		t.Run("over "+base, func(t *testing.T) {
+		bubble(t, "over "+base, func(t *testing.T) {
 			r := newTight(t, crypt.CTR, false)
 			put(r)
 			r.sync()
@@ -514,7 +519,9 @@ func (r *tight) mustBeLost(name string) {
 
 // TestDurableSpoolWaitsForTheStore: with durability = "spool" the close of a file that
 // does not fit the spool returns when the store has it, and not before.
-func TestDurableSpoolWaitsForTheStore(t *testing.T) {
+func TestDurableSpoolWaitsForTheStore(t *testing.T) { synctest.Test(t, durableSpoolWaitsForTheStore) }
+
+func durableSpoolWaitsForTheStore(t *testing.T) {
 	r := newTight(t, crypt.CTR, true)
 	p := random(longFile)
 	h := r.begin("a", p)
@@ -532,7 +539,9 @@ func TestDurableSpoolWaitsForTheStore(t *testing.T) {
 
 // TestDurableCloseKeepsItsBlocks: what was closed, or whose close has failed, and is
 // whole in the spool stays there, whatever others need.
-func TestDurableCloseKeepsItsBlocks(t *testing.T) {
+func TestDurableCloseKeepsItsBlocks(t *testing.T) { synctest.Test(t, durableCloseKeepsItsBlocks) }
+
+func durableCloseKeepsItsBlocks(t *testing.T) {
 	for _, durable := range []bool{true, false} {
 		r := newTight(t, crypt.CTR, durable)
 		p := random(shortFile)
@@ -555,6 +564,10 @@ func TestDurableCloseKeepsItsBlocks(t *testing.T) {
 // TestFailedCloseOfDroppedPartsAfterAKill: the close told that the file is not safe;
 // the next mount says that it is lost.
 func TestFailedCloseOfDroppedPartsAfterAKill(t *testing.T) {
+	synctest.Test(t, failedCloseOfDroppedPartsAfterAKill)
+}
+
+func failedCloseOfDroppedPartsAfterAKill(t *testing.T) {
 	r := newTight(t, crypt.CTR, false)
 	h := r.begin("a", random(longFile))
 	r.f.set(func(op, key string) error { return errDown })
@@ -572,6 +585,10 @@ func TestFailedCloseOfDroppedPartsAfterAKill(t *testing.T) {
 
 // TestStoreLosesAnUploadThatAloneHasBytes: the file is lost, says so, and is not queued for ever.
 func TestStoreLosesAnUploadThatAloneHasBytes(t *testing.T) {
+	synctest.Test(t, storeLosesAnUploadThatAloneHasBytes)
+}
+
+func storeLosesAnUploadThatAloneHasBytes(t *testing.T) {
 	r := newTight(t, crypt.CTR, false)
 	h := r.begin("a", random(longFile))
 	r.mustRefuse(h)

@@ -245,7 +245,9 @@ func TestRepairInTheTrash(t *testing.T) {
 
 // TestOnTheWayToTheTrash: while its directory moves, a file that has left its sidecar
 // behind has its attributes still, also for who knew nothing of it.
-func TestOnTheWayToTheTrash(t *testing.T) {
+func TestOnTheWayToTheTrash(t *testing.T) { synctest.Test(t, onTheWayToTheTrash) }
+
+func onTheWayToTheTrash(t *testing.T) {
 	r, f := filled(t, crypt.CTR)
 	f.set(func(op, key string) error {
 		if op == "delete" && key == "d/b" {

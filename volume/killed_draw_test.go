@@ -3,6 +3,7 @@ package volume
 import (
 	"slices"
 	"testing"
+	"testing/synctest"
 
 	"mcfs/crypt"
 	"mcfs/spool"
@@ -83,7 +84,9 @@ func TestKillAfterVacating(t *testing.T) {
 // TestKillsAfterADraw: a draft whose commit never arrived was drawn to a local-only name,
 // and the next mount has removed what it was to replace. The one after that does not
 // look for it under the name that the draft gets then.
-func TestKillsAfterADraw(t *testing.T) {
+func TestKillsAfterADraw(t *testing.T) { synctest.Test(t, killsAfterADraw) }
+
+func killsAfterADraw(t *testing.T) {
 	r, f := newFlakyRig(t, crypt.CTR)
 	r.close()
 	r.o.SpoolDurable = true

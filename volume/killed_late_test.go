@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"mcfs/crypt"
@@ -82,7 +83,7 @@ func (r *rig) killHolding(f *flaky, raw store.Store, name string) (bury func()) 
 func TestKillBeforeALateArrival(t *testing.T) {
 	for _, late := range []time.Duration{500 * time.Millisecond, 2 * time.Second} {
 		for _, before := range []string{"", "old"} {
-			t.Run(fmt.Sprintf("after %v, over %q", late, before), func(t *testing.T) {
+			bubble(t, fmt.Sprintf("after %v, over %q", late, before), func(t *testing.T) {
 				r, f := newFlakyRig(t, crypt.CTR)
 				if before != "" {
 					r.save("a", []byte(before))
@@ -132,6 +133,10 @@ func TestKillBeforeALateArrival(t *testing.T) {
 // TestKillBeforeWhatWasRenamedArrived: a new file was renamed over another one, and then
 // removed, while its commit was under way, which never arrived. The other one goes.
 func TestKillBeforeWhatWasRenamedArrived(t *testing.T) {
+	synctest.Test(t, killBeforeWhatWasRenamedArrived)
+}
+
+func killBeforeWhatWasRenamedArrived(t *testing.T) {
 	r, f := newFlakyRig(t, crypt.CTR)
 	r.close()
 	r.o.SpoolDurable = true
@@ -165,6 +170,10 @@ func TestKillBeforeWhatWasRenamedArrived(t *testing.T) {
 // TestKillAndALateArrivalOfWhatWasRenamed: the request of a commit is still on its way
 // when the next mount renames its file, over which another one has been renamed since.
 func TestKillAndALateArrivalOfWhatWasRenamed(t *testing.T) {
+	synctest.Test(t, killAndALateArrivalOfWhatWasRenamed)
+}
+
+func killAndALateArrivalOfWhatWasRenamed(t *testing.T) {
 	r, f := newFlakyRig(t, crypt.CTR)
 	r.close()
 	r.o.SpoolDurable = true

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"mcfs/crypt"
@@ -179,7 +180,9 @@ func killAfterTimesWereSet(t *testing.T, wait time.Duration) {
 
 // TestKillAndReadWhatMovesTwice: a file was renamed out of a directory that is still on its
 // way, half of which an earlier mount has done. It can be read all the while.
-func TestKillAndReadWhatMovesTwice(t *testing.T) {
+func TestKillAndReadWhatMovesTwice(t *testing.T) { synctest.Test(t, killAndReadWhatMovesTwice) }
+
+func killAndReadWhatMovesTwice(t *testing.T) {
 	r, f := newFlakyRig(t, crypt.CTR)
 	r.mkdir("d")
 	r.mkdir("e")
@@ -211,6 +214,10 @@ func TestKillAndReadWhatMovesTwice(t *testing.T) {
 // replace is withdrawn. When the next mount moves that, and commits then, the file has
 // the attributes that it had.
 func TestKillDuringACommitBeforeItsDirectoryMoves(t *testing.T) {
+	synctest.Test(t, killDuringACommitBeforeItsDirectoryMoves)
+}
+
+func killDuringACommitBeforeItsDirectoryMoves(t *testing.T) {
 	r, f := newFlakyRig(t, crypt.CTR)
 	r.mkdir("d")
 	r.save("d/f", []byte("old"))
@@ -253,7 +260,9 @@ func TestKillDuringACommitBeforeItsDirectoryMoves(t *testing.T) {
 // TestKillAndReadWhatWaitsAside: a file that changes places with another waits under a
 // name of its own, in a directory that is to move when it has left that. It can be read
 // all the while.
-func TestKillAndReadWhatWaitsAside(t *testing.T) {
+func TestKillAndReadWhatWaitsAside(t *testing.T) { synctest.Test(t, killAndReadWhatWaitsAside) }
+
+func killAndReadWhatWaitsAside(t *testing.T) {
 	r, f := newFlakyRig(t, crypt.CTR)
 	r.mkdir("d")
 	r.symlink("d/l", "target")
@@ -294,7 +303,7 @@ func TestKillsAfterACommitAndARename(t *testing.T) {
 		"the file":      func(r *rig) string { r.mustRename("d/a", "b", 0); return "b" },
 		"its directory": func(r *rig) string { r.mustRename("d", "e", 0); return "e/a" },
 	} {
-		t.Run(what, func(t *testing.T) {
+		bubble(t, what, func(t *testing.T) {
 			r, f := newFlakyRig(t, crypt.CTR)
 			r.mkdir("d")
 			r.save("d/a", []byte("first"))

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"mcfs/crypt"
@@ -73,6 +74,10 @@ func (r *rig) until(f func() error) {
 // TestKillDuringACommitKeepsAttributes: attributes that an fsync promised, and that
 // are not in the store yet, outlive a commit that was never finished.
 func TestKillDuringACommitKeepsAttributes(t *testing.T) {
+	synctest.Test(t, killDuringACommitKeepsAttributes)
+}
+
+func killDuringACommitKeepsAttributes(t *testing.T) {
 	r, f := newFlakyRig(t, crypt.CTR)
 	r.save("a", []byte("content"))
 	r.sync()
@@ -98,7 +103,9 @@ func TestKillDuringACommitKeepsAttributes(t *testing.T) {
 }
 
 // TestKilledCommitGoesOn: what is written after such a kill is committed as ever.
-func TestKilledCommitGoesOn(t *testing.T) {
+func TestKilledCommitGoesOn(t *testing.T) { synctest.Test(t, killedCommitGoesOn) }
+
+func killedCommitGoesOn(t *testing.T) {
 	for _, set := range []bool{false, true} { // attributes that still have to be written
 		r, f := newFlakyRig(t, crypt.CTR)
 		r.save("a", []byte("content"))
@@ -137,7 +144,9 @@ func (s *lateListing) List(ctx context.Context, prefix, delimiter, token string,
 // TestListingFromBeforeASidecar: a listing that the store made just before the
 // sidecar of an object was put that had arrived without one, and that comes just
 // after, takes nothing away from what the sidecar states.
-func TestListingFromBeforeASidecar(t *testing.T) {
+func TestListingFromBeforeASidecar(t *testing.T) { synctest.Test(t, listingFromBeforeASidecar) }
+
+func listingFromBeforeASidecar(t *testing.T) {
 	r, f := newFlakyRig(t, crypt.CTR)
 	s := &lateListing{Store: f, answered: make(chan struct{}), gate: make(chan struct{})}
 	r.killAt(f, "put", "a.settings.json", "after", func() {
@@ -205,8 +214,7 @@ func TestUnclearAfterAKill(t *testing.T) {
 		"exchange": func(r *rig, ctx context.Context) error { return r.v.Root().Rename(ctx, "d", r.v.Root(), "x", Exchange) },
 	}
 	for name, use := range uses {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
+		bubble(t, name, func(t *testing.T) {
 			r, f := newFlakyRig(t, crypt.CTR)
 			r.mkdir("d")
 			r.save("d/a", []byte("content"))
@@ -313,7 +321,7 @@ func TestKillBetweenFileAndJournal(t *testing.T) {
 // and never arrived, and the directory was renamed meanwhile.
 func TestKillDuringACommitInAMovedDirectory(t *testing.T) {
 	for _, to := range []string{"e", "e~"} { // what goes along to a local-only name stays in the store
-		t.Run(to, func(t *testing.T) {
+		bubble(t, to, func(t *testing.T) {
 			r, f := newFlakyRig(t, crypt.CTR)
 			r.close()
 			r.o.SpoolDurable = true
@@ -346,7 +354,9 @@ func TestKillDuringACommitInAMovedDirectory(t *testing.T) {
 
 // TestUnclearWithOlderContent: what the spool has was written over before the content whose
 // object may have arrived. Nobody reads it before that is known, and not afterwards.
-func TestUnclearWithOlderContent(t *testing.T) {
+func TestUnclearWithOlderContent(t *testing.T) { synctest.Test(t, unclearWithOlderContent) }
+
+func unclearWithOlderContent(t *testing.T) {
 	r, f := newFlakyRig(t, crypt.CTR)
 	h := r.create("a", os.O_TRUNC)
 	r.write(h, []byte("older, and longer"), 0)

@@ -8,6 +8,7 @@ import (
 	"os"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"mcfs/crypt"
@@ -72,7 +73,9 @@ func TestKeeperDown(t *testing.T) {
 
 // TestFullSpoolRefusesTheWrite: where nothing that leaves makes room, write says
 // so; the close then has nothing to say, if the program has cut off what is not whole.
-func TestFullSpoolRefusesTheWrite(t *testing.T) {
+func TestFullSpoolRefusesTheWrite(t *testing.T) { synctest.Test(t, fullSpoolRefusesTheWrite) }
+
+func fullSpoolRefusesTheWrite(t *testing.T) {
 	r, f := newFlakyRigOf(t, crypt.CTR, lightPart)
 	r.close()
 	r.max = 2 << 20

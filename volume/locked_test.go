@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"mcfs/crypt"
 	"mcfs/keys"
@@ -81,7 +82,9 @@ func locked(s Status, path string, k keys.Keeper) bool {
 // TestOtherKeeper: drafts that another keyring can open wait for it: they are shown, with
 // what is missing, what is done to their names holds, and in the mount that has the right
 // keyring again they go on by themselves.
-func TestOtherKeeper(t *testing.T) {
+func TestOtherKeeper(t *testing.T) { synctest.Test(t, otherKeeper) }
+
+func otherKeeper(t *testing.T) {
 	r, f := newFlakyRig(t, crypt.CTR)
 	right, p := r.keeper, random(300_000)
 	k := r.create("killed", os.O_TRUNC)
@@ -177,8 +180,7 @@ func (k *refusing) Unwrap(ctx context.Context, wrapped []byte, id string) ([]byt
 // all goes on.
 func TestNoKeyCondemns(t *testing.T) {
 	for _, cause := range []error{keys.ErrMalformed, keys.ErrOtherKeeper, keys.ErrDenied, keys.ErrKeyState, keys.ErrUnavailable} {
-		t.Run(cause.Error(), func(t *testing.T) {
-			t.Parallel()
+		bubble(t, cause.Error(), func(t *testing.T) {
 			r, f := newFlakyRig(t, crypt.CTR)
 			k := &refusing{Keeper: r.keeper}
 			p := random(100_000)
@@ -215,7 +217,9 @@ func TestNoKeyCondemns(t *testing.T) {
 
 // TestLostJournalAndOtherKeeper: what has to be brought back waits for its keeper, and
 // status shows it, though nothing but its key tells what it is called.
-func TestLostJournalAndOtherKeeper(t *testing.T) {
+func TestLostJournalAndOtherKeeper(t *testing.T) { synctest.Test(t, lostJournalAndOtherKeeper) }
+
+func lostJournalAndOtherKeeper(t *testing.T) {
 	r, f := newFlakyRig(t, crypt.CTR)
 	right, p := r.keeper, random(500_000)
 	r.undone(f, map[string][]byte{"a": p})

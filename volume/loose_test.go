@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
 
 	"mcfs/crypt"
 	"mcfs/spool"
@@ -66,7 +67,7 @@ func (r *rig) tryOpen(name string, flags int) (*Handle, error) {
 func TestNeverFsynced(t *testing.T) {
 	for what, harm := range damages {
 		for name, comesBack := range map[string]State{".t.swp": Local, "t.part": Interrupted} {
-			t.Run(what+" of "+name, func(t *testing.T) {
+			bubble(t, what+" of "+name, func(t *testing.T) {
 				r, f := newFlakyRig(t, crypt.CTR)
 				r.save(name, random(100_000))
 				r.powerCut(f, name, harm)
@@ -81,8 +82,7 @@ func TestNeverFsynced(t *testing.T) {
 			})
 		}
 		for _, flags := range []int{os.O_RDWR, os.O_RDWR | os.O_TRUNC, os.O_WRONLY} {
-			t.Run(what, func(t *testing.T) {
-				t.Parallel()
+			bubble(t, what, func(t *testing.T) {
 				r, f := newFlakyRig(t, crypt.CTR)
 				r.save(".t.swp", random(100_000))
 				r.powerCut(f, ".t.swp", harm)
@@ -168,7 +168,7 @@ func TestRenamedAfterAKill(t *testing.T) {
 		"of its directory":  func(r *rig) { r.mustRename("d", "other", Exchange) },
 		"over another file": func(r *rig) { r.mustRename("d/.x.swp", "other", 0) },
 	} {
-		t.Run(what, func(t *testing.T) {
+		bubble(t, what, func(t *testing.T) {
 			r, f := newFlakyRig(t, crypt.CTR)
 			r.mkdir("d")
 			r.save("d/.x.swp", []byte("content"))
@@ -255,8 +255,7 @@ func TestLostCanBeReplaced(t *testing.T) {
 				if way == "condemned" && name != "film.mp4" {
 					continue // that is not committed
 				}
-				t.Run(way+", "+what+" "+name, func(t *testing.T) {
-					t.Parallel()
+				bubble(t, way+", "+what+" "+name, func(t *testing.T) {
 					r, f := newFlakyRig(t, crypt.CTR)
 					lose(r, f, name)
 					r.state(r.node(name), Lost)
@@ -281,7 +280,9 @@ func TestLostCanBeReplaced(t *testing.T) {
 }
 
 // TestLostCannotBeRead: an open lost file gives EIO for whatever does not empty it.
-func TestLostCannotBeRead(t *testing.T) {
+func TestLostCannotBeRead(t *testing.T) { synctest.Test(t, lostCannotBeRead) }
+
+func lostCannotBeRead(t *testing.T) {
 	r, f := newFlakyRig(t, crypt.CTR)
 	lostWays["damaged"](r, f, "film.mp4")
 	if _, err := r.node("film.mp4").Open(t.Context(), os.O_RDONLY, nil); !errors.Is(err, ErrIO) {

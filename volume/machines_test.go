@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"mcfs/crypt"
@@ -415,7 +416,9 @@ func TestBaseVanishes(t *testing.T) {
 
 // TestConflictWithDroppedBlocks: parts of a long file are in the store alone, so
 // it is the other machine's version that takes the conflict name.
-func TestConflictWithDroppedBlocks(t *testing.T) {
+func TestConflictWithDroppedBlocks(t *testing.T) { synctest.Test(t, conflictWithDroppedBlocks) }
+
+func conflictWithDroppedBlocks(t *testing.T) {
 	for _, theirs := range []bool{true, false} {
 		a, b, _ := newPairOf(t, lightPart)
 		a.close()

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"mcfs/crypt"
@@ -204,7 +205,7 @@ func TestDirectories(t *testing.T) {
 // last two held back, every byte leaves once.
 func TestHeaderPatch(t *testing.T) {
 	for _, mode := range modes {
-		t.Run(mode.String(), func(t *testing.T) {
+		bubble(t, mode.String(), func(t *testing.T) {
 			r := newRigOf(t, mode, lightPart)
 			p := random(2_562_500)
 			h := r.create("a.mp4", os.O_TRUNC)
@@ -613,6 +614,10 @@ func TestSidecarNames(t *testing.T) {
 // TestSettingsOfOnesOwnBeforeTheirCommit: what was closed under a sidecar's name, and is
 // not in the store yet, keeps the name whose settings it would be from others.
 func TestSettingsOfOnesOwnBeforeTheirCommit(t *testing.T) {
+	synctest.Test(t, settingsOfOnesOwnBeforeTheirCommit)
+}
+
+func settingsOfOnesOwnBeforeTheirCommit(t *testing.T) {
 	r, f := newFlakyRig(t, crypt.CTR)
 	r.close()
 	r.o.SpoolDurable = true
@@ -686,7 +691,9 @@ func TestUnlinkedFileGoesOn(t *testing.T) {
 }
 
 // TestRenameWhileOpen: the commit goes to the new name, whichever of close and rename comes first.
-func TestRenameWhileOpen(t *testing.T) {
+func TestRenameWhileOpen(t *testing.T) { synctest.Test(t, renameWhileOpen) }
+
+func renameWhileOpen(t *testing.T) {
 	r := newRigOf(t, crypt.CTR, lightPart)
 	root := r.v.Root()
 	p := random(1_875_000)
@@ -931,7 +938,7 @@ func TestRenamedOverAndAway(t *testing.T) {
 			r.mustRename("a.local", "d.local", 0)
 		},
 	} {
-		t.Run(how, func(t *testing.T) {
+		bubble(t, how, func(t *testing.T) {
 			r, f := newFlakyRig(t, crypt.CTR)
 			r.save("a.local", []byte("committed"))
 			r.expectObjects("a.local", "a.local.settings.json")

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"mcfs/crypt"
@@ -126,7 +127,7 @@ func TestTamperedBaseIsNotPublished(t *testing.T) {
 func TestTamperedBaseAfterACrash(t *testing.T) {
 	for _, mode := range []crypt.Mode{crypt.CTR, crypt.CBC} {
 		for what, how := range changes {
-			t.Run(mode.String()+"/"+what, func(t *testing.T) {
+			bubble(t, mode.String()+"/"+what, func(t *testing.T) {
 				r, f := newFlakyRig(t, mode)
 				r.save("a", random(baseSize))
 				r.sync()
@@ -283,7 +284,9 @@ func TestReadAndReplaced(t *testing.T) {
 
 // TestCheckCountsAsProgress: a close waits for the check of a long base for as long as
 // bytes of it come.
-func TestCheckCountsAsProgress(t *testing.T) {
+func TestCheckCountsAsProgress(t *testing.T) { synctest.Test(t, checkCountsAsProgress) }
+
+func checkCountsAsProgress(t *testing.T) {
 	r := newRig(t, crypt.CTR)
 	r.o.CloseTimeout = time.Second
 	c := r.counting()

@@ -7,6 +7,7 @@ import (
 	"io"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"mcfs/crypt"
@@ -54,7 +55,9 @@ func (f *far) listings() int {
 // TestWalkWithoutListing looks at one file after the other by name, as rsync does at
 // its destination: descriptions come ahead, each once. Who looks here and there gets
 // what it asks for and no more.
-func TestWalkWithoutListing(t *testing.T) {
+func TestWalkWithoutListing(t *testing.T) { synctest.Test(t, walkWithoutListing) }
+
+func walkWithoutListing(t *testing.T) {
 	const files = 200
 	r := newRig(t, crypt.CTR)
 	r.mkdir("d")

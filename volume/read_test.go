@@ -8,6 +8,7 @@ import (
 	"os"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"mcfs/store"
@@ -28,7 +29,9 @@ func (g *gets) Get(ctx context.Context, key string, r store.Range, ifMatch strin
 // TestReadingStraightOnIsSeen: what was fetched ahead is in the cache before it is
 // read; that the reader went straight on must be seen all the same, or the
 // read-ahead starts from its least again and again.
-func TestReadingStraightOnIsSeen(t *testing.T) {
+func TestReadingStraightOnIsSeen(t *testing.T) { synctest.Test(t, readingStraightOnIsSeen) }
+
+func readingStraightOnIsSeen(t *testing.T) {
 	const size = 64 << 20
 	for _, mode := range modes {
 		r := newRig(t, mode)

@@ -257,7 +257,7 @@ func TestOldSymlink(t *testing.T) {
 // followed, and gets its check before it leaves.
 func TestOldSymlinkInTheJournal(t *testing.T) {
 	for _, mode := range modes {
-		t.Run(mode.String(), func(t *testing.T) {
+		bubble(t, mode.String(), func(t *testing.T) {
 			r, f := newFlakyRig(t, mode)
 			f.set(down)
 			r.symlink("l", "target")

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"mcfs/crypt"
@@ -234,6 +235,10 @@ func TestPromisedSize(t *testing.T) {
 }
 
 func TestCloseFailsAndTheDraftIsRetried(t *testing.T) {
+	synctest.Test(t, closeFailsAndTheDraftIsRetried)
+}
+
+func closeFailsAndTheDraftIsRetried(t *testing.T) {
 	r, f := newFlakyRig(t, crypt.GCM)
 	p := random(200_000)
 	f.set(down)
@@ -260,7 +265,9 @@ func TestCloseFailsAndTheDraftIsRetried(t *testing.T) {
 }
 
 // TestCrashBetweenObjectAndSidecar: the machine that wrote the object publishes its sidecar.
-func TestCrashBetweenObjectAndSidecar(t *testing.T) {
+func TestCrashBetweenObjectAndSidecar(t *testing.T) { synctest.Test(t, crashBetweenObjectAndSidecar) }
+
+func crashBetweenObjectAndSidecar(t *testing.T) {
 	for _, size := range []int{1000, 750_000} {
 		r, f := newFlakyRigOf(t, crypt.CBC, lightPart)
 		p := random(size)
@@ -358,7 +365,9 @@ func TestCrashFinishesNames(t *testing.T) {
 }
 
 // TestCrashAbortsUploads: an upload that was begun and lost is aborted, nobody else's.
-func TestCrashAbortsUploads(t *testing.T) {
+func TestCrashAbortsUploads(t *testing.T) { synctest.Test(t, crashAbortsUploads) }
+
+func crashAbortsUploads(t *testing.T) {
 	r, f := newFlakyRigOf(t, crypt.CTR, lightPart)
 	theirs, err := r.store.Begin(t.Context(), "a", store.Attributes{})
 	if err != nil {
@@ -482,7 +491,9 @@ func TestFileLargerThanSpool(t *testing.T) {
 
 // TestCrashKeepsWhatFollowedACommit: bytes fsynced after a close whose commit is
 // still on its way are not mistaken for that commit's.
-func TestCrashKeepsWhatFollowedACommit(t *testing.T) {
+func TestCrashKeepsWhatFollowedACommit(t *testing.T) { synctest.Test(t, crashKeepsWhatFollowedACommit) }
+
+func crashKeepsWhatFollowedACommit(t *testing.T) {
 	r, f := newFlakyRig(t, crypt.CTR)
 	f.set(func(op, key string) error {
 		if op == "put" && sidecar.Is(key) {
@@ -514,7 +525,9 @@ func TestCrashKeepsWhatFollowedACommit(t *testing.T) {
 }
 
 // TestWriteDuringCommit: what is written while a commit is on its way is committed after it.
-func TestWriteDuringCommit(t *testing.T) {
+func TestWriteDuringCommit(t *testing.T) { synctest.Test(t, writeDuringCommit) }
+
+func writeDuringCommit(t *testing.T) {
 	r, f := newFlakyRig(t, crypt.GCM)
 	f.set(down)
 	h := r.create("a", os.O_TRUNC)
@@ -551,7 +564,9 @@ func TestTruncateByPath(t *testing.T) {
 }
 
 // TestLostJournal: drafts come back from their sealed files alone, as interrupted.
-func TestLostJournal(t *testing.T) {
+func TestLostJournal(t *testing.T) { synctest.Test(t, lostJournal) }
+
+func lostJournal(t *testing.T) {
 	for _, damage := range []func(path string) error{
 		os.Remove,
 		func(path string) error { return os.Truncate(path, 5000) },

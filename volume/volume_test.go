@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"mcfs/crypt"
@@ -65,6 +66,13 @@ func newRigOf(t testing.TB, mode crypt.Mode, part int64) *rig {
 	r.open("spool")
 	t.Cleanup(r.close)
 	return r
+}
+
+// bubble runs a subtest in a bubble, whose time passes while nothing else is to be done:
+// no wait takes any. Its files are real.
+func bubble(t *testing.T, name string, f func(t *testing.T)) {
+	t.Helper()
+	t.Run(name, func(t *testing.T) { synctest.Test(t, f) })
 }
 
 type testWriter struct{ t testing.TB }
