@@ -77,7 +77,11 @@ func (s *Server) createJob(r request) (any, string, *apiError) {
 	if in.JobTemplate != nil && !slices.Contains(s.opts.JobTemplates, resourceName(*in.JobTemplate)) {
 		return nil, "", refuse("NotFoundException", "no job template is called "+*in.JobTemplate)
 	}
-	j, err := s.make(in, queue, r.body)
+	body, err := wire.Encode(&in, wire.Camel) // whose names are sorted, as those of maps in a request are not
+	if err != nil {
+		return nil, "", refuse("InternalServerErrorException", err.Error())
+	}
+	j, err := s.make(in, queue, body)
 	if err != nil {
 		return nil, "", refuse("ConflictException", err.Error())
 	}
