@@ -20,7 +20,7 @@ var rows = []string{
 
 	"close", "close of another process", "close of a duplicate", "last release", "write during a commit", "signal during close",
 	"close where the caller is unknown", "killed writer",
-	"write that failed", "half files that nobody can tell", `durability = "spool"`,
+	"write that failed", "control files", "half files that nobody can tell", `durability = "spool"`,
 
 	"names are journaled", "opposite changes", "names while the store is away", "names that cannot change", "rename of a draft", "rename of a committed file",
 	"rename over a file", "exchange", "rename of a directory", "unlink of an open file", "directory", "symlink",

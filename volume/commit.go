@@ -121,6 +121,7 @@ func (v *Volume) ask(n *Node, by asker) {
 func (v *Volume) askAtShutdown(n *Node) {
 	n.lock()
 	due := n.state == Writing && n.writers == 0
+	n.leaveUnfinished()
 	n.unlock()
 	if due {
 		v.ask(n, itself)
@@ -460,6 +461,9 @@ func (v *Volume) committed(n *Node, a *attempt) {
 	}
 	if n.writers == 0 {
 		n.forgetFlaws()
+	}
+	if n.state == Clean {
+		n.control = noControl
 	}
 	if !slain {
 		n.slain = 0

@@ -57,11 +57,12 @@ type draftState struct {
 	keyID   string
 	fresh   keys.DataKey // that same key, as long as no object was encrypted under it
 
-	due     *due   // what was asked for before the file was written again; nil: nothing but what is there now
-	keeping int    // syncs of its file under way
-	taken   uint64 // gen that the attempt under way has frozen
-	slain   uint64 // gen that is not to be committed, for its writer was killed or a write failed, while an earlier one was
-	flaws   flaws  // what its programs could not write
+	due     *due    // what was asked for before the file was written again; nil: nothing but what is there now
+	keeping int     // syncs of its file under way
+	taken   uint64  // gen that the attempt under way has frozen
+	slain   uint64  // gen that is not to be committed, for its writer was killed or a write failed, while an earlier one was
+	flaws   flaws   // what its programs could not write
+	control control // what a control file beside it has told
 
 	up        *upload.Upload // parts leaving while the file is still being written
 	told      bool           // to the key that the file's temporary name tells, and not to its own
@@ -120,7 +121,7 @@ var drafts = sync.Pool{New: func() any { return new(draftState) }}
 func (d *draftState) empty() bool {
 	return d.atime.IsZero() && d.ctime.IsZero() && d.expected == 0 && d.failure == nil && d.turned == nil &&
 		d.stored == nil && d.boot == "" && !d.blank && d.file == nil && d.blankID == spool.ID{} && d.wrapped == nil && d.keyID == "" && d.fresh.Plain == nil && d.fresh.Wrapped == nil && d.fresh.KeyID == "" &&
-		d.due == nil && d.keeping == 0 && d.taken == 0 && d.slain == 0 && d.flaws == nil && d.up == nil && !d.told && !d.eager && !d.starting && !d.promised && d.kept == 0 && !d.entitled && d.unsafe == 0 && d.uploads == nil &&
+		d.due == nil && d.keeping == 0 && d.taken == 0 && d.slain == 0 && d.flaws == nil && d.control == noControl && d.up == nil && !d.told && !d.eager && !d.starting && !d.promised && d.kept == 0 && !d.entitled && d.unsafe == 0 && d.uploads == nil &&
 		d.displaced == 0 && !d.estranged && !d.ordinary &&
 		d.reader == nil && !d.unchecked && d.departed == 0 && d.miss == nil && d.opens == 0 && d.writers == 0 && d.quiet.IsZero() && d.ripens == nil && d.claims.IsZero() && d.opening == nil && d.lostSize == 0 && !d.resized
 }

@@ -115,6 +115,9 @@ func (n *Node) reason() error {
 	if err := n.flaws.err(); err != nil && n.state != Clean {
 		return err
 	}
+	if n.control == closedUnfinished && n.state == Interrupted {
+		return errUnfinished
+	}
 	return n.failure
 }
 

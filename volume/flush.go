@@ -24,6 +24,9 @@ func (n *Node) commitNow(ctx context.Context) error {
 			return err
 		}
 	}
+	if n.holdUnfinished() {
+		return n.keepUnfinished()
+	}
 	n.lock()
 	state, gen, estranged, told := n.state, n.gen, n.estranged, n.told
 	n.estranged = false
@@ -226,6 +229,7 @@ func (n *Node) interrupt(why event) {
 func (n *Node) stop(why event) (stays bool) {
 	v := n.v
 	n.lock()
+	n.control = noControl
 	switch n.state {
 	case Writing, Temporary:
 		n.step(why)

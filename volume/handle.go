@@ -176,6 +176,9 @@ func (n *Node) unhold(h *Handle) {
 		if n.writers--; n.writers == 0 {
 			n.quiet = time.Now()
 			n.forgetFlaws()
+			if n.control == openUnfinished {
+				n.control = noControl // it was closed by one who was killed, or has committed it
+			}
 		}
 	}
 	n.awaitName()
@@ -232,6 +235,7 @@ func (h *Handle) Flush(ctx context.Context, by Process) error {
 	if !h.takeWritten(by) {
 		return nil
 	}
+	n.v.noteControl(n)
 	if by != nil && by.Fate() == Killed {
 		h.markKilled()
 		n.interrupt(evKill)

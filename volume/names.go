@@ -275,6 +275,7 @@ func (n *Node) Remove(ctx context.Context, name string) error {
 		return nil
 	}
 	v := n.v
+	defer v.endControl(n, name)
 	if v.isMoving(c) {
 		// Its ETag is about to change: only its IV will tell it from another's.
 		if err := c.describe(ctx); err != nil {

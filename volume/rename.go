@@ -69,6 +69,7 @@ func (v *Volume) renameFile(ctx context.Context, from, c, to *Node, newName stri
 		return err
 	}
 	defer release()
+	defer v.noteControl(c)
 	defer v.keepDir(from)
 	v.names.Lock()
 	defer v.names.Unlock()

@@ -16,7 +16,7 @@ var localOnly = []string{
 	".~lock.*#", ".#*", "#*#", "file:~$*", ".*.sw?", "file:*.kate-swp", ".fuse_hidden*", "file:.nfs0000*",
 	"*.git//*.lock", "excl:*.git//tmp_*_??????", "*.git//.tmp-*", "*.git//packed-refs.new",
 	".~tmp~", ".rsync-partial", "file:.goutputstream-*", "file:.unison.*.tmp", "file:.syncthing.*.tmp", "file:*.~qpdf-temp#", "file:*.~qpdf-orig#",
-	"file:*.crdownload", "file:*.opdownload", "file:*.aria2", "file:*.aria2__temp", "file:*.!qB",
+	"file:*.crdownload", "file:*.opdownload", "file:*.aria2", "file:*.aria2__temp", "file:*.lftp-pget-status", "file:*.!qB",
 	"file:*_exiftool_tmp", "file:*.metadata_edit", "file:*.vctemp", "file:*.blend@",
 }
 

@@ -1,0 +1,118 @@
+package volume
+
+import (
+	"errors"
+	"slices"
+
+	"mcfs/volume/naming"
+)
+
+// A program that fetches a file in pieces, as aria2 does, writes it under its final name, notes
+// in a control file beside it what is there, and removes that when all is. Closed before
+// that, half a file looks like a whole one, but for the control file (P6).
+
+// control is what a control file has told of a draft.
+type control uint8
+
+const (
+	noControl        control = iota
+	openUnfinished           // it was written while the file was open for writing: not all is there
+	closedUnfinished         // and the file was closed like that: its removal has it committed
+)
+
+// errUnfinished is what status says of one.
+var errUnfinished = errors.New("the control file beside it says that not all of it is there: finish it, or remove that file")
+
+// noteControl notes that a file was written, or got its name, which may be a control file.
+func (v *Volume) noteControl(c *Node) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	base := naming.Controlled(c.name)
+	if base == "" || c.gone || c.parent == nil {
+		return
+	}
+	n := c.parent.dir.children[base]
+	if n == nil || n.kind != File {
+		return
+	}
+	n.lock()
+	defer n.unlock()
+	if n.writers > 0 {
+		n.control = openUnfinished
+	}
+}
+
+// holdUnfinished keeps the draft from being published while a control file beside it says that
+// it is not whole, and reports whether one does.
+func (n *Node) holdUnfinished() bool {
+	v := n.v
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	n.lock()
+	defer n.unlock()
+	if n.control != openUnfinished || n.gone || !slices.ContainsFunc(naming.Controls(n.name), n.parent.hasFile) {
+		return false
+	}
+	switch n.state {
+	case Writing, Interrupted:
+		n.step(evSpoil)
+	case Queued, Uploading, Publishing: // what an earlier close asked for goes on, and no more
+		n.slain = n.gen
+	default:
+		return false
+	}
+	n.control = closedUnfinished
+	v.signal()
+	return true
+}
+
+// keepUnfinished is what the close of such a file does. Of one that is larger than the
+// spool nothing is promised: its upload stays as it is.
+func (n *Node) keepUnfinished() error {
+	n.v.log.Info("a file is not uploaded before its control file is removed, which says that it is not whole", "path", n.Path())
+	err := n.v.keep(n, behind)
+	if isSent(err) {
+		return nil
+	}
+	return err
+}
+
+// endControl has what was closed unfinished committed, now that its control file has been
+// removed from the directory: whoever did that means it as it is.
+func (v *Volume) endControl(d *Node, name string) {
+	if n := v.releaseUnfinished(d, name); n != nil {
+		v.ask(n, closing)
+		if err := v.journalEntry(n); err != nil {
+			v.log.Error("journal", "path", n.Path(), "cause", err)
+		}
+	}
+}
+
+// releaseUnfinished finds the file; nil: there is none, or it was changed or committed since.
+func (v *Volume) releaseUnfinished(d *Node, name string) *Node {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	n := d.dir.children[naming.Controlled(name)]
+	if n == nil || n.kind != File || d.hasFile(name) {
+		return nil
+	}
+	n.lock()
+	defer n.unlock()
+	was := n.control
+	n.control = noControl
+	if was != closedUnfinished || n.state != Interrupted && n.slain != n.gen {
+		return nil
+	}
+	return n
+}
+
+// leaveUnfinished takes back, at the end of the mount, what has left already of a file that
+// waits for its control file's removal; n is locked.
+func (n *Node) leaveUnfinished() {
+	if n.control != closedUnfinished || n.state != Interrupted {
+		return
+	}
+	if err := n.giveUpEager(); err != nil {
+		n.v.log.Warn("the upload of an unfinished file is kept: some of the file is nowhere else", "inode", n.ino, "cause", err)
+	}
+}
