@@ -10,6 +10,7 @@ import (
 	"mcfs/sidecar"
 	"mcfs/spool"
 	"mcfs/volume/fetch"
+	"mcfs/volume/flaw"
 	"mcfs/volume/remote"
 	"mcfs/volume/upload"
 )
@@ -57,12 +58,12 @@ type draftState struct {
 	keyID   string
 	fresh   keys.DataKey // that same key, as long as no object was encrypted under it
 
-	due     *due    // what was asked for before the file was written again; nil: nothing but what is there now
-	keeping int     // syncs of its file under way
-	taken   uint64  // gen that the attempt under way has frozen
-	slain   uint64  // gen that is not to be committed, for its writer was killed or a write failed, while an earlier one was
-	flaws   flaws   // what its programs could not write
-	control control // what a control file beside it has told
+	due     *due     // what was asked for before the file was written again; nil: nothing but what is there now
+	keeping int      // syncs of its file under way
+	taken   uint64   // gen that the attempt under way has frozen
+	slain   uint64   // gen that is not to be committed, for its writer was killed or a write failed, while an earlier one was
+	flaws   flaw.Set // what its programs could not write
+	control control  // what a control file beside it has told
 
 	up        *upload.Upload // parts leaving while the file is still being written
 	told      bool           // to the key that the file's temporary name tells, and not to its own
@@ -258,7 +259,7 @@ func (n *Node) write(ctx context.Context, p []byte, off int64) (int, error) {
 // wrote notes what the spool has taken; n is locked.
 func (n *Node) wrote(p []byte, off int64) {
 	n.blank = false
-	n.flaws = n.flaws.without(off, off+int64(len(p)))
+	n.flaws = n.flaws.Without(off, off+int64(len(p)))
 	n.changedContent(time.Now())
 	if n.up != nil {
 		n.up.Wrote(p, off)

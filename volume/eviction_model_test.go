@@ -19,6 +19,7 @@ import (
 
 	"mcfs/keys"
 	"mcfs/store/dir"
+	"mcfs/volume/flaw"
 )
 
 // evictions is one run: a volume, and what must be true of it.
@@ -53,10 +54,10 @@ type body struct {
 	named  bool
 	dirty  bool // it has changed since a close or a sync has committed it
 	high   int64
-	risky  bool  // parts of it may be in an unfinished upload alone
-	marred bool  // a write may have failed since it was whole: before a crash, which may have forgotten it
-	misses flaws // what certainly failed since then
-	stale  int64 // bytes that were cut off, and that a map on the disk may still refer to
+	risky  bool     // parts of it may be in an unfinished upload alone
+	marred bool     // a write may have failed since it was whole: before a crash, which may have forgotten it
+	misses flaw.Set // what certainly failed since then
+	stale  int64    // bytes that were cut off, and that a map on the disk may still refer to
 }
 
 // hand is an open file.

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"mcfs/volume/flaw"
 )
 
 // step does one step of the script, if it fits the state.
@@ -104,7 +106,7 @@ func (e *evictions) write(h *hand, off, n int64) bool {
 	p := piece(e.now, off, n)
 	k, err := h.WriteAt(e.t.Context(), p, off)
 	if err != nil {
-		h.b.misses = h.b.misses.with(flaw{off: off + int64(k), end: off + n, cause: err})
+		h.b.misses = h.b.misses.With(flaw.Flaw{Off: off + int64(k), End: off + n, Cause: err})
 		if !e.may(h.b, err, true) {
 			e.fail("write %d+%d to body %d (risky %v, weather %q): %v", off, n, h.b.id, h.b.risky, e.w.kind, err)
 		}
@@ -112,7 +114,7 @@ func (e *evictions) write(h *hand, off, n int64) bool {
 			return false
 		}
 	}
-	h.b.misses = h.b.misses.without(off, off+int64(k))
+	h.b.misses = h.b.misses.Without(off, off+int64(k))
 	h.b.resize(max(int64(len(h.b.cur)), off+int64(k)))
 	copy(h.b.cur[off:], p[:k])
 	e.changed(h.b, off+int64(k))
@@ -136,14 +138,14 @@ func (e *evictions) cut(h *hand, size int64) {
 	was := int64(len(h.b.cur))
 	if err := e.resizeTo(h, size); err != nil {
 		h.written = true
-		h.b.misses = h.b.misses.with(flaw{off: min(was, size), end: max(was, size), cause: err})
+		h.b.misses = h.b.misses.With(flaw.Flaw{Off: min(was, size), End: max(was, size), Cause: err})
 		if !e.may(h.b, err, true) {
 			e.fail("truncate body %d to %d: %v", h.b.id, size, err)
 		}
 		return
 	}
 	h.written = true
-	h.b.misses = h.b.misses.without(size, math.MaxInt64)
+	h.b.misses = h.b.misses.Without(size, math.MaxInt64)
 	if size == was {
 		return
 	}
@@ -164,7 +166,7 @@ func (e *evictions) resizeTo(h *hand, size int64) error {
 func (e *evictions) punch(h *hand, off, n int64) {
 	if err := h.Allocate(e.t.Context(), off, n, punchHole|keepSize); err != nil {
 		h.written = true
-		h.b.misses = h.b.misses.with(flaw{off: off, end: off + n, cause: err})
+		h.b.misses = h.b.misses.With(flaw.Flaw{Off: off, End: off + n, Cause: err})
 		if !e.may(h.b, err, true) {
 			e.fail("punch %d+%d of body %d: %v", off, n, h.b.id, err)
 		}
@@ -175,7 +177,7 @@ func (e *evictions) punch(h *hand, off, n int64) {
 	h.b.resize(size)
 	clear(h.b.cur[min(off, size):min(off+n, size)])
 	if off < size {
-		h.b.misses = h.b.misses.without(off, min(off+n, size))
+		h.b.misses = h.b.misses.Without(off, min(off+n, size))
 	}
 	e.changed(h.b, 0)
 }
@@ -210,7 +212,7 @@ func (e *evictions) close(h *hand, slain bool) {
 	err := h.Flush(ctx, nil)
 	switch {
 	case half && !errors.Is(err, ErrFull) && !errors.Is(err, ErrIO):
-		e.fail("close of body %d, of which bytes are missing (%v): %v", b.id, b.misses.err(), err)
+		e.fail("close of body %d, of which bytes are missing (%v): %v", b.id, b.misses.Err(), err)
 	case half:
 		b.forget(h.Node())
 	case !h.written && err != nil:

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mcfs/spool"
+	"mcfs/volume/flaw"
 	"mcfs/volume/remote"
 )
 
@@ -26,7 +27,7 @@ type record struct {
 	Partial  bool           `json:"partial,omitempty"` // it was to be kept, and could not: an upload alone has some of it
 	Loose    bool           `json:"loose,omitempty"`   // Making ends under its name, from which a rename to a local-only name draws the file
 	Uploads  []string       `json:"uploads,omitempty"` // multipart uploads to abort after a crash
-	Flaws    []flawRecord   `json:"flaws,omitempty"`   // of what is promised: writes that failed
+	Flaws    []flaw.Record  `json:"flaws,omitempty"`   // of what is promised: writes that failed
 	At       string         `json:"at,omitempty"`      // the key of Making and Uploads
 
 	// Unchecked: bytes of Base that nobody has checked may be in the sealed file. Older programs did not say.
@@ -89,7 +90,7 @@ func (v *Volume) entryAs(n *Node, t title) (spool.Entry, error) {
 		r.Loose = t.drawn || v.drawsAway(n, a.ver)
 	}
 	if t.kept > t.asked { // else they are of later content
-		r.Flaws = n.flaws.records()
+		r.Flaws = n.flaws.Records(flawKinds)
 	}
 	data, err := json.Marshal(r)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 
 	"mcfs/spool"
 	"mcfs/store"
+	"mcfs/volume/flaw"
 	"mcfs/volume/queue"
 	"mcfs/volume/remote"
 )
@@ -373,7 +374,7 @@ func (v *Volume) draftOf(e spool.Entry, r record) (*Node, error) {
 	ver, replaces = v.oneOf(ver), v.oneOf(replaces)
 	n := v.newNode(File, nil, "")
 	n.ver, n.replaces, n.attr, n.described = ver, replaces, e.Attr, true
-	n.gen, n.kept, n.flaws, n.unchecked = 1, 1, r.flaws(), r.Unchecked
+	n.gen, n.kept, n.flaws, n.unchecked = 1, 1, flaw.Recall(r.Flaws, flawKinds, ErrIO), r.Unchecked
 	n.stored, n.boot, n.quiet = &e, r.Boot, e.Updated
 	if r.Blank || r.Bare {
 		n.blank, n.blankID, n.stored, n.boot = r.Blank, e.ID, nil, ""

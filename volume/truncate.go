@@ -174,7 +174,7 @@ func (n *Node) punch(ctx context.Context, off, length int64) error {
 		if err := n.file.PunchHole(off, length); err != nil {
 			return n.overcome(err)
 		}
-		n.flaws = n.flaws.without(off, off+length)
+		n.flaws = n.flaws.Without(off, off+length)
 		n.changedContent(time.Now())
 		return nil, nil
 	})
