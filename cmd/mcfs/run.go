@@ -21,6 +21,11 @@ const (
 	exitUsage  = 2
 	exitSome   = 3 // some items failed
 	exitDamage = 4 // integrity
+
+	exitJobError    = 5
+	exitJobCanceled = 6
+	exitRunning     = 7   // a job still runs
+	exitSignal      = 128 // and the signal's number
 )
 
 // stdio are the standard streams of a command.
@@ -99,7 +104,7 @@ data keys wrapped by a local keyring. ` + "`mcfs demo`" + ` shows that in a few 
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w: see `mcfs help%s`", err, strings.TrimPrefix(c.CommandPath(), "mcfs"))}
 	})
-	root.AddCommand(newMount(std), newUnmount(std), newStatus(std), newSync(std), newSettings(std), newQuarantine(std), newDemo(std), newVersion(std))
+	root.AddCommand(newMount(std), newUnmount(std), newStatus(std), newSync(std), newSettings(std), newJob(std), newQuarantine(std), newDemo(std), newVersion(std))
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	return root

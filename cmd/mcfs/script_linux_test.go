@@ -37,11 +37,19 @@ func TestScripts(t *testing.T) {
 	kms := kmstest.Start(t, kmstest.Options{AccessKey: s3.AccessKey, SecretKey: s3.SecretKey, Keys: []kmstest.Key{
 		{Alias: "alias/ingest"}, {Alias: "alias/disabled", State: kmstest.Disabled},
 	}})
+	docs, err := filepath.Abs("../../docs")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                "testdata",
 		RequireUniqueNames: true,
 		Setup: func(e *testscript.Env) error {
 			setEnvironment(e, s3, kms)
+			convert := startConvert(t, s3, kms) // each script's own
+			e.Values[convertKey{}] = convert
+			e.Setenv("AWS_ENDPOINT_URL_MEDIACONVERT", convert.URL)
+			e.Setenv("DOCS", docs)
 			e.Defer(func() { unmountBelow(t, e.WorkDir) })
 			return writeConfig(e)
 		},
@@ -56,6 +64,8 @@ func TestScripts(t *testing.T) {
 			"port":      cmdPort,
 			"occupy":    cmdOccupy,
 			"fetch":     cmdFetch,
+			"guide":     cmdGuide,
+			"convert":   cmdConvert,
 		},
 	})
 }

@@ -40,11 +40,19 @@ type Submitter struct {
 	Again bool // a job of the same document that is complete does not count
 }
 
+// Ready refuses a document that can be printed, but not submitted.
+func Ready(d document.Document) error {
+	if aws.ToString(d.Job.Role) != "" {
+		return nil
+	}
+	return &document.Refusal{What: "Role", Why: "the document has none, and no job runs without", Cure: "give the role that MediaConvert takes on with --role"}
+}
+
 // Submit makes the job of a document, or adopts the one that there is: waiting, running or
 // complete. After one that ended in ERROR or CANCELED it makes another.
 func (s Submitter) Submit(ctx context.Context, d document.Document) (Submitted, error) {
-	if aws.ToString(d.Job.Role) == "" {
-		return Submitted{}, &document.Refusal{What: "Role", Why: "the document has none, and no job runs without", Cure: "give the role that MediaConvert takes on with --role"}
+	if err := Ready(d); err != nil {
+		return Submitted{}, err
 	}
 	job, mark, err := marked(d.Job)
 	if err != nil {
@@ -63,8 +71,10 @@ func (s Submitter) Submit(ctx context.Context, d document.Document) (Submitted, 
 		return Submitted{Job: *out.Job}, nil
 	case err == nil:
 		err = errors.New("create the job: the answer has none")
-	case !unclear(err) || ctx.Err() != nil:
+	case !unclear(err):
 		return Submitted{}, err
+	case ctx.Err() != nil:
+		return Submitted{}, fmt.Errorf("%w: %w", ErrUnclear, context.Cause(ctx))
 	}
 	return s.settle(ctx, job, mark, len(ended), err)
 }

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"mcfs/mediaconvert/mediaconverttest"
+)
+
+// What a guide calls a job and a volume.
+const (
+	guideJob    = "1515368087458-qnoxtd"
+	guideVolume = "s3://ingest/camera-a/"
+)
+
+// step is a command of a transcript, and what it prints.
+type step struct{ command, output string }
+
+var transcripts = regexp.MustCompile("(?ms)^```console\n(.*?)^```$")
+
+// readSteps reads the transcripts of a guide.
+func readSteps(text string) (steps []step) {
+	for _, m := range transcripts.FindAllStringSubmatch(text, -1) {
+		for line := range strings.Lines(m[1]) {
+			if command, ok := strings.CutPrefix(line, "$ "); ok {
+				steps = append(steps, step{command: strings.TrimSpace(command)})
+				continue
+			}
+			steps[len(steps)-1].output += line
+		}
+	}
+	return steps
+}
+
+// cmdGuide runs the transcripts of a guide in docs, in turn, and demands what they print:
+// guide FILE. The last job that was made is the one that the guide names.
+func cmdGuide(ts *testscript.TestScript, neg bool, args []string) {
+	s := convertOf(ts)
+	text, err := os.ReadFile(args[0])
+	ts.Check(err)
+	steps := readSteps(string(text))
+	if len(steps) < 5 {
+		ts.Fatalf("%s has %d steps", args[0], len(steps))
+	}
+	volume := "s3://" + ts.Getenv("BUCKET") + "/" + filepath.Base(ts.Getenv("WORK")) + "/"
+	ended := "0"
+	for _, st := range steps {
+		if st.command == "echo $?" {
+			if strings.TrimSpace(st.output) != ended {
+				ts.Fatalf("status %s, not %s", ended, st.output)
+			}
+			continue
+		}
+		command := withJob(st.command, s)
+		if strings.Contains(command, "--submit") || strings.Contains(command, "job wait") {
+			command = strings.NewReplacer(" --submit", " --submit --poll 1ms", "job wait", "job wait --poll 1ms").Replace(command)
+		}
+		ts.Check(os.WriteFile(ts.MkAbs("step.sh"), []byte("exec 2>&1\n"+command+"\necho \"status $?\"\n"), 0o600))
+		ts.Check(ts.Exec("sh", "step.sh"))
+		said := ts.ReadFile("stdout")
+		at := strings.LastIndex(said, "status ")
+		got := said[:at]
+		ended = strings.TrimSpace(said[at+len("status "):])
+		want := regexp.QuoteMeta(strings.ReplaceAll(withJob(st.output, s), guideVolume, volume))
+		if !regexp.MustCompile("^" + strings.ReplaceAll(want, "…", ".*") + "$").MatchString(got) {
+			ts.Fatalf("$ %s\nprints\n%snot\n%s", command, got, st.output)
+		}
+	}
+}
+
+// withJob puts the last job's ID for the one of the guide.
+func withJob(text string, s *mediaconverttest.Server) string {
+	all := s.Jobs()
+	if len(all) == 0 {
+		return text
+	}
+	return strings.ReplaceAll(text, guideJob, *all[len(all)-1].Id)
+}

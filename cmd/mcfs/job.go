@@ -1,0 +1,242 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/mediaconvert/types"
+	"github.com/spf13/cobra"
+
+	"mcfs/internal/human"
+	"mcfs/mediaconvert/document"
+	"mcfs/mediaconvert/jobs"
+	"mcfs/mediaconvert/wire"
+)
+
+const jobHelp = `Prints the document of a MediaConvert job that has each PATH as an input, one after the
+other, for aws mediaconvert create-job --cli-input-json. PATH is a file in a mount, or an
+address s3://BUCKET/KEY, which is read from the store of the configuration without a mount.
+
+Without --template the job is one of mcfs's own: --preset mp4 (one file), hls (one
+rendition), or abr (renditions that the service chooses). They follow the source's size,
+frame rate and rotation. A template is a CreateJob document, its Settings alone, or what
+the console or the command line tool exports of a job or template, in a file (- is
+standard input); or the name or ARN of a job template that the service keeps. mcfs sets
+each input's FileInput and DecryptionSettings in it, and what flags say, and nothing else;
+one input in the template serves all PATHs, several are taken by position.
+
+With --submit the job is created and followed to its end, and then its outputs are
+printed. A document becomes one job: where an answer was lost, or the same command runs
+again, the job that is there is found and followed. After one that failed or was cancelled
+another is made; --again also makes one after a job that is complete. An interrupt stops
+the following, never the job.
+
+What could not work is refused, with the cure: a file that is not committed yet, a package
+of several objects (HLS, DASH, IMF, pictures), other objects of the template that lie in
+the volume, outputs that would be put there in plaintext.
+
+--json prints lines {"v": 1, "type": "status", ...} while it follows, and at the end one
+of the type "summary".
+
+The exit status is 0 when the job is complete (or its document printed), 1 if the command
+failed, 2 for a wrong command line, 5 if the job ended in ERROR, 6 if it was cancelled,
+7 if it still runs (--detach, --timeout), 130 and 143 after a signal.`
+
+// jobFlags are the flags of `mcfs job`.
+type jobFlags struct {
+	config                                  string
+	template, preset, output, sse, spelling string
+	role, queue, kmsRegion, acceleration    string
+	priority                                int32
+	prioritySet, noAudio                    bool
+	tags                                    []string
+	submit, detach, again                   bool
+	service                                 serviceFlags
+}
+
+// serviceFlags say where MediaConvert is, and how often it is asked.
+type serviceFlags struct {
+	region, endpoint string
+	poll, timeout    time.Duration
+	json             bool
+}
+
+// add gives a command the flags.
+func (f *serviceFlags) add(c *cobra.Command, follows bool) {
+	c.Flags().StringVar(&f.region, "region", "", "`REGION` in which the job runs; else that of the AWS configuration")
+	c.Flags().StringVar(&f.endpoint, "endpoint", "", "`URL` of the service, in place of the region's own")
+	c.Flags().BoolVar(&f.json, "json", false, "print JSON")
+	if follows {
+		c.Flags().DurationVar(&f.poll, "poll", 0, "how often the service is asked (10s)")
+		c.Flags().DurationVar(&f.timeout, "timeout", 0, "stop following after this time, and exit with status 7")
+	}
+}
+
+func newJob(std stdio) *cobra.Command {
+	var f jobFlags
+	c := &cobra.Command{
+		Use:   "job PATH...",
+		Short: "Print a MediaConvert job for files, or submit and follow it",
+		Long:  jobHelp,
+		Example: `  mcfs job ~/ingest/movie.mp4 --output s3://deliver/movie/ --role arn:aws:iam::111122223333:role/MediaConvert >job.json
+  mcfs job ~/ingest/movie.mp4 --template house.json --role MediaConvert_Role_ARN --submit
+  mcfs job status 1515368087458-qnoxtd`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usageError{errors.New("PATH is missing: see `mcfs help job`")}
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			f.prioritySet = c.Flags().Changed("priority")
+			return runJob(c.Context(), f, args, std)
+		},
+	}
+	fl := c.Flags()
+	fl.StringVarP(&f.config, "config", "c", "", "configuration `FILE`, for s3:// addresses")
+	fl.StringVar(&f.template, "template", "", "`FILE`, or NAME or ARN of a job template of the service")
+	fl.StringVar(&f.preset, "preset", "", "mp4, hls or abr (mp4)")
+	fl.StringVar(&f.output, "output", "", "where the outputs go, `s3://...`")
+	fl.StringVar(&f.sse, "sse", "", "have S3 encrypt a preset's outputs with its own keys or KMS's: s3 or `kms[:ARN]` (s3)")
+	fl.BoolVar(&f.noAudio, "no-audio", false, "the inputs have no audio; for presets")
+	fl.StringVar(&f.role, "role", "", "`ARN` of the role that MediaConvert takes on")
+	fl.StringVar(&f.queue, "queue", "", "name or ARN of the `QUEUE`")
+	fl.StringVar(&f.kmsRegion, "kms-region", "", "`REGION` of the KMS key, in place of the settings' own")
+	fl.Int32Var(&f.priority, "priority", 0, "-50 to 50")
+	fl.StringArrayVar(&f.tags, "tag", nil, "`NAME=VALUE` of a tag; may be repeated")
+	fl.StringVar(&f.acceleration, "acceleration", "", "accelerated transcoding: off or preferred")
+	fl.StringVar(&f.spelling, "case", "pascal", "spelling of the document's names: pascal or camel")
+	fl.BoolVar(&f.submit, "submit", false, "create the job, and follow it to its end")
+	fl.BoolVar(&f.detach, "detach", false, "with --submit: print the job's ID, and do not follow it")
+	fl.BoolVar(&f.again, "again", false, "with --submit: make another job of a document whose job is complete")
+	f.service.add(c, true)
+	c.AddCommand(newJobStatus(std), newJobWait(std), newJobCancel(std), newJobList(std))
+	return c
+}
+
+// runJob prints the document of a job, or submits it.
+func runJob(ctx context.Context, f jobFlags, paths []string, std stdio) error {
+	o, spelling, err := f.options(std.in)
+	if err != nil {
+		return err
+	}
+	api, region, err := openService(ctx, f.service)
+	if err != nil && f.submit {
+		return err
+	}
+	inputs, err := readInputs(ctx, f.config, paths)
+	if err != nil {
+		return err
+	}
+	o.Region = region
+	var list []document.Input
+	for _, in := range inputs {
+		list = append(list, in.Input)
+		o.Volumes = append(o.Volumes, in.volume)
+	}
+	d, err := document.Build(list, o)
+	if err != nil {
+		return err
+	}
+	if err := jobs.Ready(d); f.submit && err != nil {
+		return err
+	}
+	for _, w := range d.Warnings {
+		fmt.Fprintln(std.err, "warning:", human.Printable(w))
+	}
+	if f.submit {
+		return submitJob(ctx, service{api, region, f.service, inputs.reread}, d, f, std)
+	}
+	text, err := d.JSON(spelling)
+	if err != nil {
+		return err
+	}
+	_, err = std.out.Write(text)
+	return err
+}
+
+// options are what the flags say of the document.
+func (f jobFlags) options(in io.Reader) (o document.Options, spelling wire.Case, err error) {
+	o = document.Options{Preset: document.Preset(f.preset), Output: f.output, NoAudio: f.noAudio, Role: f.role, Queue: f.queue, KMSRegion: f.kmsRegion}
+	switch f.spelling {
+	case "pascal":
+	case "camel":
+		spelling = wire.Camel
+	default:
+		return o, spelling, usageError{fmt.Errorf("--case %q: give pascal or camel", f.spelling)}
+	}
+	switch f.acceleration {
+	case "":
+	case "off":
+		o.Acceleration = types.AccelerationModeDisabled
+	case "preferred":
+		o.Acceleration = types.AccelerationModePreferred
+	default:
+		return o, spelling, usageError{fmt.Errorf("--acceleration %q: give off or preferred", f.acceleration)}
+	}
+	kind, key, _ := strings.Cut(f.sse, ":")
+	switch {
+	case f.sse == "" || f.sse == "s3":
+	case kind == "kms":
+		o.SSE = document.SSE{KMS: true, Key: key}
+	default:
+		return o, spelling, usageError{fmt.Errorf("--sse %q: give s3, kms or kms:ARN", f.sse)}
+	}
+	if f.prioritySet {
+		o.Priority = aws.Int32(f.priority)
+	}
+	for _, tag := range f.tags {
+		name, value, ok := strings.Cut(tag, "=")
+		if !ok || name == "" {
+			return o, spelling, usageError{fmt.Errorf("--tag %q: give NAME=VALUE", tag)}
+		}
+		if o.Tags == nil {
+			o.Tags = make(map[string]string)
+		}
+		o.Tags[name] = value
+	}
+	if !f.submit && (f.detach || f.again) {
+		return o, spelling, usageError{errors.New("--detach and --again go with --submit")}
+	}
+	return o, spelling, f.readTemplate(&o, in)
+}
+
+// readTemplate takes the template from a file, or by its name.
+func (f jobFlags) readTemplate(o *document.Options, in io.Reader) error {
+	switch {
+	case f.template == "":
+		return nil
+	case strings.HasPrefix(f.template, "arn:"):
+		o.JobTemplate = f.template
+		return nil
+	case f.template == "-":
+	case !strings.Contains(f.template, "/") && !strings.HasSuffix(f.template, ".json"):
+		if _, err := os.Stat(f.template); errors.Is(err, os.ErrNotExist) {
+			o.JobTemplate = f.template
+			return nil
+		}
+	}
+	if f.template != "-" {
+		file, err := os.Open(f.template)
+		if err != nil {
+			return fmt.Errorf("template: %w", err)
+		}
+		defer file.Close()
+		in = file
+	}
+	text, err := io.ReadAll(io.LimitReader(in, wire.MaxSize+1))
+	if err != nil {
+		return fmt.Errorf("template %s: %w", f.template, err)
+	}
+	o.Template, err = document.ParseTemplate(text)
+	if err != nil {
+		return fmt.Errorf("%s: %w", f.template, err)
+	}
+	return nil
+}

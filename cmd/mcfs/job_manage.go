@@ -1,0 +1,131 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/mediaconvert/types"
+	"github.com/spf13/cobra"
+
+	"mcfs/internal/human"
+	"mcfs/mediaconvert/jobs"
+	"mcfs/sidecar"
+)
+
+// jobCommand makes a command that is about jobs that exist, with the flags of all of them.
+func jobCommand(use, short, long string, args cobra.PositionalArgs, follows bool, do func(context.Context, service, []string) error) *cobra.Command {
+	var f serviceFlags
+	var file string
+	c := &cobra.Command{Use: use, Short: short, Long: long, Args: args}
+	c.Flags().StringVarP(&file, "config", "c", "", "configuration `FILE`, for s3:// addresses")
+	f.add(c, follows)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		api, region, err := openService(c.Context(), f)
+		if err != nil {
+			return err
+		}
+		reread := func(ctx context.Context, address string) (sidecar.Settings, error) {
+			text, err := storedSettings(ctx, file, address)
+			return parseSettings(text, err)
+		}
+		return do(c.Context(), service{api, region, f, reread}, args)
+	}
+	return c
+}
+
+func newJobStatus(std stdio) *cobra.Command {
+	return jobCommand("status ID", "Show how a job stands", `Shows how a job stands: where it waits, how far it is, where its outputs are, or why it
+failed. The exit status is 0 if it is complete, 5, 6 or 7 if it ended in ERROR, was
+cancelled, or still runs.`,
+		exactly(1, "ID"), false, func(ctx context.Context, s service, args []string) error {
+			j, err := jobs.Get(ctx, s.api, s.pace(), args[0])
+			if err != nil {
+				return err
+			}
+			if !s.flags.json {
+				s.tell(jobs.StateOf(j), std)
+			}
+			return s.summary(ctx, j, std)
+		})
+}
+
+func newJobWait(std stdio) *cobra.Command {
+	return jobCommand("wait ID", "Follow a job to its end", `Follows a job to its end, as mcfs job --submit does. An interrupt stops the following,
+never the job.`,
+		exactly(1, "ID"), true, func(parent context.Context, s service, args []string) error {
+			ctx, stop := s.following(parent)
+			defer stop()
+			return s.follow(ctx, args[0], std)
+		})
+}
+
+func newJobCancel(std stdio) *cobra.Command {
+	return jobCommand("cancel ID", "Cancel a job that waits or runs", `Cancels a job that waits or runs. One that has ended is left as it is, and the exit status
+is 1.`,
+		exactly(1, "ID"), false, func(ctx context.Context, s service, args []string) error {
+			if err := jobs.Cancel(ctx, s.api, s.pace(), args[0]); err != nil {
+				return err
+			}
+			s.say(std, "job %s is cancelled", args[0])
+			return nil
+		})
+}
+
+// listed is how many jobs are shown.
+const listed = 100
+
+func newJobList(std stdio) *cobra.Command {
+	most := func(_ *cobra.Command, args []string) error {
+		if len(args) > 1 {
+			return usageError{fmt.Errorf("unexpected argument %q: mcfs job list [PATH]", args[1])}
+		}
+		return nil
+	}
+	return jobCommand("list [PATH]", "Show the jobs that mcfs has made, or those of a file", `Shows the latest jobs that mcfs has made in this account and region; with PATH, in a mount
+or an s3:// address, those that have it as an input, whoever made them.`,
+		most, false, func(ctx context.Context, s service, args []string) error {
+			list, err := s.find(ctx, args)
+			if err != nil {
+				return err
+			}
+			for _, j := range list {
+				s.show(j, std)
+			}
+			return nil
+		})
+}
+
+// find returns the jobs of a path, or of mcfs.
+func (s service) find(ctx context.Context, args []string) ([]types.Job, error) {
+	if len(args) == 0 {
+		return jobs.List(ctx, s.api, s.pace(), listed)
+	}
+	address := args[0]
+	if !strings.HasPrefix(address, "s3://") {
+		settings, err := parseSettings(mountedSettings(ctx, address))
+		if err != nil {
+			return nil, err
+		}
+		address = settings.FileInput
+	}
+	return jobs.Search(ctx, s.api, s.pace(), address, listed)
+}
+
+// show prints a job in one line.
+func (s service) show(j types.Job, std stdio) {
+	if s.flags.json {
+		s.line(std, s.lineOf("item", j))
+		return
+	}
+	inputs := inputsOf(j)
+	text := fmt.Sprintf("%s  %-11s  %s", aws.ToString(j.Id), strings.ToLower(string(j.Status)), aws.ToTime(j.CreatedAt).Local().Format("2006-01-02 15:04"))
+	if len(inputs) > 0 {
+		text += "  " + inputs[0]
+	}
+	if len(inputs) > 1 {
+		text += fmt.Sprintf(" and %d more", len(inputs)-1)
+	}
+	fmt.Fprintln(std.out, human.Printable(text))
+}

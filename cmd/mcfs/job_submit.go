@@ -1,0 +1,247 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/mediaconvert/types"
+
+	"mcfs/internal/human"
+	"mcfs/mediaconvert/document"
+	"mcfs/mediaconvert/failure"
+	"mcfs/mediaconvert/jobs"
+)
+
+// service is MediaConvert as a command reaches it.
+type service struct {
+	api    jobs.API
+	region string
+	flags  serviceFlags
+	reread failure.Reread
+}
+
+// openService finds credentials and region as the AWS CLI does. The region is known even
+// where the rest fails.
+func openService(ctx context.Context, f serviceFlags) (jobs.API, string, error) {
+	a, err := awsconfig.LoadDefaultConfig(ctx)
+	if err != nil {
+		return nil, f.region, fmt.Errorf("read the AWS configuration: %w: correct ~/.aws/config, or what AWS_PROFILE and AWS_CONFIG_FILE name", err)
+	}
+	a.Credentials = &renewable{provider: a.Credentials}
+	region := f.region
+	if region == "" {
+		region = a.Region
+	}
+	api, err := jobs.NewClient(a, region, f.endpoint)
+	if err != nil {
+		return nil, region, err
+	}
+	return api, region, nil
+}
+
+// pace is how often the service is asked.
+func (s service) pace() jobs.Pace { return jobs.Pace{Every: s.flags.poll} }
+
+// signalled is the end of a command by a signal.
+type signalled struct{ sig syscall.Signal }
+
+func (s signalled) Error() string { return s.sig.String() }
+
+var errTimeout = errors.New("the time of --timeout is over")
+
+// following is a context that ends with a signal, or after the time of --timeout, whose cause
+// says which. stop ends it, and what watches for signals.
+func (s service) following(parent context.Context) (_ context.Context, stop func()) {
+	ctx, cancel := context.WithCancelCause(parent)
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	done := make(chan struct{})
+	go func() { // ends with ctx
+		defer close(done)
+		select {
+		case sig := <-signals:
+			cancel(signalled{sig.(syscall.Signal)})
+		case <-ctx.Done():
+		}
+	}()
+	inner, release := ctx, func() {}
+	if s.flags.timeout > 0 {
+		inner, release = context.WithTimeoutCause(ctx, s.flags.timeout, errTimeout)
+	}
+	return inner, func() {
+		signal.Stop(signals)
+		release()
+		cancel(nil)
+		<-done
+	}
+}
+
+// submitJob creates the job of a document, or finds it, and follows it.
+func submitJob(parent context.Context, s service, d document.Document, f jobFlags, std stdio) error {
+	ctx, stop := s.following(parent)
+	defer stop()
+	made, err := jobs.Submitter{API: s.api, Pace: s.pace(), Again: f.again}.Submit(ctx, d)
+	if sig, ok := errors.AsType[signalled](context.Cause(ctx)); ok && err != nil {
+		return statusError{err, exitSignal + int(sig.sig)}
+	}
+	if err != nil {
+		return err
+	}
+	id, how := aws.ToString(made.Job.Id), "created"
+	if made.Adopted {
+		how = "there already"
+	}
+	s.say(std, "job %s is %s: %s", id, how, jobs.Console(s.region, id))
+	if f.detach {
+		if s.flags.json {
+			return s.summary(ctx, made.Job, std)
+		}
+		fmt.Fprintln(std.out, id)
+		return s.outcome(made.Job)
+	}
+	return s.follow(ctx, id, std)
+}
+
+// follow waits for the end of a job, and says how it went.
+func (s service) follow(ctx context.Context, id string, std stdio) error {
+	j, err := jobs.Follower{API: s.api, Pace: s.pace()}.Follow(ctx, id, func(state jobs.State) { s.tell(state, std) })
+	sig, interrupted := errors.AsType[signalled](err)
+	left := fmt.Errorf("job %s goes on; `mcfs job wait %s` follows it again, and so does %s", id, id, jobs.Console(s.region, id))
+	switch {
+	case interrupted:
+		return statusError{left, exitSignal + int(sig.sig)}
+	case errors.Is(err, errTimeout):
+		return statusError{left, exitRunning}
+	case err != nil:
+		return err
+	}
+	return s.summary(ctx, j, std)
+}
+
+// tell says how far a job is.
+func (s service) tell(state jobs.State, std stdio) {
+	if s.flags.json {
+		s.line(std, jobLine{Type: "status", ID: state.ID, Status: string(state.Status), Phase: string(state.Phase), Percent: state.Percent, Queue: state.Queue, Warnings: state.Warnings})
+		return
+	}
+	text := "job " + state.ID + ": " + strings.ToLower(string(state.Status))
+	if state.Status == types.JobStatusSubmitted {
+		text = "job " + state.ID + ": waits in the queue " + state.Queue[strings.LastIndexByte(state.Queue, '/')+1:]
+	}
+	if state.Status == types.JobStatusProgressing && state.Phase != "" {
+		text = "job " + state.ID + ": " + strings.ToLower(string(state.Phase))
+	}
+	if state.Percent != nil && !jobs.Ended(state.Status) {
+		text += fmt.Sprintf(", %d%%", *state.Percent)
+	}
+	for _, w := range state.Warnings {
+		text += "; warning: " + w
+	}
+	s.say(std, "%s", text)
+}
+
+// jobLine is a line of --json.
+type jobLine struct {
+	V           int       `json:"v"`
+	Type        string    `json:"type"`
+	ID          string    `json:"id"`
+	Status      string    `json:"status"`
+	Phase       string    `json:"phase,omitempty"`
+	Percent     *int32    `json:"percent,omitempty"`
+	Queue       string    `json:"queue,omitempty"`
+	Created     time.Time `json:"created,omitzero"`
+	Inputs      []string  `json:"inputs,omitempty"`
+	Outputs     []string  `json:"outputs,omitempty"`
+	Warnings    []string  `json:"warnings,omitempty"`
+	Code        int32     `json:"code,omitempty"`
+	Message     string    `json:"message,omitempty"`
+	Meaning     string    `json:"meaning,omitempty"`
+	Cure        string    `json:"cure,omitempty"`
+	Replaced    []string  `json:"replaced,omitempty"`
+	Check       []string  `json:"check,omitempty"`
+	ConsolePage string    `json:"console,omitempty"`
+}
+
+func (s service) line(std stdio, l jobLine) {
+	l.V = 1
+	text, err := json.Marshal(l)
+	if err != nil {
+		panic(err) // it has only texts and numbers
+	}
+	fmt.Fprintln(std.out, string(text))
+}
+
+// lineOf is a job as a line of --json.
+func (s service) lineOf(kind string, j types.Job) jobLine {
+	state := jobs.StateOf(j)
+	return jobLine{Type: kind, ID: state.ID, Status: string(state.Status), Phase: string(state.Phase), Percent: state.Percent, Queue: state.Queue,
+		Created: aws.ToTime(j.CreatedAt), Inputs: inputsOf(j), Warnings: state.Warnings, Message: aws.ToString(j.ErrorMessage),
+		Code: aws.ToInt32(j.ErrorCode), ConsolePage: jobs.Console(s.region, state.ID)}
+}
+
+// inputsOf are the addresses of a job's inputs.
+func inputsOf(j types.Job) (list []string) {
+	if j.Settings == nil {
+		return nil
+	}
+	for _, in := range j.Settings.Inputs {
+		list = append(list, aws.ToString(in.FileInput))
+	}
+	return list
+}
+
+// summary says how a job stands: where its outputs are, or why it failed. Its error is the exit
+// status.
+func (s service) summary(ctx context.Context, j types.Job, std stdio) error {
+	l := s.lineOf("summary", j)
+	switch j.Status {
+	case types.JobStatusComplete:
+		l.Outputs = document.Outputs(j.Settings)
+	case types.JobStatusError:
+		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), requestTimeout)
+		defer cancel()
+		e := failure.Explain(limited, j, s.reread)
+		l.Meaning, l.Cure, l.Replaced, l.Check = e.Meaning, e.Cure, e.Replaced, e.Check
+		for _, text := range e.Lines() {
+			s.say(std, "%s", text)
+		}
+	}
+	if s.flags.json {
+		s.line(std, l)
+		return s.outcome(j)
+	}
+	for _, address := range l.Outputs {
+		fmt.Fprintln(std.out, human.Printable(address))
+	}
+	return s.outcome(j)
+}
+
+// outcome is the error, with its exit status, that a job's status is; nil of a complete one.
+func (s service) outcome(j types.Job) error {
+	id := aws.ToString(j.Id)
+	switch j.Status {
+	case types.JobStatusComplete:
+		return nil
+	case types.JobStatusError:
+		return statusError{fmt.Errorf("job %s ended in error %d: %s", id, aws.ToInt32(j.ErrorCode), aws.ToString(j.ErrorMessage)), exitJobError}
+	case types.JobStatusCanceled:
+		return statusError{fmt.Errorf("job %s was cancelled", id), exitJobCanceled}
+	}
+	return statusError{fmt.Errorf("job %s still runs: `mcfs job wait %s` follows it", id, id), exitRunning}
+}
+
+// say tells a person, on standard error, unless a program reads.
+func (s service) say(std stdio, format string, args ...any) {
+	if !s.flags.json {
+		fmt.Fprintln(std.err, human.Printable(fmt.Sprintf(format, args...)))
+	}
+}
