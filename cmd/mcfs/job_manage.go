@@ -55,7 +55,7 @@ func newJobWait(std stdio) *cobra.Command {
 	return jobCommand("wait ID", "Follow a job to its end", `Follows a job to its end, as mcfs job --submit does. An interrupt stops the following,
 never the job.`,
 		exactly(1, "ID"), true, func(parent context.Context, s service, args []string) error {
-			ctx, stop := s.following(parent)
+			ctx, stop := untilSignal(parent)
 			defer stop()
 			return s.follow(ctx, args[0], std)
 		})

@@ -58,9 +58,9 @@ func (s signalled) Error() string { return s.sig.String() }
 
 var errTimeout = errors.New("the time of --timeout is over")
 
-// following is a context that ends with a signal, or after the time of --timeout, whose cause
-// says which. stop ends it, and what watches for signals.
-func (s service) following(parent context.Context) (_ context.Context, stop func()) {
+// untilSignal is a context that ends with a signal, which is its cause. stop ends it, and what
+// watches for signals.
+func untilSignal(parent context.Context) (_ context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
@@ -73,13 +73,8 @@ func (s service) following(parent context.Context) (_ context.Context, stop func
 		case <-ctx.Done():
 		}
 	}()
-	inner, release := ctx, func() {}
-	if s.flags.timeout > 0 {
-		inner, release = context.WithTimeoutCause(ctx, s.flags.timeout, errTimeout)
-	}
-	return inner, func() {
+	return ctx, func() {
 		signal.Stop(signals)
-		release()
 		cancel(nil)
 		<-done
 	}
@@ -87,7 +82,7 @@ func (s service) following(parent context.Context) (_ context.Context, stop func
 
 // submitJob creates the job of a document, or finds it, and follows it.
 func submitJob(parent context.Context, s service, d document.Document, f jobFlags, std stdio) error {
-	ctx, stop := s.following(parent)
+	ctx, stop := untilSignal(parent)
 	defer stop()
 	made, err := jobs.Submitter{API: s.api, Pace: s.pace(), Again: f.again}.Submit(ctx, d)
 	if sig, ok := errors.AsType[signalled](context.Cause(ctx)); ok && err != nil {
@@ -111,8 +106,13 @@ func submitJob(parent context.Context, s service, d document.Document, f jobFlag
 	return s.follow(ctx, id, std)
 }
 
-// follow waits for the end of a job, and says how it went.
-func (s service) follow(ctx context.Context, id string, std stdio) error {
+// follow waits for the end of a job, but no longer than --timeout, and says how it went.
+func (s service) follow(parent context.Context, id string, std stdio) error {
+	ctx, cancel := parent, func() {}
+	if s.flags.timeout > 0 {
+		ctx, cancel = context.WithTimeoutCause(parent, s.flags.timeout, errTimeout)
+	}
+	defer cancel()
 	j, err := jobs.Follower{API: s.api, Pace: s.pace()}.Follow(ctx, id, func(state jobs.State) { s.tell(state, std) })
 	sig, interrupted := errors.AsType[signalled](err)
 	left := fmt.Errorf("job %s goes on; `mcfs job wait %s` follows it again, and so does %s", id, id, jobs.Console(s.region, id))

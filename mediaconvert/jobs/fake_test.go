@@ -28,6 +28,20 @@ func (e *ending) CreateJob(ctx context.Context, in *mediaconvert.CreateJobInput,
 	return out, err
 }
 
+// interrupting is an API whose answer comes when nobody waits for it any more.
+type interrupting struct {
+	API
+	stop func()
+}
+
+func (i *interrupting) CreateJob(ctx context.Context, in *mediaconvert.CreateJobInput, o ...func(*mediaconvert.Options)) (*mediaconvert.CreateJobOutput, error) {
+	if _, err := i.API.CreateJob(ctx, in, o...); err != nil {
+		return nil, err
+	}
+	i.stop()
+	return nil, ctx.Err()
+}
+
 // fake is an API that answers GetJob from a function, and has nothing else.
 type fake struct {
 	API

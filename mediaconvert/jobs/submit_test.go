@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -131,6 +132,22 @@ func TestUnclear(t *testing.T) {
 		}
 		wantJobs(t, s, 1)
 	}
+}
+
+// Who interrupts a submission is told that the job may have been made.
+func TestInterrupted(t *testing.T) {
+	s, sub := start(t, mediaconverttest.Options{})
+	ctx, stop := context.WithCancelCause(t.Context())
+	sub.API = &interrupting{sub.API, func() { stop(errors.New("interrupted")) }}
+	d := documentOf(t, "s3://deliver/", settingsOf("a.mov"))
+	if _, err := sub.Submit(ctx, d); !errors.Is(err, ErrUnclear) || !strings.Contains(err.Error(), "interrupted") {
+		t.Error(err)
+	}
+	sub.API = client(t, s)
+	if got, err := sub.Submit(t.Context(), d); err != nil || !got.Adopted {
+		t.Errorf("adopted %v: %v", got.Adopted, err)
+	}
+	wantJobs(t, s, 1)
 }
 
 // A job that failed at once, while the answer of its making was lost, is the one that is told of.
