@@ -19,7 +19,7 @@ import (
 )
 
 const (
-	manyWaiting     = 1000
+	manyWaiting     = 400 // more than descriptors
 	fewDescriptors  = 256
 	inFewDescriptor = "MCFS_TEST_FEW_DESCRIPTORS"
 )

@@ -383,8 +383,7 @@ func (r *rig) settleDrafts() {
 // crashes there, and comes back.
 func TestCrashInTheMiddleOfRenames(t *testing.T) {
 	for _, c := range renameCases {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
+		bubble(t, c.name, func(t *testing.T) {
 			for allowed := int64(0); ; allowed++ {
 				if crashAfter(t, c.before, c.act, c.after, c.objects, allowed) || t.Failed() {
 					return
@@ -566,6 +565,10 @@ func TestExchangedDraftGoesOn(t *testing.T) {
 // anybody has looked at it the marker is read all the same, and what is set
 // afterwards goes over what that states.
 func TestMovedDirectoryKeepsItsAttributes(t *testing.T) {
+	synctest.Test(t, movedDirectoryKeepsItsAttributes)
+}
+
+func movedDirectoryKeepsItsAttributes(t *testing.T) {
 	for _, kill := range []bool{false, true} {
 		r, f := newFlakyRig(t, crypt.CTR)
 		if _, err := r.v.Root().Mkdir(t.Context(), "d", 0o700, 3, 4); err != nil {
@@ -752,6 +755,10 @@ func TestRenameWhoseAnswerIsLost(t *testing.T) {
 // TestChangesThatFailForAnUnknownReason: whatever the store answers, a change of names is
 // not given up because nobody knows what the answer means.
 func TestChangesThatFailForAnUnknownReason(t *testing.T) {
+	synctest.Test(t, changesThatFailForAnUnknownReason)
+}
+
+func changesThatFailForAnUnknownReason(t *testing.T) {
 	r, f := newFlakyRig(t, crypt.CTR)
 	r.mkdir("d")
 	r.save("a", []byte("a"))

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"mcfs/crypt"
 	"mcfs/spool"
@@ -57,7 +58,9 @@ func (r *rig) restore(id string) string {
 // TestRestore: what lies in quarantine comes back as an interrupted draft: in the place of
 // the lost one, in this mount or the next; under its path if nobody has taken that; or
 // else beside it. It is committed when somebody asks, and is in quarantine no more.
-func TestRestore(t *testing.T) {
+func TestRestore(t *testing.T) { synctest.Test(t, restore) }
+
+func restore(t *testing.T) {
 	r, f := newFlakyRig(t, crypt.CTR)
 	p := random(300_000)
 	ids := r.condemned(f, map[string][]byte{"d": p, "later": p, "removed": p, "taken.mp4": p, "twice": p})
@@ -101,7 +104,9 @@ func TestRestore(t *testing.T) {
 }
 
 // TestRestoreAtOnce: of many who restore one thing at once, one does.
-func TestRestoreAtOnce(t *testing.T) {
+func TestRestoreAtOnce(t *testing.T) { synctest.Test(t, restoreAtOnce) }
+
+func restoreAtOnce(t *testing.T) {
 	r, f := newFlakyRig(t, crypt.CTR)
 	ids := r.condemned(f, map[string][]byte{"a": random(1000)})
 	var all sync.WaitGroup

@@ -25,8 +25,7 @@ import (
 func TestRandomSchedules(t *testing.T) {
 	first, count := number(t, "MCFS_SCHEDULE", 1), number(t, "MCFS_SCHEDULES", 40)
 	for seed := first; seed < first+count; seed++ {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			t.Parallel()
+		bubble(t, fmt.Sprint(seed), func(t *testing.T) {
 			newSchedule(t, seed).run()
 		})
 	}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -39,7 +40,9 @@ func (r *tight) takes(name string) (taken int64) {
 
 // TestRoomWhileNothingLeaves: when the store takes nothing, df shows what the spool can
 // still take, and that much can be written; when it takes something again, it is roomy.
-func TestRoomWhileNothingLeaves(t *testing.T) {
+func TestRoomWhileNothingLeaves(t *testing.T) { synctest.Test(t, roomWhileNothingLeaves) }
+
+func roomWhileNothingLeaves(t *testing.T) {
 	r := newPatient(t, crypt.CTR, false, 200*time.Millisecond)
 	if s := r.freeAt(""); s.Free != roomy || s.Total != roomy {
 		t.Errorf("a mount that works has %+v", s)
@@ -86,7 +89,9 @@ func TestRoomAfterTrouble(t *testing.T) {
 }
 
 // TestRoomOfWhatStays: what does not leave before its close has the spool's room.
-func TestRoomOfWhatStays(t *testing.T) {
+func TestRoomOfWhatStays(t *testing.T) { synctest.Test(t, roomOfWhatStays) }
+
+func roomOfWhatStays(t *testing.T) {
 	r := newTight(t, crypt.CTR, false)
 	local := r.create(".#local", os.O_TRUNC)
 	defer local.Release()

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"mcfs/crypt"
@@ -28,7 +29,9 @@ func (r *rig) draft(s Status, path string) DraftStatus {
 // TestStatusOfAFailure: a draft that the store does not take is shown with cause,
 // tries and the time of the next one, and so is a change of names; neither once
 // it is done.
-func TestStatusOfAFailure(t *testing.T) {
+func TestStatusOfAFailure(t *testing.T) { synctest.Test(t, statusOfAFailure) }
+
+func statusOfAFailure(t *testing.T) {
 	r, f := newFlakyRig(t, crypt.CTR)
 	r.save("old", random(10))
 	r.sync()
@@ -72,7 +75,9 @@ func TestStatusOfAFailure(t *testing.T) {
 
 // TestStatusOfWhatWaits: a draft and a change whose turn has not come are shown with what
 // they wait for, what fails first; nothing once it has come.
-func TestStatusOfWhatWaits(t *testing.T) {
+func TestStatusOfWhatWaits(t *testing.T) { synctest.Test(t, statusOfWhatWaits) }
+
+func statusOfWhatWaits(t *testing.T) {
 	r, f := newFlakyRig(t, crypt.CTR)
 	r.mkdir("d")
 	r.save("d/a", random(10))
@@ -135,7 +140,9 @@ func (s slow) Read(p []byte) (int, error) {
 }
 
 // TestStatusOfAnUpload: bytes, rate and time left of what is on its way.
-func TestStatusOfAnUpload(t *testing.T) {
+func TestStatusOfAnUpload(t *testing.T) { synctest.Test(t, statusOfAnUpload) }
+
+func statusOfAnUpload(t *testing.T) {
 	r := newRig(t, crypt.CTR)
 	r.close()
 	r.o.Store, r.o.SpoolDurable = trickle{r.store}, true
@@ -273,7 +280,9 @@ func TestStatusOfWhatIsLost(t *testing.T) {
 }
 
 // TestWaiting: what the journal tells without a mount is what the next mount takes up.
-func TestWaiting(t *testing.T) {
+func TestWaiting(t *testing.T) { synctest.Test(t, waitingPaths) }
+
+func waitingPaths(t *testing.T) {
 	r, f := newFlakyRig(t, crypt.CTR)
 	r.save("old", random(10))
 	r.sync()
@@ -331,7 +340,9 @@ func TestWaiting(t *testing.T) {
 }
 
 // TestSyncNamesWhatItWaitsFor: the whole volume has a name in an error, too.
-func TestSyncNamesWhatItWaitsFor(t *testing.T) {
+func TestSyncNamesWhatItWaitsFor(t *testing.T) { synctest.Test(t, syncNamesWhatItWaitsFor) }
+
+func syncNamesWhatItWaitsFor(t *testing.T) {
 	r, f := newFlakyRig(t, crypt.CTR)
 	f.set(down)
 	h := r.create("a", os.O_TRUNC)

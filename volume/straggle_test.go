@@ -127,8 +127,7 @@ var waysToGiveUp = map[string]func(r *rig, h *Handle, p []byte){
 func TestPartsUnderWayWhenAnUploadIsGivenUp(t *testing.T) {
 	for way, giveUp := range waysToGiveUp {
 		for _, mode := range []crypt.Mode{crypt.CTR, crypt.CBC} {
-			t.Run(fmt.Sprintf("%s, %v", way, mode), func(t *testing.T) {
-				t.Parallel()
+			bubble(t, fmt.Sprintf("%s, %v", way, mode), func(t *testing.T) {
 				r, s := newStragglingRig(t, mode)
 				h, p := s.underWay(r, "a")
 				giveUp(r, h, p)
@@ -172,8 +171,7 @@ func (s *straggling) gone(r *rig) {
 // store is away. The next one sees to it.
 func TestPartsUnderWayAtTheEnd(t *testing.T) {
 	for _, killed := range []bool{false, true} {
-		t.Run(map[bool]string{false: "unmounted", true: "killed"}[killed], func(t *testing.T) {
-			t.Parallel()
+		bubble(t, map[bool]string{false: "unmounted", true: "killed"}[killed], func(t *testing.T) {
 			r, s := newStragglingRig(t, crypt.CTR)
 			f := &flaky{Store: s}
 			r.close()

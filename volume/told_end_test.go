@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"mcfs/crypt"
@@ -15,7 +16,7 @@ import (
 // named by sync, and counts as open until it has it or is removed.
 func TestToldHasNoDeadline(t *testing.T) {
 	for _, end := range []string{"renamed", "removed"} {
-		t.Run(end, func(t *testing.T) {
+		bubble(t, end, func(t *testing.T) {
 			r := newTight(t, crypt.CTR, false)
 			r.close()
 			r.o.Grace = 50 * time.Millisecond
@@ -102,7 +103,7 @@ func TestToldGoesOnAfterAKill(t *testing.T) {
 func TestToldAfterACrash(t *testing.T) {
 	for _, at := range []string{".film.mp4.A1b2C3", "film.mp4"} {
 		for over, old := range replacedBy {
-			t.Run("as "+at+", over "+over, func(t *testing.T) {
+			bubble(t, "as "+at+", over "+over, func(t *testing.T) {
 				r := newTight(t, crypt.CTR, false)
 				if old != nil {
 					r.save("film.mp4", old)
@@ -134,7 +135,9 @@ func TestToldAfterACrash(t *testing.T) {
 }
 
 // TestFsyncOfATold: as of any file of which parts were dropped.
-func TestFsyncOfATold(t *testing.T) {
+func TestFsyncOfATold(t *testing.T) { synctest.Test(t, fsyncOfATold) }
+
+func fsyncOfATold(t *testing.T) {
 	r := newTight(t, crypt.CTR, false)
 	h := r.makeAs(".film.mp4.A1b2C3")
 	if err := r.fill(h, random(longFile)); err != nil {
@@ -177,19 +180,21 @@ func TestTwoToldAtOnce(t *testing.T) {
 }
 
 // TestConflictOfATold: another machine saves the told name before the rename is committed: both survive.
-func TestConflictOfATold(t *testing.T) {
+func TestConflictOfATold(t *testing.T) { synctest.Test(t, conflictOfATold) }
+
+func conflictOfATold(t *testing.T) {
 	for _, old := range []bool{true, false} {
-		a, b, between := newPair(t)
+		a, b, between := newPairOf(t, lightPart)
 		a.close()
-		a.max = 32 << 20
+		a.max = 2 << 20
 		a.open("spool-small")
 		if old {
 			a.save("f.bin", []byte("one"))
 		}
-		long := random(90 << 20)
+		long := random(6 << 20) // three times the spool
 		h := a.create("f.bin.part", os.O_TRUNC)
-		for off := 0; off < len(long); off += 1 << 20 {
-			a.write(h, long[off:off+1<<20], int64(off))
+		for off := 0; off < len(long); off += 64 << 10 {
+			a.write(h, long[off:off+64<<10], int64(off))
 		}
 		if !isSent(h.Node().whole()) {
 			t.Fatal("nothing was dropped: what this test is for was not tried")

@@ -7,6 +7,7 @@ import (
 	"path"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"mcfs/crypt"
@@ -55,7 +56,7 @@ func TestLargerThanTheSpoolUnderATemporaryName(t *testing.T) {
 	for _, mode := range modes {
 		for over, old := range replacedBy {
 			for _, name := range []string{".film.mp4.A1b2C3", "film.mp4.part", "film.mp4.crdownload"} {
-				t.Run(mode.String()+", over "+over+", "+name, func(t *testing.T) {
+				bubble(t, mode.String()+", over "+over+", "+name, func(t *testing.T) {
 					r := newTight(t, mode, false)
 					if old != nil {
 						r.save("film.mp4", old)
@@ -169,7 +170,7 @@ func TestToldStartsOver(t *testing.T) {
 		{"its own name", func(r *tight, _ *Handle) error { return r.v.Sync(r.t.Context(), "d/film.mp4.part") }, "d/film.mp4.part"},
 		{"the told name", func(r *tight, _ *Handle) error { return r.rename("d/film.mp4.part", "d/film.mp4", 0) }, "d/film.mp4"},
 	} {
-		t.Run(w.name, func(t *testing.T) {
+		bubble(t, w.name, func(t *testing.T) {
 			r := newTight(t, crypt.CTR, false)
 			r.mkdir("d")
 			p := random(shortFile / 2)
@@ -199,7 +200,9 @@ func TestToldStartsOver(t *testing.T) {
 
 // TestToldOverAPromise: what a close has promised is not given up for what a crash would
 // lose, and can be replaced once it has left.
-func TestToldOverAPromise(t *testing.T) {
+func TestToldOverAPromise(t *testing.T) { synctest.Test(t, toldOverAPromise) }
+
+func toldOverAPromise(t *testing.T) {
 	r := newTight(t, crypt.CTR, true)
 	r.f.set(func(_, key string) error {
 		if key == "film.mp4" {

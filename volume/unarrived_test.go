@@ -59,8 +59,7 @@ func TestCommitThatNeverArrives(t *testing.T) {
 		for _, old := range []bool{false, true} {
 			for _, kill := range []bool{false, true} {
 				name := map[bool]string{false: "a new file ", true: "over an old one "}[old] + c.name
-				t.Run(name+map[bool]string{false: "", true: ", killed"}[kill], func(t *testing.T) {
-					t.Parallel()
+				bubble(t, name+map[bool]string{false: "", true: ", killed"}[kill], func(t *testing.T) {
 					r, f := stuckCommit(t, old)
 					c.act(r)
 					r.holds("at once", c.after)
@@ -145,7 +144,7 @@ func TestActBeforeTheLastMountIsSettled(t *testing.T) {
 		"renamed": {func(r *rig) { r.mustRename("a", "b", 0) }, map[string]string{"a": "", "b": "first"}},
 		"read":    {func(r *rig) { r.holds("while it is settled", map[string]string{"a": "first"}) }, map[string]string{"a": "first"}},
 	} {
-		t.Run(name, func(t *testing.T) {
+		bubble(t, name, func(t *testing.T) {
 			r, f := newFlakyRig(t, crypt.CTR)
 			f.set(func(op, key string) error {
 				if op == "put" && strings.HasSuffix(key, ".settings.json") {
