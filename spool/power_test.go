@@ -142,14 +142,19 @@ func (l *lab) work() {
 		l.t.Fatal(err)
 	}
 	defer halt(l.t, v, s)
+	over := false // what goes on behind then is not cut; l.mu guards it
 	l.disk.Before(func(tag string) {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		if l.rng.IntN(8) == 0 && len(l.cuts) < 24 {
+		if !over && l.rng.IntN(8) == 0 && len(l.cuts) < 24 {
 			l.cut(tag)
 		}
 	})
-	defer l.disk.Before(nil)
+	defer func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		over = true
+	}()
 	var all sync.WaitGroup
 	for i := range 3 {
 		h := &hand{files: map[string]*saved{}}

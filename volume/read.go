@@ -209,11 +209,12 @@ func (n *Node) relocate(ctx context.Context) bool {
 		return false
 	}
 	for range maxLooks {
+		key, etag := ver.Place()
 		places, moving := n.places(ver)
 		for _, place := range slices.Backward(places) {
 			info, ours, err := n.v.remote.Find(ctx, ver, place)
 			if err == nil && ours && info.Size == ver.Cipher {
-				ver.Moved(place, info.ETag, ver.Sidecar())
+				ver.FoundAt(key, etag, place, info.ETag)
 				return true
 			}
 		}

@@ -620,6 +620,35 @@ func (l *lookFirst) Head(ctx context.Context, key string) (store.Info, error) {
 	return info, err
 }
 
+// TestFoundWhileItLeaves: a reader looks for a file that has another ETag, and is answered
+// when it has been renamed: the new name has its sidecar nevertheless, and a listing that
+// finds the ETag unchanged by the rename does not hide it.
+func TestFoundWhileItLeaves(t *testing.T) {
+	r := newRig(t, crypt.CTR)
+	look := &lookFirst{Store: r.store}
+	r.o.Store = look
+	r.cold()
+	r.save("f", []byte("content"))
+	n := r.node("f")
+	look.do = func() {
+		look.key = "" // the rename's own looks are answered at once
+		r.mustRename("f", "g", 0)
+		r.sync()
+	}
+	look.key = "f"
+	if !n.relocate(t.Context()) {
+		t.Error("it was not found")
+	}
+	if key, _ := n.ver.Place(); key != "g" {
+		t.Errorf("it is said to be at %s", key)
+	}
+	if _, err := r.v.Root().Lookup(t.Context(), "g.settings.json"); err != nil {
+		t.Errorf("its sidecar: %v", err)
+	}
+	r.holds("in the end", map[string]string{"g": "content"})
+	r.truthful()
+}
+
 // TestDescribedWhileItsDirectoryArrives: a file is looked for at the places of a directory
 // that moves. It leaves the one before it is looked at, and another file comes there.
 func TestDescribedWhileItsDirectoryArrives(t *testing.T) {

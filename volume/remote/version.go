@@ -149,6 +149,17 @@ func (x *Version) Moved(key, etag string, side Sidecar) {
 	x.now.Key, x.now.ETag, x.now.Sidecar, x.now.Fallback = key, etag, side.as(x.now.Sidecar), nil
 }
 
+// FoundAt records another place that a look at the store has shown, unless the version has
+// left the place (from, old) in which it was known to be when the look began: who moves it
+// knows better than an answer of before.
+func (x *Version) FoundAt(from, old, key, etag string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if x.now.Key == from && x.now.ETag == old {
+		x.now.Key, x.now.ETag, x.now.Fallback = key, etag, nil
+	}
+}
+
 // Arrived records that the object is in the store.
 func (x *Version) Arrived(etag string, modified time.Time) {
 	x.mu.Lock()
