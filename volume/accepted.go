@@ -60,9 +60,9 @@ func (v *Volume) ordain(n *Node, base string) bool {
 			return false
 		}
 	}
-	n.lock()
-	defer n.unlock()
-	n.ordinary = true
+	n.content.Lock()
+	defer n.content.Unlock()
+	n.content.Ordinary = true
 	return true
 }
 
@@ -76,15 +76,15 @@ func (v *Volume) foresee(ctx context.Context, n *Node) {
 	if !ok {
 		return
 	}
-	n.lock()
-	size, open := n.size(), n.state == Writing && n.ver == nil && !n.ordinary
-	n.unlock()
+	n.content.Lock()
+	size, open := n.content.SizeLocked(), n.content.State == Writing && n.content.Base == nil && !n.content.Ordinary
+	n.content.Unlock()
 	if !open {
 		return
 	}
 	if size <= maxDocument {
 		text := make([]byte, size)
-		if k, err := n.read(ctx, nil, text, 0); int64(k) < size {
+		if k, err := n.content.Read(ctx, nil, text, 0); int64(k) < size {
 			v.log.Debug("not judged at close", "path", n.Path(), "cause", err)
 			return // the commit will tell
 		}
@@ -99,9 +99,9 @@ func (v *Volume) foresee(ctx context.Context, n *Node) {
 func (v *Volume) accept(n *Node) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	n.lock()
-	id, filed := n.entryID()
-	n.unlock()
+	n.content.Lock()
+	id, filed := n.content.EntryIDLocked()
+	n.content.Unlock()
 	v.discard(n)
 	if d := n.parent; d != nil {
 		v.unlink(d, n)

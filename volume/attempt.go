@@ -2,11 +2,13 @@ package volume
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"mcfs/sidecar"
 	"mcfs/store"
+	"mcfs/volume/file"
 	"mcfs/volume/remote"
 	"mcfs/volume/upload"
 )
@@ -27,7 +29,7 @@ func (v *Volume) try(n *Node, a *attempt) error {
 // send makes the object.
 func (v *Volume) send(n *Node, a *attempt) error {
 	if !a.frozen {
-		if err := n.revive(a.ctx); err != nil {
+		if err := n.content.Revive(a.ctx); err != nil {
 			return err
 		}
 		if err := v.freeze(n, a); err != nil {
@@ -38,22 +40,22 @@ func (v *Volume) send(n *Node, a *attempt) error {
 		}
 	}
 	if a.up.Load() == nil {
-		up, err := n.startUpload(a.ctx, a.path, nil)
+		up, err := n.content.StartUpload(a.ctx, a.path, nil)
 		if err != nil {
 			return fmt.Errorf("commit %s: %w", a.path, err)
 		}
 		a.up.Store(up)
 	}
-	n.lock()
-	if n.state == Queued {
-		n.step(evStart)
+	n.content.Lock()
+	if n.content.State == Queued {
+		n.content.StepLocked(file.EvStart)
 	}
-	n.unlock()
+	n.content.Unlock()
 	ctx, stop := v.whileMoving(a)
 	defer stop()
 	last := upload.Last{Condition: a.condition(), Ready: func(ctx context.Context) error {
 		if o := a.from.Load(); o != nil {
-			if err := n.proveBase(ctx, o); err != nil {
+			if err := n.content.ProveBase(ctx, o); err != nil {
 				return err
 			}
 		}
@@ -114,38 +116,23 @@ func (v *Volume) whileMoving(a *attempt) (ctx context.Context, stop func()) {
 // freeze takes the content that was asked for as the version to commit, as it was
 // before later writes: those are the next draft's.
 func (v *Volume) freeze(n *Node, a *attempt) error {
-	n.lock()
-	defer n.unlock()
+	n.content.Lock()
+	defer n.content.Unlock()
 	if err := context.Cause(a.ctx); err != nil {
 		return err // called off under the same lock
 	}
-	if n.state != Queued && n.state != Uploading {
+	if n.content.State != Queued && n.content.State != Uploading {
 		return errNothing
 	}
-	if n.due != nil && n.due.gen != n.asked {
-		n.supersede()
+	d, err := n.content.TakeSnapshotLocked(a.path)
+	if err != nil {
+		return fmt.Errorf("commit %s: %w", a.path, err)
 	}
-	if key := n.aimed(); key != "" && key != a.path {
-		if err := n.giveUpEager(); err != nil { // what gave the file its name has seen that it can be
-			return fmt.Errorf("commit %s: its parts have left for %s: %v", a.path, key, err)
-		}
-	}
-	d := n.due
-	if d == nil {
-		n.retire(n.up)
-		view, err := n.freezeView()
-		if err != nil {
-			return fmt.Errorf("commit %s: %w", a.path, err)
-		}
-		d = &due{view: view, size: n.size(), gen: n.gen, up: n.up}
-		n.up, n.eager = nil, false
-	}
-	n.due, n.taken = nil, d.gen
-	a.view, a.gen, a.size, a.replaces = d.view, d.gen, d.size, n.replaces
-	a.from.Store(d.view.origin())
+	a.view, a.gen, a.size, a.replaces = d.View, d.Gen, d.Size, n.content.Replaces
+	a.from.Store(d.View.Origin())
 	a.frozen = true
-	if d.up != nil {
-		a.up.Store(d.up)
+	if d.Upload != nil {
+		a.up.Store(d.Upload)
 	}
 	return nil
 }
@@ -154,9 +141,9 @@ func (v *Volume) freeze(n *Node, a *attempt) error {
 // here the attempt goes through under its name; the journal knows all that is
 // needed to finish it after a crash. The sidecar of what is replaced goes first (P3).
 func (v *Volume) ready(ctx context.Context, n *Node, a *attempt) error {
-	n.lock()
-	attr := n.attr
-	n.unlock()
+	n.content.Lock()
+	attr := n.content.Attr
+	n.content.Unlock()
 	v.mu.Lock()
 	if err := context.Cause(a.ctx); err != nil && a.stage == waiting {
 		v.mu.Unlock()
@@ -171,11 +158,11 @@ func (v *Volume) ready(ctx context.Context, n *Node, a *attempt) error {
 			remote.State{Key: a.path, Check: obj.Check, Wrapped: obj.Key, KeyID: obj.KeyID, Attr: attr, Fallback: a.replaces},
 		)
 	}
-	n.lock()
-	if n.state == Uploading {
-		n.step(evReady) // with the stage: a rename goes by either
+	n.content.Lock()
+	if n.content.State == Uploading {
+		n.content.StepLocked(file.EvReady) // with the stage: a rename goes by either
 	}
-	n.unlock()
+	n.content.Unlock()
 	v.mu.Unlock()
 	if err := v.journalEntry(n); err != nil {
 		return err
@@ -217,11 +204,11 @@ func (v *Volume) inherit(n *Node, a *attempt, there *remote.FoundSidecar) {
 		return // it says nothing that could be inherited
 	}
 	a.replaces.SetAttr(meta.Attr)
-	n.lock()
-	defer n.unlock()
-	mtime := n.attr.Mtime
-	n.attr = sidecar.Merge(base, n.attr, meta.Attr)
-	n.attr.Mtime = mtime // it is that of the new content
+	n.content.Lock()
+	defer n.content.Unlock()
+	mtime := n.content.Attr.Mtime
+	n.content.Attr = sidecar.Merge(base, n.content.Attr, meta.Attr)
+	n.content.Attr.Mtime = mtime // it is that of the new content
 }
 
 // inheritLate does so when another machine has set attributes of the replaced
@@ -231,9 +218,9 @@ func (v *Volume) inheritLate(n *Node, a *attempt, there *remote.FoundSidecar) {
 		return
 	}
 	v.inherit(n, a, there)
-	n.lock()
-	attr := n.attr
-	n.unlock()
+	n.content.Lock()
+	attr := n.content.Attr
+	n.content.Unlock()
 	a.ver.SetAttr(attr)
 }
 
@@ -241,9 +228,9 @@ func (v *Volume) inheritLate(n *Node, a *attempt, there *remote.FoundSidecar) {
 func (v *Volume) publish(n *Node, a *attempt) error {
 	ctx, cancel := context.WithTimeout(a.ctx, requestTimeout)
 	defer cancel()
-	n.lock()
-	attr := n.attr
-	n.unlock()
+	n.content.Lock()
+	attr := n.content.Attr
+	n.content.Unlock()
 	a.ver.SetAttr(attr)
 	seen := func(there *remote.FoundSidecar) { v.inheritLate(n, a, there) }
 	if err := v.remote.PutSidecar(ctx, a.ver, a.path, store.Condition{IfNone: true}, seen); err != nil {
@@ -253,4 +240,14 @@ func (v *Volume) publish(n *Node, a *attempt) error {
 		return nil
 	}
 	return v.remote.WithdrawLate(ctx, a.ver, a.path)
+}
+
+// loseBase ends an attempt that can never succeed. If that is for its base, and the file
+// has been emptied and written anew since, the later content is none the worse.
+func (v *Volume) loseBase(n *Node, a *attempt, err error) {
+	if n.content.Outgrows(a.gen) && errors.Is(err, file.ErrUnproven) {
+		v.outlive(n, a, err)
+		return
+	}
+	v.condemn(n, a, err)
 }

@@ -29,10 +29,10 @@ func (v *Volume) rewriteSidecar(ctx context.Context, c *change) error {
 	ver := c.ver
 	v.followMove(c)
 	if n := c.node; n != nil {
-		n.lock()
-		current, attr := n.ver == ver, n.attr
-		since := n.state == Clean && n.ver != nil && remote.Differ(attr, n.ver.Attr())
-		n.unlock()
+		n.content.Lock()
+		current, attr := n.content.Base == ver, n.content.Attr
+		since := n.content.State == Clean && n.content.Base != nil && remote.Differ(attr, n.content.Base.Attr())
+		n.content.Unlock()
 		switch {
 		case !current && since:
 			return v.queueAttr(n) // they were set after the commit of a newer version
@@ -71,9 +71,9 @@ func (v *Volume) adoptAttr(n *Node, ver *remote.Version, before, now sidecar.Att
 	if n == nil {
 		return
 	}
-	n.lock()
-	defer n.unlock()
-	if n.ver == ver && n.state == Clean {
-		n.attr = sidecar.Merge(before, n.attr, now)
+	n.content.Lock()
+	defer n.content.Unlock()
+	if n.content.Base == ver && n.content.State == Clean {
+		n.content.Attr = sidecar.Merge(before, n.content.Attr, now)
 	}
 }

@@ -17,9 +17,9 @@ func TestDescribedWithoutItsSidecar(t *testing.T) {
 	r.chmod("a", 0o444)
 	r.sync()
 	n := r.node("a")
-	n.lock()
-	side := n.ver.Sidecar()
-	n.unlock()
+	n.content.Lock()
+	side := n.content.Base.Sidecar()
+	n.content.Unlock()
 	from, err := r.store.Head(t.Context(), "a")
 	if err != nil || side.ETag == "" {
 		t.Fatal(side, err)
@@ -35,13 +35,13 @@ func TestDescribedWithoutItsSidecar(t *testing.T) {
 	if err != nil || bare.Sidecar().ETag != "" {
 		t.Fatal(bare, err)
 	}
-	n.lock()
+	n.content.Lock()
 	n.takeAnew(bare)
-	n.unlock()
+	n.content.Unlock()
 	if mode := r.mode("a"); mode&0o777 != 0o444 {
 		t.Errorf("mode %o; want 444", mode&0o777)
 	}
-	if got := n.ver.Sidecar(); got.ETag != side.ETag {
+	if got := n.content.Base.Sidecar(); got.ETag != side.ETag {
 		t.Errorf("the sidecar %s is %v; want %v", sidecar.Name("a"), got, side)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"mcfs/sidecar"
 	"mcfs/spool"
 	"mcfs/store"
+	"mcfs/volume/file"
 	"mcfs/volume/queue"
 	"mcfs/volume/remote"
 )
@@ -119,7 +120,7 @@ func (v *Volume) journalChanges(list []*change, also func(tx *spool.Tx) error) e
 		return also(tx)
 	})
 	if err != nil {
-		return fromSpool(fmt.Errorf("journal: %w", err))
+		return file.FromSpool(fmt.Errorf("journal: %w", err))
 	}
 	return nil
 }
@@ -239,7 +240,7 @@ func (c *change) worthAnother(err error) bool {
 		return errors.Is(err, errEngaged)
 	case errors.Is(err, errEngaged), transient(err):
 		return true
-	case c.Op != opRename && errors.Is(err, errLocked):
+	case c.Op != opRename && errors.Is(err, file.ErrLocked):
 		return true // dropped, it would take with it what only the journal has
 	case permanent(err), errors.Is(err, store.ErrPrecondition), errors.Is(err, errUnknownChange):
 		return false
@@ -270,9 +271,9 @@ func (c *change) draft() *Node {
 	if n == nil {
 		return nil
 	}
-	n.lock()
-	defer n.unlock()
-	if n.state == Clean || n.ver == c.ver {
+	n.content.Lock()
+	defer n.content.Unlock()
+	if n.content.State == Clean || n.content.Base == c.ver {
 		return nil
 	}
 	return n
@@ -285,11 +286,11 @@ func (v *Volume) forgo(ctx context.Context, c *change) error {
 	if n != nil {
 		v.mu.Lock()
 		stays = !n.gone && v.path(n) == c.To
-		n.lock()
-		if n.replaces = nil; stays {
-			n.replaces = c.replaces
+		n.content.Lock()
+		if n.content.Replaces = nil; stays {
+			n.content.Replaces = c.replaces
 		}
-		n.unlock()
+		n.content.Unlock()
 		v.mu.Unlock()
 	}
 	if !stays && c.replaces != nil {
@@ -365,9 +366,9 @@ func (v *Volume) queueAttr(n *Node) error {
 		defer v.mu.Unlock()
 		return v.restateKept(n)
 	}
-	n.lock()
-	attr, ver := n.attr, n.ver
-	n.unlock()
+	n.content.Lock()
+	attr, ver := n.content.Attr, n.content.Base
+	n.content.Unlock()
 	fresh := v.attrs[n] == nil
 	err := v.restate(n, ver, attr)
 	v.mu.Unlock()
@@ -392,7 +393,7 @@ func (v *Volume) restate(n *Node, ver *remote.Version, attr sidecar.Attr) error 
 // flush makes durable what was journaled to be written a little later.
 func (v *Volume) flush() error {
 	if err := v.spool.Journal().Flush(); err != nil {
-		return fromSpool(fmt.Errorf("journal: %w", err))
+		return file.FromSpool(fmt.Errorf("journal: %w", err))
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mcfs/spool"
+	"mcfs/volume/file"
 	"mcfs/volume/queue"
 	"mcfs/volume/remote"
 	"mcfs/volume/upload"
@@ -38,11 +39,11 @@ type attempt struct {
 	queue.Retry
 
 	up   atomic.Pointer[upload.Upload] // set by whoever runs it, looked at by all
-	from atomic.Pointer[origin]        // likewise: of the base's bytes in view
+	from atomic.Pointer[file.Origin]   // likewise: of the base's bytes in view
 
 	// The rest belongs to whoever runs it.
 	frozen   bool
-	view     frozenView
+	view     file.View
 	size     int64
 	gen      uint64
 	replaces *remote.Version
@@ -56,7 +57,7 @@ func (a *attempt) moved() int64 {
 	if up == nil {
 		return 0
 	}
-	return up.Moved() + up.Progress() + a.from.Load().fetched()
+	return up.Moved() + up.Progress() + a.from.Load().Fetched()
 }
 
 func (a *attempt) progress() int64 {
@@ -81,37 +82,35 @@ func (v *Volume) ask(n *Node, by asker) {
 	if n == nil {
 		return
 	}
-	n.lock()
-	switch n.state {
+	n.content.Lock()
+	switch n.content.State {
 	case Clean, Lost, Local:
-		n.unlock()
+		n.content.Unlock()
 		return
 	case Interrupted:
 		if by == itself {
-			n.unlock()
+			n.content.Unlock()
 			return
 		}
 	}
-	if n.untell() != nil { // it can be committed under no other name than the one to which its parts have left
-		n.unlock()
+	if n.content.UntellLocked() != nil { // it can be committed under no other name than the one to which its parts have left
+		n.content.Unlock()
 		return
 	}
 	if by == byHand {
-		n.flaws = nil // it is to be taken as it is
+		n.content.Flaws = nil // it is to be taken as it is
 	}
-	if n.flaws != nil && (n.state == Writing || n.state == Temporary || n.state == Interrupted) {
-		n.unlock()
-		n.interrupt(evSpoil)
+	if n.content.Flaws != nil && (n.content.State == Writing || n.content.State == Temporary || n.content.State == Interrupted) {
+		n.content.Unlock()
+		n.interrupt(file.EvSpoil)
 		return
 	}
-	if n.flaws == nil && (by != itself || n.slain != n.gen) {
-		if n.due != nil && n.due.gen < n.gen {
-			n.supersede()
-		}
-		n.asked, n.slain = n.gen, 0
+	if n.content.Flaws == nil && (by != itself || !n.content.IsKilledLocked()) {
+		n.content.SupersedeOlderLocked()
+		n.content.AskLocked()
 	}
-	n.step(evAsk)
-	n.unlock()
+	n.content.StepLocked(file.EvAsk)
+	n.content.Unlock()
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.startAttempt(n)
@@ -119,10 +118,10 @@ func (v *Volume) ask(n *Node, by asker) {
 
 // askAtShutdown asks for what a close or a release would have committed by itself.
 func (v *Volume) askAtShutdown(n *Node) {
-	n.lock()
-	due := n.state == Writing && n.writers == 0
+	n.content.Lock()
+	due := n.content.State == Writing && n.content.Writers == 0
 	n.leaveUnfinished()
-	n.unlock()
+	n.content.Unlock()
 	if due {
 		v.ask(n, itself)
 	}
@@ -167,14 +166,10 @@ func (v *Volume) pauseDoomed(n *Node) {
 // cancelAttempt is the part of callOff under the file's lock, under which the attempt
 // takes over content and upload.
 func (n *Node) cancelAttempt(a *attempt, why error) bool {
-	n.lock()
-	defer n.unlock()
-	up := a.up.Load()
-	switch {
-	case up == nil, n.file == nil:
-	case errors.Is(why, errGone), errors.Is(why, errDoomed):
-		n.retire(up)
-	case n.file.GiveUp(uploadID(up.Object().IV), frozenOf(a.view)) != nil:
+	n.content.Lock()
+	defer n.content.Unlock()
+	doomed := errors.Is(why, errGone) || errors.Is(why, errDoomed)
+	if !n.content.YieldLocked(a.up.Load(), a.view, doomed) {
 		return false
 	}
 	a.cancel(why)
@@ -192,13 +187,13 @@ func (v *Volume) pause(n *Node) bool {
 // resume lets commits begin again, and begins the one that is due; v.mu is held.
 func (v *Volume) resume(n *Node) {
 	n.paused = false
-	n.lock()
-	n.entitled = false
-	if n.state == Uploading && n.attempt == nil {
-		n.step(evFail) // it was called off
+	n.content.Lock()
+	n.content.Renaming = false
+	if n.content.State == Uploading && n.attempt == nil {
+		n.content.StepLocked(file.EvFail) // it was called off
 	}
-	due := n.state == Queued
-	n.unlock()
+	due := n.content.State == Queued
+	n.content.Unlock()
 	if due {
 		v.startAttempt(n)
 	}
@@ -216,15 +211,15 @@ func (v *Volume) endAttempt(n *Node, a *attempt) {
 	if n.attempt == a {
 		n.attempt = nil
 	}
-	n.lock()
-	n.taken = 0
+	n.content.Lock()
+	n.content.EndAttemptLocked()
 	if done {
-		n.endUpload(nil, a.view)
+		n.content.EndUploadLocked(nil, a.view)
 	} else {
-		n.returnDue(a)
+		n.content.ReturnSnapshotLocked(a.view, a.size, a.gen)
 		v.endUnfinished(n, a)
 	}
-	n.unlock()
+	n.content.Unlock()
 	if n.gone {
 		v.background(n.forgetCache) // which the attempt may have opened after the file was removed
 	}
@@ -236,16 +231,16 @@ func (v *Volume) endAttempt(n *Node, a *attempt) {
 // the draft is lost and not queued for ever. v.mu is held and n locked.
 func (v *Volume) endUnfinished(n *Node, a *attempt) {
 	up := a.up.Load()
-	err := n.giveUp(up, a.view)
+	err := n.content.GiveUpLocked(up, a.view)
 	if err == nil {
 		return
 	}
-	n.forsake(up, a.view)
-	if n.gone || errors.Is(context.Cause(a.ctx), errDoomed) || n.state == Lost || v.ctx.Err() != nil {
+	n.content.AbandonLocked(up, a.view)
+	if n.gone || errors.Is(context.Cause(a.ctx), errDoomed) || n.content.State == Lost || v.ctx.Err() != nil {
 		return
 	}
 	n.condemned(err)
-	id, filed := n.entryID() // of what is lost: the file may be emptied and written anew before that is in quarantine
+	id, filed := n.content.EntryIDLocked() // of what is lost: the file may be emptied and written anew before that is in quarantine
 	v.background(func() { v.quarantineDraft(n, id, filed, a.path, err) })
 }
 
@@ -306,12 +301,12 @@ func (v *Volume) startOver(n *Node, a *attempt, err error) {
 	v.mu.Lock()
 	a.ver, a.stage = nil, waiting
 	v.mu.Unlock()
-	n.lock()
-	alone := n.giveUp(up, nil)
+	n.content.Lock()
+	alone := n.content.GiveUpLocked(up, nil)
 	if alone != nil {
-		n.forsake(up, nil)
+		n.content.AbandonLocked(up, nil)
 	}
-	n.unlock()
+	n.content.Unlock()
 	switch {
 	case alone != nil:
 		v.loseSent(n, a, fmt.Errorf("commit %s: %w: %w", a.path, err, alone))
@@ -326,10 +321,7 @@ func (v *Volume) startOver(n *Node, a *attempt, err error) {
 // upload that alone had some of it. If the file has been emptied and written anew
 // since, that content is whole, and its own close commits it.
 func (v *Volume) loseSent(n *Node, a *attempt, err error) {
-	n.lock()
-	replaced := n.file != nil && n.file.Whole() == nil && n.gen > a.gen
-	n.unlock()
-	if !replaced {
+	if !n.content.IsAnew(a.gen) {
 		v.condemn(n, a, err)
 		return
 	}
@@ -342,18 +334,18 @@ func (v *Volume) outlive(n *Node, a *attempt, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.endAttempt(n, a)
-	n.lock()
-	n.failure = err
-	n.turn()
-	again := n.asked > a.gen
+	n.content.Lock()
+	n.content.Failure = err
+	n.content.WakeLocked()
+	again := n.content.Asked > a.gen
 	if !again {
-		n.asked = n.committed
-		n.step(evAbandon)
-		n.step(evWrite)
-	} else if n.state != Queued {
-		n.step(evFail)
+		n.content.Asked = n.content.Committed
+		n.content.StepLocked(file.EvAbandon)
+		n.content.StepLocked(file.EvWrite)
+	} else if n.content.State != Queued {
+		n.content.StepLocked(file.EvFail)
 	}
-	n.unlock()
+	n.content.Unlock()
 	if again {
 		v.startAttempt(n)
 	}
@@ -368,12 +360,12 @@ func (v *Volume) overtaken(n *Node, a *attempt) bool {
 		return false
 	}
 	v.endAttempt(n, a)
-	n.lock()
-	if n.state == Uploading || n.state == Publishing {
-		n.step(evFail)
+	n.content.Lock()
+	if n.content.State == Uploading || n.content.State == Publishing {
+		n.content.StepLocked(file.EvFail)
 	}
-	due := n.state == Queued
-	n.unlock()
+	due := n.content.State == Queued
+	n.content.Unlock()
 	if due {
 		v.startAttempt(n)
 	}
@@ -382,18 +374,18 @@ func (v *Volume) overtaken(n *Node, a *attempt) bool {
 
 // retryLater notes the failure, makes sure that the draft is safe, and tries again after a while.
 func (v *Volume) retryLater(n *Node, a *attempt, err error) {
-	n.lock()
-	if a.stage == waiting && (n.state == Uploading || n.state == Publishing) {
-		n.step(evFail)
+	n.content.Lock()
+	if a.stage == waiting && (n.content.State == Uploading || n.content.State == Publishing) {
+		n.content.StepLocked(file.EvFail)
 	}
-	n.failure = err
-	n.turn()
-	n.unlock()
+	n.content.Failure = err
+	n.content.WakeLocked()
+	n.content.Unlock()
 	if a.Tries%remind == 0 {
 		v.log.Warn("commit failed; it will be tried again", "path", a.path, "tries", a.Tries+1, "cause", err)
 	}
 	if a.Tries == 0 {
-		if err := v.keep(n, behind); err != nil {
+		if err := n.content.Keep(file.Behind); err != nil {
 			v.log.Error("a draft that could not be committed is not safe in the spool either", "path", a.path, "cause", err)
 		}
 	}
@@ -403,7 +395,7 @@ func (v *Volume) retryLater(n *Node, a *attempt, err error) {
 	if a.stage == ended {
 		return
 	}
-	if errors.Is(err, errLocked) {
+	if errors.Is(err, file.ErrLocked) {
 		v.signal() // who waits for it need not
 	}
 	v.queue.AgainLocked(a.job, a.FailedLocked(backoff))
@@ -427,55 +419,21 @@ func (v *Volume) committed(n *Node, a *attempt) {
 	if waits := v.attrs[n]; waits != nil && waits.job == nil {
 		v.forgetAttr(waits) // it was of the version before; what is new since is restated
 	}
-	n.lock()
-	if n.reader != nil {
-		v.background(n.reader.Close)
-		n.reader = nil
-	}
+	n.content.Lock()
 	drawn := v.drawsAway(n, a.ver)
-	if n.ver = a.ver; !drawn {
-		n.replaces = a.ver
-	}
-	if n.file != nil {
-		n.file.Landed(uploadID(a.ver.IV))
-	}
-	n.committed, n.failure = a.gen, nil
-	n.uploads, n.departed = nil, 0
-	n.step(evDone)
-	n.turn()
+	n.content.LandLocked(a.ver, a.gen, !drawn)
 	if drawn {
 		v.goLoose(n)
 	}
-	again := n.asked > a.gen
-	slain := false
-	if n.state != Clean || n.gen > a.gen {
-		n.step(evWrite)
-		if slain = n.slain == n.gen && !again && n.state == Writing; slain {
-			n.step(evKill)
-		}
-	} else if n.file != nil {
-		n.file.SetClean(0, -1)
-	}
-	if max(n.kept, n.asked) <= a.gen { // nobody was promised, or waits for, what is newer
-		n.unholdBytes()
-	}
-	if n.writers == 0 {
-		n.forgetFlaws()
-	}
-	if n.state == Clean {
-		n.control = noControl
-	}
-	if !slain {
-		n.slain = 0
-	}
-	rejournal, attr := n.kept > a.gen, n.attr
-	if n.gen > a.gen {
+	again, killed := n.content.GoOnLocked(a.gen)
+	rejournal, attr := n.content.Kept > a.gen, n.content.Attr
+	if n.content.Gen > a.gen {
 		attr.Mtime = a.ver.Attr().Mtime // n's is of what has been written since
 	}
 	restate := !rejournal && remote.Differ(attr, a.ver.Attr())
-	id, filed := n.entryID()
-	idle := n.opens == 0 && n.state == Clean
-	n.unlock()
+	id, filed := n.content.EntryIDLocked()
+	idle := n.content.Opens == 0 && n.content.State == Clean
+	n.content.Unlock()
 	v.trackLocked(n)
 	v.restateCarriers(a.ver)
 	if restate { // they were set while the file was being committed, and only its entry has them, which goes
@@ -484,23 +442,23 @@ func (v *Volume) committed(n *Node, a *attempt) {
 		}
 	}
 	v.settleEntry(n, id, filed, rejournal)
-	if slain {
+	if killed {
 		v.keepInterrupted(n)
 	}
 	if idle {
 		v.background(func() { v.toIdle(n) })
 	}
 	if again {
-		n.lock()
-		n.step(evAsk)
-		n.unlock()
+		n.content.Lock()
+		n.content.StepLocked(file.EvAsk)
+		n.content.Unlock()
 		v.startAttempt(n)
 	}
 }
 
 // condemn ends an attempt that can never succeed. The bytes stay, in quarantine.
 func (v *Volume) condemn(n *Node, a *attempt, err error) {
-	if n.peekState() == Lost { // when its sealed file was opened
+	if n.content.PeekState() == Lost { // when its sealed file was opened
 		v.mu.Lock()
 		v.endAttempt(n, a)
 		v.mu.Unlock()
@@ -508,13 +466,13 @@ func (v *Volume) condemn(n *Node, a *attempt, err error) {
 		return
 	}
 	v.log.Error("file cannot be committed; its draft is in quarantine", "path", a.path, "cause", err)
-	n.lock()
-	id, filed := n.entryID()
-	n.unlock()
+	n.content.Lock()
+	id, filed := n.content.EntryIDLocked()
+	n.content.Unlock()
 	v.setApart(id, filed, err)
-	n.lock()
+	n.content.Lock()
 	n.condemned(err)
-	n.unlock()
+	n.content.Unlock()
 	v.mu.Lock()
 	v.endAttempt(n, a)
 	v.mu.Unlock()
@@ -523,9 +481,9 @@ func (v *Volume) condemn(n *Node, a *attempt, err error) {
 
 // condemned makes the draft a lost one; n is locked.
 func (n *Node) condemned(err error) {
-	n.step(evCondemn)
-	n.failure = err
-	n.turn()
+	n.content.StepLocked(file.EvCondemn)
+	n.content.Failure = err
+	n.content.WakeLocked()
 }
 
 // setApart moves a draft's sealed file to quarantine, and its entry goes.

@@ -10,6 +10,7 @@ import (
 
 	"mcfs/spool"
 	"mcfs/store"
+	"mcfs/volume/file"
 	"mcfs/volume/naming"
 	"mcfs/volume/remote"
 )
@@ -47,7 +48,7 @@ func (v *Volume) giveWay(n *Node, a *attempt, cause error) {
 		v.retryLater(n, a, cause)
 	case !vanished && (a.stepBack(info) || v.replaceWritten(a, info)):
 		v.retryLater(n, a, cause)
-	case n.complete(a):
+	case n.content.IsComplete(a.replaces):
 		v.conflict(n, a)
 	case !a.up.Load().Parts():
 		v.condemn(n, a, fmt.Errorf("commit %s: bytes of the version that it replaces are needed and gone: %w", a.path, ErrStale))
@@ -84,23 +85,6 @@ func (a *attempt) stepBack(info store.Info) bool {
 	return true
 }
 
-// complete says whether the draft can be sent again under another name: all its
-// bytes are here, or in a version that nobody has replaced.
-func (n *Node) complete(a *attempt) bool {
-	n.lock()
-	defer n.unlock()
-	switch {
-	case n.file == nil:
-		return true
-	case n.file.WholeEverywhere() != nil:
-		return false
-	case n.ver != nil && n.ver != a.replaces:
-		return true
-	}
-	_, _, absent := n.file.Absent(0)
-	return !absent
-}
-
 // conflict gives way: another machine saved the name meanwhile. Ours survives
 // beside it, under a name that says so, and is committed there.
 func (v *Volume) conflict(n *Node, a *attempt) {
@@ -115,21 +99,21 @@ func (v *Volume) conflict(n *Node, a *attempt) {
 		v.retitleConflict(n, name)
 		v.noteConflict(was, v.path(n), n)
 	}
-	n.lock()
-	gen := n.gen
-	n.replaces = nil
-	if n.state == Uploading || n.state == Publishing {
-		n.step(evFail)
+	n.content.Lock()
+	gen := n.content.Gen
+	n.content.Replaces = nil
+	if n.content.State == Uploading || n.content.State == Publishing {
+		n.content.StepLocked(file.EvFail)
 	}
-	n.unlock()
+	n.content.Unlock()
 	v.mu.Unlock()
-	if err := errors.Join(v.keepBytes(n, behind), v.journalNamed(n)); err != nil {
+	if err := errors.Join(n.content.KeepBytes(file.Behind), v.journalNamed(n)); err != nil {
 		v.log.Error("a conflicting draft is not safe in the spool", "path", a.path, "cause", err)
 	}
-	n.lock()
-	n.displaced = max(n.displaced, gen)
-	n.turn() // who waits in close is told that it is kept, and so it is
-	n.unlock()
+	n.content.Lock()
+	n.content.Displaced = max(n.content.Displaced, gen)
+	n.content.WakeLocked() // who waits in close is told that it is kept, and so it is
+	n.content.Unlock()
 	v.ask(n, itself)
 }
 
@@ -224,9 +208,9 @@ func (v *Volume) displace(n *Node) {
 	v.noteConflict(v.path(n), join(v.path(d), name), n)
 	n.stale, n.gone, n.parent, n.name = false, false, d, name
 	d.dir.children[name] = n
-	n.lock()
-	n.estranged, n.replaces = true, nil
-	n.unlock()
+	n.content.Lock()
+	n.content.Divided, n.content.Replaces = true, nil
+	n.content.Unlock()
 }
 
 func hostname() string {

@@ -1,27 +1,15 @@
 package volume
 
 import (
-	"errors"
 	"slices"
 
+	"mcfs/volume/file"
 	"mcfs/volume/naming"
 )
 
 // A program that fetches a file in pieces, as aria2 does, writes it under its final name, notes
 // in a control file beside it what is there, and removes that when all is. Closed before
 // that, half a file looks like a whole one, but for the control file (P6).
-
-// control is what a control file has told of a draft.
-type control uint8
-
-const (
-	noControl        control = iota
-	openUnfinished           // it was written while the file was open for writing: not all is there
-	closedUnfinished         // and the file was closed like that: its removal has it committed
-)
-
-// errUnfinished is what status says of one.
-var errUnfinished = errors.New("the control file beside it says that not all of it is there: finish it, or remove that file")
 
 // noteControl notes that a file was written, or got its name, which may be a control file.
 func (v *Volume) noteControl(c *Node) {
@@ -35,11 +23,7 @@ func (v *Volume) noteControl(c *Node) {
 	if n == nil || n.kind != File {
 		return
 	}
-	n.lock()
-	defer n.unlock()
-	if n.writers > 0 {
-		n.control = openUnfinished
-	}
+	n.content.NoteControl()
 }
 
 // holdUnfinished keeps the draft from being published while a control file beside it says that
@@ -48,20 +32,14 @@ func (n *Node) holdUnfinished() bool {
 	v := n.v
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	n.lock()
-	defer n.unlock()
-	if n.control != openUnfinished || n.gone || !slices.ContainsFunc(naming.Controls(n.name), n.parent.hasFile) {
+	n.content.Lock()
+	defer n.content.Unlock()
+	if n.content.Control != file.OpenUnfinished || n.gone || !slices.ContainsFunc(naming.Controls(n.name), n.parent.hasFile) {
 		return false
 	}
-	switch n.state {
-	case Writing, Interrupted:
-		n.step(evSpoil)
-	case Queued, Uploading, Publishing: // what an earlier close asked for goes on, and no more
-		n.slain = n.gen
-	default:
+	if !n.content.HoldUnfinishedLocked() {
 		return false
 	}
-	n.control = closedUnfinished
 	v.signal()
 	return true
 }
@@ -70,8 +48,8 @@ func (n *Node) holdUnfinished() bool {
 // spool nothing is promised: its upload stays as it is.
 func (n *Node) keepUnfinished() error {
 	n.v.log.Info("a file is not uploaded before its control file is removed, which says that it is not whole", "path", n.Path())
-	err := n.v.keep(n, behind)
-	if isSent(err) {
+	err := n.content.Keep(file.Behind)
+	if file.IsSent(err) {
 		return nil
 	}
 	return err
@@ -96,11 +74,7 @@ func (v *Volume) releaseUnfinished(d *Node, name string) *Node {
 	if n == nil || n.kind != File || d.hasFile(name) {
 		return nil
 	}
-	n.lock()
-	defer n.unlock()
-	was := n.control
-	n.control = noControl
-	if was != closedUnfinished || n.state != Interrupted && n.slain != n.gen {
+	if !n.content.ReleaseUnfinished() {
 		return nil
 	}
 	return n
@@ -109,10 +83,10 @@ func (v *Volume) releaseUnfinished(d *Node, name string) *Node {
 // leaveUnfinished takes back, at the end of the mount, what has left already of a file that
 // waits for its control file's removal; n is locked.
 func (n *Node) leaveUnfinished() {
-	if n.control != closedUnfinished || n.state != Interrupted {
+	if n.content.Control != file.ClosedUnfinished || n.content.State != Interrupted {
 		return
 	}
-	if err := n.giveUpEager(); err != nil {
+	if err := n.content.GiveUpEarlyLocked(); err != nil {
 		n.v.log.Warn("the upload of an unfinished file is kept: some of the file is nowhere else", "inode", n.ino, "cause", err)
 	}
 }

@@ -36,9 +36,7 @@ func (r *rig) undone(f *flaky, contents map[string][]byte) map[string]string {
 	files := make(map[string]string)
 	for name := range contents {
 		n := r.node(name)
-		n.lock()
-		files[name] = filepath.Join(r.spoolDir(), n.file.ID().String())
-		n.unlock()
+		files[name] = filepath.Join(r.spoolDir(), sealedID(n).String())
 	}
 	r.halt()
 	f.set(nil)
@@ -307,9 +305,7 @@ func TestDamagedCache(t *testing.T) {
 		r.save("a", p)
 		r.sync()
 		n := r.node("a")
-		n.lock()
-		file := filepath.Join(r.spoolDir(), n.file.ID().String())
-		n.unlock()
+		file := filepath.Join(r.spoolDir(), sealedID(n).String())
 		r.change(file, func(b []byte) []byte { b[len(b)/2] ^= 1; return b })
 		if !bytes.Equal(r.load("a"), p) {
 			t.Error("content differs")

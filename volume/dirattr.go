@@ -11,6 +11,7 @@ import (
 	"mcfs/spool"
 	"mcfs/store"
 	"mcfs/volume/acl"
+	"mcfs/volume/file"
 	dirs "mcfs/volume/listing"
 	"mcfs/volume/queue"
 	"mcfs/volume/remote"
@@ -24,10 +25,10 @@ func (n *Node) describeDir(ctx context.Context) error {
 	if v.dirKnown(n) {
 		return nil
 	}
-	if err := n.lockOpening(ctx); err != nil {
+	if err := n.content.LockOpening(ctx); err != nil {
 		return err
 	}
-	defer n.unlockOpening()
+	defer n.content.UnlockOpening()
 	if v.dirKnown(n) {
 		return nil
 	}
@@ -161,7 +162,7 @@ func (n *Node) describeToChange(ctx context.Context) error {
 			return nil
 		}
 		if err != nil && !transient(err) {
-			return errorsIO(err)
+			return file.AsIO(err)
 		}
 		if queue.Sleep(ctx, askAgain) != nil {
 			return fmt.Errorf("describe %s: %w: %w", n.Path(), ErrIO, store.ErrUnavailable)

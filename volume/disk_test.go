@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mcfs/crypt"
+	"mcfs/volume/file"
 )
 
 // Where a volume is not as a disk is.
@@ -65,10 +66,10 @@ func missedVersionFailsAtOnce(t *testing.T) {
 	for i := range int64(20) {
 		read(i << 18)
 	}
-	if again := looks - first; again > 0 && time.Since(start) < missFor {
+	if again := looks - first; again > 0 && time.Since(start) < file.MissFor {
 		t.Errorf("looked for %d times again", again)
 	}
-	time.Sleep(missFor)
+	time.Sleep(file.MissFor)
 	first = looks
 	if read(1 << 20); looks == first {
 		t.Error("never looked for again")

@@ -8,7 +8,7 @@
 // has them); what happens to names is journaled, true at once, and finished
 // behind; no operation on names waits long for the network.
 //
-// May import: crypt, keys, sidecar, spool, store, volume/acl, volume/fetch, volume/flaw, volume/listing, volume/metacache, volume/moving, volume/naming, volume/orphans, volume/queue, volume/remote, volume/upload.
+// May import: crypt, keys, sidecar, spool, store, volume/acl, volume/fetch, volume/file, volume/flaw, volume/listing, volume/metacache, volume/moving, volume/naming, volume/orphans, volume/queue, volume/remote, volume/upload.
 //
 // # Locks
 //
@@ -17,12 +17,12 @@
 //	Volume.names  serialises changes of names; held while their journal transaction runs,
 //	              and shared by what journals a draft under the name that it has
 //	Volume.mu     guards the tree (parent, name, children), attempts and claims; never held over I/O
-//	Node.lock     guards a file's content and version; held over the spool's disk I/O, never over the network
+//	Content.Lock  a node's (package file); held over the spool's disk I/O, never over the network
 //
-// A transaction of the journal may take Node.lock, so nobody waits for the journal with
-// one held.
+// A transaction of the journal may lock a content, so nobody waits for the journal with
+// one locked. "n locked" in a comment means that n.content is.
 //
-// Node.lockOpening comes before all of them: one at a time fetches what a file's
+// Content.LockOpening comes before all of them: one at a time fetches what a file's
 // version says, or its key. A commit holds no lock while it talks to the network;
 // its job in the queue keeps others back from its path, and there is one of a node at a time.
 package volume

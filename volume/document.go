@@ -15,6 +15,7 @@ import (
 
 	"mcfs/sidecar"
 	"mcfs/spool"
+	"mcfs/volume/file"
 	"mcfs/volume/remote"
 )
 
@@ -34,13 +35,13 @@ func (v *Volume) sideShown(n *Node) bool {
 	if n.kind != File {
 		return false
 	}
-	n.lock()
-	defer n.unlock()
-	if n.ver == nil {
-		return n.state == Clean && n.listed.Sidecar.ETag != "" && n.listed.Key == v.path(n)
+	n.content.Lock()
+	defer n.content.Unlock()
+	if n.content.Base == nil {
+		return n.content.State == Clean && n.listed.Sidecar.ETag != "" && n.listed.Key == v.path(n)
 	}
-	key, _ := n.ver.Place()
-	return n.ver.Sidecar().ETag != "" && n.ver == n.replaces && key == v.path(n)
+	key, _ := n.content.Base.Place()
+	return n.content.Base.Sidecar().ETag != "" && n.content.Base == n.content.Replaces && key == v.path(n)
 }
 
 // hasSidecar is sideShown for a name that somebody asks for: while a rename or
@@ -83,9 +84,9 @@ func (n *Node) sidecarAttr(ctx context.Context) (Attr, error) {
 	if err != nil {
 		return Attr{}, err
 	}
-	n.base.lock()
-	ver := n.base.ver
-	n.base.unlock()
+	n.base.content.Lock()
+	ver := n.base.content.Base
+	n.base.content.Unlock()
 	if ver == nil {
 		return Attr{}, ErrNotExist
 	}
@@ -163,9 +164,9 @@ func (v *Volume) Settings(ctx context.Context, n *Node) ([]byte, error) {
 	if err := n.describe(ctx); err != nil {
 		return nil, err
 	}
-	n.lock()
-	ver := n.ver
-	n.unlock()
+	n.content.Lock()
+	ver := n.content.Base
+	n.content.Unlock()
 	if ver == nil || !v.hasSidecar(ctx, n) {
 		return nil, ErrNotExist
 	}
@@ -176,7 +177,7 @@ func (v *Volume) Settings(ctx context.Context, n *Node) ([]byte, error) {
 	case errors.Is(err, remote.ErrOtherVersion):
 		return nil, errors.Join(ErrStale, err)
 	case err != nil:
-		return nil, errorsIO(err)
+		return nil, file.AsIO(err)
 	case text == nil:
 		return nil, ErrNotExist
 	}
@@ -250,9 +251,9 @@ func (n *Node) misplaced(text []byte) bool {
 	if file == nil || file.kind != File || mayBecomeSettings(text) {
 		return false
 	}
-	n.lock()
-	defer n.unlock()
-	return !n.ordinary && n.ver == nil
+	n.content.Lock()
+	defer n.content.Unlock()
+	return !n.content.Ordinary && n.content.Base == nil
 }
 
 // truncate is WriteAt for the size.
@@ -321,7 +322,7 @@ func (v *Volume) quarantineText(ctx context.Context, path string, text []byte, w
 	defer key.Wipe()
 	f, err := v.spool.Create(spool.Header{ID: spool.NewID(), Wrapped: key.Wrapped, KeyID: key.KeyID, Path: path}, key.Plain)
 	if err != nil {
-		return fromSpool(err)
+		return file.FromSpool(err)
 	}
 	_, err = f.WriteAt(text, 0)
 	err = errors.Join(err, v.spool.Quarantine(f.ID(), why)) // open still, so that its note says what it is

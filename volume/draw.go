@@ -8,6 +8,7 @@ import (
 
 	"mcfs/spool"
 	"mcfs/volume/fetch"
+	"mcfs/volume/file"
 	"mcfs/volume/naming"
 	"mcfs/volume/remote"
 )
@@ -29,10 +30,8 @@ func (v *Volume) drawable(n *Node, ver *remote.Version) bool {
 	if n.kind != File || ver.Foreign() || ver.Damage != nil {
 		return false
 	}
-	if n.file != nil {
-		if _, _, absent := n.file.Absent(0); !absent && n.file.Whole() == nil {
-			return true
-		}
+	if n.content.IsAllHereLocked() {
+		return true
 	}
 	size := ver.Plain
 	used, limit := v.spool.Usage()
@@ -57,7 +56,7 @@ func (v *Volume) drawIn(ctx context.Context, c *change) error {
 			return err
 		}
 	}
-	if c.node != nil && c.node.peekState() == Lost {
+	if c.node != nil && c.node.content.PeekState() == Lost {
 		return nil // should the version be there after all, nobody else has it
 	}
 	return v.vacate(ctx, c)
@@ -120,7 +119,7 @@ func (v *Volume) drawsAway(n *Node, ver *remote.Version) bool {
 // drawnGen is the generation of a file that is to be drawn: a draft's, whatever
 // is or is just being committed; v.mu is held and n locked.
 func (n *Node) drawnGen() uint64 {
-	gen := max(n.gen, n.committed+1)
+	gen := max(n.content.Gen, n.content.Committed+1)
 	if a := n.attempt; a != nil && a.stage != waiting {
 		gen = max(gen, a.gen+1)
 	}
@@ -130,12 +129,12 @@ func (n *Node) drawnGen() uint64 {
 // goLoose makes a draft of a file that has just been committed under the name
 // from which it is to be drawn; v.mu is held and n locked.
 func (v *Volume) goLoose(n *Node) {
-	n.kept = n.gen
+	n.content.Kept = n.content.Gen
 	class := v.classByPath(n.kind, v.path(n))
 	n.takeClass(class)
-	n.awaitName()
-	if class == naming.Ordinary && n.writers == 0 && n.flaws == nil {
-		n.asked = n.gen
+	n.content.BeginGraceLocked()
+	if class == naming.Ordinary && n.content.Writers == 0 && n.content.Flaws == nil {
+		n.content.Asked = n.content.Gen
 	}
 }
 
@@ -144,7 +143,7 @@ func (v *Volume) drawBytes(ctx context.Context, n *Node, ver *remote.Version) er
 	if !v.wantsBytes(n, ver) {
 		return nil
 	}
-	switch err := n.fetchAll(ctx); {
+	switch err := n.content.FetchAll(ctx); {
 	case !v.wantsBytes(n, ver): // it was removed meanwhile, or written over
 		n.forgetCache() // which may have been opened after the removal
 		return nil
@@ -152,7 +151,7 @@ func (v *Volume) drawBytes(ctx context.Context, n *Node, ver *remote.Version) er
 	case errors.Is(err, fetch.ErrStale) || permanent(err):
 		v.condemnDrawn(n, err)
 		return nil
-	case errors.Is(err, fetch.ErrClosed):
+	case errors.Is(err, fetch.ErrClosed), errors.Is(err, file.ErrNoSpace):
 		return errors.Join(errEngaged, err)
 	default:
 		return err
@@ -160,10 +159,10 @@ func (v *Volume) drawBytes(ctx context.Context, n *Node, ver *remote.Version) er
 	if err := v.cutLoose(n, ver); err != nil {
 		return err
 	}
-	if err := v.keep(n, closed); err != nil {
-		n.lock()
-		n.ver = ver // the next try is to do all of this again
-		n.unlock()
+	if err := n.content.Keep(file.Closed); err != nil {
+		n.content.Lock()
+		n.content.Base = ver // the next try is to do all of this again
+		n.content.Unlock()
 		return fmt.Errorf("keep %s: %w", n.Path(), errors.Join(errEngaged, err))
 	}
 	return nil
@@ -173,75 +172,25 @@ func (v *Volume) drawBytes(ctx context.Context, n *Node, ver *remote.Version) er
 func (v *Volume) wantsBytes(n *Node, ver *remote.Version) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	n.lock()
-	defer n.unlock()
-	return !n.gone && n.ver == ver && n.state != Lost
-}
-
-// fetchAll brings every absent byte into the spool's file.
-func (n *Node) fetchAll(ctx context.Context) error {
-	for {
-		if err := n.revive(ctx); err != nil {
-			return err
-		}
-		if err := n.prepareIfNeeded(ctx); err != nil {
-			return err
-		}
-		n.lock()
-		file, blank := n.file, n.blank || n.ver == nil || n.ver.Plain == 0
-		n.unlock()
-		if file == nil {
-			if blank {
-				return nil
-			}
-			return fmt.Errorf("no room in the spool for %s: %w", n.Path(), errEngaged)
-		}
-		file.ClearClean(0, -1)
-		at, length, absent := file.Absent(0)
-		if !absent {
-			return n.proveDrawn(ctx)
-		}
-		if err := n.fill(ctx, at, length); err != nil {
-			return err
-		}
-	}
-}
-
-// proveDrawn checks the base of a file that has all its bytes: they are about to be
-// the only copy.
-func (n *Node) proveDrawn(ctx context.Context) error {
-	n.lock()
-	o := n.originOf()
-	n.unlock()
-	defer o.release()
-	return n.proveBase(ctx, o)
+	n.content.Lock()
+	defer n.content.Unlock()
+	return !n.gone && n.content.Base == ver && n.content.State != Lost
 }
 
 // cutLoose takes the base away from a file that has all its bytes itself.
 func (v *Volume) cutLoose(n *Node, ver *remote.Version) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	n.lock()
-	defer n.unlock()
-	if a := n.attempt; a != nil && a.frozen || n.due != nil {
+	n.content.Lock()
+	defer n.content.Unlock()
+	if a := n.attempt; a != nil && a.frozen || n.content.HasSnapshotLocked() {
 		return fmt.Errorf("%s: %w", v.path(n), errEngaged)
 	}
-	if n.ver != ver {
+	if n.content.Base != ver {
 		return nil
 	}
-	if n.carriesUnchecked() {
+	if !n.content.CutLooseLocked() {
 		return fmt.Errorf("%s: %w", v.path(n), errEngaged) // fetched since the check
-	}
-	if n.file == nil {
-		n.blank = true
-	}
-	n.ver = nil
-	if n.replaces == ver {
-		n.replaces = nil
-	}
-	if r := n.reader; r != nil {
-		n.reader = nil
-		v.background(r.Close)
 	}
 	return nil
 }
@@ -250,12 +199,12 @@ func (v *Volume) cutLoose(n *Node, ver *remote.Version) error {
 func (v *Volume) condemnDrawn(n *Node, cause error) {
 	path := n.Path()
 	v.log.Error("a file renamed to a local-only name is lost: the version it had is gone from the store, or damaged there", "path", path, "cause", cause)
-	n.lock()
-	n.step(evCondemn)
-	n.failure = errorsIO(cause)
-	n.turn()
-	id, filed := n.entryID()
-	n.unlock()
+	n.content.Lock()
+	n.content.StepLocked(file.EvCondemn)
+	n.content.Failure = file.AsIO(cause)
+	n.content.WakeLocked()
+	id, filed := n.content.EntryIDLocked()
+	n.content.Unlock()
 	if filed {
 		v.quarantine(id, cause.Error())
 	}
@@ -276,9 +225,9 @@ func (v *Volume) vacate(ctx context.Context, c *change) error {
 		return v.remote.Remove(ctx, c.ver, c.Path, nil)
 	}
 	if err := v.journalEntry(heir); err != nil {
-		heir.lock()
-		heir.replaces = nil
-		heir.unlock()
+		heir.content.Lock()
+		heir.content.Replaces = nil
+		heir.content.Unlock()
 		return errors.Join(errEngaged, err)
 	}
 	return nil
@@ -311,12 +260,12 @@ func (v *Volume) bequeath(c *change) *Node {
 			return nil
 		}
 	}
-	n.lock()
-	defer n.unlock()
-	if n.replaces != nil || n.attempt.frozen || n.due != nil {
+	n.content.Lock()
+	defer n.content.Unlock()
+	if n.content.Replaces != nil || n.attempt.frozen || n.content.HasSnapshotLocked() {
 		return nil
 	}
-	n.replaces = c.ver
+	n.content.Replaces = c.ver
 	return n
 }
 
@@ -337,9 +286,9 @@ func (n *Node) inherits(ver *remote.Version) bool {
 	if n == nil || n.kind != File {
 		return false
 	}
-	n.lock()
-	defer n.unlock()
-	return n.state != Clean && n.state != Lost && n.replaces == ver
+	n.content.Lock()
+	defer n.content.Unlock()
+	return n.content.State != Clean && n.content.State != Lost && n.content.Replaces == ver
 }
 
 // nodeAt is the node at a path as far as the tree knows it; nil: none. v.mu is held.
@@ -361,9 +310,9 @@ func (v *Volume) linkDraws() {
 			continue
 		}
 		for n := range v.busy {
-			n.lock()
-			id, filed := n.entryID()
-			n.unlock()
+			n.content.Lock()
+			id, filed := n.content.EntryIDLocked()
+			n.content.Unlock()
 			if !filed || id != c.entry {
 				continue
 			}

@@ -29,9 +29,9 @@ func drawing(t *testing.T) (r *rig, f *flaky, id spool.ID) {
 	})
 	r.mustRename("a", "a~", 0)
 	n := r.node("a~")
-	n.lock()
-	id, filed := n.entryID()
-	n.unlock()
+	n.content.Lock()
+	id, filed := n.content.EntryIDLocked()
+	n.content.Unlock()
 	if !filed {
 		t.Fatal("the journal does not know it")
 	}

@@ -96,11 +96,9 @@ type endsReader struct {
 func (s *endsReader) Get(ctx context.Context, key string, r store.Range, ifMatch string) (io.ReadCloser, store.Info, error) {
 	if n := s.n; n != nil && key == "a" {
 		s.n = nil
-		n.lock()
-		reader := n.reader
-		n.reader = nil
-		n.unlock()
-		go reader.Close() // ends with the caller's read
+		n.content.Lock()
+		n.content.CloseReaderLocked() // which ends with the caller's read
+		n.content.Unlock()
 		<-ctx.Done()
 		return nil, store.Info{}, context.Cause(ctx)
 	}

@@ -289,7 +289,7 @@ func TestKilledRewriteIsNotPublished(t *testing.T) {
 		t.Errorf("%q arrived", got[0])
 	}
 	time.Sleep(2 * releaseDelay)
-	if got := w.node("a").peekState(); got != Interrupted {
+	if got := w.node("a").content.PeekState(); got != Interrupted {
 		t.Errorf("the killed writer's draft is %s", got)
 	}
 	if got := w.stored("a"); got != "first" {

@@ -5,6 +5,7 @@ import (
 
 	"mcfs/spool"
 	"mcfs/volume/fetch"
+	"mcfs/volume/file"
 	"mcfs/volume/naming"
 	"mcfs/volume/remote"
 	"mcfs/volume/upload"
@@ -21,20 +22,20 @@ var (
 	ErrName         = naming.ErrName
 	ErrNameTooLong  = naming.ErrTooLong
 	ErrInvalid      = errors.New("invalid argument")
-	ErrStale        = errors.New("version is gone")
-	ErrFull         = errors.New("spool is full")
-	ErrTooBig       = errors.New("file too large")
+	ErrStale        = file.ErrStale
+	ErrFull         = file.ErrFull
+	ErrTooBig       = file.ErrTooBig
 	ErrPermission   = errors.New("not permitted")
 	ErrReadOnly     = errors.New("handle not open for it")
-	ErrBusy         = errors.New("busy")
+	ErrBusy         = file.ErrBusy
 	ErrCrossDevice  = errors.New("cannot be moved in one step")
 	ErrNotSupported = errors.New("not supported")
 	ErrNoAttr       = errors.New("no such attribute")
 	ErrNoData       = errors.New("no data or hole there")
-	ErrInterrupted  = errors.New("interrupted")
+	ErrInterrupted  = file.ErrInterrupted
 	ErrShutdown     = errors.New("volume is shutting down")
 	// ErrIO is what is left: the store or the keeper is down, or data is corrupt.
-	ErrIO = errors.New("input/output error")
+	ErrIO = file.ErrIO
 )
 
 // causes why a running commit attempt is cancelled.
@@ -51,27 +52,11 @@ var (
 	errPartial = errors.New("parts of it were in an unfinished upload alone, since the spool is too small for it, and mcfs ended before that was complete")
 )
 
-// fromSpool gives the spool's errors the words of this package.
-func fromSpool(err error) error {
-	if errors.Is(err, spool.ErrFull) || isSent(err) {
-		return errors.Join(ErrFull, err)
-	}
-	return err
-}
-
-// fromFetch does the same for the read pipeline.
-func fromFetch(err error) error {
-	if errors.Is(err, fetch.ErrStale) {
-		return errors.Join(ErrStale, err)
-	}
-	return err
-}
-
 // transient says that another try may give another answer.
 func transient(err error) bool { return remote.IsTransient(err) || errors.Is(err, errStopping) }
 
 // permanent says that trying the same again cannot help. Want of a key is not: another
 // mount may have the keeper.
 func permanent(err error) bool {
-	return errors.Is(err, fetch.ErrTampered) || errors.Is(err, spool.ErrCorrupt) || errors.Is(err, upload.ErrShort) || isSent(err)
+	return errors.Is(err, fetch.ErrTampered) || errors.Is(err, spool.ErrCorrupt) || errors.Is(err, upload.ErrShort) || file.IsSent(err)
 }

@@ -19,6 +19,7 @@ import (
 
 	"mcfs/keys"
 	"mcfs/store/dir"
+	"mcfs/volume/file"
 	"mcfs/volume/flaw"
 )
 
@@ -159,7 +160,7 @@ func (e *evictions) path(i int) string {
 func (e *evictions) changed(b *body, end int64) {
 	b.states = append(b.states, hashOf(b.cur))
 	b.dirty = true
-	if b.high = max(b.high, end); b.high >= eagerAfter*e.s.part {
+	if b.high = max(b.high, end); b.high >= file.EarlyAfter*e.s.part {
 		b.risky = true
 	}
 }
@@ -177,7 +178,7 @@ func (b *body) whole() { b.marred, b.misses = false, nil }
 
 // forget lets go of failures that a file has survived as it was.
 func (b *body) forget(n *Node) {
-	if n.peekState() == Clean {
+	if n.content.PeekState() == Clean {
 		b.whole()
 	}
 }

@@ -34,7 +34,7 @@ func (r *cramped) half(name string) (*Handle, int64) {
 	if err := r.fill(h, r.p); !errors.Is(err, ErrFull) {
 		r.t.Fatalf("write gave %v", err)
 	}
-	return h, h.Node().size()
+	return h, h.Node().content.SizeLocked()
 }
 
 // ease makes room again.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mcfs/store"
+	"mcfs/volume/file"
 )
 
 // commitNow is what the close of a writer does: it asks for the commit, also of
@@ -27,19 +28,17 @@ func (n *Node) commitNow(ctx context.Context) error {
 	if n.holdUnfinished() {
 		return n.keepUnfinished()
 	}
-	n.lock()
-	state, gen, estranged, told := n.state, n.gen, n.estranged, n.told
-	n.estranged = false
-	if estranged {
-		n.displaced = gen
+	n.content.Lock()
+	state, gen, divided, told := n.content.State, n.content.Gen, n.content.Divided, n.content.ToldLocked()
+	n.content.Divided = false
+	if divided {
+		n.content.Displaced = gen
 	}
-	if n.due != nil && n.due.gen < gen {
-		n.supersede() // from here on this close's content is to be safe
-	}
-	n.unlock()
+	n.content.SupersedeOlderLocked() // from here on this close's content is to be safe
+	n.content.Unlock()
 	switch {
-	case estranged && state != Clean:
-		if err := v.keep(n, closed); err != nil {
+	case divided && state != Clean:
+		if err := n.content.Keep(file.Closed); err != nil {
 			return err
 		}
 		v.ask(n, itself)
@@ -49,47 +48,19 @@ func (n *Node) commitNow(ctx context.Context) error {
 	case state == Lost:
 		return fmt.Errorf("its draft is in quarantine: %w", ErrIO)
 	case state == Local, state == Temporary, told:
-		return v.keepFast(n)
+		return n.content.KeepFast()
 	case v.o.SpoolDurable:
-		n.want(gen) // which the journal is to know
-		if err := v.keep(n, closed); !isSent(err) {
+		n.content.Want(gen) // which the journal is to know
+		if err := n.content.Keep(file.Closed); !file.IsSent(err) {
 			v.ask(n, closing)
 			return err
 		} // else the spool is too small for it, and it is safe once it is in the store
 	}
-	n.tryToHold()
+	n.content.TryToHold()
 	v.ask(n, closing)
-	n.expect(1)
-	defer n.expect(-1)
+	n.content.Expect(1)
+	defer n.content.Expect(-1)
 	return n.await(ctx, gen)
-}
-
-// tryToHold keeps from now on in the spool what a close waits for, so that it is
-// safe there if the close fails; unless some of it is in the upload alone already.
-func (n *Node) tryToHold() {
-	n.lock()
-	defer n.unlock()
-	if err := n.holdBytes(); err != nil {
-		n.v.log.Debug("a file larger than the spool is not safe before its commit", "inode", n.ino, "cause", err)
-	}
-}
-
-// want notes that the content as of gen is to be committed; ask begins it.
-func (n *Node) want(gen uint64) {
-	n.lock()
-	defer n.unlock()
-	switch n.state {
-	case Writing, Interrupted, Queued, Uploading, Publishing:
-		n.asked = max(n.asked, gen)
-		n.step(evAsk)
-	}
-}
-
-// expect counts the closes that wait for a commit.
-func (n *Node) expect(more int) {
-	n.lock()
-	defer n.unlock()
-	n.expected += more
 }
 
 // await waits until gen is committed, for as long as bytes move, or until it is not to be
@@ -100,11 +71,11 @@ func (n *Node) await(ctx context.Context, gen uint64) error {
 	defer tick.Stop()
 	last, since := v.progressOf(n), time.Now()
 	for {
-		n.lock()
-		done, failure, lost, stale := n.committed >= gen || n.state == Clean, n.failure, n.state == Lost, n.displaced >= gen
-		renamed := n.state == Local || n.state == Temporary
-		turned := n.turning()
-		n.unlock()
+		n.content.Lock()
+		done, failure, lost, stale := n.content.Committed >= gen || n.content.State == Clean, n.content.Failure, n.content.State == Lost, n.content.Displaced >= gen
+		renamed := n.content.State == Local || n.content.State == Temporary
+		turned := n.content.WakesLocked()
+		n.content.Unlock()
 		switch {
 		case stale:
 			return fmt.Errorf("another machine saved the file meanwhile; yours is kept beside it: %w", ErrStale)
@@ -113,7 +84,7 @@ func (n *Node) await(ctx context.Context, gen uint64) error {
 		case lost:
 			return failure
 		case renamed: // meanwhile, to a name that is not committed
-			return v.keepFast(n)
+			return n.content.KeepFast()
 		case errors.Is(failure, store.ErrDenied): // somebody has to do something first
 			return n.giveUpWaiting(failure)
 		}
@@ -139,17 +110,17 @@ func (n *Node) giveUpWaiting(cause error) error {
 	if cause == nil {
 		cause = cmp.Or(n.whyNot(), store.ErrUnavailable)
 	}
-	err := n.v.keep(n, behind)
-	if isSent(err) {
+	err := n.content.Keep(file.Behind)
+	if file.IsSent(err) {
 		n.v.log.Error("close gave up waiting: the file is larger than the spool, and lost if mcfs ends before its upload, which goes on",
 			"path", n.Path(), "cause", cause)
-		return errorsIO(cause)
+		return file.AsIO(cause)
 	}
 	if err != nil {
 		return err
 	}
 	n.v.log.Error("close gave up waiting: the file is safe in the spool and its upload goes on", "path", n.Path(), "cause", cause)
-	return errorsIO(cause)
+	return file.AsIO(cause)
 }
 
 // whyNot is what keeps the node's commit, as far as that is known.
@@ -162,8 +133,8 @@ func (n *Node) whyNot() error {
 			return fmt.Errorf("it waits for %s of %s, which fails: %s: %w", c.Op, c.Path, c.reason, store.ErrUnavailable)
 		}
 	}
-	n.lock()
-	defer n.unlock()
+	n.content.Lock()
+	defer n.content.Unlock()
 	return n.trouble()
 }
 
@@ -199,50 +170,21 @@ func (v *Volume) failingBefore(a *attempt) *change {
 	return nil
 }
 
-// turn wakes those who wait for the node; n is locked.
-func (n *Node) turn() {
-	if n.turned != nil {
-		close(n.turned)
-		n.turned = nil
-	}
-}
-
-// turning is closed with the next turn; n is locked.
-func (n *Node) turning() <-chan struct{} {
-	if n.turned == nil {
-		n.turned = make(chan struct{})
-	}
-	return n.turned
-}
-
 // interrupt keeps what a killed writer left (evKill), or one of whom a write failed
 // (evSpoil): sealed, shown, and not published.
-func (n *Node) interrupt(why event) {
+func (n *Node) interrupt(why file.Event) {
 	if n.stop(why) {
 		n.v.keepInterrupted(n)
 	}
 }
 
 // stop reports whether the draft is interrupted now, or else has what an earlier close
-// asked for committed and no more. Parts that have left already are taken back: nobody
-// may ever want them.
-func (n *Node) stop(why event) (stays bool) {
+// asked for committed and no more.
+func (n *Node) stop(why file.Event) (stays bool) {
 	v := n.v
-	n.lock()
-	n.control = noControl
-	switch n.state {
-	case Writing, Temporary:
-		n.step(why)
-	case Queued, Uploading, Publishing:
-		n.slain = n.gen
-	}
-	stays = n.state == Interrupted
-	if stays && n.up != nil {
-		if err := n.giveUpEager(); err != nil { // it stays, for what it alone has
-			v.log.Warn("the upload of an interrupted file is kept: some of the file is nowhere else", "inode", n.ino, "cause", err)
-		}
-	}
-	n.unlock()
+	n.content.Lock()
+	stays = n.content.InterruptLocked(why)
+	n.content.Unlock()
 	v.mu.Lock()
 	v.signal() // nobody need wait for it any more
 	v.mu.Unlock()
@@ -256,18 +198,18 @@ func (n *Node) stop(why event) (stays bool) {
 func (n *Node) abandon() {
 	v := n.v
 	v.mu.Lock()
-	n.lock()
-	wanted := n.expected > 0 || n.state != Queued && n.state != Uploading || n.isDueAlone()
-	n.unlock()
+	n.content.Lock()
+	wanted := n.content.Expected > 0 || n.content.State != Queued && n.content.State != Uploading || n.content.IsSnapshotAloneLocked()
+	n.content.Unlock()
 	if wanted || !v.callOff(n, errKilled) {
 		v.mu.Unlock()
 		return
 	}
-	n.lock()
-	n.step(evAbandon)
-	n.asked = n.committed
-	n.supersede()
-	n.unlock()
+	n.content.Lock()
+	n.content.StepLocked(file.EvAbandon)
+	n.content.Asked = n.content.Committed
+	n.content.SupersedeLocked()
+	n.content.Unlock()
 	v.mu.Unlock()
 	v.keepInterrupted(n)
 }
@@ -276,7 +218,7 @@ func (n *Node) abandon() {
 // be kept from ending.
 func (v *Volume) keepInterrupted(n *Node) {
 	v.background(func() {
-		if err := v.keep(n, behind); err != nil {
+		if err := n.content.Keep(file.Behind); err != nil {
 			v.log.Error("an interrupted draft is not safe in the spool", "path", n.Path(), "cause", err)
 		}
 	})

@@ -69,9 +69,9 @@ func TestRenamedWhileItsCloseWaits(t *testing.T) {
 		r.write(h, []byte("next"), 0)
 		second := closes(h)
 		until(t, "a second close waits", func() bool {
-			n.lock()
-			defer n.unlock()
-			return n.expected == 2
+			n.content.Lock()
+			defer n.content.Unlock()
+			return n.content.Expected == 2
 		})
 		close(gate)
 		soon(t, r, first)

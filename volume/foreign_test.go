@@ -2,12 +2,10 @@ package volume
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"os"
 	"testing"
-	"time"
 
 	"mcfs/crypt"
 	"mcfs/sidecar"
@@ -168,53 +166,5 @@ func TestForeignFileChangedElsewhere(t *testing.T) {
 	h.Release()
 	if got, _ := r.raw("a"); !bytes.Equal(got, random(200_001)) {
 		t.Error("the other's object was replaced")
-	}
-}
-
-// TestWriteWithoutCacheFile writes a file whose reader has no sealed file, as when the
-// spool could not make one, or what was cached has been condemned.
-func TestWriteWithoutCacheFile(t *testing.T) {
-	for _, mode := range modes {
-		r := newRig(t, mode)
-		p := random(200_000)
-		r.save("a", p)
-		r.cold()
-		h := r.openFile("a", os.O_RDWR)
-		r.readAll(h)
-		h.n.condemnCache(errors.New("told by the test"))
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-		defer cancel()
-		if _, err := h.WriteAt(ctx, []byte("ours"), 70_000); err != nil {
-			t.Fatalf("%s: %v", mode, err)
-		}
-		copy(p[70_000:], "ours")
-		r.finish(h)
-		r.cold()
-		if got := r.load("a"); !bytes.Equal(got, p) {
-			t.Errorf("%s: %d bytes differ", mode, len(got))
-		}
-	}
-}
-
-// TestObstacleThatStays: what cannot be overcome is an error, not a loop.
-func TestObstacleThatStays(t *testing.T) {
-	r := newRig(t, crypt.CTR)
-	r.save("a", random(10))
-	n, met := r.node("a"), 0
-	err := n.attemptLocked(t.Context(), func() (obstacle, error) {
-		return func(context.Context) error { met++; return nil }, nil
-	})
-	if !errors.Is(err, ErrIO) || met != maxObstacles {
-		t.Errorf("after %d rounds: %v", met, err)
-	}
-	met = 0
-	err = n.attemptLocked(t.Context(), func() (obstacle, error) {
-		if met++; met > 3*maxObstacles {
-			return nil, nil
-		}
-		return func(context.Context) error { return errRoomMade }, nil
-	})
-	if err != nil {
-		t.Errorf("waiting for room that is being made: %v", err)
 	}
 }

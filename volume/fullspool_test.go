@@ -15,6 +15,7 @@ import (
 	"mcfs/crypt"
 	"mcfs/store"
 	"mcfs/store/dir"
+	"mcfs/volume/file"
 )
 
 // Sizes with which a spool is full soon: a file of long is far larger than it, one
@@ -105,9 +106,9 @@ func TestFullSpoolOfIdleUploads(t *testing.T) {
 		t.Fatal(err)
 	}
 	until(t, "its parts have left", func() bool {
-		h.n.lock()
-		defer h.n.unlock()
-		return h.n.up != nil && !h.n.up.Leaving()
+		h.n.content.Lock()
+		defer h.n.content.Unlock()
+		return h.n.content.EarlyLocked() != nil && !h.n.content.EarlyLocked().Leaving()
 	})
 	var err error
 	for k := range tightSpool / (2 * tightPart) { // too short for parts of them to leave
@@ -147,7 +148,7 @@ func (r *tight) mustRead(h *Handle, want []byte) {
 func (r *tight) mustRefuse(h *Handle) {
 	r.t.Helper()
 	const at = longFile / 4
-	if !isSent(h.Node().whole()) {
+	if !file.IsSent(h.Node().whole()) {
 		r.t.Fatal("nothing was dropped: what this test is for was not tried")
 	}
 	buf := make([]byte, 8)
@@ -162,21 +163,21 @@ func (r *tight) mustRefuse(h *Handle) {
 
 // clearFlaws is as if no write had failed: else the close would hold the file back.
 func (n *Node) clearFlaws() {
-	n.lock()
-	defer n.unlock()
-	n.flaws = nil
+	n.content.Lock()
+	defer n.content.Unlock()
+	n.content.Flaws = nil
 }
 
 func (n *Node) whole() error {
-	n.lock()
-	defer n.unlock()
-	return n.file.Whole()
+	n.content.Lock()
+	defer n.content.Unlock()
+	return n.content.WholeLocked()
 }
 
 // state awaits a state of a file's draft.
 func (r *rig) state(n *Node, want State) {
 	r.t.Helper()
-	until(r.t, want.String(), func() bool { return n.peekState() == want })
+	until(r.t, want.String(), func() bool { return n.content.PeekState() == want })
 }
 
 // bases are what a file is written over.
@@ -368,7 +369,7 @@ func TestKilledWriterOfDroppedParts(t *testing.T) {
 		r := newTight(t, crypt.CTR, false)
 		p := random(longFile)
 		h := r.begin("a", p)
-		h.Node().interrupt(evKill)
+		h.Node().interrupt(file.EvKill)
 		h.markKilled()
 		h.Release()
 		r.state(r.node("a"), Interrupted)

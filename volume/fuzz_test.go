@@ -52,11 +52,12 @@ func FuzzEntryRecord(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if n.state == Clean || n.state.String() == "" || n.size() < 0 && r.Base == nil {
-			t.Fatalf("%s, %d bytes", n.state, n.size())
+		if n.content.State == Clean || n.content.State.String() == "" || n.content.SizeLocked() < 0 && r.Base == nil {
+			t.Fatalf("%s, %d bytes", n.content.State, n.content.SizeLocked())
 		}
-		if (n.state == Lost) != (state == "lost" || r.partial()) || n.state == Lost && (n.stored != nil || n.failure == nil) {
-			t.Fatalf("%q came back as %s", state, n.state)
+		_, _, _, filed := n.content.SealedAsLocked()
+		if (n.content.State == Lost) != (state == "lost" || r.partial()) || n.content.State == Lost && (filed || n.content.Failure == nil) {
+			t.Fatalf("%q came back as %s", state, n.content.State)
 		}
 		for _, x := range []*remote.Record{r.Base, r.Replaces, r.Making} {
 			sameRecord(t, x)

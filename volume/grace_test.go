@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mcfs/crypt"
+	"mcfs/volume/file"
 )
 
 // inBubble runs a test of the grace of temporary names in a bubble, whose time passes
@@ -113,7 +114,7 @@ func TestKilledWriterOfATemporaryName(t *testing.T) {
 		h := r.create("a.part", os.O_TRUNC)
 		r.write(h, []byte("half"), 0)
 		h.markKilled()
-		h.Node().interrupt(evKill)
+		h.Node().interrupt(file.EvKill)
 		h.Release()
 		time.Sleep(time.Hour)
 		synctest.Wait()

@@ -9,9 +9,7 @@ import (
 	"syscall"
 	"time"
 
-	"mcfs/crypt"
-	"mcfs/spool"
-	"mcfs/volume/fetch"
+	"mcfs/volume/file"
 )
 
 // Process identifies who opened or closes a descriptor. A nil Process is unknown.
@@ -39,16 +37,19 @@ type Handle struct {
 	flags int
 	by    Process
 
+	cursor  file.Cursor
 	passing bool // it is of a truncation by path: no program has it
 
 	mu       sync.Mutex
-	written  bool // since the last flush
-	done     bool // a close has committed, or is committing, all that was written
-	killed   bool // its writer was killed
-	stream   *fetch.Stream
-	reader   *fetch.Reader // stream's
-	document *document     // of a sidecar
+	written  bool      // since the last flush
+	done     bool      // a close has committed, or is committing, all that was written
+	killed   bool      // its writer was killed
+	document *document // of a sidecar
 	closed   bool
+}
+
+func newHandle(n *Node, flags int, by Process) *Handle {
+	return &Handle{n: n, flags: flags, by: by, cursor: file.Cursor{Direct: flags&directFlag != 0}}
 }
 
 // Opener is who opened it; nil if that is not known.
@@ -77,14 +78,14 @@ func (n *Node) Open(ctx context.Context, flags int, by Process) (*Handle, error)
 	if n.isStale() || n.mistaken() {
 		return nil, fmt.Errorf("open: %w", ErrStale) // the kernel looks the name up again
 	}
-	h := &Handle{n: n, flags: flags, by: by}
+	h := newHandle(n, flags, by)
 	if a, err := n.v.openAccepted(n, h); a != nil || err != nil {
 		return a, err
 	}
 	if n.kind == Sidecar {
 		return h, h.openDocument(ctx)
 	}
-	if n.peekState() == Lost && !h.writable() {
+	if n.content.PeekState() == Lost && !h.writable() {
 		return nil, fmt.Errorf("open %s: its draft is in quarantine: %w", n.Path(), ErrIO)
 	}
 	if h.writable() {
@@ -103,15 +104,15 @@ func (n *Node) Open(ctx context.Context, flags int, by Process) (*Handle, error)
 	switch {
 	case trunc:
 		err = n.truncate(ctx, h, 0)
-	case n.peekState() == Lost: // it can be emptied, as the kernel asks after an open with O_TRUNC
+	case n.content.PeekState() == Lost: // it can be emptied, as the kernel asks after an open with O_TRUNC
 	case h.readable():
-		if err = n.prepareIfNeeded(ctx); err == nil && n.turnedOut() {
+		if err = n.content.PrepareIfNeeded(ctx); err == nil && n.content.TurnedOut() {
 			// The kernel looks the name up again; with the size that it was told it would
 			// cut the content short, or give zeros behind its end.
 			err = fmt.Errorf("open %s: its size has only just become known: %w", n.Path(), ErrStale)
 		}
 	default:
-		err = n.revive(ctx) // else only the first write would tell that it cannot be written
+		err = n.content.Revive(ctx) // else only the first write would tell that it cannot be written
 	}
 	if err != nil {
 		n.unhold(h)
@@ -149,13 +150,13 @@ func (v *Volume) isClosing() bool {
 
 // hold and unhold count the handles.
 func (n *Node) hold(h *Handle) {
-	n.lock()
-	n.opens++
+	n.content.Lock()
+	n.content.Opens++
 	if h.writable() {
-		n.writers++
+		n.content.Writers++
 	}
-	n.stopWaiting()
-	n.unlock()
+	n.content.EndGraceLocked()
+	n.content.Unlock()
 	n.v.unidle(n)
 	if h.writable() && !h.passing {
 		n.v.registerWriter(h)
@@ -163,27 +164,25 @@ func (n *Node) hold(h *Handle) {
 }
 
 func (n *Node) isOpen() bool {
-	n.lock()
-	defer n.unlock()
-	return n.opens > 0
+	n.content.Lock()
+	defer n.content.Unlock()
+	return n.content.Opens > 0
 }
 
 func (n *Node) unhold(h *Handle) {
 	n.v.unregisterWriter(h)
-	n.lock()
-	n.opens--
+	n.content.Lock()
+	n.content.Opens--
 	if h.writable() {
-		if n.writers--; n.writers == 0 {
-			n.quiet = time.Now()
-			n.forgetFlaws()
-			if n.control == openUnfinished {
-				n.control = noControl // it was closed by one who was killed, or has committed it
-			}
+		if n.content.Writers--; n.content.Writers == 0 {
+			n.content.Quiet = time.Now()
+			n.content.ForgetFlawsLocked()
+			n.content.EndControlLocked()
 		}
 	}
-	n.awaitName()
-	last := n.opens == 0
-	n.unlock()
+	n.content.BeginGraceLocked()
+	last := n.content.Opens == 0
+	n.content.Unlock()
 	if last {
 		n.v.toIdle(n)
 	}
@@ -194,7 +193,7 @@ func (h *Handle) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	if h.document != nil {
 		return h.document.ReadAt(p, off)
 	}
-	return h.n.read(ctx, h, p, off)
+	return h.n.content.Read(ctx, &h.cursor, p, off)
 }
 
 // WriteAt stores p at off, as io.WriterAt: what a full spool has taken of it is stored.
@@ -230,7 +229,7 @@ func (h *Handle) Flush(ctx context.Context, by Process) error {
 	}
 	n := h.n
 	if n.v.isNameless(n) {
-		return n.peekFlaws() // what is written stays to be committed by the close after it has got a name
+		return n.content.PeekFlaws() // what is written stays to be committed by the close after it has got a name
 	}
 	if !h.takeWritten(by) {
 		return nil
@@ -238,12 +237,12 @@ func (h *Handle) Flush(ctx context.Context, by Process) error {
 	n.v.noteControl(n)
 	if by != nil && by.Fate() == Killed {
 		h.markKilled()
-		n.interrupt(evKill)
+		n.interrupt(file.EvKill)
 		return nil
 	}
 	if h.isDuplicated(by) {
 		h.touch()
-		return n.v.keepFast(n)
+		return n.content.KeepFast()
 	}
 	h.markDone()
 	err := n.commitNow(ctx)
@@ -265,9 +264,9 @@ func (h *Handle) markKilled() {
 // be told only where the handle is the only one open for writing.
 func (h *Handle) isDuplicated(by Process) bool {
 	n := h.n
-	n.lock()
-	alone := n.writers == 1 && n.state != Lost && n.state != Local && n.state != Temporary
-	n.unlock()
+	n.content.Lock()
+	alone := n.content.Writers == 1 && n.content.State != Lost && n.content.State != Local && n.content.State != Temporary
+	n.content.Unlock()
 	return alone && by != nil && by.Holds(n.ino, n.baseName())
 }
 
@@ -293,7 +292,7 @@ func (h *Handle) Fsync(ctx context.Context) error {
 	if h.document != nil {
 		return nil
 	}
-	if err := h.n.v.keep(h.n, fsynced); err != nil {
+	if err := h.n.content.Keep(file.Fsynced); err != nil {
 		return err
 	}
 	h.n.noteSynced()
@@ -306,7 +305,7 @@ func (n *Node) Fsync() error { return n.v.flushJournal() }
 
 func (v *Volume) flushJournal() error {
 	if err := v.spool.Journal().Flush(); err != nil {
-		return fromSpool(fmt.Errorf("fsync: %w", err))
+		return file.FromSpool(fmt.Errorf("fsync: %w", err))
 	}
 	return nil
 }
@@ -319,8 +318,7 @@ func (h *Handle) Release() {
 		return
 	}
 	h.closed = true
-	stream, killed := h.stream, h.killed
-	h.stream = nil
+	killed := h.killed
 	h.mu.Unlock()
 	if h.document != nil {
 		h.document.wipe()
@@ -328,8 +326,8 @@ func (h *Handle) Release() {
 		return
 	}
 	n := h.n
-	if stream != nil {
-		n.v.background(stream.Close)
+	if wait := h.cursor.Close(); wait != nil {
+		n.v.background(wait)
 	}
 	n.unhold(h)
 	if !killed && n.unasked() {
@@ -340,13 +338,13 @@ func (h *Handle) Release() {
 // unasked says that no handle is left that would ask for the commit of what has
 // changed: as after a file was made by a descriptor that cannot write.
 func (n *Node) unasked() bool {
-	n.lock()
-	defer n.unlock()
-	switch n.state {
+	n.content.Lock()
+	defer n.content.Unlock()
+	switch n.content.State {
 	case Clean, Local, Temporary, Lost, Interrupted:
 		return false
 	}
-	return n.writers == 0 && n.gen > n.asked && n.gen != n.slain
+	return n.content.Writers == 0 && n.content.Gen > n.content.Asked && !n.content.IsKilledLocked()
 }
 
 // afterRelease commits, a moment later, what the last writer left: a truncation alone, or
@@ -388,7 +386,7 @@ func (h *Handle) Allocate(ctx context.Context, off, length int64, mode uint32) e
 	if end < 0 {
 		return ErrTooBig
 	}
-	if err := h.n.v.checkSize(end); err != nil {
+	if err := h.n.v.shared.CheckSize(end); err != nil {
 		return err
 	}
 	if mode&(punchHole|zeroRange) != 0 {
@@ -401,9 +399,9 @@ func (h *Handle) Allocate(ctx context.Context, off, length int64, mode uint32) e
 		h.touch()
 		return nil
 	}
-	h.n.lock()
-	size := h.n.size()
-	h.n.unlock()
+	h.n.content.Lock()
+	size := h.n.content.SizeLocked()
+	h.n.content.Unlock()
 	if end > size {
 		if err := h.n.truncate(ctx, h, end); err != nil {
 			h.failed(size, end, err)
@@ -430,44 +428,25 @@ const (
 // Seek is lseek's SEEK_DATA and SEEK_HOLE; ErrNoData where there is none.
 func (h *Handle) Seek(ctx context.Context, off int64, whence int) (int64, error) {
 	n := h.n
-	n.lock()
-	defer n.unlock()
-	size := n.size()
+	n.content.Lock()
+	defer n.content.Unlock()
+	size := n.content.SizeLocked()
 	if h.document != nil {
 		size = h.document.size()
 	}
-	if off < 0 || off >= size {
-		return 0, ErrNoData
-	}
-	sparse := n.file != nil && h.document == nil
 	switch {
-	case whence == seekData && sparse:
-		if at, ok := n.file.Data(off); ok {
-			return at, nil
-		}
+	case off < 0 || off >= size:
 		return 0, ErrNoData
-	case whence == seekHole && sparse:
-		return n.file.Hole(off), nil
+	case whence != seekData && whence != seekHole:
+		return 0, ErrInvalid
+	case h.document == nil:
+		at, ok := n.content.SeekLocked(off, whence == seekData)
+		if !ok {
+			return 0, ErrNoData
+		}
+		return at, nil
 	case whence == seekData:
 		return off, nil
-	case whence == seekHole:
-		return size, nil
 	}
-	return 0, ErrInvalid
+	return size, nil
 }
-
-// absentRange unpacks the spool's word for bytes that must be fetched, widened to whole blocks.
-func absentRange(err error) (*spool.AbsentError, bool) {
-	var a *spool.AbsentError
-	if !errors.As(err, &a) {
-		return nil, false
-	}
-	start := a.Offset - a.Offset%crypt.BlockSize
-	end := a.Offset + a.Length
-	return &spool.AbsentError{Offset: start, Length: end - start}, true
-}
-
-func isFull(err error) bool { return errors.Is(err, spool.ErrFull) }
-
-// errorsIO marks an error that becomes EIO.
-func errorsIO(err error) error { return fmt.Errorf("%w: %w", ErrIO, err) }

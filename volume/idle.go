@@ -50,32 +50,7 @@ func (n *Node) forgetCache() {
 	n.v.mu.Lock()
 	gone := n.gone
 	n.v.mu.Unlock()
-	n.lock()
-	defer n.unlock()
-	if n.opens > 0 || (n.state != Clean && !gone) {
-		return
-	}
-	if e := n.stored; e != nil && gone { // a draft that nobody had opened in this mount
-		n.stored = nil
-		if err := n.v.spool.Remove(e.ID); err != nil {
-			n.v.log.Warn("remove sealed file", "id", e.ID, "cause", err)
-		}
-	}
-	n.letGo()
-}
-
-// letGo closes the reader and removes the sealed file; n is locked.
-func (n *Node) letGo() {
-	if r := n.reader; r != nil {
-		n.reader = nil
-		n.v.background(r.Close)
-	}
-	if f := n.file; f != nil {
-		n.file = nil
-		n.v.dropFile(f)
-	}
-	n.forsakeDue()
-	n.fresh.Wipe()
+	n.content.Forget(gone)
 }
 
 // background runs what only lets go of things; Close waits for it.
@@ -94,21 +69,6 @@ func (v *Volume) releaseAll() {
 	clear(v.opened)
 	v.mu.Unlock()
 	for _, n := range all {
-		n.lock()
-		n.forsakeDue()
-		if n.reader != nil {
-			n.reader.Close()
-			n.reader = nil
-		}
-		if f := n.file; f != nil {
-			n.file = nil
-			if n.state == Clean {
-				v.dropFile(f)
-			} else if err := f.Close(); err != nil {
-				v.log.Warn("close draft", "id", f.ID(), "cause", err)
-			}
-		}
-		n.fresh.Wipe()
-		n.unlock()
+		n.content.Release()
 	}
 }

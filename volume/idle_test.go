@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"mcfs/crypt"
+	"mcfs/spool"
 )
 
 // TestIdleWhileOpenAgain: a commit finds that nobody has its file open, and the file is
@@ -25,12 +26,7 @@ func TestIdleWhileOpenAgain(t *testing.T) {
 	}
 	r.remove("f")
 	h.Release()
-	gone := func() bool {
-		n.lock()
-		defer n.unlock()
-		return n.file == nil && n.reader == nil
-	}
-	for deadline := time.Now().Add(5 * time.Second); !gone(); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(5 * time.Second); !n.holdsNothing(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("nobody has the removed file open, and its sealed file stays")
 		}
@@ -50,13 +46,26 @@ func TestIdleTwice(t *testing.T) {
 	n.gone = true
 	r.v.mu.Unlock()
 	r.v.toIdle(n)
-	n.lock()
-	kept := n.file != nil || n.reader != nil
-	n.unlock()
-	if kept {
+	if !n.holdsNothing() {
 		t.Error("its sealed file stays")
 	}
 	r.v.mu.Lock()
 	n.gone = false
 	r.v.mu.Unlock()
+}
+
+// sealedID is the name of the file's sealed file.
+func sealedID(n *Node) spool.ID {
+	n.content.Lock()
+	defer n.content.Unlock()
+	id, _ := n.content.EntryIDLocked()
+	return id
+}
+
+// holdsNothing reports whether there is neither a sealed file nor a key in memory.
+func (n *Node) holdsNothing() bool {
+	n.content.Lock()
+	defer n.content.Unlock()
+	sealed, reader := n.content.HeldLocked()
+	return !sealed && !reader
 }

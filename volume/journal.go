@@ -3,11 +3,11 @@ package volume
 import (
 	"cmp"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
 	"mcfs/spool"
+	"mcfs/volume/file"
 	"mcfs/volume/flaw"
 	"mcfs/volume/remote"
 )
@@ -38,20 +38,9 @@ type record struct {
 	Boot string `json:"boot,omitempty"`
 }
 
-// entryID is the id under which the journal knows the node: its sealed file's; n is locked.
-func (n *Node) entryID() (spool.ID, bool) {
-	if n.stored != nil {
-		return n.stored.ID, true
-	}
-	if n.file == nil {
-		return n.blankID, n.blankID != spool.ID{}
-	}
-	return n.file.ID(), true
-}
-
 // entry describes the node's draft; v.mu is held and n locked.
 func (v *Volume) entry(n *Node) (spool.Entry, error) {
-	return v.entryAs(n, title{path: v.path(n), state: n.state, asked: n.asked, replaces: n.replaces, kept: n.kept})
+	return v.entryAs(n, title{path: v.path(n), state: n.content.State, asked: n.content.Asked, replaces: n.content.Replaces, kept: n.content.Kept})
 }
 
 // title is what a rename changes of a draft.
@@ -65,23 +54,15 @@ type title struct {
 
 // entryAs describes the node's draft as it will be under another title; v.mu is held and n locked.
 func (v *Volume) entryAs(n *Node, t title) (spool.Entry, error) {
-	filed := n.file != nil || n.stored != nil
-	if !filed && n.blankID == (spool.ID{}) {
-		n.blankID = spool.NewID()
-	}
-	id, _ := n.entryID()
-	wrapped, keyID := n.wrapped, n.keyID
-	if n.stored != nil {
-		wrapped, keyID = n.stored.Wrapped, n.stored.KeyID
-	}
-	whole := n.ver != nil && !n.blank // there are bytes to be had from the base
+	id, wrapped, keyID, filed := n.content.SealedAsLocked()
+	whole := n.content.BasedLocked() != nil
 	r := record{
-		Promised: t.kept > n.committed, Asked: t.asked > n.committed && t.kept <= t.asked, Blank: !filed && !whole, Bare: !filed && whole,
-		Partial: n.unsafe > max(t.kept, n.committed), Unchecked: n.promisesUnchecked(t.kept),
-		Uploads: n.uploads, Base: n.ver.Record(), Replaces: t.replaces.Record(), At: cmp.Or(n.aimed(), v.path(n)),
+		Promised: t.kept > n.content.Committed, Asked: t.asked > n.content.Committed && t.kept <= t.asked, Blank: !filed && !whole, Bare: !filed && whole,
+		Partial: n.content.IsPartialLocked(t.kept), Unchecked: n.content.PromisesUncheckedLocked(t.kept),
+		Uploads: n.content.Uploads, Base: n.content.Base.Record(), Replaces: t.replaces.Record(), At: cmp.Or(n.content.EarlyKeyLocked(), v.path(n)),
 	}
 	if filed {
-		r.Boot = n.throughBoot()
+		r.Boot = n.content.ThroughBootLocked()
 	}
 	if a := n.attempt; a != nil && a.ver != nil && t.state != Lost {
 		r.Making, r.At = a.ver.Record(), a.path
@@ -90,35 +71,20 @@ func (v *Volume) entryAs(n *Node, t title) (spool.Entry, error) {
 		r.Loose = t.drawn || v.drawsAway(n, a.ver)
 	}
 	if t.kept > t.asked { // else they are of later content
-		r.Flaws = n.flaws.Records(flawKinds)
+		r.Flaws = n.content.Flaws.Records(file.FlawKinds)
 	}
 	data, err := json.Marshal(r)
 	if err != nil {
 		return spool.Entry{}, fmt.Errorf("journal %s: %w", t.path, err)
 	}
-	size := n.size()
-	if n.file != nil && t.kept > n.committed {
-		size = n.file.Kept() // of what is promised
-	}
 	e := spool.Entry{
-		ID: id, Path: t.path, State: t.state.String(), Wrapped: wrapped, KeyID: keyID, Size: size,
-		Attr: n.attr, Updated: time.Now(), Data: data,
+		ID: id, Path: t.path, State: t.state.String(), Wrapped: wrapped, KeyID: keyID, Size: n.content.PromisedSizeLocked(t.kept),
+		Attr: n.content.Attr, Updated: time.Now(), Data: data,
 	}
 	if why := n.trouble(); why != nil {
 		e.Reason = why.Error()
 	}
 	return e, nil
-}
-
-// throughBoot is record.Boot of the node's sealed file; n is locked.
-func (n *Node) throughBoot() string {
-	switch {
-	case n.stored != nil:
-		return n.boot
-	case n.ver != nil || n.file.Durable():
-		return ""
-	}
-	return n.v.boot
 }
 
 // loose reports whether the content may be gone, since the machine went down before the
@@ -127,7 +93,7 @@ func (r record) loose(boot string) bool { return r.Boot != "" && r.Boot != boot 
 
 // trouble is why the draft is not committed; v.mu is held and n locked.
 func (n *Node) trouble() error {
-	if why := n.reason(); why != nil || n.attempt == nil {
+	if why := n.content.ReasonLocked(); why != nil || n.attempt == nil {
 		return why
 	}
 	if up := n.attempt.up.Load(); up != nil {
@@ -140,9 +106,9 @@ func (n *Node) trouble() error {
 func (v *Volume) snapshot(n *Node) (e spool.Entry, ok bool, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	n.lock()
-	defer n.unlock()
-	if n.gone || n.state == Clean {
+	n.content.Lock()
+	defer n.content.Unlock()
+	if n.gone || n.content.State == Clean {
 		return spool.Entry{}, false, nil
 	}
 	e, err = v.entry(n)
@@ -163,7 +129,7 @@ func (v *Volume) journalNamed(n *Node) error {
 		return err
 	}
 	err = v.spool.Journal().Update(func(tx *spool.Tx) error {
-		if n.peekState() == Clean { // committed meanwhile: its entry is gone, and is not to come back
+		if n.content.PeekState() == Clean { // committed meanwhile: its entry is gone, and is not to come back
 			return nil
 		}
 		return tx.PutEntry(e)
@@ -172,91 +138,6 @@ func (v *Volume) journalNamed(n *Node) error {
 		return fmt.Errorf("journal %s: %w", e.Path, err)
 	}
 	return nil
-}
-
-// promise is why a draft is made durable.
-type promise uint8
-
-const (
-	behind  promise = iota // nobody's of the content as it is: what a close asked for stays instead, if it is safe
-	closed                 // a close's
-	fsynced                // an fsync's
-)
-
-// keep makes the draft's bytes, map and journal entry durable in the spool. Of a file
-// of which an upload alone has some bytes only the entry, so that the next mount can
-// name it; that is an error, with a *spool.SentError.
-func (v *Volume) keep(n *Node, p promise) error {
-	err := v.keepBytes(n, p)
-	if err != nil && !isSent(err) {
-		return err
-	}
-	return errors.Join(err, v.journalEntry(n))
-}
-
-// keepBytes makes the bytes and the map durable, and has the spool hold them until the
-// commit; the journal entry is to follow.
-func (v *Volume) keepBytes(n *Node, p promise) error {
-	n.lock()
-	file, gen := n.file, n.gen
-	if n.state == Clean || n.state == Lost {
-		n.unlock()
-		return nil
-	}
-	if p == behind && n.rewritten() {
-		n.unlock()
-		return nil
-	}
-	if err := n.holdBytes(); err != nil {
-		n.unsafe = gen
-		n.unlock()
-		return n.outOfReach("cannot make a file safe of which parts were sent", err)
-	}
-	n.keeping++
-	n.unlock()
-	var err error
-	if file != nil {
-		err = file.Sync(false)
-	}
-	n.lock()
-	n.keeping--
-	if err == nil {
-		n.kept = max(n.kept, gen)
-	}
-	n.unlock()
-	if err != nil {
-		return fromSpool(fmt.Errorf("sync %s: %w", n.Path(), err))
-	}
-	return nil
-}
-
-// keepFast is enough for kill -9: what a close under a local-only name needs. The
-// bytes may wait for the disk, as the system has them, and the entry says so; the
-// journal may not, for nobody but it knows of the file.
-func (v *Volume) keepFast(n *Node) error {
-	n.lock()
-	file, gen := n.file, n.gen
-	held, told := n.holdBytes(), n.told
-	if held != nil && told {
-		n.unsafe = gen // as the next mount is to know: only a rename can have it committed
-	}
-	n.unlock()
-	switch {
-	case held != nil && told:
-		n.v.log.Warn("a file larger than the spool was closed under a temporary name: it is not safe before it is renamed and uploaded", "path", n.Path())
-		return n.v.journalEntry(n)
-	case held != nil:
-		return nil // the last close commits it; before that nobody is promised what does not fit into the spool
-	}
-	if file != nil {
-		if err := file.Sync(true); err != nil {
-			return fromSpool(fmt.Errorf("keep %s: %w", n.Path(), err))
-		}
-	}
-	n.lock()
-	n.kept = max(n.kept, gen)
-	n.unlock()
-	return v.journalEntry(n)
 }
 
 // rejournal renews, soon, what the journal knows of the draft, if it is one still.
@@ -271,9 +152,9 @@ func (v *Volume) rejournal(n *Node) {
 		return
 	}
 	v.spool.Journal().Later(func(tx *spool.Tx) error {
-		n.lock()
-		id, filed := n.entryID()
-		n.unlock()
+		n.content.Lock()
+		id, filed := n.content.EntryIDLocked()
+		n.content.Unlock()
 		if !filed || id != e.ID {
 			return nil // the file was begun anew meanwhile, and what it was is not to come back
 		}
@@ -296,9 +177,9 @@ func (v *Volume) settleEntry(n *Node, id spool.ID, filed, rejournal bool) {
 		return
 	}
 	v.spool.Journal().Later(func(tx *spool.Tx) error {
-		n.lock()
-		later := n.entitled || n.state != Clean && n.kept > n.committed
-		n.unlock()
+		n.content.Lock()
+		later := n.content.Renaming || n.content.State != Clean && n.content.Kept > n.content.Committed
+		n.content.Unlock()
 		if later {
 			return nil // a later draft under the same id was promised meanwhile, or what a rename makes of it
 		}
@@ -327,7 +208,7 @@ func (v *Volume) keepDrafts() {
 	}
 	v.mu.Unlock()
 	for _, n := range drafts {
-		if err := v.keep(n, behind); err != nil {
+		if err := n.content.Keep(file.Behind); err != nil {
 			v.log.Error("draft is not safe in the spool", "path", n.Path(), "cause", err)
 		}
 	}

@@ -19,11 +19,11 @@ func (v *Volume) keptEntry(n *Node, path string) (spool.Entry, error) {
 		n.keptID = spool.NewID()
 	}
 	r := record{Promised: true, Blank: true}
-	attr := n.attr
+	attr := n.content.Attr
 	if n.kind == Dir {
 		attr = n.dir.attr
 	} else {
-		r.Base, r.Body = n.ver.Record(), n.ver.State().Body
+		r.Base, r.Body = n.content.Base.Record(), n.content.Base.State().Body
 	}
 	data, err := json.Marshal(r)
 	if err != nil {
@@ -60,10 +60,10 @@ func (v *Volume) release(n *Node, path string) *change {
 	if n.kind == Dir {
 		return &change{Change: spool.Change{Op: opMkdir, Path: path + "/"}, node: n, attr: n.dir.attr}
 	}
-	n.lock()
-	defer n.unlock()
-	n.ver.SetAttr(n.attr) // nothing but the entry has stated them so far
-	return &change{Change: spool.Change{Op: opLink, Path: path}, node: n, ver: n.ver, attr: n.attr, body: n.ver.State().Body}
+	n.content.Lock()
+	defer n.content.Unlock()
+	n.content.Base.SetAttr(n.content.Attr) // nothing but the entry has stated them so far
+	return &change{Change: spool.Change{Op: opLink, Path: path}, node: n, ver: n.content.Base, attr: n.content.Attr, body: n.content.Base.State().Body}
 }
 
 // recoverKept brings such a node back; v.mu is held.
@@ -84,7 +84,7 @@ func (v *Volume) recoverKept(e spool.Entry, r record) error {
 	}
 	ver.SetJournaled(r.Body)
 	l := v.newLink(nil, "", ver)
-	l.attr, l.local, l.keptID = e.Attr, true, e.ID
+	l.content.Attr, l.local, l.keptID = e.Attr, true, e.ID
 	v.plant(l, e.Path)
 	return nil
 }

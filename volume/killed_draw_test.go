@@ -30,12 +30,12 @@ func TestKillAfterBequest(t *testing.T) {
 	r.mustRename("a", "b~", Exchange)
 	r.await(func(s Status) bool { return len(s.Changes) == 0 })
 	drawn, heir := r.node("b~"), r.node("a")
-	drawn.lock()
-	id, _ := drawn.entryID()
-	drawn.unlock()
-	heir.lock()
-	again := &change{Change: spool.Change{Op: opDraw, Path: "a"}, ver: heir.replaces, entry: id}
-	heir.unlock()
+	drawn.content.Lock()
+	id, _ := drawn.content.EntryIDLocked()
+	drawn.content.Unlock()
+	heir.content.Lock()
+	again := &change{Change: spool.Change{Op: opDraw, Path: "a"}, ver: heir.content.Replaces, entry: id}
+	heir.content.Unlock()
 	if again.ver == nil {
 		t.Fatal("nothing was left to the draft")
 	}

@@ -70,9 +70,9 @@ func (v *Volume) leaveTombstone(file, to *Node) {
 
 // ownedAs has the tombstone allow what the file does.
 func (t *tombstone) ownedAs(file *Node) {
-	file.lock()
-	defer file.unlock()
-	t.mode, t.owner = file.attr.Mode&0o777, [2]uint32{file.attr.UID, file.attr.GID}
+	file.content.Lock()
+	defer file.content.Unlock()
+	t.mode, t.owner = file.content.Attr.Mode&0o777, [2]uint32{file.content.Attr.UID, file.content.Attr.GID}
 }
 
 // dropTombstones forgets those whose time is over; v.mu is held.

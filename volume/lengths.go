@@ -55,14 +55,6 @@ func (n *Node) checkOwnName() error {
 	return v.fits(at)
 }
 
-// checkSize refuses a file that the mode, or the parts of one upload, cannot hold.
-func (v *Volume) checkSize(size int64) error {
-	if most := min(v.o.Mode.MaxPlain(), v.uploads.MaxSize()); size > most {
-		return fmt.Errorf("%d bytes, at most %d can be stored in %s: %w", size, most, v.o.Mode, ErrTooBig)
-	}
-	return nil
-}
-
 // fitsBelow refuses a new path for a node if it, or something below it that is known,
 // would be too long there; v.mu is held.
 func (v *Volume) fitsBelow(c *Node, newPath string) error {
@@ -95,9 +87,9 @@ func (n *Node) hasSidecar() bool {
 	if n.listed.Sidecar.ETag != "" || n.localLocked() {
 		return true
 	}
-	n.lock()
-	defer n.unlock()
-	return n.ver != nil && !n.ver.Foreign()
+	n.content.Lock()
+	defer n.content.Unlock()
+	return n.content.Base != nil && !n.content.Base.Foreign()
 }
 
 // lengthsBelow asks the store for what is below a directory where the tree does not know

@@ -133,9 +133,9 @@ func (n *Node) shownKind() Kind {
 	if n.kind != File || n.listed.Sidecar.ETag != "" || n.localLocked() {
 		return n.kind
 	}
-	n.lock()
-	defer n.unlock()
-	if n.known() {
+	n.content.Lock()
+	defer n.content.Unlock()
+	if n.content.KnownLocked() {
 		return File
 	}
 	return Unknown

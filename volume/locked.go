@@ -10,14 +10,12 @@ import (
 
 	"mcfs/keys"
 	"mcfs/spool"
+	"mcfs/volume/file"
 )
 
 // A mount may have another keeper than the one that wrapped what it finds: another
 // keyring, another KMS key, by mistake or on purpose. What it cannot open the right keeper
 // opens, so nothing is given up for want of a key: it waits, and status says for whom.
-
-// errLocked: it cannot be opened with this volume's keeper, and waits for the right one.
-var errLocked = errors.New("locked")
 
 // lockedError says for which keeper.
 type lockedError struct {
@@ -29,7 +27,7 @@ func (e *lockedError) Error() string {
 	return fmt.Sprintf("it waits for a mount with the keyring or KMS key that wrapped its data key, %s (keys.path, keys.key_id): %v", e.keyID, e.cause)
 }
 
-func (e *lockedError) Is(target error) bool { return target == errLocked }
+func (e *lockedError) Is(target error) bool { return target == file.ErrLocked }
 func (e *lockedError) Unwrap() error        { return e.cause }
 
 // unwrap is the one way from a wrapped key to the key, which the caller wipes.
@@ -39,13 +37,6 @@ func (v *Volume) unwrap(ctx context.Context, wrapped []byte, keyID string) ([]by
 		return nil, &lockedError{keyID, err}
 	}
 	return key, err
-}
-
-// isLocked reports whether the draft's last try failed for want of the right keeper.
-func (n *Node) isLocked() bool {
-	n.lock()
-	defer n.unlock()
-	return errors.Is(n.failure, errLocked)
 }
 
 // tellLocked logs, once for each keeper that is missing, that files wait for it.
@@ -72,7 +63,7 @@ func (v *Volume) findLocked(drafts []*kept) {
 		if k.node == nil {
 			continue
 		}
-		e := k.node.dormant()
+		e := k.node.content.Dormant()
 		if e == nil || e.KeyID == v.keeper.KeyID() {
 			continue
 		}
@@ -81,21 +72,11 @@ func (v *Volume) findLocked(drafts []*kept) {
 			err = v.tryKey(e)
 			judged[e.KeyID] = err
 		}
-		if errors.Is(err, errLocked) {
-			k.node.markLocked(e, err)
+		if errors.Is(err, file.ErrLocked) {
+			k.node.content.NoteNoKeeper(e, err)
 			v.tellLocked(e.Path, err)
 		}
 	}
-}
-
-// dormant is the entry of a recovered draft that waits for somebody to do something with it.
-func (n *Node) dormant() *spool.Entry {
-	n.lock()
-	defer n.unlock()
-	if n.state != Interrupted && n.state != Local && n.state != Temporary {
-		return nil
-	}
-	return n.stored
 }
 
 // tryKey unwraps an entry's key and forgets it.
@@ -105,14 +86,6 @@ func (v *Volume) tryKey(e *spool.Entry) error {
 	key, err := v.unwrap(ctx, e.Wrapped, e.KeyID)
 	clear(key)
 	return err
-}
-
-func (n *Node) markLocked(e *spool.Entry, cause error) {
-	n.lock()
-	defer n.unlock()
-	if n.stored == e && n.failure == nil {
-		n.failure = cause
-	}
 }
 
 // Unopened is a sealed file of which the journal knows nothing, and whose key cannot be
@@ -154,9 +127,9 @@ func (v *Volume) lockedLeft(nodes []*Node) error {
 		names = append(names, v.path(n))
 	}
 	v.mu.Unlock()
-	nodes[0].lock()
-	cause := nodes[0].failure
-	nodes[0].unlock()
+	nodes[0].content.Lock()
+	cause := nodes[0].content.Failure
+	nodes[0].content.Unlock()
 	if more := len(nodes) - len(names); more > 0 {
 		names = append(names, fmt.Sprintf("and %d more", more))
 	}

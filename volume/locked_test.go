@@ -14,6 +14,7 @@ import (
 
 	"mcfs/crypt"
 	"mcfs/keys"
+	"mcfs/volume/file"
 )
 
 // lines collects a log.
@@ -89,7 +90,7 @@ func otherKeeper(t *testing.T) {
 	right, p := r.keeper, random(300_000)
 	k := r.create("killed", os.O_TRUNC)
 	r.write(k, p, 0)
-	k.Node().interrupt(evKill)
+	k.Node().interrupt(file.EvKill)
 	h := r.create("notes~", os.O_TRUNC)
 	r.write(h, p, 0)
 	r.finish(h)

@@ -10,6 +10,7 @@ import (
 
 	"mcfs/sidecar"
 	"mcfs/store"
+	"mcfs/volume/file"
 	dirs "mcfs/volume/listing"
 )
 
@@ -208,7 +209,7 @@ func (v *Volume) awaitFlight(ctx context.Context, d *Node, f *flight, had bool, 
 		select {
 		case <-f.done:
 			if f.err != nil && !had {
-				return true, errorsIO(f.err)
+				return true, file.AsIO(f.err)
 			}
 			return f.enough, nil
 		case <-timer.C:
@@ -249,7 +250,7 @@ func (v *Volume) bounded(ctx context.Context, had bool, f func(context.Context) 
 	case err == nil:
 		v.answered(begun)
 	case !had:
-		return errorsIO(err)
+		return file.AsIO(err)
 	default:
 		v.waitedInVain(limit)
 	}

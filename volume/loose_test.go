@@ -36,9 +36,9 @@ func zero(path string, from int64) error {
 func (r *rig) powerCut(f *flaky, name string, harm func(data, mapFile string) error) {
 	r.t.Helper()
 	n := r.node(name)
-	n.lock()
-	id, _ := n.entryID()
-	n.unlock()
+	n.content.Lock()
+	id, _ := n.content.EntryIDLocked()
+	n.content.Unlock()
 	name = r.name + "-harmed"
 	to := filepath.Join(r.home, name)
 	if err := os.CopyFS(to, os.DirFS(r.spoolDir())); err != nil {
@@ -143,7 +143,7 @@ func TestFsyncedOnce(t *testing.T) {
 		}
 		var size int64
 		cut := func(_, mapFile string) error { return os.Truncate(mapFile, size) }
-		info, err := os.Stat(filepath.Join(r.spoolDir(), h.n.file.ID().String()+".map"))
+		info, err := os.Stat(filepath.Join(r.spoolDir(), sealedID(h.n).String()+".map"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -178,9 +178,10 @@ func TestRenamedAfterAKill(t *testing.T) {
 			f.set(down)
 			n := r.node("d/.x.swp")
 			rename(r)
-			n.lock()
-			durable := n.file != nil && n.file.Durable()
-			n.unlock()
+			n.content.Lock()
+			_, _, _, filed := n.content.SealedAsLocked()
+			durable := filed && n.content.ThroughBootLocked() == ""
+			n.content.Unlock()
 			if !durable {
 				t.Error("a power cut could take what was renamed")
 			}
@@ -211,7 +212,7 @@ var lostWays = map[string]func(r *rig, f *flaky, name string){
 		_ = h.Flush(r.t.Context(), nil)
 		h.Release()
 		n := r.node(name)
-		if err := zero(filepath.Join(r.spoolDir(), n.file.ID().String()), 4096); err != nil {
+		if err := zero(filepath.Join(r.spoolDir(), sealedID(n).String()), 4096); err != nil {
 			r.t.Fatal(err)
 		}
 		f.set(nil)

@@ -14,6 +14,7 @@ import (
 	"mcfs/crypt"
 	"mcfs/sidecar"
 	"mcfs/store"
+	"mcfs/volume/file"
 )
 
 // newPair is two machines with spools of their own on one store. The first one's
@@ -432,10 +433,10 @@ func conflictWithDroppedBlocks(t *testing.T) {
 		for off := 0; off < len(long); off += 64 << 10 {
 			a.write(h, long[off:off+64<<10], int64(off))
 		}
-		h.n.lock()
-		dropped := h.n.file.Whole()
-		h.n.unlock()
-		if !isSent(dropped) {
+		h.n.content.Lock()
+		dropped := h.n.content.WholeLocked()
+		h.n.content.Unlock()
+		if !file.IsSent(dropped) {
 			t.Fatal("nothing was dropped: what this test is for was not tried")
 		}
 		if theirs {
@@ -471,9 +472,9 @@ func TestOwnVersionIsNoConflict(t *testing.T) {
 	r.save("a", []byte("one"))
 	n := r.node("a")
 	h := r.openFile("a", os.O_RDWR|os.O_TRUNC)
-	n.lock()
-	n.replaces = nil
-	n.unlock()
+	n.content.Lock()
+	n.content.Replaces = nil
+	n.content.Unlock()
 	r.write(h, []byte("two"), 0)
 	if err := h.Flush(t.Context(), nil); err != nil {
 		t.Errorf("close: %v", err)

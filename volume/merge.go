@@ -85,7 +85,7 @@ func (v *Volume) mergeFile(d *Node, name string, c *Node, f *dirs.Name) {
 		if p := dirs.PrefixOf(v.path(d)); !v.moves.AtRest(p) {
 			// It is on its way with a directory: a copy has another ETag, and the listing
 			// may show it before it moved, or after. What it is is told once it has arrived.
-			if !c.isKnown() {
+			if !c.content.IsKnown() {
 				c.listed = l
 			}
 			return
@@ -104,18 +104,18 @@ func (v *Volume) mergeFile(d *Node, name string, c *Node, f *dirs.Name) {
 // sidecar that was put again, or, where there is none, an object that was put
 // again as it was, makes its description be read anew.
 func (v *Volume) sameVersion(c *Node, l remote.Listing) bool {
-	c.lock()
-	defer c.unlock()
-	if !c.known() || c.ver == nil {
+	c.content.Lock()
+	defer c.content.Unlock()
+	if !c.content.KnownLocked() || c.content.Base == nil {
 		return c.listed.ETag == l.ETag
 	}
-	_, etag := c.ver.Place()
+	_, etag := c.content.Base.Place()
 	if etag != l.ETag {
 		return false
 	}
-	side := c.ver.Sidecar().ETag
+	side := c.content.Base.Sidecar().ETag
 	again := side == "" && c.listed.ETag == l.ETag && !c.listed.Modified.Equal(l.Modified)
-	if c.state == Clean && (side != l.Sidecar.ETag || again) {
+	if c.content.State == Clean && (side != l.Sidecar.ETag || again) {
 		c.outdate()
 	}
 	return true

@@ -73,13 +73,13 @@ func (v *Volume) reviveBelow(ctx context.Context, d *Node) {
 // reviveLoose opens a recovered draft that was never fsynced, so that a rename makes it
 // durable. Without its key it is renamed as it is: after a power cut it is interrupted.
 func (v *Volume) reviveLoose(ctx context.Context, n *Node) {
-	n.lock()
-	loose := n.boot != ""
-	n.unlock()
+	n.content.Lock()
+	loose := n.content.IsLooseLocked()
+	n.content.Unlock()
 	if !loose {
 		return
 	}
-	if err := n.revive(ctx); err != nil {
+	if err := n.content.Revive(ctx); err != nil {
 		v.log.Warn("a file is renamed before it could be opened", "path", n.Path(), "cause", err)
 	}
 }
@@ -96,18 +96,18 @@ func (v *Volume) draftsBelow(d *Node) error {
 	})
 	v.mu.Unlock()
 	for _, n := range drafts {
-		n.lock()
-		file, safe := n.file, n.rewritten()
-		err := n.holdForRename(false)
-		n.unlock()
+		n.content.Lock()
+		safe := n.content.RewrittenLocked()
+		err := n.content.HoldForRenameLocked(false)
+		n.content.Unlock()
 		if err != nil {
 			return fmt.Errorf("move %s: %w", n.Path(), err)
 		}
-		if file == nil || safe {
+		if safe {
 			continue
 		}
-		if err := file.Sync(false); err != nil {
-			return fromSpool(err)
+		if err := n.content.Sync(); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -186,13 +186,13 @@ func (v *Volume) routeBelow(m *move, c *Node, oldPath, newPath string) error {
 			return
 		}
 		through := !v.pause(n)
-		n.lock()
-		p.replaces = n.replaces
-		if n.replaces == nil && !through {
+		n.content.Lock()
+		p.replaces = n.content.Replaces
+		if n.content.Replaces == nil && !through {
 			p.fate = nothing
 		}
 		p.class = v.classBelow(n, path)
-		n.unlock()
+		n.content.Unlock()
 		m.passages = append(m.passages, p)
 		failed = v.entitle(p)
 	})

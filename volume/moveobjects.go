@@ -126,9 +126,9 @@ func (v *Volume) takeKnownAttr(ver *remote.Version) {
 		}
 	}
 	for n := range v.busy {
-		n.lock()
-		base, replaces := n.ver, n.replaces
-		n.unlock()
+		n.content.Lock()
+		base, replaces := n.content.Base, n.content.Replaces
+		n.content.Unlock()
 		if ver.TakeAttr(base) || ver.TakeAttr(replaces) {
 			return
 		}
@@ -156,9 +156,9 @@ func (v *Volume) settleMoved(c *change, was remote.Listing, made *remote.Version
 	side := made.Sidecar()
 	n.listed = remote.Listing{Key: key, ETag: etag, Size: made.Cipher, Modified: made.State().Modified, Sidecar: side}
 	n.changed = time.Now()
-	n.lock()
-	defer n.unlock()
-	for _, x := range []*remote.Version{n.ver, n.replaces} {
+	n.content.Lock()
+	defer n.content.Unlock()
+	for _, x := range []*remote.Version{n.content.Base, n.content.Replaces} {
 		if x != nil && x.IsSame(made) {
 			x.Moved(key, etag, side)
 		}

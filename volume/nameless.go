@@ -8,6 +8,7 @@ import (
 
 	"mcfs/sidecar"
 	"mcfs/spool"
+	"mcfs/volume/file"
 	"mcfs/volume/naming"
 )
 
@@ -32,7 +33,7 @@ func (n *Node) Tmpfile(flags int, mode, uid, gid uint32, by Process) (*Node, *Ha
 	c.name = join(v.path(n), fmt.Sprintf(".nameless-%d", c.ino))
 	c.gone, c.nameless = true, true
 	v.mu.Unlock()
-	h := &Handle{n: c, flags: flags, by: by}
+	h := newHandle(c, flags, by)
 	c.hold(h)
 	return c, h, nil
 }
@@ -56,7 +57,7 @@ func (n *Node) Link(ctx context.Context, c *Node, name string) error {
 	if err := v.checkName(n, name, true); err != nil {
 		return err
 	}
-	if err := c.syncFile(); err != nil {
+	if err := c.content.Sync(); err != nil {
 		return err
 	}
 	v.names.Lock()
@@ -70,17 +71,6 @@ func (n *Node) Link(ctx context.Context, c *Node, name string) error {
 	}
 	v.applyLink(n, c, name)
 	return nil
-}
-
-// syncFile makes the blocks of a draft durable.
-func (n *Node) syncFile() error {
-	n.lock()
-	file := n.file
-	n.unlock()
-	if file == nil {
-		return nil
-	}
-	return fromSpool(file.Sync(false))
 }
 
 func (v *Volume) isNameless(n *Node) bool {
@@ -104,9 +94,9 @@ func (v *Volume) planLink(d, c *Node, name string) (spool.Entry, error) {
 	if err := v.roomForSidecar(d, name); err != nil {
 		return spool.Entry{}, err
 	}
-	c.lock()
-	defer c.unlock()
-	c.kept = max(c.kept, c.gen)
+	c.content.Lock()
+	defer c.content.Unlock()
+	c.content.Kept = max(c.content.Kept, c.content.Gen)
 	e, err := v.entry(c)
 	e.Path = join(v.path(d), name)
 	if s, ok := stateUnder(v.classOfNew(d, name, naming.Evidence{Creation: naming.Mkstemp})); ok {
@@ -128,20 +118,20 @@ func (v *Volume) applyLink(d, c *Node, name string) {
 	d.dir.touch(now)
 	delete(d.dir.tombs, name)
 	v.trackLocked(c)
-	c.lock()
+	c.content.Lock()
 	c.takeClass(class)
-	c.awaitName()
-	due := c.writers == 0 && c.state == Writing
-	if due && c.flaws != nil {
-		c.step(evSpoil)
+	c.content.BeginGraceLocked()
+	due := c.content.Writers == 0 && c.content.State == Writing
+	if due && c.content.Flaws != nil {
+		c.content.StepLocked(file.EvSpoil)
 		due = false
 		defer v.keepInterrupted(c)
 	}
 	if due {
-		c.asked = c.gen
-		c.step(evAsk)
+		c.content.Asked = c.content.Gen
+		c.content.StepLocked(file.EvAsk)
 	}
-	c.unlock()
+	c.content.Unlock()
 	if due {
 		v.startAttempt(c)
 	}
@@ -150,11 +140,7 @@ func (v *Volume) applyLink(d, c *Node, name string) {
 // newDraft makes the node of a new, empty file; v.mu is held.
 func (v *Volume) newDraft(d *Node, name string, a sidecar.Attr) *Node {
 	c := v.newNode(File, d, name)
-	c.lock()
-	defer c.unlock()
-	c.blank, c.eager, c.described = true, true, true
-	c.attr = a
-	c.changedContent(time.Now())
+	c.content.BeginNew(a)
 	return c
 }
 
@@ -166,10 +152,10 @@ func (v *Volume) roomForSidecar(d *Node, name string) error {
 	if other == nil {
 		return nil
 	}
-	other.lock()
-	unjudged := other.kind == File && other.state != Clean && other.ver == nil && other.replaces == nil && !other.ordinary
-	unjudged = unjudged && (other.writers > 0 || other.size() > 0)
-	other.unlock()
+	other.content.Lock()
+	unjudged := other.kind == File && other.content.State != Clean && other.content.Base == nil && other.content.Replaces == nil && !other.content.Ordinary
+	unjudged = unjudged && (other.content.Writers > 0 || other.content.SizeLocked() > 0)
+	other.content.Unlock()
 	if unjudged {
 		return nil
 	}

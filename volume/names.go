@@ -64,7 +64,7 @@ func (n *Node) Create(ctx context.Context, name string, flags int, mode, uid, gi
 	if !made {
 		return v.openExisting(ctx, c, flags, by)
 	}
-	h := &Handle{n: c, flags: flags, by: by}
+	h := newHandle(c, flags, by)
 	c.hold(h)
 	return c, h, nil
 }
@@ -92,9 +92,9 @@ func (v *Volume) makeNode(d *Node, name string, seen naming.Evidence, mode, uid,
 	}
 	class := v.classOfNew(d, name, seen)
 	c = v.newDraft(d, name, d.born(File, mode, uid, gid))
-	c.lock()
+	c.content.Lock()
 	c.takeClass(class)
-	c.unlock()
+	c.content.Unlock()
 	now := time.Now()
 	d.dir.children[name] = c
 	d.dir.touch(now)
@@ -334,10 +334,10 @@ func (v *Volume) standing(n *Node) *remote.Version {
 	if a := n.attempt; a != nil && a.stage != waiting && !v.drawsAway(n, a.ver) {
 		return a.ver
 	}
-	n.lock()
-	defer n.unlock()
-	if n.known() {
-		return n.replaces
+	n.content.Lock()
+	defer n.content.Unlock()
+	if n.content.KnownLocked() {
+		return n.content.Replaces
 	}
 	// Only listed so far: enough to remove or replace it.
 	return remote.Listed(n.listed)
@@ -346,17 +346,12 @@ func (v *Volume) standing(n *Node) *remote.Version {
 // discard ends a draft that nobody wants any more; v.mu is held. Open handles go on reading and writing it.
 func (v *Volume) discard(n *Node) {
 	v.callOff(n, errGone)
-	n.lock()
-	n.forsake(n.up, nil)
-	if n.told {
+	n.content.Lock()
+	if n.content.DiscardLocked() {
 		defer v.wakeWriters()
 	}
-	n.up, n.told, n.eager = nil, false, false
-	n.forsakeDue()
-	n.step(evRemove)
-	n.turn() // whose close still waits for the commit waits for nothing now
-	closed := n.opens == 0
-	n.unlock()
+	closed := n.content.Opens == 0
+	n.content.Unlock()
 	if closed {
 		v.background(func() {
 			v.mu.Lock()

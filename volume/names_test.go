@@ -522,7 +522,7 @@ func TestAttributesSetWhileACommitEnds(t *testing.T) {
 	}()
 	for clean := false; !clean; {
 		r.v.mu.Lock()
-		clean = n.peekState() == Clean
+		clean = n.content.PeekState() == Clean
 		if clean && r.v.attrs[n] == nil {
 			t.Error("the attributes are in the draft's entry only, which is about to go")
 		}

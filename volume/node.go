@@ -4,13 +4,13 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
 	"mcfs/sidecar"
 	"mcfs/spool"
 	"mcfs/volume/acl"
+	"mcfs/volume/file"
 	"mcfs/volume/remote"
 )
 
@@ -85,8 +85,11 @@ type Node struct {
 	// listed is what the last listing said of a clean file; guarded by Volume.mu.
 	listed remote.Listing
 
-	guard sync.Mutex // see lock
-	content
+	content file.Content
+
+	// Guarded by the content's lock.
+	renew  *renewal // its description is not what the store has now; nil: it is
+	target string   // of a symlink, once it is known
 }
 
 // Kind is what the node is.
@@ -108,7 +111,7 @@ func (v *Volume) newDir(parent *Node, name string) *Node {
 func (v *Volume) newNode(k Kind, parent *Node, name string) *Node {
 	v.lastIno += 2
 	n := &Node{v: v, ino: v.lastIno, kind: k, parent: parent, name: name}
-	n.draftState = drafts.Get().(*draftState) // for whoever fills in what nobody else knows yet
+	n.content.Init(v.shared, owner{n})
 	return n
 }
 
@@ -194,9 +197,9 @@ func (n *Node) HasSetID() bool {
 	if n.kind != File {
 		return false
 	}
-	n.lock()
-	defer n.unlock()
-	return n.attr.Mode&(modeSetUID|modeSetGID) != 0
+	n.content.Lock()
+	defer n.content.Unlock()
+	return n.content.Attr.Mode&(modeSetUID|modeSetGID) != 0
 }
 
 // Attr describes the node. For a clean file whose sidecar has not been read
@@ -229,11 +232,11 @@ func (n *Node) knownAttr() (a Attr, ok bool) {
 		links = 0
 	}
 	n.v.mu.Unlock()
-	n.lock()
-	defer n.unlock()
+	n.content.Lock()
+	defer n.content.Unlock()
 	a = n.fileAttr()
 	a.Nlink = links
-	return a, n.known() && n.renew == nil
+	return a, n.content.KnownLocked() && n.renew == nil
 }
 
 func (n *Node) dirAttr(ctx context.Context) Attr {
@@ -258,10 +261,10 @@ func (n *Node) dirAttr(ctx context.Context) Attr {
 
 // fileAttr is called with n locked; it leaves the number of links.
 func (n *Node) fileAttr() Attr {
-	size := n.size()
+	size := n.content.SizeLocked()
 	a := Attr{
-		Ino: n.ino, Size: size, Mode: n.kind.typeBits() | n.attr.Mode&^modeType, UID: n.attr.UID, GID: n.attr.GID,
-		Mtime: n.attr.Mtime, Atime: n.atime, Ctime: n.ctime, Blocks: (size + 511) / 512,
+		Ino: n.ino, Size: size, Mode: n.kind.typeBits() | n.content.Attr.Mode&^modeType, UID: n.content.Attr.UID, GID: n.content.Attr.GID,
+		Mtime: n.content.Attr.Mtime, Atime: n.content.Atime, Ctime: n.content.Ctime, Blocks: (size + 511) / 512,
 	}
 	if a.Atime.IsZero() {
 		a.Atime = a.Mtime
@@ -278,9 +281,9 @@ func (n *Node) renamed(now time.Time) {
 		n.dir.ctime = now
 		return
 	}
-	n.lock()
-	defer n.unlock()
-	n.ctime = now
+	n.content.Lock()
+	defer n.content.Unlock()
+	n.content.Ctime = now
 }
 
 // SetAttr changes attributes; Size truncates. h, the handle it came through, may be nil.
@@ -332,9 +335,9 @@ func (n *Node) SetAttr(ctx context.Context, h *Handle, s SetAttr) (Attr, error) 
 // that commits it, so that it is committed by itself a moment later.
 func (n *Node) resize(ctx context.Context, h *Handle, size int64) error {
 	if h != nil {
-		n.lock()
-		was := n.size()
-		n.unlock()
+		n.content.Lock()
+		was := n.content.SizeLocked()
+		n.content.Unlock()
 		if err := n.truncate(ctx, h, size); err != nil {
 			h.failed(min(size, was), max(size, was), err)
 			return err

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"mcfs/spool"
+	"mcfs/volume/file"
 	"mcfs/volume/naming"
 	"mcfs/volume/remote"
 )
@@ -37,9 +38,9 @@ type passage struct {
 // checkHeld is holdForRename once more: what has been written since the first time
 // may have begun another upload. v.mu is held.
 func (v *Volume) checkHeld(n *Node, aims []string) error {
-	n.lock()
-	defer n.unlock()
-	if err := n.holdForRename(n.goesOn(aims)); err != nil {
+	n.content.Lock()
+	defer n.content.Unlock()
+	if err := n.content.HoldForRenameLocked(n.goesOn(aims)); err != nil {
 		return fmt.Errorf("rename %s: %w", v.path(n), err)
 	}
 	return nil
@@ -57,17 +58,17 @@ func (v *Volume) passageOf(n, to *Node, newName string) (*passage, error) {
 	}
 	settled := v.pause(n) || v.drawsAway(n, n.attempt.ver)
 	p.standing, p.class = v.standing(n), v.classOfRenamed(n, to, newName)
-	n.lock()
-	defer n.unlock()
+	n.content.Lock()
+	defer n.content.Unlock()
 	switch {
 	case p.standing == nil:
 		p.fate = nothing
-	case settled && !p.standing.Needs(n.ver):
+	case settled && !p.standing.Needs(n.content.Base):
 		p.fate = dropped
 	case p.class != naming.Ordinary && v.drawable(n, p.standing):
 		p.fate = drawn
 	default:
-		p.fate, p.replaces = carried, n.replaces
+		p.fate, p.replaces = carried, n.content.Replaces
 	}
 	return p, nil
 }
@@ -78,50 +79,50 @@ func (n *Node) madeAs(newName string) naming.Creation {
 	switch {
 	case n.kind != File:
 		return naming.AsDirectory
-	case n.state == Local && n.name == newName:
+	case n.content.State == Local && n.name == newName:
 		return naming.Mkstemp
 	}
 	return naming.AsFile
 }
 
 // titleEvents are what a new name means to the state machine; n is locked.
-func (n *Node) titleEvents(to naming.Class, f fate) []event {
-	behind := n.state == Local || n.state == Temporary // also of a file whose commit has ended since f was decided
+func (n *Node) titleEvents(to naming.Class, f fate) []file.Event {
+	behind := n.content.State == Local || n.content.State == Temporary // also of a file whose commit has ended since f was decided
 	switch {
-	case n.state == Publishing, n.state == Lost, n.state == Clean && f != drawn:
+	case n.content.State == Publishing, n.content.State == Lost, n.content.State == Clean && f != drawn:
 		return nil
 	case to == naming.LocalOnly && (f != carried || behind):
-		return []event{evHide}
+		return []file.Event{file.EvHide}
 	case to == naming.Temporary && (f != carried || behind):
-		return []event{evGuess}
-	case behind && n.writers == 0 && n.flaws != nil:
-		return []event{evMove, evSpoil}
-	case behind && n.writers == 0:
-		return []event{evMove, evAsk}
+		return []file.Event{file.EvGuess}
+	case behind && n.content.Writers == 0 && n.content.Flaws != nil:
+		return []file.Event{file.EvMove, file.EvSpoil}
+	case behind && n.content.Writers == 0:
+		return []file.Event{file.EvMove, file.EvAsk}
 	}
-	return []event{evMove}
+	return []file.Event{file.EvMove}
 }
 
 // entitle describes the draft to the journal under its new name; v.mu is held.
 func (v *Volume) entitle(p *passage) error {
 	n := p.n
-	n.lock()
-	defer n.unlock()
-	if n.state == Clean && p.fate != drawn {
+	n.content.Lock()
+	defer n.content.Unlock()
+	if n.content.State == Clean && p.fate != drawn {
 		return nil
 	}
 	t := title{
-		path: p.newPath, state: n.state, asked: n.asked, kept: max(n.kept, n.promisable()), replaces: p.replaces,
+		path: p.newPath, state: n.content.State, asked: n.content.Asked, kept: max(n.content.Kept, n.content.PromisableLocked()), replaces: p.replaces,
 		drawn: p.fate == drawn,
 	}
 	for _, e := range n.titleEvents(p.class, p.fate) {
-		to, err := t.state.next(e)
+		to, err := t.state.Next(e)
 		if err != nil {
 			return err
 		}
 		t.state = to
-		if e == evAsk {
-			t.asked = n.gen
+		if e == file.EvAsk {
+			t.asked = n.content.Gen
 		}
 	}
 	if p.fate == drawn {
@@ -175,40 +176,40 @@ func (v *Volume) retitle(p *passage) {
 		return
 	}
 	overtaken := false
-	n.lock()
+	n.content.Lock()
 	if n.goesOn(p.aims) {
-		n.told = n.aimed() != v.path(n)
+		n.content.GoOnToLocked(v.path(n))
 		v.wakeWriters()
-	} else if err := n.giveUpEager(); err != nil { // holdForRename has seen that it can be
+	} else if err := n.content.GiveUpEarlyLocked(); err != nil { // holdForRename has seen that it can be
 		v.log.Error("an upload goes on under the name that its file had", "path", v.path(n), "cause", err)
 	}
 	if p.fate != carried { // else it replaces what goes along, which may just have been committed
-		n.replaces = p.replaces
+		n.content.Replaces = p.replaces
 	}
 	if p.fate == drawn {
-		n.gen = n.drawnGen()
+		n.content.Gen = n.drawnGen()
 	}
-	n.stopDue()
+	n.content.StopSnapshotLocked()
 	if p.class != naming.Ordinary {
-		n.supersede()
+		n.content.SupersedeLocked()
 	}
 	if p.entry != nil {
-		n.kept = max(n.kept, n.promisable())
+		n.content.Kept = max(n.content.Kept, n.content.PromisableLocked())
 		if p.fate == drawn {
-			n.kept = n.gen // as the entry has it
+			n.content.Kept = n.content.Gen // as the entry has it
 		}
 		overtaken = p.attempt != n.attempt
 	}
 	for _, e := range n.titleEvents(p.class, p.fate) {
-		n.step(e)
-		if e == evAsk {
-			n.asked = n.gen
+		n.content.StepLocked(e)
+		if e == file.EvAsk {
+			n.content.Asked = n.content.Gen
 		}
 	}
-	n.awaitName()
-	n.unlock()
+	n.content.BeginGraceLocked()
+	n.content.Unlock()
 	v.trackLocked(n)
 	if overtaken { // its commit has ended since its entry was written
-		v.settleEntry(n, p.entry.ID, true, n.peekState() != Clean)
+		v.settleEntry(n, p.entry.ID, true, n.content.PeekState() != Clean)
 	}
 }

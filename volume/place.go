@@ -2,8 +2,8 @@ package volume
 
 import (
 	"strings"
-	"time"
 
+	"mcfs/volume/file"
 	"mcfs/volume/naming"
 )
 
@@ -11,9 +11,9 @@ import (
 func (n *Node) takeClass(c naming.Class) {
 	switch c {
 	case naming.Temporary:
-		n.step(evGuess)
+		n.content.StepLocked(file.EvGuess)
 	case naming.LocalOnly:
-		n.step(evHide)
+		n.content.StepLocked(file.EvHide)
 	}
 }
 
@@ -49,10 +49,10 @@ func (v *Volume) classAfter(n, to *Node, newName string, swapped bool) naming.Cl
 	e := naming.Evidence{Creation: naming.AsFile, Beside: func(name string) bool {
 		return to == n.parent && name == was || to.hasFile(name)
 	}}
-	if n.state == Temporary {
+	if n.content.State == Temporary {
 		e.Creation = naming.Mkstemp
 	}
-	if swapped || (n.state == Temporary || strings.HasSuffix(newName, "~")) && v.rules.LooksTemporary(newName, e) {
+	if swapped || (n.content.State == Temporary || strings.HasSuffix(newName, "~")) && v.rules.LooksTemporary(newName, e) {
 		return naming.Temporary
 	}
 	return naming.Ordinary
@@ -61,8 +61,8 @@ func (v *Volume) classAfter(n, to *Node, newName string, swapped bool) naming.Cl
 // classOfRenamed is classAfter for who has not locked n; v.mu is held.
 func (v *Volume) classOfRenamed(n, to *Node, newName string) naming.Class {
 	swapped := v.isTemporary(to.dir.children[newName])
-	n.lock()
-	defer n.unlock()
+	n.content.Lock()
+	defer n.content.Unlock()
 	return v.classAfter(n, to, newName, swapped)
 }
 
@@ -71,7 +71,7 @@ func (v *Volume) classBelow(n *Node, path string) naming.Class {
 	switch {
 	case v.rules.LocalOnly(path, n.madeAs(n.name)):
 		return naming.LocalOnly
-	case n.state == Temporary:
+	case n.content.State == Temporary:
 		return naming.Temporary
 	}
 	return naming.Ordinary
@@ -88,7 +88,7 @@ func (v *Volume) classByPath(k Kind, at string) naming.Class {
 
 // isTemporary reports whether the node bears a name that looks temporary, and waits for another.
 func (v *Volume) isTemporary(n *Node) bool {
-	return n != nil && n.kind == File && n.peekState() == Temporary
+	return n != nil && n.kind == File && n.content.PeekState() == Temporary
 }
 
 // hasFile reports whether a file of that name is known in the directory; v.mu is held.
@@ -113,36 +113,13 @@ func (v *Volume) isDatabase(d *Node, journal string) bool {
 	if base == nil || base.kind != File {
 		return false
 	}
-	base.lock()
-	defer base.unlock()
-	if base.size() == 0 {
-		return base.opens > 0
-	}
-	if base.file == nil {
-		return false
+	base.content.Lock()
+	defer base.content.Unlock()
+	if base.content.SizeLocked() == 0 {
+		return base.content.Opens > 0
 	}
 	head := make([]byte, len(sqliteHead))
-	_, err := base.file.ReadAt(head, 0)
-	return err == nil && string(head) == sqliteHead
-}
-
-// awaitName begins the wait for another name of a file that has just been closed; n is locked.
-func (n *Node) awaitName() {
-	n.stopWaiting()
-	if n.state != Temporary || n.opens > 0 || n.isStranded() {
-		return
-	}
-	v := n.v
-	n.claims = time.Now().Add(v.o.Grace)
-	n.ripens = v.queue.RunAfter(v.o.Grace, func() { v.ripen(n) })
-}
-
-// stopWaiting ends it; n is locked.
-func (n *Node) stopWaiting() {
-	if n.ripens != nil {
-		n.ripens.Stop()
-		n.ripens, n.claims = nil, time.Time{}
-	}
+	return base.content.HeadLocked(head) == nil && string(head) == sqliteHead
 }
 
 // ripen commits a file under the temporary name that it bears still: whoever made it
@@ -150,23 +127,23 @@ func (n *Node) stopWaiting() {
 func (v *Volume) ripen(n *Node) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	n.lock()
-	ripe := !n.gone && n.state == Temporary && n.opens == 0 && !n.claims.IsZero() && !time.Now().Before(n.claims)
-	if ripe && n.flaws != nil {
-		n.step(evSpoil)
+	n.content.Lock()
+	ripe := !n.gone && n.content.GraceOverLocked()
+	if ripe && n.content.Flaws != nil {
+		n.content.StepLocked(file.EvSpoil)
 		ripe = false
 		defer v.keepInterrupted(n)
 	}
-	if ripe && n.untell() != nil {
-		n.stopWaiting()
+	if ripe && n.content.UntellLocked() != nil {
+		n.content.EndGraceLocked()
 		ripe = false
 	}
 	if ripe {
-		n.stopWaiting()
-		n.asked = n.gen
-		n.step(evAsk)
+		n.content.EndGraceLocked()
+		n.content.Asked = n.content.Gen
+		n.content.StepLocked(file.EvAsk)
 	}
-	n.unlock()
+	n.content.Unlock()
 	if !ripe {
 		return
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"mcfs/store"
+	"mcfs/volume/file"
 	"mcfs/volume/remote"
 )
 
@@ -14,30 +15,30 @@ func (n *Node) Readlink(ctx context.Context) (string, error) {
 	if n.kind != Symlink {
 		return "", ErrInvalid
 	}
-	n.lock()
-	target, ver := n.target, n.ver
-	n.unlock()
+	n.content.Lock()
+	target, ver := n.target, n.content.Base
+	n.content.Unlock()
 	if target != "" {
 		return target, nil
 	}
 	target, err := n.v.linkTarget(ctx, ver)
 	for range maxLooks { // it may be on its way
-		if !errors.Is(err, ErrStale) && !errors.Is(err, store.ErrNotExist) || !n.relocate(ctx) {
+		if !errors.Is(err, ErrStale) && !errors.Is(err, store.ErrNotExist) || !n.content.Relocate(ctx) {
 			break
 		}
 		target, err = n.v.linkTarget(ctx, ver)
 	}
 	if err != nil {
-		return "", fmt.Errorf("read symlink %s: %w", n.Path(), errorsIO(err))
+		return "", fmt.Errorf("read symlink %s: %w", n.Path(), file.AsIO(err))
 	}
-	n.lock()
+	n.content.Lock()
 	n.target = target
-	n.unlock()
+	n.content.Unlock()
 	return target, nil
 }
 
 // linkTarget is Client.Target in the words of this package.
 func (v *Volume) linkTarget(ctx context.Context, ver *remote.Version) (string, error) {
 	target, err := v.remote.Target(ctx, ver)
-	return target, fromFetch(err)
+	return target, file.FromFetch(err)
 }

@@ -171,17 +171,17 @@ func TestTypeStays(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		n.lock()
+		n.content.Lock()
 		n.takeAnew(x)
-		n.unlock()
+		n.content.Unlock()
 		_, info := r.raw(name)
-		n.ver.Moved(name, info.ETag, remote.Sidecar{}) // else it is another version
+		n.content.Base.Moved(name, info.ETag, remote.Sidecar{}) // else it is another version
 		if err := n.lookAtObject(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		a, err := n.Attr(t.Context())
-		if err != nil || n.Kind() != kind || a.Mode&modeType != kind.typeBits() || n.ver.IsSymlink() != (kind == Symlink) {
-			t.Errorf("%s is %#o, %v, and its version a link: %v", name, a.Mode, err, n.ver.IsSymlink())
+		if err != nil || n.Kind() != kind || a.Mode&modeType != kind.typeBits() || n.content.Base.IsSymlink() != (kind == Symlink) {
+			t.Errorf("%s is %#o, %v, and its version a link: %v", name, a.Mode, err, n.content.Base.IsSymlink())
 		}
 	}
 	r.holds("after", map[string]string{"f": "content", "l": "-> target"})
@@ -314,7 +314,7 @@ func (r *rig) forgetChecks() {
 		r.plant(c.Path, c.body, meta)
 	}
 	kept := v.root.dir.children[".#l"]
-	kept.ver = older(kept.ver)
+	kept.content.Base = older(kept.content.Base)
 	if err := v.restateKept(kept); err != nil {
 		r.t.Fatal(err)
 	}

@@ -24,8 +24,8 @@ func (v *Volume) restingOn(was remote.Listing, made *remote.Version) (drafts []*
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for n := range v.busy {
-		n.lock()
-		for _, x := range []*remote.Version{n.ver, n.replaces} {
+		n.content.Lock()
+		for _, x := range []*remote.Version{n.content.Base, n.content.Replaces} {
 			switch {
 			case x == nil || !x.Foreign():
 				continue
@@ -37,7 +37,7 @@ func (v *Volume) restingOn(was remote.Listing, made *remote.Version) (drafts []*
 			}
 			drafts = append(drafts, n)
 		}
-		n.unlock()
+		n.content.Unlock()
 	}
 	return drafts
 }

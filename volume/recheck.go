@@ -92,9 +92,9 @@ func (v *Volume) lookAgain(n *Node) {
 // lookAtObject compares what is known of an object without a sidecar.
 func (n *Node) lookAtObject(ctx context.Context) error {
 	v, begun := n.v, time.Now()
-	n.lock()
-	ver := n.ver
-	n.unlock()
+	n.content.Lock()
+	ver := n.content.Base
+	n.content.Unlock()
 	if ver == nil || ver.Sidecar().ETag != "" {
 		return nil
 	}
@@ -105,14 +105,14 @@ func (n *Node) lookAtObject(ctx context.Context) error {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	n.lock()
-	defer n.unlock()
+	n.content.Lock()
+	defer n.content.Unlock()
 	now := x.State()
-	if n.ver != ver || n.state != Clean || n.localLocked() || n.changed.After(begun) || now.ETag != etag || !bytes.Equal(x.IV, ver.IV) || x.IsSymlink() != ver.IsSymlink() {
+	if n.content.Base != ver || n.content.State != Clean || n.localLocked() || n.changed.After(begun) || now.ETag != etag || !bytes.Equal(x.IV, ver.IV) || x.IsSymlink() != ver.IsSymlink() {
 		return nil
 	}
 	ver.Rechecked(x)
-	n.attr, n.listed.Modified = now.Attr, now.Modified
+	n.content.Attr, n.listed.Modified = now.Attr, now.Modified
 	v.remote.Remember(ver)
 	return nil
 }

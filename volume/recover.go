@@ -11,6 +11,7 @@ import (
 
 	"mcfs/spool"
 	"mcfs/store"
+	"mcfs/volume/file"
 	"mcfs/volume/flaw"
 	"mcfs/volume/queue"
 	"mcfs/volume/remote"
@@ -149,9 +150,9 @@ func (v *Volume) recoverChange(sc spool.Change) {
 			n = v.newLink(nil, "", c.ver)
 		} else if n == nil {
 			n = v.newNode(File, nil, "")
-			n.setVersion(c.ver)
-		} else if n.ver != nil {
-			c.ver = n.ver // one version, moved twice
+			n.content.SetBaseLocked(c.ver)
+		} else if n.content.Base != nil {
+			c.ver = n.content.Base // one version, moved twice
 		}
 		v.plant(n, c.To)
 		c.node = n
@@ -179,7 +180,7 @@ func (v *Volume) recoverChange(sc spool.Change) {
 
 // another says that the node has certainly another version than x.
 func (n *Node) another(x *remote.Version) bool {
-	return n.ver != nil && len(n.ver.IV) > 0 && len(x.IV) > 0 && !bytes.Equal(n.ver.IV, x.IV)
+	return n.content.Base != nil && len(n.content.Base.IV) > 0 && len(x.IV) > 0 && !bytes.Equal(n.content.Base.IV, x.IV)
 }
 
 // recoverAttr shows attributes that were set and are not in the store yet.
@@ -196,11 +197,11 @@ func (v *Volume) recoverAttr(c *change) {
 			c.ver.Moved(c.Path, etag, remote.Sidecar{}) // with a directory above, before the crash
 		}
 		n = v.newNode(File, nil, "")
-		n.setVersion(c.ver)
-	case n.ver == nil || !bytes.Equal(n.ver.IV, c.ver.IV):
+		n.content.SetBaseLocked(c.ver)
+	case n.content.Base == nil || !bytes.Equal(n.content.Base.IV, c.ver.IV):
 		return
 	}
-	n.attr, c.ver, c.node = c.attr, n.ver, n
+	n.content.Attr, c.ver, c.node = c.attr, n.content.Base, n
 	v.plant(n, c.Path)
 }
 
@@ -300,8 +301,8 @@ func (v *Volume) recoverEntry(k *kept) {
 	if making != nil {
 		return // beginSettling goes on with it
 	}
-	v.log.Info("draft taken up", "path", e.Path, "state", n.state.String(), "bytes", e.Size)
-	if n.state == Queued {
+	v.log.Info("draft taken up", "path", e.Path, "state", n.content.State.String(), "bytes", e.Size)
+	if n.content.State == Queued {
 		v.mu.Lock()
 		v.startAttempt(n)
 		v.mu.Unlock()
@@ -323,7 +324,7 @@ func (v *Volume) removeUnpromised(k *kept) {
 // nothingCameBack reports whether there is nothing of a draft of which nothing was promised
 // over a power cut. Where there is something, load finds out how much.
 func (v *Volume) nothingCameBack(e spool.Entry, r record) bool {
-	return r.Boot != "" && r.comesBackAs(e, v.boot).waits() && v.spool.Nothing(e.ID)
+	return r.Boot != "" && r.comesBackAs(e, v.boot).Waits() && v.spool.Nothing(e.ID)
 }
 
 // losePartial makes an entry one of a lost draft: its close was told that it is not safe,
@@ -373,20 +374,10 @@ func (v *Volume) draftOf(e spool.Entry, r record) (*Node, error) {
 	defer v.mu.Unlock()
 	ver, replaces = v.oneOf(ver), v.oneOf(replaces)
 	n := v.newNode(File, nil, "")
-	n.ver, n.replaces, n.attr, n.described = ver, replaces, e.Attr, true
-	n.gen, n.kept, n.flaws, n.unchecked = 1, 1, flaw.Recall(r.Flaws, flawKinds, ErrIO), r.Unchecked
-	n.stored, n.boot, n.quiet = &e, r.Boot, e.Updated
-	if r.Blank || r.Bare {
-		n.blank, n.blankID, n.stored, n.boot = r.Blank, e.ID, nil, ""
-	}
-	switch n.state = v.stateOf(e, r); n.state {
-	case Queued:
-		n.asked = 1
-	case Temporary:
-		n.awaitName()
-	case Lost:
-		n.lose(e, errors.Join(ErrIO, errors.New(e.Reason)))
-	}
+	n.content.Recover(file.Recovered{
+		Entry: &e, State: v.stateOf(e, r), Base: ver, Replaces: replaces, Blank: r.Blank, Bare: r.Bare, Boot: r.Boot,
+		Flaws: flaw.Recall(r.Flaws, file.FlawKinds, ErrIO), Unchecked: r.Unchecked,
+	})
 	return n, nil
 }
 

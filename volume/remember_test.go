@@ -26,8 +26,8 @@ func TestPruneKeepsWhatCameSince(t *testing.T) {
 		t.Error("what is gone is remembered")
 	}
 	n := r.node("d/new")
-	now := n.ver.State()
-	l := remote.Listing{Key: now.Key, ETag: now.ETag, Size: n.ver.Cipher, Modified: now.Modified, Sidecar: now.Sidecar}
+	now := n.content.Base.State()
+	l := remote.Listing{Key: now.Key, ETag: now.ETag, Size: n.content.Base.Cipher, Modified: now.Modified, Sidecar: now.Sidecar}
 	if x, err := r.v.remote.Load(t.Context(), l); err != nil || x.FromStore {
 		t.Error("what came since the listing was forgotten")
 	}

@@ -107,18 +107,16 @@ func (v *Volume) settleForRename(ctx context.Context, c, to *Node, newName strin
 	if to != nil {
 		aims = v.aimsAfter(to, newName, v.classOfRenamed(c, to, newName))
 	}
-	c.lock()
-	err := c.holdForRename(c.goesOn(aims))
-	file, draft := c.file, c.state != Clean && !c.rewritten() && !c.isSentAway()
-	c.unlock()
+	c.content.Lock()
+	err := c.content.HoldForRenameLocked(c.goesOn(aims))
+	draft := c.content.State != Clean && !c.content.RewrittenLocked() && !c.content.IsSentAwayLocked()
+	c.content.Unlock()
 	v.mu.Unlock()
 	if err != nil {
 		return fmt.Errorf("rename %s: %w", c.Path(), err)
 	}
-	if draft && file != nil {
-		if err := file.Sync(false); err != nil {
-			return fromSpool(err)
-		}
+	if draft {
+		return c.content.Sync()
 	}
 	return nil
 }
@@ -133,14 +131,14 @@ func (v *Volume) fixFile(ctx context.Context, c, to *Node, newName string) (rele
 	if !local || c.kind != File {
 		return func() {}, nil
 	}
-	if err := c.lockOpening(ctx); err != nil {
+	if err := c.content.LockOpening(ctx); err != nil {
 		return nil, err
 	}
-	if err := c.syncFile(); err != nil {
-		c.unlockOpening()
+	if err := c.content.Sync(); err != nil {
+		c.content.UnlockOpening()
 		return nil, err
 	}
-	return c.unlockOpening, nil
+	return c.content.UnlockOpening, nil
 }
 
 // move is one rename, from its check to the moment when the tree shows it.
@@ -181,14 +179,14 @@ func (v *Volume) planRename(from, c, to *Node, newName string) (*move, error) {
 	m.passages = []*passage{p}
 	var over *remote.Version
 	if t := m.target; t != nil {
-		if c.peekSentAway() && t.isPromised() {
+		if c.content.PeekSentAway() && t.content.IsPromised() {
 			return m, fmt.Errorf("rename %s over a file that is not uploaded yet: a crash could lose both: %w", p.oldPath, ErrBusy)
 		}
 		v.pauseDoomed(t)
 		over = v.standing(t)
 		m.drop(t)
 	}
-	if p.fate == carried && m.target == nil && c.peekState() == Clean {
+	if p.fate == carried && m.target == nil && c.content.PeekState() == Clean {
 		if m.undone = v.undone(c, p.newPath, p.oldPath); m.undone != nil {
 			return m, nil
 		}
@@ -221,12 +219,12 @@ func (m *move) drop(n *Node) {
 		m.dropped = append(m.dropped, n.keptID)
 		return
 	}
-	n.lock()
-	defer n.unlock()
-	if id, filed := n.entryID(); filed && n.state != Clean {
+	n.content.Lock()
+	defer n.content.Unlock()
+	if id, filed := n.content.EntryIDLocked(); filed && n.content.State != Clean {
 		m.dropped = append(m.dropped, id)
 	}
-	n.doomUploads()
+	n.doomAll()
 }
 
 // route turns a passage into queued changes, and into its draft's journal
@@ -296,9 +294,9 @@ func (v *Volume) journalMove(m *move) error {
 // setEntitled notes that the journal knows of a rename which is not made here yet: a
 // commit that ends in between leaves the entry alone, and the rename decides about it.
 func (n *Node) setEntitled(is bool) {
-	n.lock()
-	defer n.unlock()
-	n.entitled = is
+	n.content.Lock()
+	defer n.content.Unlock()
+	n.content.Renaming = is
 }
 
 // enqueueAll queues the changes, each with the tomb that keeps its old name

@@ -636,10 +636,10 @@ func TestFoundWhileItLeaves(t *testing.T) {
 		r.sync()
 	}
 	look.key = "f"
-	if !n.relocate(t.Context()) {
+	if !n.content.Relocate(t.Context()) {
 		t.Error("it was not found")
 	}
-	if key, _ := n.ver.Place(); key != "g" {
+	if key, _ := n.content.Base.Place(); key != "g" {
 		t.Errorf("it is said to be at %s", key)
 	}
 	if _, err := r.v.Root().Lookup(t.Context(), "g.settings.json"); err != nil {

@@ -28,10 +28,10 @@ func (n *Node) outdate() {
 // upToDate waits, a second at most, until an outdated description has been read
 // anew. A store that does not answer leaves what was known last (P7).
 func (n *Node) upToDate(ctx context.Context) {
-	n.lock()
+	n.content.Lock()
 	r := n.renew
-	if r == nil || n.state != Clean || time.Now().Before(r.retry) {
-		n.unlock()
+	if r == nil || n.content.State != Clean || time.Now().Before(r.retry) {
+		n.content.Unlock()
 		return
 	}
 	if r.done == nil {
@@ -43,7 +43,7 @@ func (n *Node) upToDate(ctx context.Context) {
 		})
 	}
 	done, left := r.done, time.Until(r.begun.Add(waitKnown))
-	n.unlock()
+	n.content.Unlock()
 	timer := time.NewTimer(left)
 	defer timer.Stop()
 	select {
@@ -58,8 +58,8 @@ func (n *Node) readAnew(r *renewal) {
 	ctx, cancel := context.WithTimeout(v.ctx, waitUnknown)
 	defer cancel()
 	ver, err := v.loadListed(ctx, n)
-	n.lock()
-	defer n.unlock()
+	n.content.Lock()
+	defer n.content.Unlock()
 	r.done = nil
 	if err != nil {
 		r.retry = time.Now().Add(v.o.Fresh)
@@ -67,7 +67,7 @@ func (n *Node) readAnew(r *renewal) {
 		return
 	}
 	n.renew = nil
-	if n.state == Clean && n.ver != nil {
+	if n.content.State == Clean && n.content.Base != nil {
 		n.takeAnew(ver)
 	}
 }
@@ -105,11 +105,11 @@ func (v *Volume) comesFrom(n *Node, places []string) bool {
 // takeAnew takes over another description of the same object; what was set here
 // meanwhile stays. n is locked.
 func (n *Node) takeAnew(x *remote.Version) {
-	old := n.ver
+	old := n.content.Base
 	if old.Mode != x.Mode || !bytes.Equal(old.IV, x.IV) || (old.Damage == nil) != (x.Damage == nil) {
-		if n.opens == 0 {
-			n.letGo()
-			n.setVersion(x)
+		if n.content.Opens == 0 {
+			n.content.LetGoLocked()
+			n.content.SetBaseLocked(x)
 		}
 		return
 	}
@@ -118,6 +118,6 @@ func (n *Node) takeAnew(x *remote.Version) {
 		return
 	}
 	if before, stated := old.Refresh(x); stated {
-		n.attr = sidecar.Merge(before, n.attr, x.Attr())
+		n.content.Attr = sidecar.Merge(before, n.content.Attr, x.Attr())
 	}
 }

@@ -82,9 +82,9 @@ func (v *Volume) repairFile(ctx context.Context, n *Node) (wrong bool, err error
 	} else if err != nil {
 		return false, err
 	}
-	n.lock()
-	ver, committed := n.ver, n.state == Clean
-	n.unlock()
+	n.content.Lock()
+	ver, committed := n.content.Base, n.content.State == Clean
+	n.content.Unlock()
 	if !committed || ver == nil || ver.Damage != nil || !ver.WantsSidecar() {
 		return false, nil
 	}
@@ -96,9 +96,9 @@ func (v *Volume) repairFile(ctx context.Context, n *Node) (wrong bool, err error
 	if n.localLocked() {
 		return false, nil
 	}
-	n.lock()
-	attr, same := n.attr, n.ver == ver && n.state == Clean
-	n.unlock()
+	n.content.Lock()
+	attr, same := n.content.Attr, n.content.Base == ver && n.content.State == Clean
+	n.content.Unlock()
 	if !same {
 		return false, nil // committed anew meanwhile
 	}

@@ -91,7 +91,7 @@ func (v *Volume) takeBack(q spool.Quarantined, h spool.Header, key []byte, lacks
 		return nil, fmt.Errorf("%w: parts of it were the earlier version's, or were sent and dropped; what there is can be exported", ErrIncomplete)
 	}
 	if n != nil {
-		n.letGoLost()
+		n.content.LetGoLost()
 	}
 	id, err := v.spool.Reinstate(q)
 	if err != nil {
@@ -104,13 +104,7 @@ func (v *Volume) takeBack(q spool.Quarantined, h spool.Header, key []byte, lacks
 	if n == nil {
 		return v.bringBackAs(f, h, v.nameBack(h.Path, taken)), nil
 	}
-	n.lock()
-	n.adopt(f, h.Wrapped, h.KeyID)
-	n.step(evRestore)
-	n.gen = max(n.gen, n.committed+1)
-	n.kept, n.failure, n.lostSize = n.gen, nil, 0
-	n.quiet = time.Now()
-	n.unlock()
+	n.content.Reinstate(f, h)
 	v.stepAside(n)
 	return n, nil
 }
@@ -131,10 +125,10 @@ func (v *Volume) lostAs(id spool.ID) *Node {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for n := range v.busy {
-		n.lock()
-		mine, filed := n.entryID()
-		lost := n.state == Lost && filed && mine == id
-		n.unlock()
+		n.content.Lock()
+		mine, filed := n.content.EntryIDLocked()
+		lost := n.content.State == Lost && filed && mine == id
+		n.content.Unlock()
 		if lost && !n.gone {
 			return n
 		}
@@ -147,21 +141,9 @@ func (n *Node) hasBase() bool {
 	if n == nil {
 		return false
 	}
-	n.lock()
-	defer n.unlock()
-	return n.ver != nil && !n.blank
-}
-
-// letGoLost closes the sealed file of a draft that was lost in this mount.
-func (n *Node) letGoLost() {
-	n.lock()
-	defer n.unlock()
-	if f := n.file; f != nil {
-		n.file, n.blankID, n.lostSize = nil, f.ID(), f.Size()
-		if err := f.Close(); err != nil {
-			n.v.log.Warn("close sealed file", "id", f.ID(), "cause", err)
-		}
-	}
+	n.content.Lock()
+	defer n.content.Unlock()
+	return n.content.BasedLocked() != nil
 }
 
 // nameBack is the path under which a draft comes back that nothing stands for.
@@ -186,9 +168,7 @@ func (v *Volume) bringBackAs(f *spool.File, h spool.Header, name string) *Node {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	n := v.newNode(File, nil, "")
-	n.attr = sidecar.Attr{Mode: modeFile | 0o644, UID: v.o.UID, GID: v.o.GID, Mtime: time.Now()}
-	n.described, n.state, n.gen, n.kept, n.quiet = true, Interrupted, 1, 1, time.Now()
-	n.adopt(f, h.Wrapped, h.KeyID)
+	n.content.BringBack(f, h, sidecar.Attr{Mode: modeFile | 0o644, UID: v.o.UID, GID: v.o.GID, Mtime: time.Now()})
 	v.plant(n, name)
 	v.busy[n] = struct{}{}
 	return n

@@ -11,6 +11,7 @@ import (
 
 	"mcfs/crypt"
 	"mcfs/spool"
+	"mcfs/volume/file"
 )
 
 // condemned has drafts lie in quarantine as an older program left those whose keys it
@@ -132,10 +133,10 @@ func restoreAtOnce(t *testing.T) {
 func TestRestoreNot(t *testing.T) {
 	r, f := newFlakyRig(t, crypt.CTR)
 	ids := r.condemned(f, map[string][]byte{"flipped": random(300_000), "no-map": random(300_000), "empty": random(300_000), "good": random(300_000)})
-	file := func(name string) string { return r.spoolFile("quarantine/" + ids[name]) }
-	r.change(file("flipped"), func(b []byte) []byte { b[len(b)-10] ^= 1; return b })
-	r.change(file("empty"), func([]byte) []byte { return nil })
-	if err := os.Remove(file("no-map") + ".map"); err != nil {
+	apart := func(name string) string { return r.spoolFile("quarantine/" + ids[name]) }
+	r.change(apart("flipped"), func(b []byte) []byte { b[len(b)-10] ^= 1; return b })
+	r.change(apart("empty"), func([]byte) []byte { return nil })
+	if err := os.Remove(apart("no-map") + ".map"); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"flipped", "no-map", "empty"} {
@@ -147,7 +148,7 @@ func TestRestoreNot(t *testing.T) {
 		t.Errorf("what is not there: %v", err)
 	}
 	r.remount(r.otherKeyring())
-	if _, err := r.v.Restore(t.Context(), ids["good"]); !errors.Is(err, errLocked) {
+	if _, err := r.v.Restore(t.Context(), ids["good"]); !errors.Is(err, file.ErrLocked) {
 		t.Errorf("another keeper's: %v", err)
 	}
 	s := r.v.Status()

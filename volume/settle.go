@@ -7,8 +7,8 @@ import (
 	"path"
 	"time"
 
-	"mcfs/sidecar"
 	"mcfs/store"
+	"mcfs/volume/file"
 	"mcfs/volume/orphans"
 	"mcfs/volume/queue"
 	"mcfs/volume/remote"
@@ -23,7 +23,7 @@ func (v *Volume) beginSettling(drafts []*kept) {
 			continue
 		}
 		if !v.isLoose(k.node, k.record, k.making) {
-			k.node.replaces = k.making
+			k.node.content.Replaces = k.making
 		}
 		k.node.settling = true
 		if !k.Promised || k.Older { // else the spool has what Making has, or what is newer
@@ -38,11 +38,11 @@ func (v *Volume) beginSettling(drafts []*kept) {
 func (v *Volume) settleMaking(k *kept) {
 	n := k.node
 	ours, ok := v.awaitMaking(k)
-	if !ok || n.lockOpening(v.ctx) != nil {
+	if !ok || n.content.LockOpening(v.ctx) != nil {
 		return
 	}
-	defer n.unlockOpening() // nobody opens its sealed file in the middle
-	v.names.RLock()         // nor renames it
+	defer n.content.UnlockOpening() // nobody opens its sealed file in the middle
+	v.names.RLock()                 // nor renames it
 	defer v.names.RUnlock()
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -54,41 +54,43 @@ func (v *Volume) settleMaking(k *kept) {
 		close(n.unclear)
 		n.unclear = nil
 	}
-	n.lock()
+	n.content.Lock()
 	drawn := v.isLoose(n, k.record, k.making)
-	follows := !n.gone && (drawn || n.replaces == k.making) // else it has left it behind, under another name, since
-	if !ours && n.replaces == k.making {
-		n.replaces = k.making.Fallback()
+	follows := !n.gone && (drawn || n.content.Replaces == k.making) // else it has left it behind, under another name, since
+	if !ours && n.content.Replaces == k.making {
+		n.content.Replaces = k.making.Fallback()
 	}
-	written, alone := n.gen > 1 || n.state == Lost, n.replaces == nil
-	n.unlock()
+	written, alone := n.content.Gen > 1 || n.content.State == Lost, n.content.Replaces == nil
+	n.content.Unlock()
 	switch {
 	case ours && follows && (k.Newer || written || drawn):
 		v.resumeNewer(n, k.record, k.making)
 	case ours && follows:
 		v.takeArrived(k)
 	case !ours && !n.gone && !written && k.Partial && !k.Promised && alone:
-		n.lock()
-		n.lose(k.Entry, errPartial)
-		n.condemned(errorsIO(errPartial))
-		n.unlock()
+		n.content.Lock()
+		n.content.LoseLocked(k.Entry, errPartial)
+		n.condemned(file.AsIO(errPartial))
+		n.content.Unlock()
 		v.background(func() { v.quarantineDraft(n, k.ID, true, k.Path, errPartial) })
 	case !ours && !n.gone && v.path(n) == k.Path && !written && !k.Promised:
 		v.giveBack(n)
 		v.background(func() { v.removeUnpromised(k) })
 		v.background(func() { v.takeLate(k) })
 	default:
-		n.lock()
-		if s, ok := stateUnder(v.classByPath(n.kind, v.path(n))); ok && n.state == Queued && drawn {
-			n.state = s // else a directory of that name has brought it here, and it goes on
-			n.awaitName()
+		n.content.Lock()
+		if s, ok := stateUnder(v.classByPath(n.kind, v.path(n))); ok && n.content.State == Queued && drawn {
+			n.content.ComeBackAsLocked(s, n.content.Asked) // else a directory of that name has brought it here, and it goes on
+			n.content.BeginGraceLocked()
 		}
-		if n.state == Queued && n.flaws != nil {
-			if n.state, n.asked = Interrupted, 0; n.writers > 0 {
-				n.state = Writing
+		if n.content.State == Queued && n.content.Flaws != nil {
+			back := Interrupted
+			if n.content.Writers > 0 {
+				back = Writing
 			}
+			n.content.ComeBackAsLocked(back, 0)
 		}
-		n.unlock()
+		n.content.Unlock()
 		v.resume(n)
 	}
 }
@@ -218,25 +220,18 @@ func (v *Volume) standAgain(ctx context.Context, ver *remote.Version, key string
 // takeArrived makes the object that has arrived the file's version; v.mu is held.
 func (v *Volume) takeArrived(k *kept) {
 	n := k.node
-	n.lock()
-	defer n.unlock()
-	set, size := n.attr, n.size()
-	n.state, n.stored, n.blank = Clean, nil, false
-	n.setVersion(k.making)
-	n.resized = n.resized || n.size() != size          // which stat may have told
-	n.attr = sidecar.Merge(k.Making.Attr, set, n.attr) // what was set after the upload had begun to end, also in this mount
-	n.committed = n.gen
-	if remote.Differ(n.attr, k.making.Attr()) {
-		if err := v.restate(n, n.ver, n.attr); err != nil { // before its entry goes
+	n.content.Lock()
+	defer n.content.Unlock()
+	cached := n.content.TakeArrivedLocked(k.making, k.Making.Attr)
+	if remote.Differ(n.content.Attr, k.making.Attr()) {
+		if err := v.restate(n, n.content.Base, n.content.Attr); err != nil { // before its entry goes
 			v.log.Error("attributes not written", "path", k.Path, "cause", err)
 		}
 	}
 	delete(v.busy, n)
 	n.changed = time.Now() // a listing that was begun before may lack its sidecar
 	v.log.Info("an upload that had arrived before the last mount ended is finished", "path", k.Path)
-	if n.file != nil {
-		n.file.Landed(uploadID(k.making.IV))
-		n.file.SetClean(0, -1) // somebody reads it: what the draft had is a cache now
+	if cached {
 		v.finishEntry(k.ID)
 		return
 	}
@@ -252,35 +247,30 @@ func (v *Volume) takeArrived(k *kept) {
 // something newer was promised since; v.mu is held.
 func (v *Volume) resumeNewer(n *Node, r record, ver *remote.Version) {
 	drawn := v.isLoose(n, r, ver)
-	n.lock()
-	if n.ver = ver; !drawn {
-		n.replaces = ver
-	}
-	if n.file != nil {
-		n.file.Landed(uploadID(ver.IV))
-	}
+	n.content.Lock()
+	n.content.ArriveLocked(ver, !drawn)
 	if !r.Newer {
-		n.committed = 1 // only what was written since this mount began is newer
+		n.content.Committed = 1 // only what was written since this mount began is newer
 	}
 	if drawn { // it has nothing but the spool from now on, which promises it anew
-		n.gen = n.drawnGen()
-		n.kept = n.gen
-		if n.state == Queued {
-			n.asked = n.gen
+		n.content.Gen = n.drawnGen()
+		n.content.Kept = n.content.Gen
+		if n.content.State == Queued {
+			n.content.Asked = n.content.Gen
 		}
 	}
 	s, hidden := stateUnder(v.classByPath(n.kind, v.path(n)))
 	switch {
 	case drawn && hidden:
-		n.state, n.asked = s, 0
-		n.awaitName()
-	case n.gen > 1 && n.asked <= 1 && n.state == Queued && !r.Asked && !drawn:
-		n.state, n.asked = Writing, 0
-	case n.gen == 1 && !r.Asked && !drawn:
-		n.state, n.asked = Interrupted, 0
+		n.content.ComeBackAsLocked(s, 0)
+		n.content.BeginGraceLocked()
+	case n.content.Gen > 1 && n.content.Asked <= 1 && n.content.State == Queued && !r.Asked && !drawn:
+		n.content.ComeBackAsLocked(Writing, 0)
+	case n.content.Gen == 1 && !r.Asked && !drawn:
+		n.content.ComeBackAsLocked(Interrupted, 0)
 	}
-	due := n.state == Queued
-	n.unlock()
+	due := n.content.State == Queued
+	n.content.Unlock()
 	if due {
 		v.startAttempt(n)
 	}
@@ -295,14 +285,14 @@ func (v *Volume) giveBack(n *Node) {
 	v.unlink(d, n)
 	n.stale = true
 	delete(v.busy, n)
-	n.lock()
-	replaced := n.replaces
-	n.unlock()
+	n.content.Lock()
+	replaced := n.content.Replaces
+	n.content.Unlock()
 	if replaced == nil {
 		return
 	}
 	old := v.newNode(File, nil, "")
-	old.setVersion(replaced)
+	old.content.SetBaseLocked(replaced)
 	for _, c := range v.changes {
 		if c.Op == opAttr && c.ver == replaced && c.node != nil && c.node.gone {
 			old = c.node
@@ -329,7 +319,7 @@ func (n *Node) awaitClear(ctx context.Context) error {
 	case <-n.v.ctx.Done():
 		return ErrShutdown
 	case <-ctx.Done():
-		return fmt.Errorf("the store does not say whether the last commit of %s has arrived: %w", n.Path(), errorsIO(store.ErrUnavailable))
+		return fmt.Errorf("the store does not say whether the last commit of %s has arrived: %w", n.Path(), file.AsIO(store.ErrUnavailable))
 	}
 	if n.isStale() {
 		return fmt.Errorf("its last commit has not arrived: %w", ErrStale) // the kernel looks the name up again

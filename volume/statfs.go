@@ -1,6 +1,10 @@
 package volume
 
-import "time"
+import (
+	"time"
+
+	"mcfs/volume/file"
+)
 
 // Statfs describes the room that there is, in bytes and inodes.
 type Statfs struct{ Total, Free, Files int64 }
@@ -34,7 +38,7 @@ func (n *Node) Statfs() Statfs {
 		return Statfs{Total: roomy, Free: roomy, Files: 1 << 30}
 	}
 	s := Statfs{Total: r.total, Free: r.free, Files: 1 << 30}
-	full := r.spool < eagerAfter*v.o.PartSize // no file gets long enough for that
+	full := r.spool < file.EarlyAfter*v.o.PartSize // no file gets long enough for that
 	if full || n.staysHere() || v.uploads.Stuck() {
 		s.Total, s.Free = min(s.Total, r.spoolMax), min(s.Free, r.spool)
 	}
@@ -52,9 +56,9 @@ func (n *Node) staysHere() bool {
 	}
 	reserved := n.kind == File && n.reserved()
 	n.v.mu.Unlock()
-	n.lock()
-	defer n.unlock()
-	return reserved || n.kind == File && n.state == Writing && !n.eager
+	n.content.Lock()
+	defer n.content.Unlock()
+	return reserved || n.kind == File && n.content.IsHeldBackLocked()
 }
 
 // learnRoom gives what is known of the room, not older than roomKept if that can be

@@ -181,35 +181,35 @@ func (s Status) Under(path string) Status {
 // status describes the draft; ok is false if there is none any more.
 func (d draft) status() (s DraftStatus, ok bool) {
 	n := d.n
-	n.lock()
-	defer n.unlock()
-	if n.state == Clean {
+	n.content.Lock()
+	defer n.content.Unlock()
+	if n.content.State == Clean {
 		return s, false
 	}
 	up := d.up
 	if up == nil {
-		up = n.up
+		up = n.content.EarlyLocked()
 	}
-	s = DraftStatus{Path: d.path, State: n.state.String(), Size: n.size(), Behind: d.wait, Dropped: n.file != nil && n.file.WholeEverywhere() != nil}
-	if n.isStranded() {
-		s.Told = n.aimed()
+	s = DraftStatus{Path: d.path, State: n.content.State.String(), Size: n.content.SizeLocked(), Behind: d.wait, Dropped: n.content.IsDroppedLocked()}
+	if n.content.IsStrandedLocked() {
+		s.Told = n.content.EarlyKeyLocked()
 	}
-	s.Safe = n.kept >= n.gen && !s.Dropped
-	if n.writers == 0 {
-		s.Closed = n.quiet
+	s.Safe = n.content.Kept >= n.content.Gen && !s.Dropped
+	if n.content.Writers == 0 {
+		s.Closed = n.content.Quiet
 	}
-	s.Overdue = n.state == Local && !s.Closed.IsZero() && time.Since(s.Closed) > overdueAfter
-	if n.state == Temporary {
-		s.Claims = n.claims
+	s.Overdue = n.content.State == Local && !s.Closed.IsZero() && time.Since(s.Closed) > overdueAfter
+	if n.content.State == Temporary {
+		s.Claims = n.content.GraceEndsLocked()
 	}
-	if why := n.reason(); why != nil {
+	if why := n.content.ReasonLocked(); why != nil {
 		s.Failure = failure(d.Retry, why.Error())
 	}
 	if up != nil {
 		s.Failure = withTrouble(d.Retry, s.Failure, up.Trouble())
 		s.Sent, s.Rate = max(up.Progress(), up.Moved()), up.Rate()
 	}
-	if left := s.Size - s.Sent; n.state == Uploading && s.Rate > 0 && left > 0 {
+	if left := s.Size - s.Sent; n.content.State == Uploading && s.Rate > 0 && left > 0 {
 		s.Left = left/s.Rate + 1
 	}
 	return s, true
@@ -217,12 +217,9 @@ func (d draft) status() (s DraftStatus, ok bool) {
 
 // allocated is what the node's sealed file takes on the disk.
 func (n *Node) allocated() int64 {
-	n.lock()
-	defer n.unlock()
-	if n.file == nil {
-		return 0
-	}
-	return n.file.Allocated()
+	n.content.Lock()
+	defer n.content.Unlock()
+	return n.content.AllocatedLocked()
 }
 
 // failure is nil where there was none.

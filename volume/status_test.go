@@ -15,6 +15,7 @@ import (
 	"mcfs/crypt"
 	"mcfs/spool"
 	"mcfs/store"
+	"mcfs/volume/file"
 )
 
 // draft is what the status says of one, of which there is to be just one.
@@ -190,9 +191,9 @@ func TestStatusOfLocalNames(t *testing.T) {
 		t.Errorf("closed: %+v", d)
 	}
 	n := h.Node()
-	n.lock()
-	n.quiet = n.quiet.Add(-overdueAfter)
-	n.unlock()
+	n.content.Lock()
+	n.content.Quiet = n.content.Quiet.Add(-overdueAfter)
+	n.content.Unlock()
 	if d := r.draft(r.v.Status(), ""); !d.Overdue {
 		t.Errorf("an hour later: %+v", d)
 	}
@@ -295,7 +296,7 @@ func waitingPaths(t *testing.T) {
 	h.Release()
 	k := r.create("killed", os.O_TRUNC)
 	r.write(k, random(10), 0)
-	k.Node().interrupt(evKill)
+	k.Node().interrupt(file.EvKill)
 	r.mkdir("d")
 	r.mustRename("old", "new", 0)
 	r.finish(r.create("notes~", os.O_TRUNC))

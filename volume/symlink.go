@@ -8,6 +8,7 @@ import (
 
 	"mcfs/sidecar"
 	"mcfs/spool"
+	"mcfs/volume/file"
 	"mcfs/volume/naming"
 	"mcfs/volume/remote"
 )
@@ -39,7 +40,7 @@ func (n *Node) Symlink(ctx context.Context, name, target string, uid, gid uint32
 	attr := sidecar.Attr{Mode: modeSymlink | 0o777, UID: uid, GID: gid, Mtime: time.Now()}
 	key, err := v.keys.Get(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("data key: %w", errorsIO(err))
+		return nil, fmt.Errorf("data key: %w", file.AsIO(err))
 	}
 	defer key.Wipe()
 	v.names.Lock()
@@ -76,7 +77,7 @@ func (n *Node) Symlink(ctx context.Context, name, target string, uid, gid uint32
 // newLink makes the node of a symlink.
 func (v *Volume) newLink(d *Node, name string, ver *remote.Version) *Node {
 	l := v.newNode(Symlink, d, name)
-	l.setVersion(ver)
+	l.content.SetBaseLocked(ver)
 	return l
 }
 
@@ -93,7 +94,7 @@ func (v *Volume) putLink(ctx context.Context, c *change) error {
 func (v *Volume) restateLink(ctx context.Context, c *change) error {
 	key, _ := c.ver.Place()
 	info, ours, err := v.remote.Find(ctx, c.ver, key)
-	if err == nil && !ours && c.node != nil && c.node.relocate(ctx) { // renamed, of which the journal no longer knows after a kill
+	if err == nil && !ours && c.node != nil && c.node.content.Relocate(ctx) { // renamed, of which the journal no longer knows after a kill
 		key, _ = c.ver.Place()
 		info, ours, err = v.remote.Find(ctx, c.ver, key)
 	}
@@ -110,9 +111,9 @@ func (v *Volume) restateLink(ctx context.Context, c *change) error {
 // isCalledLink reports whether the version is known to be called a symlink: what stands
 // beside it under its sidecar's name is another file then.
 func (n *Node) isCalledLink() bool {
-	n.lock()
-	defer n.unlock()
-	return n.ver != nil && n.ver.IsSymlink()
+	n.content.Lock()
+	defer n.content.Unlock()
+	return n.content.Base != nil && n.content.Base.IsSymlink()
 }
 
 // reveal finds out whether an object without a sidecar is a symlink, which only
@@ -129,9 +130,9 @@ func (v *Volume) reveal(ctx context.Context, d *Node, name string, c *Node) (*No
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	c.lock()
-	ver := c.ver
-	c.unlock()
+	c.content.Lock()
+	ver := c.content.Base
+	c.content.Unlock()
 	if ver == nil || !ver.IsSymlink() {
 		return c, nil
 	}

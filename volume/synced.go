@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"mcfs/volume/file"
 	"mcfs/volume/naming"
 )
 
@@ -32,9 +33,9 @@ func (n *Node) noteSynced() {
 	if n.gone || !slices.ContainsFunc(v.o.CommitOnFsync, func(glob string) bool { return naming.Matches(glob, n.name) }) {
 		return
 	}
-	n.lock()
-	gen, open := n.kept, n.writers > 0 && n.kept == n.gen
-	n.unlock()
+	n.content.Lock()
+	gen, open := n.content.Kept, n.content.Writers > 0 && n.content.Kept == n.content.Gen
+	n.content.Unlock()
 	if !open {
 		return
 	}
@@ -57,21 +58,19 @@ func (v *Volume) commitSynced(n *Node) {
 	delete(v.synced, n)
 	s.timer.Stop()
 	whole := !n.gone && n.parent != nil && !n.inTransaction()
-	n.lock()
-	quiet := whole && n.gen == s.gen && n.asked < s.gen && n.flaws == nil && n.slain != n.gen
-	switch n.state {
+	n.content.Lock()
+	quiet := whole && n.content.Gen == s.gen && n.content.Asked < s.gen && n.content.Flaws == nil && !n.content.IsKilledLocked()
+	switch n.content.State {
 	case Writing, Queued, Uploading, Publishing:
 	default:
 		quiet = false // nobody is to have it committed, or it is
 	}
 	if quiet {
-		if n.due != nil && n.due.gen < n.gen {
-			n.supersede()
-		}
-		n.asked = n.gen
-		n.step(evAsk)
+		n.content.SupersedeOlderLocked()
+		n.content.Asked = n.content.Gen
+		n.content.StepLocked(file.EvAsk)
 	}
-	n.unlock()
+	n.content.Unlock()
 	if quiet {
 		v.startAttempt(n)
 	}
@@ -84,7 +83,7 @@ func (n *Node) inTransaction() bool {
 	if j == nil || j.kind != File {
 		return false
 	}
-	j.lock()
-	defer j.unlock()
-	return j.size() > 0
+	j.content.Lock()
+	defer j.content.Unlock()
+	return j.content.SizeLocked() > 0
 }

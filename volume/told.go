@@ -32,7 +32,7 @@ func (v *Volume) toldBy(d *Node, name string) string {
 // aim is the key under which parts of the draft may leave early; "" if none may. v.mu is
 // held and n locked.
 func (v *Volume) aim(n *Node) string {
-	switch n.state {
+	switch n.content.State {
 	case Writing:
 		return v.path(n)
 	case Temporary, Local:
@@ -55,73 +55,18 @@ func (v *Volume) sendTold() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for n := range v.busy {
-		n.lock()
+		n.content.Lock()
 		if v.sends(n) {
-			n.starting = true
-			v.background(n.startEager)
+			n.content.StartEarlyLocked()
 		}
-		n.unlock()
+		n.content.Unlock()
 	}
 }
 
 // sends reports whether parts of a file whose own name is temporary can begin to leave, and
 // would make room; v.mu is held and n locked.
 func (v *Volume) sends(n *Node) bool {
-	if n.state == Writing || n.up != nil || n.starting || !n.eager || n.promised || n.file == nil {
-		return false
-	}
-	return n.file.Written() >= eagerAfter*v.o.PartSize && v.aim(n) != ""
-}
-
-// aimed is the key of the upload of which parts have left early; "" if there is none. n is locked.
-func (n *Node) aimed() string {
-	if n.up == nil {
-		return ""
-	}
-	return n.up.Key()
-}
-
-// isStranded reports whether the file can be committed under no name but the one that its
-// own tells: the upload to that alone has some of it. n is locked.
-func (n *Node) isStranded() bool {
-	return n.told && n.isSentAway()
-}
-
-// peekStranded locks for a look at what nobody is writing any more.
-func (n *Node) peekStranded() bool {
-	n.lock()
-	defer n.unlock()
-	return n.writers == 0 && n.isStranded()
-}
-
-// isSentAway reports whether an upload alone has some of the file; n is locked.
-func (n *Node) isSentAway() bool { return n.file != nil && n.file.Whole() != nil }
-
-func (n *Node) peekSentAway() bool {
-	n.lock()
-	defer n.unlock()
-	return n.isSentAway()
-}
-
-// isPromised reports whether a close or an fsync has promised content of the file that
-// nothing but the spool has.
-func (n *Node) isPromised() bool {
-	n.lock()
-	defer n.unlock()
-	switch n.state {
-	case Writing, Queued, Uploading, Publishing:
-		return n.kept > n.committed
-	}
-	return false
-}
-
-// untell gives up an upload to the name that the file's own tells, since it is to be committed
-// under its own. It refuses where that upload alone has some of the file; n is locked.
-func (n *Node) untell() error {
-	if !n.told {
-		return nil
-	}
-	return n.giveUpEager()
+	return n.content.CanStartLocked() && v.aim(n) != ""
 }
 
 // errStranded is why only a rename can have such a file committed.
@@ -133,11 +78,11 @@ func (v *Volume) strandedLeft(nodes []*Node) error {
 	defer v.mu.Unlock()
 	var errs []error
 	for _, n := range nodes {
-		n.lock()
-		if n.isStranded() {
-			errs = append(errs, fmt.Errorf("%s is not safe, and lost when mcfs ends, until it is renamed to %s: %w", v.path(n), n.up.Key(), errStranded))
+		n.content.Lock()
+		if n.content.IsStrandedLocked() {
+			errs = append(errs, fmt.Errorf("%s is not safe, and lost when mcfs ends, until it is renamed to %s: %w", v.path(n), n.content.EarlyKeyLocked(), errStranded))
 		}
-		n.unlock()
+		n.content.Unlock()
 	}
 	return errors.Join(errs...)
 }
@@ -151,11 +96,11 @@ func (n *Node) awaitCommit(ctx context.Context) bool {
 	defer tick.Stop()
 	last, since := v.progressOf(n), time.Now()
 	for {
-		n.lock()
-		away, coming := n.isSentAway(), n.asked > n.committed && n.failure == nil
-		coming = coming && (n.state == Queued || n.state == Uploading || n.state == Publishing)
-		turned := n.turning()
-		n.unlock()
+		n.content.Lock()
+		away, coming := n.content.IsSentAwayLocked(), n.content.Asked > n.content.Committed && n.content.Failure == nil
+		coming = coming && (n.content.State == Queued || n.content.State == Uploading || n.content.State == Publishing)
+		turned := n.content.WakesLocked()
+		n.content.Unlock()
 		if !away || !coming {
 			return !away
 		}
@@ -173,4 +118,10 @@ func (n *Node) awaitCommit(ctx context.Context) bool {
 			return false
 		}
 	}
+}
+
+// goesOn reports whether the upload of what is being written is to one of these keys, and
+// there is no other; v.mu is held and n locked.
+func (n *Node) goesOn(keys []string) bool {
+	return n.attempt == nil && n.content.LeavesOnlyToLocked(keys)
 }

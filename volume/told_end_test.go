@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"mcfs/crypt"
+	"mcfs/volume/file"
 )
 
 // TestToldHasNoDeadline: what can be committed under one name alone waits for that, is
@@ -56,7 +57,7 @@ func TestKilledWriterOfATold(t *testing.T) {
 	if err := r.fill(h, p); err != nil {
 		t.Fatal(err)
 	}
-	h.Node().interrupt(evKill)
+	h.Node().interrupt(file.EvKill)
 	h.markKilled()
 	h.Release()
 	r.state(r.node(".film.mp4.A1b2C3"), Interrupted)
@@ -82,7 +83,7 @@ func TestToldGoesOnAfterAKill(t *testing.T) {
 	if err := r.fill(h, p[:longFile-10*tightPart]); err != nil {
 		t.Fatal(err)
 	}
-	h.Node().interrupt(evKill)
+	h.Node().interrupt(file.EvKill)
 	h.markKilled()
 	h.Release()
 	h = r.openFile("film.mp4.part", os.O_WRONLY)
@@ -196,7 +197,7 @@ func conflictOfATold(t *testing.T) {
 		for off := 0; off < len(long); off += 64 << 10 {
 			a.write(h, long[off:off+64<<10], int64(off))
 		}
-		if !isSent(h.Node().whole()) {
+		if !file.IsSent(h.Node().whole()) {
 			t.Fatal("nothing was dropped: what this test is for was not tried")
 		}
 		a.finish(h)

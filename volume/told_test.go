@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"mcfs/crypt"
+	"mcfs/volume/file"
 )
 
 // keysBegun are the keys of all uploads that the store was asked to begin.
@@ -38,7 +39,7 @@ func (r *tight) temporary(name, told string, p []byte) {
 	if err := r.fill(h, p); err != nil {
 		r.t.Fatalf("write %s: %v", name, err)
 	}
-	if !isSent(h.Node().whole()) {
+	if !file.IsSent(h.Node().whole()) {
 		r.t.Fatal("nothing was dropped: what this test is for was not tried")
 	}
 	r.finish(h)

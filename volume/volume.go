@@ -17,6 +17,7 @@ import (
 	"mcfs/spool"
 	"mcfs/store"
 	"mcfs/volume/fetch"
+	"mcfs/volume/file"
 	dirs "mcfs/volume/listing"
 	"mcfs/volume/metacache"
 	"mcfs/volume/moving"
@@ -91,6 +92,7 @@ type Volume struct {
 	spool  *spool.Spool
 	cache  *metacache.Cache // what earlier mounts remember of the volume's objects
 	remote *remote.Client
+	shared *file.Shared  // by the contents of all files
 	rules  *naming.Rules // of names
 
 	drawLimit int64 // the constant; less where a test has it so
@@ -143,7 +145,6 @@ type Volume struct {
 	finished     int64        // bytes of ciphertext committed
 	room         roomAsked    // what Statfs knows
 	steps        atomic.Int64 // changes of names, and objects of moved directories, that are done
-	acks         atomic.Int64 // times at which blocks were left to an upload, and so room was made
 }
 
 // Open makes a volume of its parts, takes up what an earlier one left in the
@@ -196,6 +197,7 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 		LocalOnly: func(key string) bool { return rules.LocalOnly(key, naming.AsFile) },
 		UID:       o.UID, GID: o.GID, UncheckedSymlinks: o.UncheckedLinks,
 	})
+	v.shared = v.share()
 	v.background(v.recheckLoop)
 	v.root = v.newDir(nil, "")
 	v.root.dir.described = true
@@ -267,7 +269,7 @@ func (v *Volume) Sync(ctx context.Context, path string) error {
 			return errors.Join(v.failedUnder(path), v.givenUpUnder(path))
 		}
 		for _, n := range waiting {
-			if n != nil && n.openWriters() == 0 { // else what its next close is to finish
+			if n != nil && n.content.OpenWriters() == 0 { // else what its next close is to finish
 				v.ask(n, by)
 			}
 		}
@@ -286,13 +288,13 @@ func (v *Volume) pendingUnder(path string) (list, locked, stranded []*Node) {
 		if n.gone || !within(v.path(n), path) {
 			continue
 		}
-		switch state := n.peekState(); {
-		case n.peekStranded():
+		switch state := n.content.PeekState(); {
+		case n.content.PeekStranded():
 			stranded = append(stranded, n)
 		case state == Clean, state == Local, state == Lost:
 		case state == Interrupted && path == "":
-		case (state == Writing || state == Temporary) && n.openWriters() > 0:
-		case n.isLocked():
+		case (state == Writing || state == Temporary) && n.content.OpenWriters() > 0:
+		case n.content.WaitsForKeeper():
 			locked = append(locked, n)
 		default:
 			list = append(list, n)
@@ -311,7 +313,7 @@ func (v *Volume) failedUnder(path string) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for n := range v.busy {
-		if p := v.path(n); !n.gone && within(p, path) && n.peekState() == Lost {
+		if p := v.path(n); !n.gone && within(p, path) && n.content.PeekState() == Lost {
 			return fmt.Errorf("%s cannot be committed (what is left of it is in quarantine): %w: %w", p, errLost, ErrIO)
 		}
 	}
@@ -354,23 +356,21 @@ func (v *Volume) Pending() []Pending {
 
 // pendingInfo describes the node's draft; ok is false if it has none. v.mu is held.
 func (n *Node) pendingInfo() (p Pending, ok bool) {
-	n.lock()
-	defer n.unlock()
-	if n.state == Clean {
+	n.content.Lock()
+	defer n.content.Unlock()
+	if n.content.State == Clean {
 		return Pending{}, false
 	}
-	p = Pending{What: n.state.String(), Size: n.size()}
-	if n.isStranded() {
-		p.Told = n.aimed()
+	p = Pending{What: n.content.State.String(), Size: n.content.SizeLocked()}
+	if n.content.IsStrandedLocked() {
+		p.Told = n.content.EarlyKeyLocked()
 	}
-	if why := n.reason(); why != nil {
+	if why := n.content.ReasonLocked(); why != nil {
 		p.Reason = why.Error()
 	}
-	switch {
-	case n.attempt != nil:
+	p.Done = n.content.SentEarlyLocked()
+	if n.attempt != nil {
 		p.Done = n.attempt.progress()
-	case n.up != nil:
-		p.Done = n.up.Progress()
 	}
 	return p, true
 }

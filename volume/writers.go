@@ -61,11 +61,11 @@ func (v *Volume) unrenamed() (list []Writer) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for n := range v.busy {
-		n.lock()
-		if !n.gone && n.writers == 0 && n.isStranded() {
-			list = append(list, Writer{Path: v.path(n), Told: n.aimed()})
+		n.content.Lock()
+		if !n.gone && n.content.Writers == 0 && n.content.IsStrandedLocked() {
+			list = append(list, Writer{Path: v.path(n), Told: n.content.EarlyKeyLocked()})
 		}
-		n.unlock()
+		n.content.Unlock()
 	}
 	return list
 }

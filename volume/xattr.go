@@ -8,6 +8,7 @@ import (
 
 	"mcfs/sidecar"
 	"mcfs/volume/acl"
+	"mcfs/volume/file"
 )
 
 // xattrs are the node's extended attributes; the caller does not change them.
@@ -17,7 +18,7 @@ func (n *Node) xattrs(ctx context.Context) (map[string][]byte, error) {
 		return nil, nil
 	case Dir:
 		if err := n.describeDir(ctx); err != nil {
-			return nil, errorsIO(err)
+			return nil, file.AsIO(err)
 		}
 		n.v.mu.Lock()
 		defer n.v.mu.Unlock()
@@ -26,9 +27,9 @@ func (n *Node) xattrs(ctx context.Context) (map[string][]byte, error) {
 	if err := n.describe(ctx); err != nil {
 		return nil, err
 	}
-	n.lock()
-	defer n.unlock()
-	return n.attr.Xattr, nil
+	n.content.Lock()
+	defer n.content.Unlock()
+	return n.content.Attr.Xattr, nil
 }
 
 // GetXattr reads an extended attribute.
@@ -94,17 +95,17 @@ func (n *Node) changeXattr(ctx context.Context, change func(*sidecar.Attr) error
 	if err := n.describe(ctx); err != nil {
 		return err
 	}
-	n.lock()
-	next := n.attr
-	next.Xattr = maps.Clone(n.attr.Xattr)
+	n.content.Lock()
+	next := n.content.Attr
+	next.Xattr = maps.Clone(n.content.Attr.Xattr)
 	err := change(&next)
 	if err == nil {
 		err = n.fits(next)
 	}
 	if err == nil {
-		n.attr, n.ctime = next, time.Now()
+		n.content.Attr, n.content.Ctime = next, time.Now()
 	}
-	n.unlock()
+	n.content.Unlock()
 	if err != nil {
 		return err
 	}

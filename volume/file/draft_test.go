@@ -1,4 +1,4 @@
-package volume
+package file
 
 import (
 	"reflect"
@@ -6,26 +6,25 @@ import (
 	"time"
 )
 
-// TestDraftsKeepWhatTheySay: whatever is set in a node's draft outlives its lock,
+// TestDraftsKeepWhatTheySay: whatever is set of a draft outlives its lock,
 // and one that says nothing goes.
 func TestDraftsKeepWhatTheySay(t *testing.T) {
-	kind := reflect.TypeFor[draftState]()
+	kind := reflect.TypeFor[draft]()
 	for i := range kind.NumField() {
-		d := new(draftState)
+		d := new(draft)
 		if !d.empty() {
 			t.Fatal("a new draft says something")
 		}
-		n := Node{}
-		n.draftState = d
-		n.lock()
+		n := Content{draft: d}
+		n.Lock()
 		// openers count only as long as opening is there.
 		f := reflect.NewAt(kind.Field(i).Type, reflect.ValueOf(d).Elem().Field(i).Addr().UnsafePointer()).Elem()
 		fill(f)
-		n.unlock()
-		if name := kind.Field(i).Name; (n.draftState == nil) != (name == "openers") {
-			t.Errorf("%s: kept %v", name, n.draftState != nil)
+		n.Unlock()
+		if name := kind.Field(i).Name; (n.draft == nil) != (name == "openers") {
+			t.Errorf("%s: kept %v", name, n.draft != nil)
 		}
-		*d = draftState{} // the next may get it from the pool
+		*d = draft{} // the next may get it from the pool
 	}
 }
 
@@ -41,7 +40,7 @@ func fill(f reflect.Value) {
 		f.SetBool(true)
 	case reflect.Int, reflect.Int64:
 		f.SetInt(1)
-	case reflect.Uint64:
+	case reflect.Uint8, reflect.Uint64:
 		f.SetUint(1)
 	case reflect.String:
 		f.SetString("x")

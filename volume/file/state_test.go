@@ -1,4 +1,4 @@
-package volume
+package file
 
 import "testing"
 
@@ -25,8 +25,8 @@ func TestStateTable(t *testing.T) {
 		t.Fatalf("%d states are expected, %d in the table", len(want), len(transitions))
 	}
 	for s, row := range want {
-		for e := evWrite; e <= evRestore; e++ {
-			to, err := s.next(e)
+		for e := EvWrite; e <= evRestore; e++ {
+			to, err := s.Next(e)
 			got := byte('.')
 			if err == nil {
 				got = letters[to]

@@ -1,0 +1,52 @@
+package volume
+
+import (
+	"mcfs/spool"
+	"mcfs/volume/upload"
+)
+
+// startEarly begins the upload of a draft that is still being written.
+func (n *Node) startEarly() {
+	up, file, path := n.newEarly()
+	v := n.v
+	v.mu.Lock()
+	n.content.Lock()
+	wanted := n.attempt == nil && !n.gone && v.aim(n) == path
+	fits := n.content.TakeEarlyLocked(up, file, wanted, path != v.path(n))
+	n.content.Unlock()
+	v.mu.Unlock()
+	if up != nil && !fits {
+		up.Abort()
+	}
+}
+
+// newEarly makes the upload of the file as it is to the path that it aims at; nil where none is wanted now.
+func (n *Node) newEarly() (up *upload.Upload, file *spool.File, path string) {
+	v := n.v
+	v.mu.Lock()
+	n.content.Lock()
+	path = v.aim(n)
+	unwanted := n.gone || n.attempt != nil || n.reserved() || path == ""
+	n.content.Unlock()
+	v.mu.Unlock()
+	if unwanted {
+		return nil, nil, path
+	}
+	up, file, err := n.content.StartEarly(v.ctx, path)
+	if err != nil {
+		v.log.Warn("parts cannot leave before close", "path", path, "cause", err)
+		return nil, nil, path
+	}
+	return up, file, path
+}
+
+// doomAll dooms the uploads of the draft, and that of its attempt. Volume.mu is held and n locked.
+func (n *Node) doomAll() {
+	n.content.DoomUploadsLocked()
+	if n.attempt == nil {
+		return
+	}
+	if up := n.attempt.up.Load(); up != nil {
+		up.Doom()
+	}
+}
