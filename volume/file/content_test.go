@@ -28,6 +28,9 @@ func TestContentAgainstBytes(t *testing.T) {
 			for range 60 {
 				want = change(r, c, random, want)
 				r.is(c, want)
+				if random.IntN(6) == 0 { // another mount, which has nothing of it
+					c = r.of(r.commit(c))
+				}
 			}
 			r.is(r.of(r.commit(c)), want)
 		})
@@ -162,7 +165,7 @@ func TestBaseThatWasAltered(t *testing.T) {
 			object := filepath.Join(r.home, "store", "f")
 			b, err := os.ReadFile(object)
 			r.must(err)
-			b[200_000] ^= 1
+			b[200] ^= 1
 			info, err := os.Stat(object)
 			r.must(err)
 			r.must(os.WriteFile(object, b, 0o600))
@@ -174,6 +177,7 @@ func TestBaseThatWasAltered(t *testing.T) {
 				}
 				return
 			}
+			r.write(c, random(300_000-crypt.BlockSize), crypt.BlockSize) // no more of the base is needed
 			r.ask(c)
 			if _, err := r.finish(c, r.snapshot(c)); !errors.Is(err, ErrUnproven) {
 				t.Errorf("it is published: %v", err)

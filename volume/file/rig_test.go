@@ -249,9 +249,15 @@ func (r *rig) finish(c *Content, s *Snapshot) (*remote.Version, error) {
 	return ver, nil
 }
 
-// commit does all of it.
+// commit does all of it, unless there is nothing to do.
 func (r *rig) commit(c *Content) *remote.Version {
 	r.t.Helper()
+	c.Lock()
+	clean, ver := c.State == Clean, c.Base
+	c.Unlock()
+	if clean {
+		return ver
+	}
 	r.ask(c)
 	ver, err := r.finish(c, r.snapshot(c))
 	r.must(err)
