@@ -64,6 +64,9 @@ ffmpeg -v error -i "$MEDIA/clip.mp4" -c copy -f dash list.mpd; ffmpeg -v error -
 	{"zip", `
 zip -qj a.zip "$MEDIA/notes"; zip -qj a.zip "$MEDIA/film.mp4"; zip -qd a.zip notes; unzip -p a.zip film.mp4 | cmp - "$MEDIA/film.mp4"`,
 		"a.zip", ""},
+	{"libzip", `
+zip -qj a.zip "$MEDIA/notes"; for i in 1 2 3 4 5 6 7 8; do ziptool a.zip add n$i text$i; done; [ "$(unzip -p a.zip n1 n8)" = text1text8 ]`,
+		"a.zip", ""},
 	{"restic", `
 export RESTIC_PASSWORD=secret; restic() { command restic -q --no-cache -r repository "$@"; }
 restic init; restic backup "$MEDIA"; restic check --read-data >/dev/null; restic dump latest "$MEDIA/film.mp4" | cmp - "$MEDIA/film.mp4"`,
@@ -76,8 +79,8 @@ borg extract --stdout repository::one "${MEDIA#/}/film.mp4" | cmp - "$MEDIA/film
 	{"unison", `
 export UNISON="$HOME/unison"; mkdir "$HOME/there"; cp "$MEDIA/notes" "$HOME/there"; cp "$MEDIA/film.mp4" "$HOME/there"; mkdir here; cp "$MEDIA/still.jpg" here
 both() { unison -silent -batch -ignore 'Name *.settings.json' here "$HOME/there"; }
-both; sed -i s/one/1/ "$HOME/there/notes"; both; cmp here/film.mp4 "$MEDIA/film.mp4"; cmp here/notes "$HOME/there/notes"; cmp "$HOME/there/still.jpg" here/still.jpg`,
-		"here/film.mp4 here/notes here/still.jpg", ""},
+both; sed -i s/one/1/ "$HOME/there/notes"; mkdir -p "$HOME/there/new/deep"; cp "$MEDIA/film.mp4" "$HOME/there/new/deep"; both; cmp here/new/deep/film.mp4 "$MEDIA/film.mp4"; cmp here/film.mp4 "$MEDIA/film.mp4"; cmp here/notes "$HOME/there/notes"; cmp "$HOME/there/still.jpg" here/still.jpg`,
+		"here/film.mp4 here/notes here/still.jpg here/new/deep/film.mp4", "here/[.]unison[.]new[.][0-9a-f]{32}[.]unison[.]tmp/deep/film.mp4"},
 	{"qpdf", `
 cp "$MEDIA/paper.pdf" .; qpdf --replace-input --linearize paper.pdf; qpdf --check paper.pdf >/dev/null; ! cmp -s "$MEDIA/paper.pdf" paper.pdf`,
 		"paper.pdf", ""},
@@ -109,7 +112,6 @@ END
 cmp film0.mp4 "$MEDIA/film.mp4"; cmp film1.mp4 "$MEDIA/film.mp4"; [ "$(cat made)" = made ]`,
 		"film0.mp4 film1.mp4 made", "tmp[a-z0-9_]{8}/film.mp4"},
 	{"GLib and GIO", `
-touch Makefile
 python3 - <<'END'
 import ctypes
 glib, gio = ctypes.CDLL("libglib-2.0.so.0"), ctypes.CDLL("libgio-2.0.so.0")
@@ -160,7 +162,7 @@ END
 // given anything under the first, and what they leave is there, whole, with its sidecars.
 func TestTemporaryNames(t *testing.T) {
 	t.Parallel()
-	rig.Need(t, "aria2c", "wget", "curl", "yt-dlp", "exiftool", "AtomicParsley", "ffmpeg", "7z", "zip", "unzip", "restic", "borg",
+	rig.Need(t, "aria2c", "wget", "curl", "yt-dlp", "exiftool", "AtomicParsley", "ffmpeg", "7z", "zip", "unzip", "ziptool", "restic", "borg",
 		"unison", "qpdf", "patch", "gcc", "ar", "sed", "perl", "python3")
 	// A machine may be so loaded that a program takes longer from its close to its rename than by default.
 	r := rig.New(t, rig.Settings{"mount.grace": `"1h"`})

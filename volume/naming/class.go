@@ -28,6 +28,7 @@ const (
 	AsDirectory Creation = iota // as a directory's, or a symlink's
 	AsFile                      // a file's, by a rename or by open(2) without O_EXCL
 	Exclusive                   // with O_EXCL
+	Updating                    // with O_EXCL and O_RDWR
 	Mkstemp                     // with O_EXCL and O_RDWR, for its owner alone
 )
 
@@ -36,10 +37,12 @@ func CreationOf(flags int, mode uint32) Creation {
 	switch {
 	case flags&os.O_EXCL == 0:
 		return AsFile
-	case flags&syscall.O_ACCMODE == syscall.O_RDWR && mode&0o077 == 0:
+	case flags&syscall.O_ACCMODE != syscall.O_RDWR:
+		return Exclusive
+	case mode&0o077 == 0:
 		return Mkstemp
 	}
-	return Exclusive
+	return Updating
 }
 
 // Evidence is what a decision about a file's name goes by, beside the name.

@@ -20,7 +20,7 @@ type guess struct {
 var guesses = []guess{
 	// Emacs, vim, cp --backup; SQLite.
 	{"*~", AsFile, isBackup}, {"*-journal", AsFile, isJournal}, {"*-wal", AsFile, isJournal}, {"*-shm", AsFile, isJournal},
-	// rsync, GLib, Qt, KDE; patch.
+	// rsync, GLib, Qt, KDE, libzip; patch.
 	{"*.??????", Exclusive, isRandom}, {"*.o??????", Exclusive, isPatched},
 	// sed, zip, ar, perl; Python; Go.
 	{"sed??????", Mkstemp, isWord}, {"zi??????", Mkstemp, isWord}, {"st??????", Mkstemp, isWord}, {"XX??????", Mkstemp, isWord},
@@ -100,9 +100,9 @@ func isRandom(name string, e Evidence) bool {
 	switch {
 	case base == "" || len(suffix) < 6 || !isRandomText(suffix) || sixLetters[strings.ToLower(suffix)]:
 		return false
-	case isMixed(letters):
+	case isMixed(letters), e.Creation >= Updating && (isChance(letters, base) || e.Beside(base)):
 		return true
-	case e.Creation < Mkstemp && letters != strings.ToUpper(letters): // GLib's have capitals, and a mode for all
+	case e.Creation < Mkstemp && (letters != strings.ToUpper(letters) || letters == strings.ToLower(letters)): // GLib's have capitals, and a mode for all
 		return false
 	case strings.HasPrefix(base, ".") && len(base) > 1:
 		return e.Creation == Mkstemp
@@ -128,6 +128,14 @@ func isMixed(s string) bool {
 	digit := strings.IndexFunc(s, unicode.IsDigit)
 	return digit > 0 && strings.ContainsFunc(s[digit:], unicode.IsLetter)
 }
+
+// isChance reports whether nobody would write a suffix so after this name: with a letter
+// between two digits, as libzip, or all in capitals where the name is not, as GLib.
+func isChance(suffix, base string) bool {
+	return digitLetterDigit.MatchString(suffix) || suffix == strings.ToUpper(suffix) && base != strings.ToUpper(base)
+}
+
+var digitLetterDigit = regexp.MustCompile(`[0-9][A-Za-z_]+[0-9]`)
 
 // hasExtension reports whether the name has one of two to four letters and digits, which is no number.
 func hasExtension(name string) bool {
