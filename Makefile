@@ -92,7 +92,7 @@ PACKAGES      := $(FUSE_PACKAGES) gcc:gcc git:git rsync:rsync node:nodejs jq:jq 
                  vim:vim nano:nano tmux:tmux sqlite3:sqlite3 zip:zip unzip:unzip \
                  Xvfb:xvfb xdotool:xdotool mousepad:mousepad dbus-run-session:dbus-daemon gio:libglib2.0-bin \
                  python3:python3 perl:perl patch:patch wget:wget curl:curl ar:binutils aria2c:aria2 yt-dlp:yt-dlp 7z:p7zip-full qpdf:qpdf \
-                 exiftool:libimage-exiftool-perl AtomicParsley:atomicparsley restic:restic borg:borgbackup unison:unison lftp:lftp ziptool:ziptool
+                 exiftool:libimage-exiftool-perl AtomicParsley:atomicparsley restic:restic borg:borgbackup unison:unison lftp:lftp ziptool:ziptool smbclient:smbclient
 
 BENCH_PACKAGES := $(FUSE_PACKAGES) git:git rsync:rsync s3fs:s3fs rclone:rclone gocryptfs:gocryptfs fio:fio
 
@@ -101,6 +101,7 @@ fuse-packages: WANTED := $(FUSE_PACKAGES)
 bench-packages: WANTED := $(BENCH_PACKAGES)
 packages fuse-packages bench-packages:
 	@.ci/packages $(WANTED)
+	@case "$(WANTED)" in *smbclient*) .ci/smbd $(CACHE)/samba;; esac
 
 versitygw: $(SERVER)
 $(SERVER): tools/versitygw/go.mod tools/versitygw/go.sum tools/versitygw/build
@@ -144,4 +145,4 @@ fuzz:
 	    echo "$$package $$target"; go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x $$package; done; done
 
 clean:
-	rm -rf bin $(SERVER) $(CACHE)/bin-*
+	rm -rf bin $(SERVER) $(CACHE)/bin-* $(CACHE)/samba
