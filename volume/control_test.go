@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"mcfs/crypt"
 )
@@ -182,6 +183,39 @@ func TestUnfinishedStays(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestUnfinishedBeforeItBegan: who is ended before a byte has come leaves no empty file in the
+// store, and what stood there stays.
+func TestUnfinishedBeforeItBegan(t *testing.T) {
+	r := newRig(t, crypt.CTR)
+	p := random(1000)
+	r.save("old.mp4", p)
+	for _, name := range []string{"old.mp4", "new.mp4"} {
+		h := r.create(name, os.O_TRUNC)
+		r.noted(name)
+		r.finish(h)
+	}
+	time.Sleep(2 * releaseDelay)
+	r.sync()
+	for _, name := range []string{"old.mp4", "new.mp4"} {
+		until(t, "it is safe", func() bool { return r.draft(r.v.Status(), name).Safe })
+		r.awaits(name)
+	}
+	r.expectObjects("old.mp4", "old.mp4.settings.json")
+	r.remove("new.mp4.aria2")
+	r.sync()
+	r.expectObjects("new.mp4", "new.mp4.settings.json", "old.mp4", "old.mp4.settings.json")
+	h := r.create("old.mp4", 0) // gone on with, and ended at once
+	r.noted("old.mp4")
+	r.finish(h)
+	r.awaits("old.mp4")
+	r.remove("old.mp4.aria2")
+	r.sync()
+	if d := r.v.Status().Drafts; len(d) > 0 {
+		t.Errorf("left: %+v", d)
+	}
+	r.truthful()
 }
 
 // TestOldControlFile: one that was there before the file was opened says nothing of what is

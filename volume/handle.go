@@ -329,6 +329,9 @@ func (h *Handle) Release() {
 	if wait := h.cursor.Close(); wait != nil {
 		n.v.background(wait)
 	}
+	if !killed && h.writable() && n.holdUnfinished() { // not a byte had come, and no close has held it back
+		n.v.keepInterrupted(n)
+	}
 	n.unhold(h)
 	if !killed && n.unasked() {
 		n.v.wg.Go(func() { n.v.afterRelease(n) })

@@ -35,13 +35,14 @@ func TestCutDownloads(t *testing.T) {
 	endBySignal(t, m, "aria2c/again.mp4.aria2", aria2c+"-o again.mp4 "+url+"/hung/film.mp4")
 	endBySignal(t, m, "aria2c/asis.mp4.aria2", aria2c+"-o asis.mp4 "+url+"/hung/film.mp4")
 	endBySignal(t, m, "aria2c/stays.mp4.aria2", aria2c+"-o stays.mp4 "+url+"/hung/film.mp4")
+	endBySignal(t, m, "aria2c/empty.mp4.aria2", aria2c+"-o empty.mp4 "+url+"/silent/film.mp4")
 	endBySignal(t, m, "curl/ended.mp4", "curl -sSf -o curl/ended.mp4 "+url+"/hung/film.mp4")
 	endBySignal(t, m, "wget/ended.mp4", "wget -q -t 1 -O wget/ended.mp4 "+url+"/hung/film.mp4")
 	m.Shell(`for what in "` + aria2c + `-o cut.mp4" "curl -sSf -o curl/cut.mp4" "wget -q -t 1 -O wget/cut.mp4"; do
 ! $what "` + url + `/cut/film.mp4"; done
 cd lftp; lftp -c 'pget -n 2 ` + url + `/film.mp4'; cmp film.mp4 '` + media + `/film.mp4'`)
 	syncAll(t, m)
-	halves := []string{"aria2c/again.mp4", "aria2c/asis.mp4", "aria2c/stays.mp4", "aria2c/cut.mp4", "curl/ended.mp4", "wget/ended.mp4"}
+	halves := []string{"aria2c/again.mp4", "aria2c/asis.mp4", "aria2c/stays.mp4", "aria2c/cut.mp4", "aria2c/empty.mp4", "curl/ended.mp4", "wget/ended.mp4"}
 	dirs := []string{"aria2c/", "curl/", "lftp/", "wget/"}
 	published := append(dirs, "curl/cut.mp4", "lftp/film.mp4", "wget/cut.mp4")
 	r.Settle(30*time.Second, published)
@@ -54,7 +55,7 @@ cd lftp; lftp -c 'pget -n 2 ` + url + `/film.mp4'; cmp film.mp4 '` + media + `/f
 	m.Shell(aria2c + "-c -o again.mp4 " + url + "/film.mp4; cmp aria2c/again.mp4 '" + media + "/film.mp4'; rm aria2c/asis.mp4.aria2; cp '" + media + "/film.mp4' curl/ended.mp4")
 	syncAll(t, m)
 	r.Settle(30*time.Second, append(published, "aria2c/again.mp4", "aria2c/asis.mp4", "curl/ended.mp4"))
-	judgeInterrupted(t, m, []string{"aria2c/stays.mp4", "aria2c/cut.mp4", "wget/ended.mp4"})
+	judgeInterrupted(t, m, []string{"aria2c/stays.mp4", "aria2c/cut.mp4", "aria2c/empty.mp4", "wget/ended.mp4"})
 	m.Unmount()
 	cold := r.Mount("cold")
 	r.Truth(cold)
@@ -62,30 +63,31 @@ cd lftp; lftp -c 'pget -n 2 ` + url + `/film.mp4'; cmp film.mp4 '` + media + `/f
 }
 
 // serveHalves serves a folder. Of what is asked for below /hung no more than a half comes,
-// until the client ends; below /cut the connection ends there.
+// until the client ends, and below /silent nothing; below /cut the connection ends there.
 func serveHalves(t *testing.T, dir string) (url string) {
 	t.Helper()
 	files := http.FileServer(http.Dir(dir))
-	half := func(then func(*http.Request)) http.HandlerFunc {
+	some := func(of int, then func(*http.Request)) http.HandlerFunc {
 		return func(w http.ResponseWriter, q *http.Request) {
 			b, err := os.ReadFile(filepath.Join(dir, filepath.Base(q.URL.Path)))
 			if err != nil {
 				t.Error(err)
 			}
 			w.Header().Set("Content-Length", strconv.Itoa(len(b)))
-			if _, err = w.Write(b[:len(b)/2]); err == nil {
+			if _, err = w.Write(b[:len(b)*of/2]); err == nil {
 				err = http.NewResponseController(w).Flush()
 			}
 			if err != nil {
-				t.Logf("half of %s: %v", q.URL, err)
+				t.Logf("some of %s: %v", q.URL, err)
 			}
 			then(q)
 		}
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/", files)
-	mux.Handle("/hung/", half(func(q *http.Request) { <-q.Context().Done() }))
-	mux.Handle("/cut/", half(func(*http.Request) { panic(http.ErrAbortHandler) }))
+	mux.Handle("/hung/", some(1, func(q *http.Request) { <-q.Context().Done() }))
+	mux.Handle("/silent/", some(0, func(q *http.Request) { <-q.Context().Done() }))
+	mux.Handle("/cut/", some(1, func(*http.Request) { panic(http.ErrAbortHandler) }))
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	return server.URL
