@@ -117,7 +117,7 @@ func newFlakyRigOf(t *testing.T, mode crypt.Mode, part int64) (*rig, *flaky) {
 	r.close()
 	f := &flaky{Store: r.store}
 	r.o.Store = f
-	r.o.CloseTimeout = 500 * time.Millisecond
+	r.o.CloseTimeout = 5 * time.Second // what waits for it to pass does so in a bubble
 	r.open("spool-flaky")
 	return r, f
 }

@@ -501,6 +501,8 @@ func TestBlankDraftLeavesNoEntry(t *testing.T) {
 func TestCloseWaitsBehindAMovedDirectory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, f := newFlakyRig(t, crypt.CTR)
+		r.o.CloseTimeout = 500 * time.Millisecond // far less than the move takes
+		r.v.o.CloseTimeout = r.o.CloseTimeout
 		r.mkdir("d")
 		for i := range 30 {
 			r.save(fmt.Sprintf("d/%d", i), random(10+i))
