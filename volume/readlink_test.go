@@ -4,6 +4,7 @@ import (
 	"errors"
 	"maps"
 	"strconv"
+	"strings"
 	"testing"
 
 	"mcfs/crypt"
@@ -64,7 +65,11 @@ func TestTamperedSymlink(t *testing.T) {
 				"a longer one":  func(body []byte, _ map[string]string) []byte { return append(body, body[:16]...) },
 				"a shorter one": func(body []byte, _ map[string]string) []byte { return body[:16] },
 				"its check": func(body []byte, meta map[string]string) []byte {
-					meta[sidecar.KeyCheck] = "x" + meta[sidecar.KeyCheck][1:]
+					first := "x"
+					if strings.HasPrefix(meta[sidecar.KeyCheck], first) {
+						first = "y"
+					}
+					meta[sidecar.KeyCheck] = first + meta[sidecar.KeyCheck][1:]
 					return body
 				},
 			} {
