@@ -13,11 +13,18 @@ import (
 // fetched writes a file as aria2 does, with a control file beside it, and closes it.
 func (r *rig) fetched(name string, p []byte) {
 	r.t.Helper()
+	r.fetchedAfter(name, p, func() {})
+}
+
+// fetchedAfter is fetched, whose close comes after something else.
+func (r *rig) fetchedAfter(name string, p []byte, wait func()) {
+	r.t.Helper()
 	h := r.create(name, os.O_TRUNC)
 	for off := 0; off < len(p); off += 64 << 10 {
 		r.write(h, p[off:min(len(p), off+64<<10)], int64(off))
 	}
 	r.noted(name)
+	wait()
 	if err := h.Flush(r.t.Context(), nil); err != nil {
 		r.t.Error(err)
 	}
@@ -70,8 +77,9 @@ func TestUnfinishedThatLeavesEarly(t *testing.T) {
 			r.o.Store = b
 			r.open("spool-noted")
 			p := random(2_562_500)
-			r.fetched("film.mp4", p)
-			until(t, "parts leave", func() bool { _, parts := b.seen(); return parts >= 3 })
+			r.fetchedAfter("film.mp4", p, func() {
+				until(t, "parts leave", func() bool { _, parts := b.seen(); return parts >= 3 })
+			})
 			r.awaits("film.mp4")
 			r.expectObjects()
 			want := []string{}
