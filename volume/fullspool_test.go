@@ -89,7 +89,7 @@ func (r *tight) begin(name string, p []byte) *Handle {
 
 func until(t testing.TB, what string, done func() bool) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !done(); time.Sleep(2 * time.Millisecond) {
+	for end := time.Now().Add(2 * time.Minute); !done(); time.Sleep(2 * time.Millisecond) { // backoff.Longest, twice
 		if time.Now().After(end) {
 			t.Fatalf("waited in vain: %s", what)
 		}
