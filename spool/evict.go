@@ -84,6 +84,40 @@ func (f *File) evict(w where, want int64) (freed int64) {
 	return freed + f.punchIdle(0)
 }
 
+// freeStale frees the slots to which only the map on disk refers, by a sync of the file as
+// it is now, if nobody was promised what it was. It returns how many bytes of disk that
+// are. The caller holds f.syncing.
+func (f *File) freeStale() (freed int64) {
+	if f.staleBytes() == 0 {
+		return 0
+	}
+	freed, err := f.sync(false)
+	if err != nil {
+		f.s.log.Warn("a sealed file could not be synced to make room", "id", f.id.String(), "err", err)
+		return 0
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return freed + f.punchIdle(0)
+}
+
+// staleBytes returns how many bytes of disk freeStale could free.
+func (f *File) staleBytes() (bytes int64) {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if f.closed || !f.replaced {
+		return 0
+	}
+	for _, list := range [][]uint32{f.stale, f.held} {
+		for _, n := range list {
+			if slot := f.slots.all[n]; slot.refs == 0 {
+				bytes += int64(slot.units) * diskUnit
+			}
+		}
+	}
+	return bytes
+}
+
 type victim struct {
 	i int64
 	e entry

@@ -43,6 +43,7 @@ type File struct {
 	unsynced ranges   // changed since the last full record, and not in touched
 	stale    []uint32 // slots that the map on disk refers to, and the table no longer
 	held     []uint32 // the same, as of the last full record only
+	replaced bool     // nobody was promised what the map on disk has: see Replaced
 	pins     int      // frozen views and writers at work: descriptor and key must stay
 	closed   bool
 

@@ -142,8 +142,8 @@ func (s *Spool) batch() int64 {
 }
 
 // reclaim frees about want bytes of disk, or as many as it can. First it drops what the
-// base has, of all files: what only an upload would have is not safe until the upload has
-// ended. The caller holds s.reclaiming.
+// base has, of all files, then what has been replaced since: what only an upload would
+// have is not safe until the upload has ended. The caller holds s.reclaiming.
 func (s *Spool) reclaim(want int64) (freed int64) {
 	files := s.files()
 	for _, f := range files {
@@ -153,15 +153,15 @@ func (s *Spool) reclaim(want int64) (freed int64) {
 		}
 		f.mu.Unlock()
 	}
-	for _, w := range []where{inBase, inUpload} {
-		freed += evictFrom(files, w, want-freed)
-	}
+	freed += fromEach(files, want-freed, func(f *File, want int64) int64 { return f.evict(inBase, want) })
+	freed += fromEach(files, want-freed, func(f *File, _ int64) int64 { return f.freeStale() })
+	freed += fromEach(files, want-freed, func(f *File, want int64) int64 { return f.evict(inUpload, want) })
 	return freed
 }
 
-// evictFrom drops blocks of the files. Those that are being synced come last, since it has
-// to wait for them.
-func evictFrom(files []*File, w where, want int64) (freed int64) {
+// fromEach frees want bytes of the files by calls of free, which holds their File.syncing.
+// Those that are being synced come last, since it has to wait for them.
+func fromEach(files []*File, want int64, free func(f *File, want int64) int64) (freed int64) {
 	var busy []*File
 	for _, f := range files {
 		if freed >= want {
@@ -171,7 +171,7 @@ func evictFrom(files []*File, w where, want int64) (freed int64) {
 			busy = append(busy, f)
 			continue
 		}
-		freed += f.evict(w, want-freed)
+		freed += free(f, want-freed)
 		f.syncing.Unlock()
 	}
 	for _, f := range busy {
@@ -179,7 +179,7 @@ func evictFrom(files []*File, w where, want int64) (freed int64) {
 			return freed
 		}
 		f.syncing.Lock()
-		freed += f.evict(w, want-freed)
+		freed += free(f, want-freed)
 		f.syncing.Unlock()
 	}
 	return freed

@@ -35,6 +35,55 @@ func TestFullSpool(t *testing.T) {
 	write(t, f, a[:size/2], bs)
 }
 
+// TestWrittenAnew: what was cut off, or written over, since the last Sync makes room for
+// what takes its place, unless it was promised.
+func TestWrittenAnew(t *testing.T) {
+	const size = 4 << 20
+	for _, how := range []string{"truncated", "overwritten"} {
+		t.Run(how, func(t *testing.T) {
+			s := newSpool(t, size)
+			f := create(t, s)
+			write(t, f, text(1, size/4*3), 0)
+			check(t, f.Sync(false))
+			f.Replaced()
+			if how == "truncated" {
+				check(t, f.Truncate(0))
+				if room := s.Room(); room < size/4*3 {
+					t.Errorf("%d bytes are said to fit", room)
+				}
+			}
+			want := text(2, size/4*3)
+			for off := 0; off < len(want); off += 128 << 10 { // as the kernel hands it over
+				write(t, f, want[off:off+128<<10], int64(off))
+			}
+			same(t, readFile(t, f), want)
+			if used, max := s.Usage(); used > max || diskBytes(s.path(f.id.String())) > max {
+				t.Errorf("%d bytes used, %d on disk, of %d", used, diskBytes(s.path(f.id.String())), max)
+			}
+		})
+	}
+}
+
+// TestPromisedStays: what a Sync has made durable stays on the disk until the next one,
+// however full the spool is.
+func TestPromisedStays(t *testing.T) {
+	const size = 4 << 20
+	s := newSpool(t, size)
+	f := create(t, s)
+	f.Replaced() // which the Sync ends
+	want := text(1, size/4*3)
+	write(t, f, want, 0)
+	check(t, f.Sync(false))
+	check(t, f.Truncate(0))
+	if _, err := f.WriteAt(text(2, size/4*3), 0); !errors.Is(err, ErrFull) {
+		t.Fatalf("write: %v", err)
+	}
+	check(t, f.Close())
+	f, err := s.Load(f.id, testKey)
+	check(t, err)
+	same(t, readFile(t, f), want)
+}
+
 // TestEvictionOrder: the file used longest ago loses its blocks first, and no
 // block that is not marked.
 func TestEvictionOrder(t *testing.T) {

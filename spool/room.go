@@ -5,7 +5,7 @@ package spool
 func (s *Spool) Room() int64 {
 	room := s.quota.left()
 	for _, f := range s.files() {
-		room += f.droppable()
+		room += f.droppable() + f.staleBytes()
 	}
 	return max(room, 0)
 }

@@ -15,23 +15,39 @@ import (
 func (f *File) Sync(fast bool) error {
 	f.syncing.Lock()
 	defer f.syncing.Unlock()
-	if f.moved {
-		return fmt.Errorf("sync %s: it is in quarantine: %w", f.id, ErrCorrupt)
-	}
-	// Whether the file is doubtful must not change before everything in doubt is written again.
-	if err := f.data.hold(); err != nil {
-		return fmt.Errorf("sync %s: %w", f.id, err)
-	}
-	defer f.data.release()
-	c, err := f.capture(fast)
-	if err == nil && c != nil {
-		err = f.storeCapture(c)
-		f.conclude(c, err)
-	}
-	if err != nil {
+	f.mu.Lock()
+	f.replaced = false
+	f.mu.Unlock()
+	if _, err := f.sync(fast); err != nil {
 		return fmt.Errorf("sync %s: %w", f.id, err)
 	}
 	return nil
+}
+
+// Replaced tells that nobody was promised what the last Sync has made durable, until the
+// next one: when the quota is reached, what the map on disk alone still refers to is freed.
+func (f *File) Replaced() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.replaced = true
+}
+
+// sync is Sync, and returns how many bytes of disk it gave back. The caller holds f.syncing.
+func (f *File) sync(fast bool) (freed int64, err error) {
+	if f.moved {
+		return 0, fmt.Errorf("it is in quarantine: %w", ErrCorrupt)
+	}
+	// Whether the file is doubtful must not change before everything in doubt is written again.
+	if err := f.data.hold(); err != nil {
+		return 0, err
+	}
+	defer f.data.release()
+	c, err := f.capture(fast)
+	if err != nil || c == nil {
+		return 0, err
+	}
+	err = f.storeCapture(c)
+	return f.conclude(c, err), err
 }
 
 // captured is what one Sync has to write.
@@ -177,14 +193,15 @@ func (f *File) writeAgain(list []victim) error {
 	return nil
 }
 
-// conclude updates what is known to be on the disk.
-func (f *File) conclude(c *captured, err error) {
+// conclude updates what is known to be on the disk, and returns how many bytes of it are
+// free now.
+func (f *File) conclude(c *captured, err error) (freed int64) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if err != nil {
 		f.touched.addAll(c.in)
 		f.stale = append(c.stale, f.stale...)
-		return
+		return 0
 	}
 	f.logged = c.record.size
 	f.fast = !c.record.full
@@ -198,7 +215,7 @@ func (f *File) conclude(c *captured, err error) {
 		f.release(f.held, onMedium)
 		f.held = nil
 	}
-	f.punchIdle(maxIdle)
+	return f.punchIdle(maxIdle)
 }
 
 // release frees those slots of a list to which the map on disk refers at most as upTo

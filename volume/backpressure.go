@@ -8,13 +8,14 @@ import (
 	"mcfs/volume/file"
 )
 
-// waitForSpace waits, while uploads make progress and so make room, for the spool, and has
-// parts leave that do so only now. acks is Volume.acks before it was found to be full.
+// waitForSpace waits for room in the spool, while uploads make progress or a view of one that
+// has ended goes, and so make it, and has parts leave that do so only now. acks is Shared.Acks
+// before the spool was found to be full.
 func (v *Volume) waitForSpace(ctx context.Context, acks int64, cause error) error {
 	v.sendTold()
 	before := v.moved()
 	deadline := time.Now().Add(v.o.CloseTimeout)
-	for v.uploading() && time.Now().Before(deadline) {
+	for (v.uploading() || v.shared.IsReleasing()) && time.Now().Before(deadline) {
 		select {
 		case <-time.After(20 * time.Millisecond):
 		case <-ctx.Done():
@@ -22,7 +23,7 @@ func (v *Volume) waitForSpace(ctx context.Context, acks int64, cause error) erro
 		case <-v.ctx.Done():
 			return ErrShutdown
 		}
-		if v.moved() != before {
+		if v.moved() != before || v.shared.Acks.Load() != acks {
 			return file.ErrSpaceMade
 		}
 	}

@@ -58,7 +58,6 @@ type body struct {
 	risky  bool     // parts of it may be in an unfinished upload alone
 	marred bool     // a write may have failed since it was whole: before a crash, which may have forgotten it
 	misses flaw.Set // what certainly failed since then
-	stale  int64    // bytes that were cut off, and that a map on the disk may still refer to
 }
 
 // hand is an open file.
@@ -206,7 +205,7 @@ func (e *evictions) may(b *body, err error, write bool) bool {
 func (e *evictions) tight(b *body) bool {
 	room := e.s.spool/3 - int64(len(b.cur))
 	for _, o := range e.bodies() {
-		if room -= o.stale; o.dirty || e.rough {
+		if o.dirty || e.rough {
 			room -= int64(len(o.cur))
 		}
 	}

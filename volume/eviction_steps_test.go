@@ -89,7 +89,6 @@ func (e *evictions) openFor(o evictionStep) {
 		b.states = []uint64{hashOf(b.cur)}
 		e.names[p] = b
 	} else if o.verb == "empty" {
-		b.stale += int64(len(b.cur))
 		b.cur, b.high, b.risky = []byte{}, 0, false
 		b.whole()
 		e.changed(b, 0)
@@ -153,7 +152,6 @@ func (e *evictions) cut(h *hand, size int64) {
 		h.b.high, h.b.risky = 0, false
 		h.b.whole()
 	}
-	h.b.stale += max(0, int64(len(h.b.cur))-size)
 	h.b.resize(size)
 	e.changed(h.b, size)
 }
@@ -319,7 +317,7 @@ func (e *evictions) syncAll(evictionStep) {
 				e.fail("sync of %s (body %d): %v; pending: %+v", p, b.id, err, e.v.Pending())
 			}
 			b.promised()
-			b.dirty, b.risky, b.high, b.stale = false, false, 0, 0
+			b.dirty, b.risky, b.high = false, false, 0
 			b.whole()
 			b.owed = false
 		}

@@ -123,6 +123,37 @@ func TestFullSpoolOfIdleUploads(t *testing.T) {
 	}
 }
 
+// TestSavedAnewInATightSpool: a file that takes most of the spool is saved anew while no
+// part of it can leave; what the spool keeps of its committed version makes room.
+func TestSavedAnewInATightSpool(t *testing.T) {
+	for _, flags := range []int{os.O_TRUNC, 0} {
+		r := newTight(t, crypt.CTR, false)
+		h := r.create("a", os.O_TRUNC)
+		if err := r.fill(h, random(shortFile)); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.Fsync(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		r.finish(h)
+		r.f.set(down)
+		h = r.openFile("a", os.O_WRONLY|flags)
+		want := random(shortFile)
+		if err := r.fill(h, want); err != nil {
+			t.Errorf("opened with flags %#x: %v", flags, err)
+		}
+		r.f.set(nil)
+		r.finish(h)
+		h = r.openFile("a", os.O_RDONLY)
+		if got := r.readAll(h); !bytes.Equal(got, want) {
+			t.Errorf("opened with flags %#x: it reads otherwise", flags)
+		}
+		h.Release()
+		r.truthful()
+		r.close()
+	}
+}
+
 // pressure has another file take all the room that it can get.
 func (r *tight) pressure() {
 	r.t.Helper()

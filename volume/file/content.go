@@ -181,6 +181,9 @@ func (c *Content) changedLocked(now time.Time) {
 	c.KeepAtimeLocked()
 	c.Attr.Mtime, c.Ctime = now, now
 	c.described = true
+	if c.State == Clean && c.sealed != nil {
+		c.sealed.Replaced()
+	}
 	c.StepLocked(EvWrite)
 	if c.told && c.State == Writing { // it was interrupted: parts of it leave for its other name still
 		c.StepLocked(EvGuess)

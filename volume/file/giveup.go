@@ -47,16 +47,22 @@ func (c *Content) retireLocked(up *upload.Upload) {
 
 // EndUploadLocked aborts the upload and then releases the view, neither of which may be there.
 func (c *Content) EndUploadLocked(up *upload.Upload, dropping View) {
-	release := func() {}
-	if dropping != nil {
-		release = dropping.Release
+	if up == nil && dropping == nil {
+		return
 	}
-	switch {
-	case up != nil:
+	c.shared.releasing.Add(1)
+	release := func() {
+		if dropping != nil {
+			dropping.Release()
+		}
+		c.shared.Acks.Add(1)
+		c.shared.releasing.Add(-1)
+	}
+	if up != nil {
 		c.shared.abandon(up, release)
-	case dropping != nil:
-		c.shared.Background(release)
+		return
 	}
+	c.shared.Background(release)
 }
 
 // GiveUpEarlyLocked gives up the upload of a draft that is still being written. The

@@ -71,8 +71,12 @@ type Shared struct {
 	UID, GID     uint32        // owner of what has none recorded
 	Boot         string        // of the machine
 
-	Acks atomic.Int64 // times at which blocks were left to an upload, and so room was made
+	Acks      atomic.Int64 // times at which room was made: blocks were left to an upload, or a view of them ended
+	releasing atomic.Int64 // uploads and views that are about to end
 }
+
+// IsReleasing reports whether an upload or a view is about to end, which makes room.
+func (s *Shared) IsReleasing() bool { return s.releasing.Load() > 0 }
 
 // drop deletes a sealed file that nobody needs; what goes wrong is logged.
 func (s *Shared) drop(f *spool.File) {
