@@ -689,12 +689,12 @@ func TestDescribedWhileItsDirectoryArrives(t *testing.T) {
 type staleListing struct {
 	store.Store
 	prefix string
-	old    store.Page
+	old    atomic.Pointer[store.Page]
 }
 
 func (s *staleListing) List(ctx context.Context, prefix, delimiter, token string, most int) (store.Page, error) {
-	if prefix == s.prefix && s.old.Objects != nil {
-		return s.old, nil
+	if old := s.old.Load(); prefix == s.prefix && old != nil {
+		return *old, nil
 	}
 	return s.Store.List(ctx, prefix, delimiter, token, most)
 }
@@ -730,14 +730,14 @@ func TestListingFromBeforeAMove(t *testing.T) {
 			}
 			r.mustRename("d", "e", 0)
 			f.await(t, "d/f", func(_ store.Info, err error) bool { return errors.Is(err, store.ErrNotExist) })
-			s.old = old
+			s.old.Store(&old)
 			if n := r.node("e/f"); known && n != before {
 				t.Error("the file is another")
 			}
 			if err := r.node("e").Remove(t.Context(), "f"); err != nil {
 				t.Fatal(err)
 			}
-			s.old = store.Page{}
+			s.old.Store(nil)
 			f.set(nil)
 			r.sync()
 			r.expectObjects("e/")
