@@ -37,6 +37,7 @@
 // (LeaveTo, Sent). What only such an upload has is never taken for the base's: a read of
 // it returns a SentError, GiveUp refuses to end the upload, and Hold, which precedes every
 // promise about the file, fails. Landed makes it the base's, once the object is in the store.
+// Between the two goes what only the map on disk has, if nobody was promised it (Replaced).
 //
 // # Locks
 //
