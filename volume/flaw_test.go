@@ -196,6 +196,29 @@ func TestCutByTheKernel(t *testing.T) {
 	r.expectObjects("a", "a.settings.json")
 }
 
+// holder is a process that lives and has another descriptor of what it closes.
+type holder struct{}
+
+func (holder) Same(Process) bool         { return true }
+func (holder) Fate() Fate                { return Alive }
+func (holder) Holds(uint64, string) bool { return true }
+
+// TestHalfFileOfADuplicate: a close tells that a write failed, also where its process
+// has another descriptor of the file, so that nothing is committed yet.
+func TestHalfFileOfADuplicate(t *testing.T) { synctest.Test(t, halfFileOfADuplicate) }
+
+func halfFileOfADuplicate(t *testing.T) {
+	r := newCramped(t)
+	h, _ := r.half("a")
+	for range 2 {
+		if err := h.Flush(t.Context(), holder{}); !errors.Is(err, ErrFull) {
+			t.Errorf("close gave %v", err)
+		}
+	}
+	r.cutClose(h, ErrFull)
+	r.held("a", "spool is full")
+}
+
 // TestHalfFileUnderAnotherName: a half file that bore a local-only name, or none, is
 // not published when it gets another.
 func TestHalfFileUnderAnotherName(t *testing.T) {

@@ -1,6 +1,7 @@
 package volume
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -242,7 +243,8 @@ func (h *Handle) Flush(ctx context.Context, by Process) error {
 	}
 	if h.isDuplicated(by) {
 		h.touch()
-		return n.content.KeepFast()
+		kept := n.content.KeepFast()
+		return cmp.Or(n.content.PeekFlaws(), kept)
 	}
 	h.markDone()
 	err := n.commitNow(ctx)

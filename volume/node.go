@@ -3,6 +3,7 @@ package volume
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"syscall"
 	"time"
@@ -98,6 +99,10 @@ func (n *Node) Kind() Kind { return n.kind }
 // Ino is the inode number, unique in this volume as long as it is open. A
 // sidecar's is just below its file's.
 func (n *Node) Ino() uint64 { return n.ino }
+
+// firstIno returns a number below which no inode has one, even and of 31 bits. It is drawn,
+// so that a descriptor left from a mount that was killed is not taken for one of this mount.
+func firstIno() uint64 { return uint64(rand.Uint32()) >> 1 &^ 1 }
 
 func (v *Volume) newDir(parent *Node, name string) *Node {
 	n := v.newNode(Dir, parent, name)

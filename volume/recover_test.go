@@ -735,3 +735,17 @@ func TestMoveDirectoryAndGoOn(t *testing.T) {
 		t.Errorf("%v", r.objects())
 	}
 }
+
+// TestInodesOfTwoMounts: a descriptor that was left of a mount bears no inode number of the
+// next one, where a close would take it for a duplicate.
+func TestInodesOfTwoMounts(t *testing.T) {
+	r := newRig(t, crypt.CTR)
+	h := r.create("a", os.O_TRUNC)
+	was, root := h.Node().Ino(), r.v.Root().Ino()
+	h.Release()
+	r.close()
+	r.open("spool")
+	if now := r.v.Root().Ino(); now <= was && was <= now+was-root {
+		t.Errorf("inode %d was that of a file, and may be again: the numbers begin at %d", was, now)
+	}
+}

@@ -181,6 +181,7 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 		unopened:     make(map[spool.ID]string),
 		started:      time.Now(),
 		boot:         o.Spool.Boot(),
+		lastIno:      firstIno(),
 
 		recovered: make(chan struct{}),
 	}
