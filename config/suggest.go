@@ -33,16 +33,21 @@ func suggest(unknown string, known []string) string {
 
 // suggestSection does the same for a table.
 func suggestSection(unknown string, known []string) string {
-	best := known[0]
-	for _, k := range known {
-		if distance(unknown, k) < distance(unknown, best) {
-			best = k
-		}
-	}
-	if distance(unknown, best) <= max(2, len(unknown)/2) {
+	if best := Nearest(unknown, known); best != "" {
 		return fmt.Sprintf("did you mean [%s]?", best)
 	}
 	return fmt.Sprintf("there are [%s]", strings.Join(known, "], ["))
+}
+
+// Nearest is the known word that a misspelled one most resembles, "" if none does.
+func Nearest(word string, known []string) string {
+	best, cost := "", max(2, len(word)/2)+1
+	for _, k := range known {
+		if d := distance(word, k); d < cost {
+			best, cost = k, d
+		}
+	}
+	return best
 }
 
 func cutKey(key string) (section, leaf string) {

@@ -29,6 +29,11 @@ const (
 	regionTimeout = time.Second
 )
 
+const (
+	cureAWS     = "correct ~/.aws/config, or what AWS_PROFILE and AWS_CONFIG_FILE name"
+	cureKeyring = "restore it from a copy, or correct keys.path"
+)
+
 // usesAWS reports whether the configuration needs credentials of AWS.
 func usesAWS(c config.Config) bool {
 	return c.Store.Kind == config.StoreS3 || c.Keys.Kind == config.KeysKMS
@@ -41,7 +46,7 @@ func loadAWS(ctx context.Context, c config.Config) (aws.Config, error) {
 	}
 	a, err := awsconfig.LoadDefaultConfig(ctx)
 	if err != nil {
-		return a, fmt.Errorf("read the AWS configuration: %w: correct ~/.aws/config, or what AWS_PROFILE and AWS_CONFIG_FILE name", err)
+		return a, failuref(codeCredentials, cureAWS, "read the AWS configuration: %w", err)
 	}
 	a.Credentials = &renewable{provider: a.Credentials}
 	if a.Region != "" || c.Store.Region != "" || c.Store.Endpoint != "" {
@@ -170,11 +175,11 @@ func openKeyring(ctx context.Context, c config.Config, st store.Store) (*keys.Lo
 	}
 	for _, o := range page.Objects {
 		if sidecar.Is(o.Key) {
-			return nil, fmt.Errorf("keyring %s is missing, but files like %s were encrypted under one: restore it from a copy, or correct keys.path", c.Keys.Path, o.Key)
+			return nil, failuref(codeKeyring, cureKeyring, "keyring %s is missing, but files like %s were encrypted under one", c.Keys.Path, o.Key)
 		}
 	}
 	if drafts, _ := filepath.Glob(filepath.Join(c.Spool.Dir, "*.map")); len(drafts) > 0 {
-		return nil, fmt.Errorf("keyring %s is missing, but the spool %s holds files that were encrypted under one: restore it from a copy, or correct keys.path", c.Keys.Path, c.Spool.Dir)
+		return nil, failuref(codeKeyring, cureKeyring, "keyring %s is missing, but the spool %s holds files that were encrypted under one", c.Keys.Path, c.Spool.Dir)
 	}
 	return keys.CreateLocal(c.Keys.Path)
 }

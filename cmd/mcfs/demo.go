@@ -7,10 +7,8 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -48,11 +46,11 @@ func newDemo(std stdio) *cobra.Command {
 		Example: "  mcfs demo",
 		Args:    exactly(0, ""),
 		RunE: func(c *cobra.Command, _ []string) error {
-			ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGINT, syscall.SIGTERM)
-			defer stop()
-			ctx, cancel := context.WithTimeoutCause(ctx, demoTimeout, fmt.Errorf("not finished after %v", demoTimeout))
-			defer cancel()
-			return runDemo(ctx, std)
+			return interruptible(c.Context(), func(ctx context.Context) error {
+				ctx, cancel := context.WithTimeoutCause(ctx, demoTimeout, fmt.Errorf("not finished after %v", demoTimeout))
+				defer cancel()
+				return runDemo(ctx, std)
+			})
 		},
 	}
 }
@@ -73,7 +71,7 @@ func runDemo(ctx context.Context, std stdio) (err error) {
 		return fmt.Errorf("find this program: %w", err)
 	}
 	if _, err := exec.LookPath("openssl"); err != nil {
-		return errors.New("demo: openssl is not installed: install the package openssl")
+		return failuref(codeTool, "install the package openssl", "demo: openssl is not installed")
 	}
 	dir, err := os.MkdirTemp("", "mcfs-demo-")
 	if err != nil {

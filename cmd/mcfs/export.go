@@ -26,7 +26,7 @@ func newQuarantineExport(std stdio) *cobra.Command {
 	c.RunE = func(c *cobra.Command, args []string) error {
 		return exportQuarantined(c.Context(), *file, args[0], args[1], std)
 	}
-	return c
+	return endsWith(c, exitSome, exitDamage)
 }
 
 // unwrapper returns the configured keeper's unwrapping of data keys. It needs no store.
@@ -93,13 +93,13 @@ func checkDest(c config.Config, dest string) error {
 	}
 	real := filepath.Join(mounts.Real(filepath.Dir(full)), filepath.Base(full))
 	if mounts.Within(real, mounts.Real(c.Spool.Dir)) {
-		return fmt.Errorf("%s lies in the spool, where no plaintext may be: choose another place", dest)
+		return failuref(codePlace, "choose another place", "%s lies in the spool, where no plaintext may be", dest)
 	}
 	if c.Store.Kind == config.StoreDir && mounts.Within(real, mounts.Real(c.Store.Path)) {
-		return fmt.Errorf("%s lies in the store, where no plaintext may be: choose another place", dest)
+		return failuref(codePlace, "choose another place", "%s lies in the store, where no plaintext may be", dest)
 	}
 	if _, err := os.Lstat(full); !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s exists, and is not replaced: choose another name", dest)
+		return failuref(codeExists, "choose another name", "%s exists, and is not replaced", dest)
 	}
 	return nil
 }
@@ -143,11 +143,11 @@ func tellLacks(s *spool.Salvage, l spool.Lacks, dest string, std stdio) error {
 	}
 	switch {
 	case len(l.Damaged) > 0:
-		return statusError{fmt.Errorf("%s is not whole: what is damaged is zeros there", dest), exitDamage}
+		return statusError{coded{fmt.Errorf("%s is not whole: what is damaged is zeros there", dest), codeDamaged, ""}, exitDamage}
 	case s.Torn:
-		return statusError{fmt.Errorf("%s is not whole: what was written last is missing, since the map is damaged", dest), exitDamage}
+		return statusError{coded{fmt.Errorf("%s is not whole: what was written last is missing, since the map is damaged", dest), codeDamaged, ""}, exitDamage}
 	case !l.None():
-		return statusError{fmt.Errorf("%s is not whole: what is missing is zeros there", dest), exitSome}
+		return statusError{coded{fmt.Errorf("%s is not whole: what is missing is zeros there", dest), codeIncomplete, ""}, exitSome}
 	}
 	return nil
 }

@@ -149,7 +149,10 @@ func findHome() error {
 func loadConfig(path string) (config.Config, error) {
 	c, err := config.Load(path)
 	if err != nil && errors.Is(err, os.ErrNotExist) {
-		return c, fmt.Errorf("%w: name a file that exists with --config, or unset $%s", err, config.EnvFile)
+		return c, failuref(codeConfig, "name a file that exists with --config, or unset $"+config.EnvFile, "%w", err)
 	}
-	return c, err
+	if err != nil {
+		return c, coded{err, codeConfig, "correct the configuration where the message says, and as it says"}
+	}
+	return c, nil
 }

@@ -44,9 +44,7 @@ the volume, outputs that would be put there in plaintext.
 --json prints lines {"v": 1, "type": "status", ...} while it follows, and at the end one
 of the type "summary".
 
-The exit status is 0 when the job is complete (or its document printed), 1 if the command
-failed, 2 for a wrong command line, 5 if the job ended in ERROR, 6 if it was cancelled,
-7 if it still runs (--detach, --timeout), 130 and 143 after a signal.`
+The exit status is 0 when the job is complete, or its document printed.`
 
 // jobFlags are the flags of `mcfs job`.
 type jobFlags struct {
@@ -89,7 +87,7 @@ func newJob(std stdio) *cobra.Command {
   mcfs job status 1515368087458-qnoxtd`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return usageError{errors.New("PATH is missing: see `mcfs help job`")}
+				return usageError{failuref(codeUsage, "see `mcfs help job`", "PATH is missing")}
 			}
 			return nil
 		},
@@ -117,8 +115,11 @@ func newJob(std stdio) *cobra.Command {
 	fl.BoolVar(&f.again, "again", false, "with --submit: make another job of a document whose job is complete")
 	f.service.add(c, true)
 	c.AddCommand(newJobStatus(std), newJobWait(std), newJobCancel(std), newJobList(std))
-	return c
+	return endsWith(c, jobExits...)
 }
+
+// jobExits are how a job stands when the command ends.
+var jobExits = []int{exitJobError, exitJobCanceled, exitRunning}
 
 // runJob prints the document of a job, or submits it.
 func runJob(ctx context.Context, f jobFlags, paths []string, std stdio) error {

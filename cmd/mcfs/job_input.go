@@ -71,7 +71,7 @@ func readJobInput(ctx context.Context, file, path string) (jobInput, error) {
 		return in, err
 	}
 	if isLocal(in.Settings) {
-		return in, fmt.Errorf("%s was encrypted under a local keyring, whose keys MediaConvert cannot have: save it in a mount whose configuration has keys.kind = \"kms\"", path)
+		return in, failuref(codeLocalKey, `save it in a mount whose configuration has keys.kind = "kms"`, "%s was encrypted under a local keyring, whose keys MediaConvert cannot have", path)
 	}
 	return in, nil
 }
@@ -115,11 +115,11 @@ func committedIn(ctx context.Context, path string) (string, error) {
 		return "", fmt.Errorf("job: %w", err)
 	}
 	if info.IsDir() {
-		return "", fmt.Errorf("%s is a directory: name the files in it", path)
+		return "", failuref(codeDirectory, "name the files in it", "%s is a directory", path)
 	}
 	mountpoint, inside, m, err := mountOf(path)
 	if err != nil {
-		return "", fmt.Errorf("%s is not in a mount of mcfs: give a file in a mount, or its s3:// address with --config", path)
+		return "", failuref(codeNotInMount, "give a file in a mount, or its s3:// address with --config", "%s is not in a mount of mcfs", path)
 	}
 	r, err := status.Ask(ctx, control.Client{Mountpoint: mountpoint, Users: mounts.Users(m)}, "")
 	if err == nil && r.Status == nil {
@@ -128,29 +128,31 @@ func committedIn(ctx context.Context, path string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%s: ask the daemon of %s whether it is committed: %w", path, mountpoint, err)
 	}
-	if why := whyUncommitted(r, inside); why != "" {
-		return "", fmt.Errorf("%s %s", path, why)
+	if why, cure := whyUncommitted(r, inside); why != "" {
+		return "", failuref(codeNotCommitted, cure, "%s %s", path, why)
 	}
 	return inS3(r.Volume), nil
 }
 
-// whyUncommitted returns why a file of a mount is not in the store as it is here; else "".
-func whyUncommitted(r status.Report, inside string) string {
+// whyUncommitted returns why a file of a mount is not in the store as it is here, and the cure;
+// else "".
+func whyUncommitted(r status.Report, inside string) (why, cure string) {
+	const wait = "wait for it with mcfs sync and its path"
 	for _, d := range r.Drafts {
 		if d.Path != inside {
 			continue
 		}
 		switch d.State {
 		case volume.Interrupted.String():
-			return "is interrupted: its writer was killed or a write to it failed: save it again, or commit it as it is with mcfs sync and its path"
+			return "is interrupted: its writer was killed or a write to it failed", "save it again, or commit it as it is with mcfs sync and its path"
 		case volume.Lost.String():
-			return "cannot be committed: see mcfs status and mcfs help quarantine"
+			return "cannot be committed", "see mcfs status and mcfs help quarantine"
 		case volume.Local.String(), volume.Temporary.String():
-			return "" // which settings tells better
+			return "", "" // which settings tells better
 		case volume.Writing.String():
-			return "is open for writing, and not committed yet: close it first"
+			return "is open for writing, and not committed yet", "close it first"
 		}
-		return "is not committed yet: wait for it with mcfs sync and its path"
+		return "is not committed yet", wait
 	}
 	for _, c := range r.Changes {
 		if c.What == "attr" || c.What == "mkdir" { // neither moves an object, nor gives it another key
@@ -158,9 +160,9 @@ func whyUncommitted(r status.Report, inside string) string {
 		}
 		for _, at := range []string{c.Path, c.To} {
 			if at != "" && (at == inside || strings.HasPrefix(inside, at+"/")) {
-				return fmt.Sprintf("is not in the store as it is here (%s of %s): wait for it with mcfs sync and its path", c.What, c.Path)
+				return fmt.Sprintf("is not in the store as it is here (%s of %s)", c.What, c.Path), wait
 			}
 		}
 	}
-	return ""
+	return "", ""
 }

@@ -14,13 +14,17 @@ import (
 	"mcfs/sidecar"
 )
 
-// jobCommand makes a command that is about jobs that exist, with the flags of all of them.
-func jobCommand(use, short, long string, args cobra.PositionalArgs, follows bool, do func(context.Context, service, []string) error) *cobra.Command {
+// jobCommand makes a command that is about jobs that exist, with the flags of all of them. It
+// follows one, or tells by its exit status how one stands.
+func jobCommand(use, short, long string, args cobra.PositionalArgs, follows, tells bool, do func(context.Context, service, []string) error) *cobra.Command {
 	var f serviceFlags
 	var file string
 	c := &cobra.Command{Use: use, Short: short, Long: long, Args: args}
 	c.Flags().StringVarP(&file, "config", "c", "", "configuration `FILE`, for s3:// addresses")
 	f.add(c, follows)
+	if tells {
+		endsWith(c, jobExits...)
+	}
 	c.RunE = func(c *cobra.Command, args []string) error {
 		api, region, err := openService(c.Context(), f)
 		if err != nil {
@@ -37,9 +41,8 @@ func jobCommand(use, short, long string, args cobra.PositionalArgs, follows bool
 
 func newJobStatus(std stdio) *cobra.Command {
 	return jobCommand("status ID", "Show how a job stands", `Shows how a job stands: where it waits, how far it is, where its outputs are, or why it
-failed. The exit status is 0 if it is complete, 5, 6 or 7 if it ended in ERROR, was
-cancelled, or still runs.`,
-		exactly(1, "ID"), false, func(ctx context.Context, s service, args []string) error {
+failed. The exit status says it, too: 0 is complete.`,
+		exactly(1, "ID"), false, true, func(ctx context.Context, s service, args []string) error {
 			j, err := jobs.Get(ctx, s.api, s.pace(), args[0])
 			if err != nil {
 				return err
@@ -54,7 +57,7 @@ cancelled, or still runs.`,
 func newJobWait(std stdio) *cobra.Command {
 	return jobCommand("wait ID", "Follow a job to its end", `Follows a job to its end, as mcfs job --submit does. An interrupt stops the following,
 never the job.`,
-		exactly(1, "ID"), true, func(parent context.Context, s service, args []string) error {
+		exactly(1, "ID"), true, true, func(parent context.Context, s service, args []string) error {
 			ctx, stop := untilSignal(parent)
 			defer stop()
 			return s.follow(ctx, args[0], std)
@@ -62,9 +65,8 @@ never the job.`,
 }
 
 func newJobCancel(std stdio) *cobra.Command {
-	return jobCommand("cancel ID", "Cancel a job that waits or runs", `Cancels a job that waits or runs. One that has ended is left as it is, and the exit status
-is 1.`,
-		exactly(1, "ID"), false, func(ctx context.Context, s service, args []string) error {
+	return jobCommand("cancel ID", "Cancel a job that waits or runs", `Cancels a job that waits or runs. One that has ended is left as it is, and the command fails.`,
+		exactly(1, "ID"), false, false, func(ctx context.Context, s service, args []string) error {
 			if err := jobs.Cancel(ctx, s.api, s.pace(), args[0]); err != nil {
 				return err
 			}
@@ -85,7 +87,7 @@ func newJobList(std stdio) *cobra.Command {
 	}
 	return jobCommand("list [PATH]", "Show the jobs that mcfs has made, or those of a file", `Shows the latest jobs that mcfs has made in this account and region; with PATH, in a mount
 or an s3:// address, those that have it as an input, whoever made them.`,
-		most, false, func(ctx context.Context, s service, args []string) error {
+		most, false, false, func(ctx context.Context, s service, args []string) error {
 			list, err := s.find(ctx, args)
 			if err != nil {
 				return err

@@ -5,10 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -34,7 +31,7 @@ type service struct {
 func openService(ctx context.Context, f serviceFlags) (jobs.API, string, error) {
 	a, err := awsconfig.LoadDefaultConfig(ctx)
 	if err != nil {
-		return nil, f.region, fmt.Errorf("read the AWS configuration: %w: correct ~/.aws/config, or what AWS_PROFILE and AWS_CONFIG_FILE name", err)
+		return nil, f.region, failuref(codeCredentials, cureAWS, "read the AWS configuration: %w", err)
 	}
 	a.Credentials = &renewable{provider: a.Credentials}
 	region := f.region
@@ -51,34 +48,7 @@ func openService(ctx context.Context, f serviceFlags) (jobs.API, string, error) 
 // pace is how often the service is asked.
 func (s service) pace() jobs.Pace { return jobs.Pace{Every: s.flags.poll} }
 
-// signalled is the end of a command by a signal.
-type signalled struct{ sig syscall.Signal }
-
-func (s signalled) Error() string { return s.sig.String() }
-
 var errTimeout = errors.New("the time of --timeout is over")
-
-// untilSignal is a context that ends with a signal, which is its cause. stop ends it, and what
-// watches for signals.
-func untilSignal(parent context.Context) (_ context.Context, stop func()) {
-	ctx, cancel := context.WithCancelCause(parent)
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
-	done := make(chan struct{})
-	go func() { // ends with ctx
-		defer close(done)
-		select {
-		case sig := <-signals:
-			cancel(signalled{sig.(syscall.Signal)})
-		case <-ctx.Done():
-		}
-	}()
-	return ctx, func() {
-		signal.Stop(signals)
-		cancel(nil)
-		<-done
-	}
-}
 
 // submitJob creates the job of a document, or finds it, and follows it.
 func submitJob(parent context.Context, s service, d document.Document, f jobFlags, std stdio) error {
@@ -86,7 +56,7 @@ func submitJob(parent context.Context, s service, d document.Document, f jobFlag
 	defer stop()
 	made, err := jobs.Submitter{API: s.api, Pace: s.pace(), Again: f.again}.Submit(ctx, d)
 	if sig, ok := errors.AsType[signalled](context.Cause(ctx)); ok && err != nil {
-		return statusError{err, exitSignal + int(sig.sig)}
+		return statusError{coded{err, codeInterrupted, "run the same command again, which finds the job"}, exitSignal + int(sig.sig)}
 	}
 	if err != nil {
 		return err
@@ -115,7 +85,7 @@ func (s service) follow(parent context.Context, id string, std stdio) error {
 	defer cancel()
 	j, err := jobs.Follower{API: s.api, Pace: s.pace()}.Follow(ctx, id, func(state jobs.State) { s.tell(state, std) })
 	sig, interrupted := errors.AsType[signalled](err)
-	left := fmt.Errorf("job %s goes on; `mcfs job wait %s` follows it again, and so does %s", id, id, jobs.Console(s.region, id))
+	left := coded{fmt.Errorf("job %s goes on; `mcfs job wait %s` follows it again, and so does %s", id, id, jobs.Console(s.region, id)), codeJobRunning, "mcfs job wait " + id}
 	switch {
 	case interrupted:
 		return statusError{left, exitSignal + int(sig.sig)}
@@ -232,11 +202,19 @@ func (s service) outcome(j types.Job) error {
 	case types.JobStatusComplete:
 		return nil
 	case types.JobStatusError:
-		return statusError{fmt.Errorf("job %s ended in error %d: %s", id, aws.ToInt32(j.ErrorCode), aws.ToString(j.ErrorMessage)), exitJobError}
+		return statusError{coded{fmt.Errorf("job %s ended in error %d: %s", id, aws.ToInt32(j.ErrorCode), aws.ToString(j.ErrorMessage)), codeJobError, cureOf(aws.ToInt32(j.ErrorCode))}, exitJobError}
 	case types.JobStatusCanceled:
-		return statusError{fmt.Errorf("job %s was cancelled", id), exitJobCanceled}
+		return statusError{coded{fmt.Errorf("job %s was cancelled", id), codeJobCanceled, "run the command again, which makes another"}, exitJobCanceled}
 	}
-	return statusError{fmt.Errorf("job %s still runs: `mcfs job wait %s` follows it", id, id), exitRunning}
+	return statusError{coded{fmt.Errorf("job %s still runs: `mcfs job wait %s` follows it", id, id), codeJobRunning, "mcfs job wait " + id}, exitRunning}
+}
+
+// cureOf is what is documented to do about an error of a job.
+func cureOf(number int32) string {
+	if e, ok := failure.Of(number); ok {
+		return e.Cure
+	}
+	return "see https://docs.aws.amazon.com/mediaconvert/latest/ug/mediaconvert_error_codes.html"
 }
 
 // say tells a person, on standard error, unless a program reads.

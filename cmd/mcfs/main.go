@@ -6,7 +6,7 @@
 // MediaConvert as they are saved, and stored in S3.
 //
 // Promises: every failure is one line on standard error that names the thing and the
-// cure, with exit status 1, or 2 for a wrong command line; a command that fails leaves
+// cure, for a program with --json, and has the exit status of its kind; a command that fails leaves
 // nothing mounted and nothing behind; no key and no plaintext is ever printed. It may
 // import all packages of this repository, and none imports it.
 package main

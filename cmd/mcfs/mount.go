@@ -96,7 +96,7 @@ func newMount(std stdio) *cobra.Command {
 	for _, hidden := range []string{helperFlag, readyFlag, "sloppy", "fake", "no-mtab", "verbose", "namespace", "type"} {
 		_ = flags.MarkHidden(hidden)
 	}
-	return c
+	return serves(c)
 }
 
 func runMount(ctx context.Context, f mountFlags, args []string, std stdio) error {

@@ -8,10 +8,8 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -65,7 +63,10 @@ func newQuarantine(std stdio) *cobra.Command {
 		Short: "List, restore, export and remove what was set aside",
 		Long:  quarantineHelp,
 		Args: func(c *cobra.Command, args []string) error {
-			return usageError{errors.New("list, restore, export or remove is missing: see `mcfs help quarantine`")}
+			if err := unknownCommand(c, args); err != nil {
+				return err
+			}
+			return usageError{failuref(codeUsage, "see `mcfs help quarantine`", "list, restore, export or remove is missing")}
 		},
 		RunE: func(*cobra.Command, []string) error { return nil },
 	}
@@ -89,11 +90,9 @@ func newQuarantineRestore(std stdio) *cobra.Command {
 	c := &cobra.Command{Use: "restore ID", Short: "Bring a file back into its mount", Long: restoreHelp, Args: exactly(1, "ID")}
 	file := configFlag(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGINT, syscall.SIGTERM)
-		defer stop()
-		return restoreQuarantined(ctx, *file, args[0], std)
+		return interruptible(c.Context(), func(ctx context.Context) error { return restoreQuarantined(ctx, *file, args[0], std) })
 	}
-	return c
+	return endsWith(c, exitSome, exitDamage)
 }
 
 func newQuarantineRemove(std stdio) *cobra.Command {
@@ -112,7 +111,7 @@ func findQuarantined(file, id string) (config.Config, spool.Quarantined, error) 
 	}
 	q, err := spool.FindQuarantined(c.Spool.Dir, id)
 	if errors.Is(err, spool.ErrNoneSuch) {
-		err = fmt.Errorf("%w: see `mcfs quarantine list`", err)
+		err = failuref(codeNotInQuarantine, "see `mcfs quarantine list`", "%w", err)
 	}
 	return c, q, err
 }
@@ -191,7 +190,7 @@ func restoreQuarantined(ctx context.Context, file, id string, std stdio) error {
 		}
 		return daemon.Restore(ctx, q.ID, func(text string) { fmt.Fprintln(std.out, human.Printable(text)) })
 	}
-	return fmt.Errorf("restore %s: the volume is not mounted, or its daemon does not answer: mount it first, since its other files tell which names are free", q.ID)
+	return failuref(codeNotMounted, "mount it first, since its other files tell which names are free", "restore %s: the volume is not mounted, or its daemon does not answer", q.ID)
 }
 
 func removeQuarantined(file, id string, yes bool, std stdio) error {
@@ -206,7 +205,7 @@ func removeQuarantined(file, id string, yes bool, std stdio) error {
 			return fmt.Errorf("read the answer: %w", err)
 		}
 		if answer := strings.ToLower(strings.TrimSpace(line)); answer != "y" && answer != "yes" {
-			return fmt.Errorf("%s is not removed: answer y, or give --yes", q.ID)
+			return failuref(codeUnconfirmed, "answer y, or give --yes", "%s is not removed", q.ID)
 		}
 	}
 	if err := q.Remove(); err != nil {

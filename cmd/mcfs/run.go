@@ -5,27 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"mcfs/internal/control"
-	"mcfs/internal/human"
-)
-
-// Exit statuses.
-const (
-	exitOK     = 0
-	exitFailed = 1
-	exitUsage  = 2
-	exitSome   = 3 // some items failed
-	exitDamage = 4 // integrity
-
-	exitJobError    = 5
-	exitJobCanceled = 6
-	exitRunning     = 7   // a job still runs
-	exitSignal      = 128 // and the signal's number
+	"mcfs/config"
 )
 
 // stdio are the standard streams of a command.
@@ -34,42 +21,31 @@ type stdio struct {
 	out, err io.Writer
 }
 
-// usageError is a mistake in the command line.
-type usageError struct{ error }
-
-func (e usageError) Unwrap() error { return e.error }
-
-// statusError is an error that ends the program with a status of its own.
-type statusError struct {
-	error
-	status int
-}
-
-func (e statusError) Unwrap() error { return e.error }
-
 // run executes one command line, args[0] being the program's name, and returns
 // the exit status. Nothing below it ends the process.
 func run(ctx context.Context, args []string, std stdio) int {
 	root := newRoot(std)
 	root.SetArgs(commandLine(root, args))
-	err := root.ExecuteContext(ctx)
-	if err == nil {
-		return exitOK
+	c, err := root.ExecuteContextC(ctx)
+	if err != nil && !errors.As(err, new(told)) {
+		tellError(std.err, err, wantsJSON(c, args))
 	}
-	if t, ok := errors.AsType[told](err); ok {
-		return t.status
+	return statusOf(err)
+}
+
+// wantsJSON reports whether a command has the flag --json, also where the line has a mistake
+// before it.
+func wantsJSON(c *cobra.Command, args []string) bool {
+	if c == nil || c.Flags().Lookup("json") == nil {
+		return false
 	}
-	fmt.Fprintln(std.err, "mcfs:", human.OneLine(err))
-	if errors.As(err, new(usageError)) {
-		return exitUsage
+	if set, err := c.Flags().GetBool("json"); err == nil && set {
+		return true
 	}
-	if s, ok := errors.AsType[statusError](err); ok {
-		return s.status
+	if end := slices.Index(args, "--"); end >= 0 {
+		args = args[:end]
 	}
-	if f, ok := errors.AsType[control.Failure](err); ok && f.Status != 0 {
-		return f.Status
-	}
-	return exitFailed
+	return slices.Contains(args, "--json") || slices.Contains(args, "--json=true")
 }
 
 // commandLine turns the calls of mount(8) into `mcfs mount`; others stay as they are.
@@ -91,7 +67,7 @@ S3; beside it appears NAME.settings.json, the settings that a job needs.
 
 Without a configuration everything stays on this machine: objects in a folder,
 data keys wrapped by a local keyring. ` + "`mcfs demo`" + ` shows that in a few seconds.`,
-		Args:          func(_ *cobra.Command, args []string) error { return unknownCommand(args) },
+		Args:          func(c *cobra.Command, args []string) error { return unknownCommand(c, args) },
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 		Version:       versionLine(),
 		SilenceErrors: true,
@@ -106,15 +82,52 @@ data keys wrapped by a local keyring. ` + "`mcfs demo`" + ` shows that in a few 
 	})
 	root.AddCommand(newMount(std), newUnmount(std), newStatus(std), newSync(std), newSettings(std), newJob(std), newQuarantine(std), newDemo(std), newVersion(std))
 	root.InitDefaultHelpCmd()
+	if help, _, err := root.Find([]string{"help"}); err == nil {
+		help.Args = knownCommand
+	}
 	root.InitDefaultCompletionCmd()
+	documentExits(root)
 	return root
 }
 
-func unknownCommand(args []string) error {
+// unknownCommand refuses the name of a command that there is not, and names the nearest.
+func unknownCommand(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	return usageError{fmt.Errorf("unknown command %q: see `mcfs help`", args[0])}
+	see := "see `mcfs help" + strings.TrimPrefix(c.CommandPath(), "mcfs") + "`"
+	near := nearest(c, args[0])
+	if near == "" {
+		return usageError{coded{fmt.Errorf("unknown command %q: %s", args[0], see), codeUsage, see}}
+	}
+	cure := fmt.Sprintf("did you mean `%s %s`?", c.CommandPath(), near)
+	return usageError{coded{fmt.Errorf("unknown command %q: %s", args[0], cure), codeUsage, cure}}
+}
+
+// knownCommand refuses help about a command that there is not.
+func knownCommand(help *cobra.Command, args []string) error {
+	at := help.Root()
+	for _, name := range args {
+		i := slices.IndexFunc(at.Commands(), func(c *cobra.Command) bool { return c.Name() == name || c.HasAlias(name) })
+		if i < 0 {
+			return unknownCommand(at, []string{name})
+		}
+		at = at.Commands()[i]
+	}
+	return nil
+}
+
+// nearest is the name of the command below c that a misspelled one most resembles, "" if none does.
+func nearest(c *cobra.Command, name string) string {
+	names := make(map[string]string)
+	for _, below := range c.Commands() {
+		for _, n := range append(below.Aliases, below.Name()) {
+			if below.IsAvailableCommand() {
+				names[n] = below.Name()
+			}
+		}
+	}
+	return names[config.Nearest(name, slices.Sorted(maps.Keys(names)))]
 }
 
 // exactly returns a check that a command has n arguments. what names those that are missing.

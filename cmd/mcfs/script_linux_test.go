@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -55,6 +56,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"fails":     cmdFails,
+			"refuses":   cmdRefuses,
 			"mounted":   cmdMounted,
 			"untouched": cmdUntouched,
 			"edit":      cmdEdit,
@@ -156,6 +158,28 @@ func cmdFails(ts *testscript.TestScript, neg bool, args []string) {
 	said := ts.ReadFile("stderr")
 	if !strings.HasPrefix(said, "mcfs: ") || strings.Count(said, "\n") != 1 {
 		ts.Fatalf("standard error is not one line of mcfs:\n%s", said)
+	}
+}
+
+// cmdRefuses runs a command with --json that must fail: refuses STATUS CODE COMMAND ARGS...
+// demands the exit status, and that the last line on standard error is a failure of that code,
+// with a cure.
+func cmdRefuses(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 3 {
+		ts.Fatalf("usage: refuses status code command args...")
+	}
+	err := ts.Exec(args[2], args[3:]...)
+	exit, ok := errors.AsType[*exec.ExitError](err)
+	if !ok || strconv.Itoa(exit.ExitCode()) != args[0] {
+		ts.Fatalf("ended with %v, not with status %s", err, args[0])
+	}
+	lines := strings.Split(strings.TrimSuffix(ts.ReadFile("stderr"), "\n"), "\n")
+	var line errorLine
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &line); err != nil {
+		ts.Fatalf("the last line of standard error is no failure: %v\n%s", err, lines[len(lines)-1])
+	}
+	if line.Type != "error" || string(line.Code) != args[1] || line.Message == "" || line.Cure == "" {
+		ts.Fatalf("not a failure %s with a cure: %+v", args[1], line)
 	}
 }
 

@@ -70,16 +70,16 @@ func mountedSettings(ctx context.Context, path string) ([]byte, error) {
 			return nil, fmt.Errorf("settings: %w", err)
 		}
 		if info.IsDir() {
-			return nil, fmt.Errorf("%s is a directory: name one file in it", path)
+			return nil, failuref(codeDirectory, "name one file in it", "%s is a directory", path)
 		}
 		name = sidecar.Name(path)
 	}
 	f, err := os.Open(name)
 	if errors.Is(err, os.ErrNotExist) {
 		if why := whyUnsettled(ctx, strings.TrimSuffix(path, sidecar.Suffix)); why != "" {
-			return nil, fmt.Errorf("%s has no settings: %s", strings.TrimSuffix(path, sidecar.Suffix), why)
+			return nil, coded{fmt.Errorf("%s has no settings: %s", strings.TrimSuffix(path, sidecar.Suffix), why), codeNoSettings, "do as the message says"}
 		}
-		return nil, fmt.Errorf("%s has no settings: it is not in a mount of mcfs, or not committed yet; close it, or wait for its upload. Under a name that is local-only, as in a trash, it has none: rename it", strings.TrimSuffix(path, sidecar.Suffix))
+		return nil, coded{fmt.Errorf("%s has no settings: it is not in a mount of mcfs, or not committed yet; close it, or wait for its upload. Under a name that is local-only, as in a trash, it has none: rename it", strings.TrimSuffix(path, sidecar.Suffix)), codeNoSettings, "close it, and wait for its upload"}
 	}
 	if err != nil {
 		return nil, fmt.Errorf("settings: %w", err)
@@ -122,14 +122,14 @@ func storedSettings(ctx context.Context, file, address string) ([]byte, error) {
 	home := "s3://" + c.Store.Bucket + "/" + c.Store.Prefix
 	key, ok := strings.CutPrefix(address, home)
 	if c.Store.Bucket == "" || !ok || key == "" {
-		return nil, fmt.Errorf("%s is not in the volume of this configuration (%s): choose another with --config", address, status.VolumeName(c))
+		return nil, failuref(codeNotInVolume, "choose another with --config", "%s is not in the volume of this configuration (%s)", address, status.VolumeName(c))
 	}
 	if !sidecar.Is(key) {
 		key = sidecar.Name(key)
 	}
 	if c.Store.Kind == config.StoreDir {
 		if _, err := os.Stat(c.Store.Path); err != nil {
-			return nil, fmt.Errorf("store folder: %w: correct store.path", err)
+			return nil, failuref(codeNoBucket, "correct store.path", "store folder: %w", err)
 		}
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, requestTimeout, errors.New("no answer in time"))
@@ -146,7 +146,7 @@ func storedSettings(ctx context.Context, file, address string) ([]byte, error) {
 	body, _, err := st.Get(ctx, key, store.Range{}, "")
 	switch {
 	case errors.Is(err, store.ErrNotExist):
-		return nil, fmt.Errorf("%s has no settings: there is no object %s", address, home+key)
+		return nil, coded{fmt.Errorf("%s has no settings: there is no object %s", address, home+key), codeNoSettings, "correct the address"}
 	case errors.Is(err, store.ErrNoBucket), errors.Is(err, store.ErrDenied), errors.Is(err, store.ErrUnavailable):
 		if clear := st.Check(ctx); clear != nil {
 			return nil, clear

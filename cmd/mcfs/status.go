@@ -1,9 +1,8 @@
 package main
 
 import (
+	"context"
 	"fmt"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -60,7 +59,8 @@ change's, or "commit". What does not apply is left out. Names may be added, and 
 A draft that was sealed under another keyring or KMS key than the mount's waits for
 a mount with that one, and says so; nothing is lost by it.
 
-The exit status is 1 if a daemon does not answer.`
+The exit status is 1 if a daemon does not answer. A signal is the end of --watch, whose
+exit status is then 0.`
 
 // statusFlags are the flags of `mcfs status`.
 type statusFlags struct {
@@ -84,16 +84,16 @@ func newStatus(std stdio) *cobra.Command {
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGINT, syscall.SIGTERM)
-			defer stop()
 			s := status.Survey{Named: f.config != "", Load: func() (config.Config, error) { return loadConfig(f.config) }}
 			if len(args) > 0 {
 				s.Path = args[0]
 			}
-			if f.watch {
-				return status.Watch(ctx, s, std.out, f.json)
-			}
-			return status.Print(ctx, s, std.out, f.json)
+			return interruptible(c.Context(), func(ctx context.Context) error {
+				if f.watch {
+					return status.Watch(ctx, s, std.out, f.json)
+				}
+				return status.Print(ctx, s, std.out, f.json)
+			})
 		},
 	}
 	c.Flags().StringVarP(&f.config, "config", "c", "", "configuration `FILE`, whose mount alone is shown")

@@ -5,10 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -32,8 +31,8 @@ With --repair every sidecar at and under PATH is looked at first, and put again 
 it names another place than its file's, has lost metadata, or is missing, as after a
 copy of a bucket. That takes a request for each file.
 
-What makes no progress for upload.timeout is named, and goes on behind; the exit
-status is then 1.`
+What makes no progress for upload.timeout is named, and goes on behind; that PATH
+has failed then.`
 
 func newSync(std stdio) *cobra.Command {
 	repair := false
@@ -45,20 +44,30 @@ func newSync(std stdio) *cobra.Command {
   mcfs sync ~/ingest/day1/movie.mp4
   mcfs sync --repair ~/ingest`,
 		RunE: func(c *cobra.Command, args []string) error {
-			ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGINT, syscall.SIGTERM)
-			defer stop()
 			if len(args) == 0 {
 				args = []string{"."}
 			}
-			var errs []error
-			for _, path := range args {
-				errs = append(errs, syncPath(ctx, path, repair, func(text string) { fmt.Fprintln(std.err, human.Printable(text)) }))
-			}
-			return errors.Join(errs...)
+			return interruptible(c.Context(), func(ctx context.Context) error {
+				var errs []error
+				for _, path := range args {
+					errs = append(errs, syncPath(ctx, path, repair, func(text string) { fmt.Fprintln(std.err, human.Printable(text)) }))
+				}
+				return someOf(errs)
+			})
 		},
 	}
 	c.Flags().BoolVar(&repair, "repair", false, "put sidecars right that name another place, or have lost metadata")
-	return c
+	return endsWith(c, exitSome)
+}
+
+// someOf joins what became of several items, nil for each that is done. The status tells whether
+// some of them failed, or all.
+func someOf(errs []error) error {
+	err := errors.Join(errs...)
+	if err == nil || !slices.Contains(errs, nil) {
+		return err
+	}
+	return statusError{coded{err, codeSome, "do as the messages say, and run the same command again"}, exitSome}
 }
 
 // syncPath asks the daemon of the mount in which a path lies to commit what is there.
@@ -69,7 +78,7 @@ func syncPath(ctx context.Context, path string, repair bool, tell func(string)) 
 	}
 	err = control.Client{Mountpoint: mountpoint, Users: mounts.Users(m)}.Sync(ctx, inside, repair, tell)
 	if errors.Is(err, control.ErrNoDaemon) {
-		return fmt.Errorf("sync %s: the daemon of %s does not answer: mount it again, and what is pending goes on", path, mountpoint)
+		return failuref(codeNoDaemon, "mount it again, and what is pending goes on", "sync %s: the daemon of %s does not answer", path, mountpoint)
 	}
 	if err != nil {
 		return fmt.Errorf("sync %s: %w", path, err)
@@ -82,7 +91,7 @@ func mountOf(path string) (mountpoint, inside string, m fs.Mounted, err error) {
 	real, err := fs.Resolve(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		return "", "", m, fmt.Errorf("%s does not exist", path)
+		return "", "", m, coded{fmt.Errorf("%s does not exist", path), codeNotFound, "correct the path"}
 	case err != nil:
 		return "", "", m, fmt.Errorf("sync %s: %w", path, err)
 	}
@@ -91,7 +100,7 @@ func mountOf(path string) (mountpoint, inside string, m fs.Mounted, err error) {
 			return dir, strings.TrimPrefix(strings.TrimPrefix(real, dir), "/"), m, nil
 		}
 		if dir == filepath.Dir(dir) {
-			return "", "", m, fmt.Errorf("%s is not in a mount of mcfs: nothing can be synced until it is mounted", path)
+			return "", "", m, coded{fmt.Errorf("%s is not in a mount of mcfs: nothing can be synced until it is mounted", path), codeNotInMount, "mount it"}
 		}
 	}
 }

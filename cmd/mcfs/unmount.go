@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -46,9 +44,9 @@ func newUnmount(std stdio) *cobra.Command {
   mcfs unmount --now ~/ingest`,
 		Args: exactly(1, "MOUNTPOINT"),
 		RunE: func(c *cobra.Command, args []string) error {
-			ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGINT, syscall.SIGTERM)
-			defer stop()
-			return unmount(ctx, args[0], how, func(text string) { fmt.Fprintln(std.err, human.Printable(text)) })
+			return interruptible(c.Context(), func(ctx context.Context) error {
+				return unmount(ctx, args[0], how, func(text string) { fmt.Fprintln(std.err, human.Printable(text)) })
+			})
 		},
 	}
 	c.Flags().BoolVar(&how.Wait, "wait", false, "wait until nothing is open for writing")
@@ -62,13 +60,13 @@ func unmount(ctx context.Context, path string, how control.Unmount, tell func(st
 	mountpoint, err := fs.Resolve(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		return fmt.Errorf("unmount: %s does not exist", path)
+		return coded{fmt.Errorf("unmount: %s does not exist", path), codeNotFound, "correct the path"}
 	case err != nil:
 		return fmt.Errorf("unmount %s: %w", path, err)
 	}
 	m, there := fs.MountAt(mountpoint)
 	if there && m.UID < 0 {
-		return fmt.Errorf("%s is a mount, but none of mcfs: use umount %q", path, path)
+		return failuref(codeNotInMount, fmt.Sprintf("use umount %q", path), "%s is a mount, but none of mcfs", path)
 	}
 	uids := []int{os.Geteuid()}
 	if there {
@@ -77,7 +75,7 @@ func unmount(ctx context.Context, path string, how control.Unmount, tell func(st
 	err = control.Client{Mountpoint: mountpoint, Users: uids}.Unmount(ctx, how, tell)
 	switch {
 	case errors.Is(err, control.ErrNoDaemon) && !there:
-		return fmt.Errorf("%s is not mounted: nothing to do", path)
+		return coded{fmt.Errorf("%s is not mounted: nothing to do", path), codeNotMounted, ""}
 	case errors.Is(err, control.ErrNoDaemon) && mounts.Dead(mountpoint):
 		return removeStale(path, mountpoint, tell)
 	case errors.Is(err, control.ErrNoDaemon):

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"mcfs/internal/control"
 )
 
 // Print prints the status once, as lines or as a JSON document. Its error names the
@@ -33,12 +35,21 @@ func Print(ctx context.Context, s Survey, out io.Writer, asJSON bool) error {
 	return errors.Join(err, silent(all))
 }
 
+// known is an error that says in its own words what another one stands for.
+type known struct {
+	text string
+	kind error
+}
+
+func (e known) Error() string { return e.text }
+func (e known) Unwrap() error { return e.kind }
+
 // silent is the error of daemons that do not answer.
 func silent(all []Report) error {
 	var errs []error
 	for _, r := range all {
 		if r.State == Silent {
-			errs = append(errs, fmt.Errorf("the daemon of %s %s", r.Mountpoint, r.Note))
+			errs = append(errs, known{fmt.Sprintf("the daemon of %s %s", r.Mountpoint, r.Note), control.ErrNoDaemon})
 		}
 	}
 	return errors.Join(errs...)

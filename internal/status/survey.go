@@ -44,7 +44,7 @@ func (s Survey) reports(ctx context.Context) ([]Report, error) {
 		return []Report{askMount(ctx, at, inside, table[at])}, nil
 	}
 	if _, err := os.Lstat(s.Path); errors.Is(err, iofs.ErrNotExist) {
-		return nil, fmt.Errorf("%s does not exist", s.Path)
+		return nil, known{s.Path + " does not exist", iofs.ErrNotExist}
 	}
 	if r, err := Ask(ctx, control.Client{Mountpoint: at, Users: []int{os.Geteuid()}}, ""); err == nil { // unmounted by others, and draining
 		return []Report{r}, nil
