@@ -1,0 +1,148 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"mcfs/config"
+	"mcfs/policy"
+)
+
+const policyHelp = `Prints an IAM policy for this configuration, with what is needed and nothing more:
+
+  mount      for the user or role with whose credentials mcfs mounts
+  role       for the role that MediaConvert's jobs take on
+  trust      who may take on that role: the jobs of one queue
+  submitter  for the user or role that runs mcfs job
+  key        the KMS key's own policy, where it must name role and mount, as over accounts
+  doctor     what mcfs doctor looks at besides
+
+It asks nobody, and changes nothing. --format json is the document, terraform declares it with
+what it belongs to, and cli are commands that put it there.
+
+None has kms:ViaService, which AWS's example of the role has: MediaConvert asks KMS directly
+for the keys of client-side encryption, and would be refused. A mount's policy lets it list
+the bucket without a prefix too: only who may list a bucket is told that an object is not there.
+
+The exit status is 0, 1 if the command failed, 2 for a wrong command line.`
+
+// policyFlags are the flags of `mcfs policy`.
+type policyFlags struct {
+	config, format                          string
+	account, role, queue, region, principal string
+	outputs                                 []string
+}
+
+func newPolicy(std stdio) *cobra.Command {
+	var f policyFlags
+	var kinds []string
+	for _, k := range policy.Kinds {
+		kinds = append(kinds, string(k))
+	}
+	c := &cobra.Command{
+		Use:   "policy " + strings.Join(kinds, "|"),
+		Short: "Print a least IAM policy for this configuration",
+		Long:  policyHelp,
+		Example: `  mcfs policy mount
+  mcfs policy role --output s3://deliver/ --format terraform
+  mcfs policy trust --queue Default --format cli | sh`,
+		ValidArgs: kinds,
+		Args: func(c *cobra.Command, args []string) error {
+			if err := exactly(1, "the policy's kind")(c, args); err != nil {
+				return err
+			}
+			if !slices.Contains(kinds, args[0]) {
+				return usageError{fmt.Errorf("policy %q: give one of %s", args[0], strings.Join(kinds, ", "))}
+			}
+			return nil
+		},
+		RunE: func(_ *cobra.Command, args []string) error { return printPolicy(f, policy.Kind(args[0]), std) },
+	}
+	fl := c.Flags()
+	fl.StringVarP(&f.config, "config", "c", "", "configuration `FILE`")
+	fl.StringVar(&f.format, "format", "json", "json, terraform or cli")
+	fl.StringVar(&f.account, "account", "", "`NUMBER` of the account, where no ARN says it")
+	fl.StringVar(&f.role, "role", "", "name or `ARN` of the role that jobs take on (MediaConvert)")
+	fl.StringVar(&f.queue, "queue", "", "name or `ARN` of the jobs' queue (Default)")
+	fl.StringVar(&f.region, "region", "", "`REGION` in which jobs run; else store.region, or the key's")
+	fl.StringVar(&f.principal, "principal", "", "`ARN` of the user or role that mounts")
+	fl.StringArrayVar(&f.outputs, "output", nil, "`s3://BUCKET/PREFIX` where jobs put what they make; may be repeated")
+	return c
+}
+
+func printPolicy(f policyFlags, k policy.Kind, std stdio) error {
+	if !slices.Contains([]string{"json", "terraform", "cli"}, f.format) {
+		return usageError{fmt.Errorf("--format %q: give json, terraform or cli", f.format)}
+	}
+	c, err := loadConfig(f.config)
+	if err != nil {
+		return err
+	}
+	facts, err := f.facts(c)
+	if err != nil {
+		return err
+	}
+	p, err := policy.Make(k, facts)
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.Source, err)
+	}
+	text, err := formatPolicy(p, f.format)
+	if err != nil {
+		return err
+	}
+	_, err = std.out.Write([]byte(text))
+	return err
+}
+
+func formatPolicy(p policy.Policy, format string) (string, error) {
+	switch format {
+	case "terraform":
+		return p.Terraform(), nil
+	case "cli":
+		return p.CLI()
+	}
+	text, err := p.Document.JSON()
+	return string(text), err
+}
+
+// facts are what configuration and flags say.
+func (f policyFlags) facts(c config.Config) (policy.Facts, error) {
+	facts := policy.Facts{
+		Account: f.account, KeyRegion: c.Keys.Region, Encrypts: c.Keys.DataKey == config.DataKeyEncrypt, BucketKey: c.Store.SSEKMSKeyID,
+		JobRegion: f.region, Queue: f.queue, Role: f.role, Principal: f.principal,
+	}
+	if c.Store.Kind == config.StoreS3 {
+		facts.Volume = policy.Place{Bucket: c.Store.Bucket, Prefix: c.Store.Prefix}
+	}
+	if c.Keys.Kind == config.KeysKMS {
+		facts.KeyID = c.Keys.KeyID
+	}
+	if facts.JobRegion == "" {
+		facts.JobRegion = c.Store.Region
+	}
+	if id := facts.BucketKey; id != "" && !strings.HasPrefix(id, "arn:") {
+		return facts, errors.New("store.sse_kms_key_id is no ARN, which a policy needs: write it as one")
+	}
+	for _, address := range f.outputs {
+		place, err := placeOf(address)
+		if err != nil {
+			return facts, usageError{fmt.Errorf("--output %q: %w", address, err)}
+		}
+		facts.Outputs = append(facts.Outputs, place)
+	}
+	return facts, nil
+}
+
+// placeOf is the place that an address names. What follows its last "/" begins names there.
+func placeOf(address string) (policy.Place, error) {
+	rest, ok := strings.CutPrefix(address, "s3://")
+	bucket, prefix, _ := strings.Cut(rest, "/")
+	if !ok || bucket == "" {
+		return policy.Place{}, errors.New("give an address like s3://deliver/movies/")
+	}
+	return policy.Place{Bucket: bucket, Prefix: prefix}, nil
+}

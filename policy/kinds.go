@@ -1,0 +1,184 @@
+package policy
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Kind is whom a policy is for.
+type Kind string
+
+// The kinds.
+const (
+	Mount     Kind = "mount"     // the user or role that mounts
+	Role      Kind = "role"      // the role that MediaConvert's jobs take on
+	Trust     Kind = "trust"     // who may take on that role
+	Submitter Kind = "submitter" // the user or role that submits jobs
+	Key       Kind = "key"       // the policy of the KMS key itself
+	Doctor    Kind = "doctor"    // what mcfs doctor asks besides
+)
+
+// Kinds are all of them.
+var Kinds = []Kind{Mount, Role, Trust, Submitter, Key, Doctor}
+
+// mediaConvert is the service, in encryption contexts and as a principal.
+const mediaConvert = "mediaconvert.amazonaws.com"
+
+// Policy is a document, and what it was made of.
+type Policy struct {
+	Kind     Kind
+	Document Document
+	facts    Facts
+}
+
+// Make makes a policy.
+func Make(k Kind, f Facts) (Policy, error) {
+	f, err := f.complete()
+	if err != nil {
+		return Policy{}, err
+	}
+	write, ok := map[Kind]func(Facts) Document{
+		Mount: mount, Role: role, Trust: trust, Submitter: submitter, Key: key, Doctor: doctor,
+	}[k]
+	if !ok {
+		return Policy{}, fmt.Errorf("policy %q: give one of %v", k, Kinds)
+	}
+	if k == Key && strings.Contains(f.KeyID, "alias/") {
+		return Policy{}, fmt.Errorf("the policy of a key cannot be put by the alias %s: give keys.key_id as the key's ARN", f.KeyID)
+	}
+	return Policy{Kind: k, Document: write(f), facts: f}, nil
+}
+
+// underKey allows actions with the data keys of the volume's key, in the context of MediaConvert
+// alone. An alias names no resource: it is a condition.
+func (f Facts) underKey(sid string, actions ...string) Statement {
+	s := Statement{
+		Sid: sid, Action: actions, Resource: []string{f.KeyID},
+		Condition: map[string]map[string]string{
+			"StringEquals":              {"kms:EncryptionContext:service": mediaConvert},
+			"ForAllValues:StringEquals": {"kms:EncryptionContextKeys": "service"},
+		},
+	}
+	region, name := f.KeyRegion, f.KeyID
+	if resource := group(keyARNs, f.KeyID, 4); resource != "" {
+		name = strings.TrimPrefix(resource, "key/")
+	}
+	if strings.HasPrefix(name, "alias/") {
+		s.Resource = []string{f.arn("kms", region, "key/*")}
+		s.Condition["ForAnyValue:StringEquals"] = map[string]string{"kms:ResourceAliases": name}
+		return s
+	}
+	s.Resource = []string{f.arn("kms", region, "key/"+name)}
+	return s
+}
+
+// making is the action by which data keys come to be.
+func (f Facts) making() string {
+	if f.Encrypts {
+		return "kms:Encrypt"
+	}
+	return "kms:GenerateDataKey"
+}
+
+// mount: an object that is not there is told from one that may not be read only where the bucket
+// may be listed, and no prefix is in the question for one object: hence IfExists.
+func mount(f Facts) Document {
+	listing := Statement{
+		Sid: "Listing", Action: []string{"s3:ListBucket", "s3:ListBucketMultipartUploads"}, Resource: []string{f.bucket(f.Volume)},
+	}
+	if f.Volume.Prefix != "" {
+		listing.Condition = map[string]map[string]string{"StringLikeIfExists": {"s3:prefix": literal(f.Volume.Prefix) + "*"}}
+	}
+	all := []Statement{
+		f.underKey("DataKeys", f.making(), "kms:Decrypt"),
+		{
+			Sid:      "Objects",
+			Action:   []string{"s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"},
+			Resource: []string{f.objects(f.Volume)},
+		},
+		listing,
+	}
+	if f.BucketKey != "" {
+		all = append(all, Statement{Sid: "BucketKey", Action: []string{"kms:GenerateDataKey", "kms:Decrypt"}, Resource: []string{f.BucketKey}})
+	}
+	return document(all...)
+}
+
+// role has no condition kms:ViaService: MediaConvert asks KMS directly for the keys of
+// client-side encryption, not by way of S3.
+func role(f Facts) Document {
+	all := []Statement{
+		f.underKey("UnwrapDataKeys", "kms:Decrypt"),
+		{Sid: "ReadInputs", Action: []string{"s3:GetObject"}, Resource: []string{f.objects(f.Volume)}},
+	}
+	if len(f.Outputs) > 0 {
+		put := Statement{Sid: "WriteOutputs", Action: []string{"s3:PutObject"}}
+		for _, o := range f.Outputs {
+			put.Resource = append(put.Resource, f.objects(o))
+		}
+		all = append(all, put)
+	}
+	if f.BucketKey != "" {
+		all = append(all, Statement{Sid: "BucketKey", Action: []string{"kms:Decrypt"}, Resource: []string{f.BucketKey}})
+	}
+	return document(all...)
+}
+
+func trust(f Facts) Document {
+	return document(Statement{
+		Sid: "JobsOfThisQueue", Principal: map[string]string{"Service": mediaConvert}, Action: []string{"sts:AssumeRole"},
+		Condition: map[string]map[string]string{
+			"StringEquals": {"aws:SourceAccount": f.Account},
+			"ArnLike":      {"aws:SourceArn": f.queueARN()},
+		},
+	})
+}
+
+func submitter(f Facts) Document {
+	return document(
+		Statement{
+			Sid:      "Jobs",
+			Action:   []string{"mediaconvert:CreateJob", "mediaconvert:TagResource", "mediaconvert:GetJob", "mediaconvert:CancelJob"},
+			Resource: []string{f.arn("mediaconvert", f.JobRegion, "*")},
+		},
+		Statement{Sid: "FindJobs", Action: []string{"mediaconvert:ListJobs", "mediaconvert:SearchJobs"}, Resource: []string{"*"}},
+		Statement{
+			Sid: "HandOverTheRole", Action: []string{"iam:PassRole"}, Resource: []string{f.roleARN()},
+			Condition: map[string]map[string]string{"StringEquals": {"iam:PassedToService": mediaConvert}},
+		},
+	)
+}
+
+// key leaves the rest to IAM, as the policy of a new key does: without its first statement nobody
+// could ever change it.
+func key(f Facts) Document {
+	root := "arn:" + f.partition() + ":iam::" + f.Account + ":root"
+	byRole := f.underKey("UnwrapDataKeys", "kms:Decrypt")
+	byRole.Principal = map[string]string{"AWS": f.roleARN()}
+	all := []Statement{{Sid: "IAMDecides", Principal: map[string]string{"AWS": root}, Action: []string{"kms:*"}}, byRole}
+	if f.Principal != "" {
+		byMount := f.underKey("DataKeys", f.making(), "kms:Decrypt")
+		byMount.Principal = map[string]string{"AWS": f.Principal}
+		all = append(all, byMount)
+	}
+	for i := range all {
+		all[i].Resource = []string{"*"} // this key; no other can be meant
+		delete(all[i].Condition, "ForAnyValue:StringEquals")
+	}
+	return document(all...)
+}
+
+func doctor(f Facts) Document {
+	describe := f.underKey("LookAtTheKey", "kms:DescribeKey")
+	delete(describe.Condition, "StringEquals") // a description has no encryption context
+	delete(describe.Condition, "ForAllValues:StringEquals")
+	if len(describe.Condition) == 0 {
+		describe.Condition = nil
+	}
+	return document(
+		describe,
+		Statement{Sid: "LookAtTheBucket", Action: []string{"s3:GetBucketVersioning", "s3:GetLifecycleConfiguration"}, Resource: []string{f.bucket(f.Volume)}},
+		Statement{Sid: "LookAtTheQueue", Action: []string{"mediaconvert:GetQueue"}, Resource: []string{f.queueARN()}},
+		Statement{Sid: "LookAtTheRole", Action: []string{"iam:GetRole", "iam:SimulatePrincipalPolicy"}, Resource: []string{f.roleARN()}},
+	)
+}
