@@ -41,6 +41,9 @@ What could not work is refused, with the cure: a file that is not committed yet,
 of several objects (HLS, DASH, IMF, pictures), other objects of the template that lie in
 the volume, outputs that would be put there in plaintext.
 
+The section [job] of the configuration may say what flags do not: of the one that --config
+names, else of the mount's, where this user may read that, else of the one that applies.
+
 --json prints lines {"v": 1, "type": "status", ...} while it follows, and at the end one
 of the type "summary".
 
@@ -53,6 +56,7 @@ type jobFlags struct {
 	role, queue, kmsRegion, acceleration    string
 	priority                                int32
 	prioritySet, noAudio                    bool
+	kept                                    bool // the template is one of the service's
 	tags                                    []string
 	submit, detach, again                   bool
 	service                                 serviceFlags
@@ -93,11 +97,16 @@ func newJob(std stdio) *cobra.Command {
 		},
 		RunE: func(c *cobra.Command, args []string) error {
 			f.prioritySet = c.Flags().Changed("priority")
+			defaults, err := jobDefaults(c.Context(), f.config, args[0])
+			if err != nil {
+				return err
+			}
+			f.setDefaults(c.Flags(), defaults)
 			return runJob(c.Context(), f, args, std)
 		},
 	}
 	fl := c.Flags()
-	fl.StringVarP(&f.config, "config", "c", "", "configuration `FILE`, for s3:// addresses")
+	fl.StringVarP(&f.config, "config", "c", "", "configuration `FILE`, for s3:// addresses and [job]")
 	fl.StringVar(&f.template, "template", "", "`FILE`, or NAME or ARN of a job template of the service")
 	fl.StringVar(&f.preset, "preset", "", "mp4, hls or abr (mp4)")
 	fl.StringVar(&f.output, "output", "", "where the outputs go, `s3://...`")
@@ -213,7 +222,7 @@ func (f jobFlags) readTemplate(o *document.Options, in io.Reader) error {
 	switch {
 	case f.template == "":
 		return nil
-	case strings.HasPrefix(f.template, "arn:"):
+	case f.kept, strings.HasPrefix(f.template, "arn:"):
 		o.JobTemplate = f.template
 		return nil
 	case f.template == "-":

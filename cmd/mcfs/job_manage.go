@@ -20,12 +20,21 @@ func jobCommand(use, short, long string, args cobra.PositionalArgs, follows, tel
 	var f serviceFlags
 	var file string
 	c := &cobra.Command{Use: use, Short: short, Long: long, Args: args}
-	c.Flags().StringVarP(&file, "config", "c", "", "configuration `FILE`, for s3:// addresses")
+	c.Flags().StringVarP(&file, "config", "c", "", "configuration `FILE`, for s3:// addresses and [job]")
 	f.add(c, follows)
 	if tells {
 		endsWith(c, jobExits...)
 	}
 	c.RunE = func(c *cobra.Command, args []string) error {
+		path := ""
+		if len(args) > 0 && c.Name() == "list" {
+			path = args[0]
+		}
+		defaults, err := jobDefaults(c.Context(), file, path)
+		if err != nil {
+			return err
+		}
+		f.setDefaults(c.Flags(), defaults)
 		api, region, err := openService(c.Context(), f)
 		if err != nil {
 			return err

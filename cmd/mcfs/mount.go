@@ -147,6 +147,9 @@ func (f *mountFlags) resolve(args []string) (o mountOptions, err error) {
 	if o.config, err = loadConfig(file); err != nil {
 		return o, err
 	}
+	if f.config != "" {
+		o.config.Source = f.config // for other commands, whose working directory is another
+	}
 	if o.logFile, err = absolute(cmp.Or(f.logFile, parsed.logFile)); err != nil {
 		return o, err
 	}

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"mcfs/config"
+	"mcfs/fs"
+	"mcfs/internal/control"
+	"mcfs/internal/mounts"
+	"mcfs/internal/status"
+)
+
+// jobDefaults is the section [job] that counts for a command: of the configuration that is named,
+// else of the mount in which a path lies, else of the one that applies.
+func jobDefaults(ctx context.Context, file, path string) (config.Job, error) {
+	if file == "" && path != "" && !strings.HasPrefix(path, "s3://") {
+		file = configOfMount(ctx, path)
+	}
+	c, err := loadConfig(file)
+	return c.Job, err
+}
+
+// configOfMount is the configuration of the mount in which a path lies; "" if it has none that
+// this user may read.
+func configOfMount(ctx context.Context, path string) string {
+	table := fs.Mounts()
+	at, inside, mounted, err := mounts.Locate(path, table)
+	if err != nil || !mounted {
+		return ""
+	}
+	r, err := status.Ask(ctx, control.Client{Mountpoint: at, Users: mounts.Users(table[at])}, inside)
+	if err != nil || !filepath.IsAbs(r.Config) {
+		return ""
+	}
+	f, err := os.Open(r.Config)
+	if err != nil {
+		return ""
+	}
+	f.Close()
+	return r.Config
+}
+
+// setDefaults takes from a configuration what no flag says.
+func (f *serviceFlags) setDefaults(given *pflag.FlagSet, j config.Job) {
+	setDefault(given, "region", &f.region, j.Region)
+	setDefault(given, "endpoint", &f.endpoint, j.Endpoint)
+	setDefault(given, "poll", &f.poll, j.Poll)
+	setDefault(given, "timeout", &f.timeout, j.Timeout)
+}
+
+func setDefault[T any](given *pflag.FlagSet, flag string, to *T, value T) {
+	if !given.Changed(flag) {
+		*to = value
+	}
+}
+
+// setDefaults takes from a configuration what no flag says. A template on the command line is
+// taken as it is; a preset there is made in place of the configuration's template.
+func (f *jobFlags) setDefaults(given *pflag.FlagSet, j config.Job) {
+	f.service.setDefaults(given, j)
+	setDefault(given, "role", &f.role, j.Role)
+	setDefault(given, "queue", &f.queue, j.Queue)
+	setDefault(given, "kms-region", &f.kmsRegion, j.KMSRegion)
+	setDefault(given, "acceleration", &f.acceleration, string(j.Acceleration))
+	setDefault(given, "case", &f.spelling, string(j.Case))
+	setDefault(given, "submit", &f.submit, j.Submit)
+	if f.submit {
+		setDefault(given, "detach", &f.detach, j.Detach)
+	}
+	if !given.Changed("priority") {
+		f.priority, f.prioritySet = int32(j.Priority), j.Priority != 0
+	}
+	f.tags = append(append([]string{}, j.Tags...), f.tags...) // of one name the last counts
+	if given.Changed("template") {
+		return
+	}
+	setDefault(given, "output", &f.output, j.Output)
+	preset := given.Changed("preset") || given.Changed("sse") || given.Changed("no-audio")
+	if j.Template != "" && !preset {
+		f.template, f.kept = j.Template, !j.TemplateIsFile()
+		return
+	}
+	setDefault(given, "preset", &f.preset, string(j.Preset))
+	setDefault(given, "sse", &f.sse, j.SSE)
+	setDefault(given, "no-audio", &f.noAudio, j.NoAudio)
+}

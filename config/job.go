@@ -1,0 +1,140 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"mcfs/sidecar"
+)
+
+// Job has the defaults of the flags of `mcfs job` with the same names. Empty ones leave the
+// command's own.
+type Job struct {
+	Template     string        `toml:"template"` // a file, absolute; or name or ARN of one that the service keeps
+	Preset       Preset        `toml:"preset"`
+	Output       string        `toml:"output"` // s3://…
+	SSE          string        `toml:"sse"`    // s3, kms or kms:ARN
+	NoAudio      bool          `toml:"no_audio"`
+	Role         string        `toml:"role"`  // ARN
+	Queue        string        `toml:"queue"` // name or ARN
+	Region       string        `toml:"region"`
+	KMSRegion    string        `toml:"kms_region"`
+	Priority     int           `toml:"priority"` // -50 to 50
+	Tags         []string      `toml:"tags"`     // NAME=VALUE
+	Acceleration Acceleration  `toml:"acceleration"`
+	Case         Case          `toml:"case"`
+	Submit       bool          `toml:"submit"`
+	Detach       bool          `toml:"detach"`
+	Poll         time.Duration `toml:"poll"`    // 0: the command's own
+	Timeout      time.Duration `toml:"timeout"` // 0: none
+	Endpoint     string        `toml:"endpoint"`
+}
+
+// The values of keys of [job] that take one word of a few.
+type (
+	Preset       string
+	Acceleration string
+	Case         string
+)
+
+const (
+	PresetNone Preset = "" // mp4, or the template
+	PresetMP4  Preset = "mp4"
+	PresetHLS  Preset = "hls"
+	PresetABR  Preset = "abr"
+
+	AccelerationNone      Acceleration = "" // the template's
+	AccelerationOff       Acceleration = "off"
+	AccelerationPreferred Acceleration = "preferred"
+
+	CasePascal Case = "pascal"
+	CaseCamel  Case = "camel"
+)
+
+func (Preset) words() []string { return list(PresetNone, PresetMP4, PresetHLS, PresetABR) }
+func (Acceleration) words() []string {
+	return list(AccelerationNone, AccelerationOff, AccelerationPreferred)
+}
+func (Case) words() []string { return list(CasePascal, CaseCamel) }
+
+// The patterns of MediaConvert's and IAM's names.
+var (
+	rolePattern   = regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]{1,512}$`)
+	outputPattern = regexp.MustCompile(`^s3://[^/]+/.*$`)
+	tagPattern    = regexp.MustCompile(`^[^=]{1,128}=.{0,256}$`)
+)
+
+// Limits of [job].
+const (
+	mostPriority = 50
+	mostName     = 256
+)
+
+func (f *file) job(j *Job) {
+	f.jobTemplate(j)
+	f.given("job.output", j.Output, outputPattern.MatchString, "give an address like s3://BUCKET/FOLDER/")
+	f.given("job.sse", j.SSE, validSSE, `give "s3", "kms" or "kms:ARN"`)
+	f.given("job.role", j.Role, rolePattern.MatchString, "give an ARN like arn:aws:iam::111122223333:role/MediaConvert")
+	f.given("job.queue", j.Queue, validName, "give the name or the ARN of a queue")
+	f.endpoint("job", &j.Endpoint, false)
+	f.region("job.region", j.Region, j.Endpoint)
+	if err := sidecar.CheckRegion(j.KMSRegion); err != nil {
+		f.reject("job.kms_region", j.KMSRegion, errors.New("give a region like us-west-2"))
+	}
+	if j.Priority < -mostPriority || j.Priority > mostPriority {
+		f.reject("job.priority", j.Priority, fmt.Errorf("give %d to %d", -mostPriority, mostPriority))
+	}
+	for _, tag := range j.Tags {
+		f.given("job.tags", tag, tagPattern.MatchString, "give NAME=VALUE, a name of at most 128 and a value of at most 256 characters")
+	}
+	if j.Detach && !j.Submit {
+		f.reject("job.detach", j.Detach, errors.New("it goes with job.submit = true"))
+	}
+	if j.Poll < 0 {
+		f.reject("job.poll", j.Poll, errors.New(`give "0s" or more`))
+	}
+	if j.Timeout < 0 {
+		f.reject("job.timeout", j.Timeout, errors.New(`give "0s" or more`))
+	}
+}
+
+// given checks a value that may be left out.
+func (f *file) given(key, value string, valid func(string) bool, cure string) {
+	if value != "" && !valid(value) {
+		f.reject(key, value, errors.New(cure))
+	}
+}
+
+// jobTemplate makes the path of a template absolute. A name or an ARN stays as it is.
+func (f *file) jobTemplate(j *Job) {
+	isFile := !strings.HasPrefix(j.Template, "arn:") && (strings.Contains(j.Template, "/") || strings.HasSuffix(j.Template, ".json"))
+	switch {
+	case j.Template == "":
+	case j.Preset != PresetNone:
+		f.reject("job.preset", string(j.Preset), errors.New("job.template says what is made; remove one of them"))
+	case j.NoAudio || j.SSE != "":
+		f.reject("job.template", j.Template, errors.New("job.no_audio and job.sse are for presets; write that into the template"))
+	case isFile:
+		f.path("job.template", &j.Template, false, "")
+	case j.Output != "":
+		f.reject("job.output", j.Output, errors.New("the job template of the service says where its outputs go; remove one of them"))
+	default:
+		f.given("job.template", j.Template, validName, "give a file, or the name or ARN of a job template")
+	}
+}
+
+// TemplateIsFile reports whether the template is a file, and not the service's.
+func (j Job) TemplateIsFile() bool { return strings.HasPrefix(j.Template, "/") }
+
+func validName(s string) bool {
+	return utf8.ValidString(s) && utf8.RuneCountInString(s) <= mostName && !strings.ContainsFunc(s, isControl)
+}
+
+func validSSE(s string) bool {
+	key, named := strings.CutPrefix(s, "kms:")
+	return s == "s3" || s == "kms" || named && arnPattern.MatchString(key)
+}
