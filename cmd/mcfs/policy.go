@@ -26,9 +26,7 @@ what it belongs to, and cli are commands that put it there.
 
 None has kms:ViaService, which AWS's example of the role has: MediaConvert asks KMS directly
 for the keys of client-side encryption, and would be refused. A mount's policy lets it list
-the bucket without a prefix too: only who may list a bucket is told that an object is not there.
-
-The exit status is 0, 1 if the command failed, 2 for a wrong command line.`
+the bucket without a prefix too: only who may list a bucket is told that an object is not there.`
 
 // policyFlags are the flags of `mcfs policy`.
 type policyFlags struct {
