@@ -49,6 +49,7 @@ const (
 	codeJobCanceled  code = "job_canceled"
 	codeJobRunning   code = "job_running"
 	codeSome         code = "some_failed"
+	codeUnsound      code = "checks_failed"
 	codeIncomplete   code = "incomplete"
 	codeDamaged      code = "damaged"
 )

@@ -17,6 +17,8 @@ import (
 	"mcfs/crypt"
 	"mcfs/fs"
 	"mcfs/internal/control"
+	"mcfs/internal/memory"
+	"mcfs/internal/metrics"
 	"mcfs/spool"
 	"mcfs/volume"
 )
@@ -60,8 +62,8 @@ type daemon struct {
 	volume  *volume.Volume
 	server  *fs.Server
 	control *control.Server
-	metrics *metrics  // nil: none asked for
-	stop    chan bool // a request to end; true: at once
+	metrics *metrics.Server // nil: none asked for
+	stop    chan bool       // a request to end; true: at once
 	ending  atomic.Bool
 	drained bool // the volume is closed
 }
@@ -84,7 +86,7 @@ func start(ctx context.Context, o mountOptions, std stdio) (_ *daemon, err error
 	if err = d.listenMetrics(); err != nil { // early, since it leaves nothing behind when it fails
 		return nil, err
 	}
-	d.closers = append(d.closers, limitMemory())
+	d.closers = append(d.closers, memory.Limit())
 	syscall.Umask(0o077)
 	d.out = &destination{w: std.err}
 	d.log = newLogger(o.config.Log, d.out)
@@ -117,10 +119,10 @@ func (d *daemon) listenMetrics() (err error) {
 	if address == "" {
 		return nil
 	}
-	if d.metrics, err = listenMetrics(address); err != nil {
+	if d.metrics, err = metrics.Listen(address); err != nil {
 		return err
 	}
-	d.closers = append(d.closers, d.metrics.close)
+	d.closers = append(d.closers, d.metrics.Close)
 	return nil
 }
 
@@ -171,8 +173,8 @@ func (d *daemon) openVolume(ctx context.Context, b backend) error {
 	}
 	d.closers = append(d.closers, d.closeVolume)
 	if d.metrics != nil {
-		d.metrics.serve(d.volume, d.spool, d.log)
-		d.closers = append(d.closers, d.metrics.close) // before the volume it asks
+		d.metrics.Serve(d.volume, d.spool, d.log)
+		d.closers = append(d.closers, d.metrics.Close) // before the volume it asks
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -21,7 +22,8 @@ const policyHelp = `Prints an IAM policy for this configuration, with what is ne
   key        the KMS key's own policy, where it must name role and mount, as over accounts
   doctor     what mcfs doctor looks at besides
 
-It asks nobody, and changes nothing. --format json is the document, terraform declares it with
+It asks nobody, and changes nothing. What flags leave out is taken from the section [job] of
+the configuration. --format json is the document, terraform declares it with
 what it belongs to, and cli are commands that put it there.
 
 None has kms:ViaService, which AWS's example of the role has: MediaConvert asks KMS directly
@@ -66,7 +68,7 @@ func newPolicy(std stdio) *cobra.Command {
 	fl.StringVar(&f.account, "account", "", "`NUMBER` of the account, where no ARN says it")
 	fl.StringVar(&f.role, "role", "", "name or `ARN` of the role that jobs take on (MediaConvert)")
 	fl.StringVar(&f.queue, "queue", "", "name or `ARN` of the jobs' queue (Default)")
-	fl.StringVar(&f.region, "region", "", "`REGION` in which jobs run; else store.region, or the key's")
+	fl.StringVar(&f.region, "region", "", "`REGION` in which jobs run; else the bucket's, or the key's")
 	fl.StringVar(&f.principal, "principal", "", "`ARN` of the user or role that mounts")
 	fl.StringArrayVar(&f.outputs, "output", nil, "`s3://BUCKET/PREFIX` where jobs put what they make; may be repeated")
 	return c
@@ -111,7 +113,7 @@ func formatPolicy(p policy.Policy, format string) (string, error) {
 func (f policyFlags) facts(c config.Config) (policy.Facts, error) {
 	facts := policy.Facts{
 		Account: f.account, KeyRegion: c.Keys.Region, Encrypts: c.Keys.DataKey == config.DataKeyEncrypt, BucketKey: c.Store.SSEKMSKeyID,
-		JobRegion: f.region, Queue: f.queue, Role: f.role, Principal: f.principal,
+		JobRegion: cmp.Or(f.region, c.Job.Region, c.Store.Region), Queue: cmp.Or(f.queue, c.Job.Queue), Role: cmp.Or(f.role, c.Job.Role), Principal: f.principal,
 	}
 	if c.Store.Kind == config.StoreS3 {
 		facts.Volume = policy.Place{Bucket: c.Store.Bucket, Prefix: c.Store.Prefix}
@@ -119,13 +121,14 @@ func (f policyFlags) facts(c config.Config) (policy.Facts, error) {
 	if c.Keys.Kind == config.KeysKMS {
 		facts.KeyID = c.Keys.KeyID
 	}
-	if facts.JobRegion == "" {
-		facts.JobRegion = c.Store.Region
-	}
 	if id := facts.BucketKey; id != "" && !strings.HasPrefix(id, "arn:") {
 		return facts, errors.New("store.sse_kms_key_id is no ARN, which a policy needs: write it as one")
 	}
-	for _, address := range f.outputs {
+	outputs := f.outputs
+	if len(outputs) == 0 && c.Job.Output != "" {
+		outputs = []string{c.Job.Output}
+	}
+	for _, address := range outputs {
 		place, err := placeOf(address)
 		if err != nil {
 			return facts, usageError{fmt.Errorf("--output %q: %w", address, err)}

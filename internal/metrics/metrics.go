@@ -1,4 +1,4 @@
-package main
+package metrics
 
 import (
 	"context"
@@ -17,26 +17,25 @@ import (
 	"mcfs/volume"
 )
 
-// metrics serves what Prometheus asks of a mount, until close. Nothing in it
-// names a file.
-type metrics struct {
+// Server answers until Close.
+type Server struct {
 	listener net.Listener
-	server   *http.Server  // nil until serve
+	server   *http.Server  // nil until Serve
 	ended    chan struct{} // closed when the server has ended
 }
 
-// listenMetrics listens on address ("127.0.0.1:9464"). Clients wait there until serve. Its
+// Listen listens on address ("127.0.0.1:9464"). Clients wait there until Serve. Its
 // error names the setting and the cure.
-func listenMetrics(address string) (*metrics, error) {
+func Listen(address string) (*Server, error) {
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return nil, fmt.Errorf("metrics.listen: %w; choose another port, or leave it empty", err)
 	}
-	return &metrics{listener: listener, ended: make(chan struct{})}, nil
+	return &Server{listener: listener, ended: make(chan struct{})}, nil
 }
 
-// serve begins to answer.
-func (m *metrics) serve(v *volume.Volume, s *spool.Spool, log *slog.Logger) {
+// Serve begins to answer.
+func (m *Server) Serve(v *volume.Volume, s *spool.Spool, log *slog.Logger) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(gauges(v, s)...)
 	mux := http.NewServeMux()
@@ -82,9 +81,9 @@ func gauges(v *volume.Volume, s *spool.Spool) []prometheus.Collector {
 	}
 }
 
-// close frees the address, within a second also if clients are connected. It may be called
+// Close frees the address, within a second also if clients are connected. It may be called
 // again.
-func (m *metrics) close() error {
+func (m *Server) Close() error {
 	if m.server == nil {
 		return m.listener.Close()
 	}

@@ -1,4 +1,4 @@
-package main
+package memory
 
 import (
 	"os"
@@ -22,11 +22,11 @@ const (
 	memoryWatch = time.Second
 )
 
-// limitMemory sets the collector's limits, unless the environment does ($GOMEMLIMIT,
+// Limit sets the collector's limits, unless the environment does ($GOMEMLIMIT,
 // $GOGC). If what is live, as a tree of a hundred thousand files, needs more than
 // memoryLimit, it raises the limit, since the collector would run without end below it.
 // stop ends that.
-func limitMemory() (stop func() error) {
+func Limit() (stop func() error) {
 	f := follower{percent: os.Getenv("GOGC") == "", limit: os.Getenv("GOMEMLIMIT") == ""}
 	f.follow(heapFloor/8, 0)
 	quit, done := make(chan struct{}), make(chan struct{})
