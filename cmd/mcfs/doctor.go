@@ -1,39 +1,50 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"os"
+	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/spf13/cobra"
 
 	"mcfs/config"
 	"mcfs/internal/doctor"
 	"mcfs/internal/human"
+	"mcfs/mediaconvert/jobs"
+	"mcfs/store/s3"
 )
 
 const doctorHelp = `Finds out whether the volume of the configuration can work here, and says what to do where
 it cannot. Each line is a check: ok, warn or FAIL, what was found, and the cure.
 
 It looks at this machine: FUSE, mounts whose daemon has ended, swap, the limit of open files,
-the spool with its disk and space. What one fault would break is said once: what needs a check
-that failed is not asked, and named at the end.
+the spool with its disk and space. Then at AWS: whose credentials these are, and until when,
+the clock, the bucket; put, get, list, a conditional write, a multipart upload and delete, under
+a key .mcfs-doctor-... that is always removed; versioning and lifecycle rules; the key, that it
+makes data keys in MediaConvert's encryption context, and that without it they do not open; and
+the queue of the jobs. What one fault would break is said once: what needs a check that failed
+is not asked, and named at the end. No key and no credential is printed.
 
---fix mends what is on this machine and can be mended without a loss: a dead mount is taken
-away, and the spool's folder is closed to others.
+--fix mends what is on this machine and can be mended without a loss: a dead mount of this
+volume is taken away, and the spool's folder is closed to others.
 
 --json prints a line {"v": 1, "type": "item", "check", "verdict", "what", "cure", "fixed"} for
 each check, and one of the type "summary" at the end.`
 
 // doctorFlags are the flags of `mcfs doctor`.
 type doctorFlags struct {
-	config    string
-	json, fix bool
+	config, queue, region, endpoint string
+	json, fix                       bool
 }
 
 func newDoctor(std stdio) *cobra.Command {
 	var f doctorFlags
 	c := &cobra.Command{
 		Use:   "doctor",
-		Short: "Check this machine, and say what to do",
+		Short: "Check this machine, bucket, key and queue, and say what to do",
 		Long:  doctorHelp,
 		Example: `  mcfs doctor
   mcfs doctor --config /etc/mcfs/ingest.toml --fix`,
@@ -42,17 +53,37 @@ func newDoctor(std stdio) *cobra.Command {
 			return interruptible(c.Context(), func(ctx context.Context) error { return runDoctor(ctx, f, std) })
 		},
 	}
-	c.Flags().StringVarP(&f.config, "config", "c", "", "configuration `FILE`")
-	c.Flags().BoolVar(&f.json, "json", false, "print JSON")
-	c.Flags().BoolVar(&f.fix, "fix", false, "mend what can be mended on this machine")
+	fl := c.Flags()
+	fl.StringVarP(&f.config, "config", "c", "", "configuration `FILE`")
+	fl.StringVar(&f.queue, "queue", "", "name or `ARN` of the jobs' queue (job.queue, or Default)")
+	fl.StringVar(&f.region, "region", "", "`REGION` in which jobs run; else that of the AWS configuration")
+	fl.StringVar(&f.endpoint, "endpoint", "", "`URL` of MediaConvert, in place of the region's own")
+	fl.BoolVar(&f.json, "json", false, "print JSON")
+	fl.BoolVar(&f.fix, "fix", false, "mend what can be mended on this machine")
 	return c
 }
 
 func runDoctor(ctx context.Context, f doctorFlags, std stdio) error {
+	tell := func(found doctor.Finding) { doctor.Tell(std.out, found, f.json) }
 	c, err := loadConfig(f.config)
-	checks := append([]doctor.Check{{Name: "configuration", Run: func(context.Context) doctor.Finding { return configured(c, err) }}},
-		doctor.Local(hostOf(c))...)
-	r := doctor.Examine(ctx, checks, doctor.Options{Fix: f.fix}, func(found doctor.Finding) { doctor.Tell(std.out, found, f.json) })
+	checks := []doctor.Check{{Name: "configuration", Run: func(context.Context) doctor.Finding { return configured(c.Source, err) }}}
+	checks = append(checks, doctor.Local(hostOf(c))...)
+	var probe *doctor.Probe
+	if err == nil && usesAWS(c) {
+		cloud, err := f.cloud(ctx, c)
+		if err != nil {
+			checks = append(checks, doctor.Check{Name: "AWS", Run: func(context.Context) doctor.Finding { return configured("", err) }})
+		} else {
+			defer cloud.Close()
+			probe = doctor.NewProbe(cloud.Store)
+			checks = append(checks, doctor.Remote(cloud, probe)...)
+		}
+	}
+	r := doctor.Examine(ctx, checks, doctor.Options{Fix: f.fix}, tell)
+	if err := probe.Clean(ctx); err != nil {
+		r.Count[doctor.Fail]++
+		tell(doctor.Finding{Check: "probe", Verdict: doctor.Fail, What: err.Error(), Cure: "remove it by hand"})
+	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -63,12 +94,12 @@ func runDoctor(ctx context.Context, f doctorFlags, std stdio) error {
 	return nil
 }
 
-// configured is the finding about the configuration itself.
-func configured(c config.Config, err error) doctor.Finding {
+// configured is the finding about a configuration.
+func configured(source string, err error) doctor.Finding {
 	if err != nil {
 		return doctor.Finding{Verdict: doctor.Fail, What: err.Error(), Cure: "correct it; config.example.toml has every key"}
 	}
-	return doctor.Finding{Verdict: doctor.OK, What: c.Source}
+	return doctor.Finding{Verdict: doctor.OK, What: source}
 }
 
 // hostOf is this machine as a configuration uses it.
@@ -79,3 +110,38 @@ func hostOf(c config.Config) doctor.Host {
 	return h
 }
 
+// cloud is what the configuration uses of AWS. Whom the credentials are of is asked where Amazon's
+// services are used; a queue has use only where MediaConvert can read the bucket.
+func (f doctorFlags) cloud(ctx context.Context, c config.Config) (doctor.Cloud, error) {
+	a, err := loadAWS(ctx, c)
+	if err != nil {
+		return doctor.Cloud{}, err
+	}
+	cloud := doctor.Cloud{Credentials: a.Credentials, Bucket: c.Store.Bucket, Queue: cmp.Or(f.queue, c.Job.Queue, "Default"), Now: time.Now}
+	inAWS := c.Store.Kind == config.StoreS3 && c.Store.Endpoint == ""
+	if inAWS || os.Getenv("AWS_ENDPOINT_URL_STS") != "" {
+		cloud.Identity = sts.NewFromConfig(a, func(o *sts.Options) { o.Region = cmp.Or(o.Region, c.Store.Region, "us-east-1") })
+	}
+	if c.Store.Kind == config.StoreS3 {
+		st, err := openStore(a, c, discard)
+		if err != nil {
+			return cloud, err
+		}
+		cloud.Store = st.(*s3.Store)
+	}
+	if c.Keys.Kind == config.KeysKMS {
+		if cloud.Key, err = newKMS(a, c, discard); err != nil {
+			return cloud, err
+		}
+		return f.withJobs(a, c, cloud, inAWS)
+	}
+	return cloud, nil
+}
+
+func (f doctorFlags) withJobs(a aws.Config, c config.Config, cloud doctor.Cloud, inAWS bool) (_ doctor.Cloud, err error) {
+	endpoint := cmp.Or(f.endpoint, c.Job.Endpoint)
+	if inAWS || endpoint != "" {
+		cloud.Jobs, err = jobs.NewClient(a, cmp.Or(f.region, c.Job.Region, a.Region, c.Store.Region), endpoint)
+	}
+	return cloud, err
+}

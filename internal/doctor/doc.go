@@ -5,5 +5,5 @@
 // it writes into the store is removed, whatever happens. It prints no key and no credential, and
 // changes nothing but what is asked with Fix, on this machine.
 //
-// May import: fs, internal/human, internal/mounts.
+// May import: fs, internal/human, internal/mounts, keys, store, store/s3.
 package doctor

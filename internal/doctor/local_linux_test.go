@@ -60,20 +60,6 @@ func write(t *testing.T, path, text string) {
 	}
 }
 
-// examine returns what is not ok, and how many checks were.
-func examine(t *testing.T, checks []Check, o Options) (amiss []Finding, r Result) {
-	t.Helper()
-	r = Examine(t.Context(), checks, o, func(f Finding) {
-		if f.Verdict != OK || f.Fixed {
-			amiss = append(amiss, f)
-		}
-		if f.Verdict != OK && f.Cure == "" {
-			t.Errorf("%s has no cure: %s", f.Check, f.What)
-		}
-	})
-	return amiss, r
-}
-
 // TestLocalFaults: each fault of the machine is one line, with its cure, and there is no other.
 func TestLocalFaults(t *testing.T) {
 	if amiss, r := examine(t, Local(sound(t)), Options{}); len(amiss) > 0 || r.Count[OK] != 9 {
@@ -126,13 +112,6 @@ func unfound() error { return errors.New("not found") }
 
 func disk(free, kind int64) func(string) (Disk, error) {
 	return func(string) (Disk, error) { return Disk{Free: free, Kind: kind}, nil }
-}
-
-func must(t *testing.T, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // TestFix: what can be mended here is, and is looked at again.

@@ -131,6 +131,9 @@ func (s *Server) open(blob []byte, pinned string, context map[string]string) (*s
 	if bad != nil {
 		return nil, nil, bad
 	}
+	if s.unbound {
+		context = mediaConvert
+	}
 	plain, bad := k.unwrap(blob, context)
 	return k, plain, bad
 }
@@ -176,6 +179,6 @@ func (s *Server) describeKey(call *Call, body []byte) (any, *apiError) {
 	call.ARN = k.ARN
 	return map[string]any{"KeyMetadata": map[string]any{
 		"AWSAccountId": Account, "Arn": k.ARN, "KeyId": k.ID, "KeyState": k.State, "Enabled": k.State == Enabled,
-		"KeyUsage": "ENCRYPT_DECRYPT", "KeySpec": "SYMMETRIC_DEFAULT", "KeyManager": "CUSTOMER", "Origin": "AWS_KMS",
+		"KeyUsage": "ENCRYPT_DECRYPT", "KeySpec": k.Spec, "KeyManager": "CUSTOMER", "Origin": "AWS_KMS",
 	}}, nil
 }

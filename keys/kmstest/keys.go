@@ -43,6 +43,9 @@ func newSecretKey(k Key, region string) (*secretKey, error) {
 	if sk.Alias != "" && !strings.HasPrefix(sk.Alias, "alias/") {
 		return nil, fmt.Errorf("alias %q does not begin with alias/", sk.Alias)
 	}
+	if sk.Spec == "" {
+		sk.Spec = "SYMMETRIC_DEFAULT"
+	}
 	if sk.State == "" {
 		sk.State = Enabled
 	}

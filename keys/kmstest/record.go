@@ -51,6 +51,13 @@ func (s *Server) FailNext(n int, code string) {
 	s.faults = append(s.faults, fault{code, n})
 }
 
+// Unbind has the server wrap and open without any encryption context, as a careless one might.
+func (s *Server) Unbind() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unbound = true
+}
+
 // SetLatency delays every answer by d.
 func (s *Server) SetLatency(d time.Duration) {
 	s.mu.Lock()

@@ -39,6 +39,7 @@ type Key struct {
 	ID    string // a UUID; chosen at random if empty
 	Alias string // "alias/…", or empty
 	State string // Enabled if empty
+	Spec  string // SYMMETRIC_DEFAULT if empty; another one is only told, not acted upon
 	ARN   string // filled in by the server
 }
 
@@ -74,6 +75,7 @@ type Server struct {
 	faults     []fault
 	throttle   int // calls per second; 0 is unlimited
 	window     time.Time
+	unbound    bool
 	inWindow   int
 }
 

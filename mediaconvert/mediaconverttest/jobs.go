@@ -247,8 +247,11 @@ func (s *Server) getQueue(r request) (any, string, *apiError) {
 	if slices.Contains(s.opts.Reserved, queueName(arn)) {
 		plan = types.PricingPlanReserved
 	}
-	name := queueName(arn)
-	return mediaconvert.GetQueueOutput{Queue: &types.Queue{Arn: &arn, Name: &name, PricingPlan: plan, Status: types.QueueStatusActive}}, "", nil
+	name, status := queueName(arn), types.QueueStatusActive
+	if slices.Contains(s.opts.Paused, name) {
+		status = types.QueueStatusPaused
+	}
+	return mediaconvert.GetQueueOutput{Queue: &types.Queue{Arn: &arn, Name: &name, PricingPlan: plan, Status: status}}, "", nil
 }
 
 func (s *Server) getJobTemplate(r request) (any, string, *apiError) {

@@ -38,6 +38,8 @@ type Options struct {
 	JobTemplates []string
 	// Reserved are queues besides Default that are paid for in advance.
 	Reserved []string
+	// Paused are those of them in which jobs wait.
+	Paused []string
 }
 
 // Call is one request that was authentic, with its outcome.
