@@ -3,10 +3,12 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"os"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/iam"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/spf13/cobra"
 
@@ -28,6 +30,10 @@ makes data keys in MediaConvert's encryption context, and that without it they d
 the queue of the jobs. What one fault would break is said once: what needs a check that failed
 is not asked, and named at the end. No key and no credential is printed.
 
+With --role it asks IAM whether that role trusts MediaConvert, and by its policies may read the
+volume, write where --output says, and unwrap data keys in MediaConvert's encryption context,
+directly and not by way of S3 alone (kms:ViaService). IAM does not simulate the key's own policy.
+
 --fix mends what is on this machine and can be mended without a loss: a dead mount of this
 volume is taken away, and the spool's folder is closed to others.
 
@@ -36,8 +42,9 @@ each check, and one of the type "summary" at the end.`
 
 // doctorFlags are the flags of `mcfs doctor`.
 type doctorFlags struct {
-	config, queue, region, endpoint string
-	json, fix                       bool
+	config, queue, region, endpoint, role, output string
+
+	json, fix bool
 }
 
 func newDoctor(std stdio) *cobra.Command {
@@ -58,6 +65,8 @@ func newDoctor(std stdio) *cobra.Command {
 	fl.StringVar(&f.queue, "queue", "", "name or `ARN` of the jobs' queue (job.queue, or Default)")
 	fl.StringVar(&f.region, "region", "", "`REGION` in which jobs run; else that of the AWS configuration")
 	fl.StringVar(&f.endpoint, "endpoint", "", "`URL` of MediaConvert, in place of the region's own")
+	fl.StringVar(&f.role, "role", "", "`ARN` of the role that jobs take on")
+	fl.StringVar(&f.output, "output", "", "`s3://...` where jobs put what they make (job.output)")
 	fl.BoolVar(&f.json, "json", false, "print JSON")
 	fl.BoolVar(&f.fix, "fix", false, "mend what can be mended on this machine")
 	return c
@@ -71,10 +80,10 @@ func runDoctor(ctx context.Context, f doctorFlags, std stdio) error {
 	var probe *doctor.Probe
 	if err == nil && usesAWS(c) {
 		cloud, err := f.cloud(ctx, c)
+		defer cloud.Close()
 		if err != nil {
 			checks = append(checks, doctor.Check{Name: "AWS", Run: func(context.Context) doctor.Finding { return configured("", err) }})
 		} else {
-			defer cloud.Close()
 			probe = doctor.NewProbe(cloud.Store)
 			checks = append(checks, doctor.Remote(cloud, probe)...)
 		}
@@ -92,6 +101,22 @@ func runDoctor(ctx context.Context, f doctorFlags, std stdio) error {
 		return failuref(codeUnsound, "do what the lines with FAIL say", "%s failed", human.Count(n, "check"))
 	}
 	return nil
+}
+
+// withRole adds the role, if one is asked about.
+func (f doctorFlags) withRole(a aws.Config, c config.Config, cloud doctor.Cloud) (doctor.Cloud, error) {
+	if f.role == "" {
+		return cloud, nil
+	}
+	if cloud.Store == nil || cloud.Key == nil {
+		return cloud, errors.New("--role: only a volume in S3 under a KMS key is read by jobs")
+	}
+	client := iam.NewFromConfig(a, func(o *iam.Options) { o.Region = cmp.Or(o.Region, c.Store.Region, "us-east-1") })
+	region := cmp.Or(f.region, c.Job.Region, a.Region, c.Store.Region)
+	role, err := doctor.NewRole(client, f.role, cloud.Store.Address(""), cmp.Or(f.output, c.Job.Output), region, cloud.Queue)
+	role.Key = cloud.Key.KeyID
+	cloud.Role = &role
+	return cloud, err
 }
 
 // configured is the finding about a configuration.
@@ -133,9 +158,11 @@ func (f doctorFlags) cloud(ctx context.Context, c config.Config) (doctor.Cloud, 
 		if cloud.Key, err = newKMS(a, c, discard); err != nil {
 			return cloud, err
 		}
-		return f.withJobs(a, c, cloud, inAWS)
+		if cloud, err = f.withJobs(a, c, cloud, inAWS); err != nil {
+			return cloud, err
+		}
 	}
-	return cloud, nil
+	return f.withRole(a, c, cloud)
 }
 
 func (f doctorFlags) withJobs(a aws.Config, c config.Config, cloud doctor.Cloud, inAWS bool) (_ doctor.Cloud, err error) {

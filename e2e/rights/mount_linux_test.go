@@ -14,6 +14,7 @@ import (
 	"mcfs/e2e/rig"
 	"mcfs/keys/kmstest"
 	"mcfs/policy"
+	"mcfs/policy/policytest"
 	"mcfs/store/s3/s3test"
 )
 
@@ -71,7 +72,7 @@ func (g *guard) ask(r s3test.Request) s3test.Fault {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for _, n := range needs(r) {
-		if !allows(g.allowed, n.action, n.resource, n.keys) {
+		if !policytest.Allows(g.allowed, n.action, n.resource, n.keys) {
 			g.refused = append(g.refused, r.Op+" needs "+n.action+" on "+n.resource)
 			return s3test.Fault{Status: http.StatusForbidden, Code: "AccessDenied"}
 		}
@@ -130,7 +131,7 @@ func allowsCall(d policy.Document, c kmstest.Call) bool {
 		keys["kms:EncryptionContext:"+name] = value
 		keys["kms:EncryptionContextKeys"] = name
 	}
-	return allows(d, "kms:"+c.Action, c.ARN, keys)
+	return policytest.Allows(d, "kms:"+c.Action, c.ARN, keys)
 }
 
 // doAll does to files what needs each kind of request, with crashes in the middle of uploads.

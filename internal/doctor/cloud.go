@@ -28,6 +28,7 @@ type Cloud struct {
 	Key         *keys.KMS
 	Jobs        *mediaconvert.Client
 	Queue       string // name or ARN
+	Role        *Role
 
 	Now func() time.Time // this machine's clock
 }
@@ -68,6 +69,9 @@ func Remote(c Cloud, p *Probe) []Check {
 	}
 	if c.Jobs != nil {
 		list = append(list, Check{Name: "MediaConvert", Needs: []string{"credentials", "clock"}, Run: c.queue})
+	}
+	if c.Role != nil {
+		list = append(list, OfRole(*c.Role)...)
 	}
 	return list
 }

@@ -1,4 +1,4 @@
-package rights
+package policytest
 
 import (
 	"slices"
@@ -7,9 +7,9 @@ import (
 	"mcfs/policy"
 )
 
-// allows reports whether the document allows an action on a resource, in a request of which the
+// Allows reports whether the document allows an action on a resource, in a request of which the
 // condition keys say that.
-func allows(d policy.Document, action, resource string, keys map[string]string) bool {
+func Allows(d policy.Document, action, resource string, keys map[string]string) bool {
 	return slices.ContainsFunc(d.Statement, func(s policy.Statement) bool {
 		return slices.Contains(s.Action, action) &&
 			slices.ContainsFunc(s.Resource, func(pattern string) bool { return matches(pattern, resource) }) &&
