@@ -111,7 +111,7 @@ func defaults() Config {
 		Spool:  Spool{MaxSize: 20 << 30},
 		Upload: Upload{PartSize: 8 << 20, Concurrency: 8, Timeout: 60 * time.Second, Checksum: ChecksumCRC32C},
 		Mount:  Mount{Sidecars: SidecarsListed, Durability: DurabilityUpload, LocalOnly: []string{}, CommitOnFsync: []string{}, Grace: 30 * time.Second, Fresh: 5 * time.Second},
-		Job:    Job{Tags: []string{}, Case: CasePascal},
+		Job:    Job{Tags: []string{}, Case: CasePascal, Jobs: 4},
 		Log:    Log{Level: LevelInfo, Format: FormatText},
 	}
 }

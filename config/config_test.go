@@ -46,7 +46,7 @@ func TestDefaultsOfEveryKey(t *testing.T) {
 		Spool:   Spool{Dir: filepath.Join(home, ".local/state/mcfs", c.VolumeID()), MaxSize: 20 << 30},
 		Upload:  Upload{PartSize: 8 << 20, Concurrency: 8, Timeout: time.Minute, Checksum: "crc32c"},
 		Mount:   Mount{Sidecars: "listed", Durability: "upload", LocalOnly: []string{}, CommitOnFsync: []string{}, Grace: 30 * time.Second, Fresh: 5 * time.Second},
-		Job:     Job{Tags: []string{}, Case: "pascal"},
+		Job:     Job{Tags: []string{}, Case: "pascal", Jobs: 4},
 		Log:     Log{Level: "info", Format: "text"},
 		Metrics: Metrics{},
 	}
@@ -302,6 +302,7 @@ detach = true
 poll = "30s"
 timeout = "2h"
 endpoint = "https://mediaconvert.example.com/"
+jobs = 9
 [log]
 level = "debug"
 format = "json"
@@ -323,7 +324,7 @@ listen = "127.0.0.1:9464"
 		Job: Job{Preset: PresetHLS, Output: "s3://deliver/", SSE: "kms:arn:aws:kms:us-west-2:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab",
 			NoAudio: true, Role: "arn:aws:iam::111122223333:role/MediaConvert", Queue: "Fast", Region: "eu-west-1", KMSRegion: "us-west-2", Priority: -3,
 			Tags: []string{"show=7"}, Acceleration: AccelerationPreferred, Case: CaseCamel, Submit: true, Detach: true, Poll: 30 * time.Second, Timeout: 2 * time.Hour,
-			Endpoint: "https://mediaconvert.example.com"},
+			Endpoint: "https://mediaconvert.example.com", Jobs: 9},
 		Log:     Log{Level: LevelDebug, Format: FormatJSON},
 		Metrics: Metrics{Listen: "127.0.0.1:9464"},
 	}

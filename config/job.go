@@ -32,6 +32,7 @@ type Job struct {
 	Poll         time.Duration `toml:"poll"`    // 0: the command's own
 	Timeout      time.Duration `toml:"timeout"` // 0: none
 	Endpoint     string        `toml:"endpoint"`
+	Jobs         int           `toml:"jobs"` // of many files how many at once, 1 to 64
 }
 
 // The values of keys of [job] that take one word of a few.
@@ -72,6 +73,7 @@ var (
 const (
 	mostPriority = 50
 	mostName     = 256
+	mostJobs     = 64
 )
 
 func (f *file) job(j *Job) {
@@ -99,6 +101,9 @@ func (f *file) job(j *Job) {
 	}
 	if j.Timeout < 0 {
 		f.reject("job.timeout", j.Timeout, errors.New(`give "0s" or more`))
+	}
+	if j.Jobs < 1 || j.Jobs > mostJobs {
+		f.reject("job.jobs", j.Jobs, fmt.Errorf("give 1 to %d", mostJobs))
 	}
 }
 

@@ -27,6 +27,8 @@ func TestErrorsOfJob(t *testing.T) {
 		{"job.detach = true", `config.toml:4: job.detach: true: it goes with job.submit = true`},
 		{"job.poll = '-1s'", `config.toml:4: job.poll: -1s: give "0s" or more`},
 		{"job.timeout = '-1s'", `config.toml:4: job.timeout: -1s: give "0s" or more`},
+		{"job.jobs = 0", `config.toml:4: job.jobs: 0: give 1 to 64`},
+		{"job.jobs = 65", `config.toml:4: job.jobs: 65: give 1 to 64`},
 		{"job.endpoint = 'http://example.com'", `config.toml:4: job.endpoint: "http://example.com": use https`},
 		{"job.template = 'house.json'", `config.toml:4: job.template: "house.json": give an absolute path`},
 		{"job.template = 'House'\njob.preset = 'hls'", `config.toml:5: job.preset: "hls": job.template says what is made; remove one of them`},

@@ -52,6 +52,8 @@ const (
 	codeUnsound      code = "checks_failed"
 	codeIncomplete   code = "incomplete"
 	codeDamaged      code = "damaged"
+	codeUnreachable  code = "unreachable"
+	codeSameOutput   code = "same_output"
 )
 
 // The codes of the errors of the rooms below.
@@ -164,7 +166,7 @@ var kinds = []kind{
 
 // errorLine is the last line on standard error of a command with --json that failed.
 type errorLine struct {
-	Type    string `json:"type"`
+	Type    string `json:"type,omitempty"` // "error"; in an item of several: ""
 	Code    code   `json:"code"`
 	Message string `json:"message"`
 	Cure    string `json:"cure,omitempty"`

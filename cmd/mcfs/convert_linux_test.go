@@ -52,11 +52,13 @@ func cmdConvert(ts *testscript.TestScript, neg bool, args []string) {
 	case "hold":
 		s.ScriptNext(mediaconverttest.Script{Hold: true})
 	case "release":
-		s.Release(last())
+		for _, j := range s.Jobs() {
+			s.Release(*j.Id)
+		}
 	case "lose":
 		s.FailNext(1, "CreateJob", mediaconverttest.LoseAnswer)
 	case "jobs":
-		if n := len(s.Jobs()); strconv.Itoa(n) != args[1] {
+		if n := len(s.Jobs()); neg || strconv.Itoa(n) != args[1] {
 			ts.Fatalf("%d jobs, not %s", n, args[1])
 		}
 	case "env":

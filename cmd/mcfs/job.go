@@ -42,10 +42,18 @@ of several objects (HLS, DASH, IMF, pictures), other objects of the template tha
 the volume, outputs that would be put there in plaintext.
 
 The section [job] of the configuration may say what flags do not: of the one that --config
-names, else of the mount's, where this user may read that, else of the one that applies.
+names, else of the mount of the first PATH, where this user may read that, else of the one
+that applies.
 
---json prints lines {"v": 1, "type": "status", ...} while it follows, and at the end one
-of the type "summary".
+With --recursive, or --files-from, each file has a job of its own: of directories each file
+below them that --match lets pass, without links and what stays on this machine; of an
+address each encrypted file below it. In --output {dir} stands for the folder of the file in
+the volume, {file} for its name, {name} for that without the extension. Without --submit a
+document a line is printed, in any order. What fails is named, and the others go on; an
+interrupt leaves the jobs alone, and the same command finds them.
+
+--json prints lines {"v": 1, "type": "status", ...} while it follows, of several files one
+of the type "item" for each, and at the end one of the type "summary".
 
 The exit status is 0 when the job is complete, or its document printed.`
 
@@ -57,6 +65,10 @@ type jobFlags struct {
 	priority                                int32
 	prioritySet, noAudio                    bool
 	kept                                    bool // the template is one of the service's
+	recursive, zero, dryRun                 bool
+	filesFrom                               string
+	match                                   []string
+	parallel                                int
 	tags                                    []string
 	submit, detach, again                   bool
 	service                                 serviceFlags
@@ -90,14 +102,21 @@ func newJob(std stdio) *cobra.Command {
   mcfs job ~/ingest/movie.mp4 --template house.json --role MediaConvert_Role_ARN --submit
   mcfs job status 1515368087458-qnoxtd`,
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) == 0 {
+			if len(args) == 0 && f.filesFrom == "" {
 				return usageError{failuref(codeUsage, "see `mcfs help job`", "PATH is missing")}
 			}
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
 			f.prioritySet = c.Flags().Changed("priority")
-			defaults, err := jobDefaults(c.Context(), f.config, args[0])
+			if err := f.checkBatch(c.Flags()); err != nil {
+				return err
+			}
+			first := ""
+			if len(args) > 0 {
+				first = args[0]
+			}
+			defaults, err := jobDefaults(c.Context(), f.config, first)
 			if err != nil {
 				return err
 			}
@@ -122,9 +141,15 @@ func newJob(std stdio) *cobra.Command {
 	fl.BoolVar(&f.submit, "submit", false, "create the job, and follow it to its end")
 	fl.BoolVar(&f.detach, "detach", false, "with --submit: print the job's ID, and do not follow it")
 	fl.BoolVar(&f.again, "again", false, "with --submit: make another job of a document whose job is complete")
+	fl.BoolVarP(&f.recursive, "recursive", "r", false, "a job for each file at and below each PATH")
+	fl.StringVar(&f.filesFrom, "files-from", "", "a job for each path in `FILE`, one a line; - is standard input")
+	fl.BoolVarP(&f.zero, "null", "0", false, "with --files-from: paths end with NUL")
+	fl.StringArrayVar(&f.match, "match", nil, "with --recursive: only files whose names match `PATTERN`, like '*.mov'; may be repeated")
+	fl.IntVarP(&f.parallel, "jobs", "j", defaultParallel, "with --recursive or --files-from: how many jobs are made and followed at once")
+	fl.BoolVar(&f.dryRun, "dry-run", false, "with --submit: say what would be done, and create nothing")
 	f.service.add(c, true)
 	c.AddCommand(newJobStatus(std), newJobWait(std), newJobCancel(std), newJobList(std))
-	return endsWith(c, jobExits...)
+	return endsWith(c, append([]int{exitSome, exitDamage}, jobExits...)...)
 }
 
 // jobExits are how a job stands when the command ends.
@@ -140,7 +165,14 @@ func runJob(ctx context.Context, f jobFlags, paths []string, std stdio) error {
 	if err != nil && f.submit {
 		return err
 	}
-	inputs, err := readInputs(ctx, f.config, paths)
+	reader := &inputReader{file: f.config}
+	defer reader.close()
+	if f.many() {
+		o.Region = region
+		source := pathSource{args: paths, list: f.filesFrom, zero: f.zero, recursive: f.recursive, match: f.match, in: std.in, read: reader}
+		return runBatch(ctx, service{api: api, region: region, flags: f.service}, &batch{f: f, o: o, spelling: spelling, read: reader, std: std}, source)
+	}
+	inputs, err := reader.readAll(ctx, paths)
 	if err != nil {
 		return err
 	}
@@ -150,6 +182,7 @@ func runJob(ctx context.Context, f jobFlags, paths []string, std stdio) error {
 		list = append(list, in.Input)
 		o.Volumes = append(o.Volumes, in.volume)
 	}
+	o.Output = placed(o.Output, inputs[0])
 	d, err := document.Build(list, o)
 	if err != nil {
 		return err
@@ -161,7 +194,7 @@ func runJob(ctx context.Context, f jobFlags, paths []string, std stdio) error {
 		fmt.Fprintln(std.err, "warning:", human.Printable(w))
 	}
 	if f.submit {
-		return submitJob(ctx, service{api, region, f.service, inputs.reread}, d, f, std)
+		return submitJob(ctx, service{api: api, region: region, flags: f.service, reread: inputs.reread}, d, f, std)
 	}
 	text, err := d.JSON(spelling)
 	if err != nil {

@@ -6,13 +6,14 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 
+	"mcfs/fs"
 	"mcfs/internal/control"
 	"mcfs/internal/mounts"
 	"mcfs/internal/status"
 	"mcfs/mediaconvert/document"
 	"mcfs/sidecar"
-	"mcfs/volume"
 )
 
 // jobInput is a file that a job is made for.
@@ -35,11 +36,44 @@ func (all jobInputs) reread(ctx context.Context, address string) (sidecar.Settin
 	return sidecar.Settings{}, errors.New("it was not named in this command")
 }
 
-// readInputs reads the settings of each path. What cannot be an input of a job is refused.
-func readInputs(ctx context.Context, file string, paths []string) (jobInputs, error) {
+// inputReader reads what jobs need of files. What it needs for many files it opens and asks once.
+// Its methods may be called by any number of goroutines.
+type inputReader struct {
+	file string // of the configuration, as the command line names it
+
+	mu     sync.Mutex
+	stored *storedVolume       // nil until an address is read
+	told   map[string]*pending // by mountpoint
+}
+
+func (r *inputReader) close() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.stored == nil {
+		return nil
+	}
+	return r.stored.close()
+}
+
+// volume is the volume of the configuration.
+func (r *inputReader) volume() (*storedVolume, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.stored != nil {
+		return r.stored, nil
+	}
+	v, err := newStoredVolume(r.file)
+	if err == nil {
+		r.stored = v
+	}
+	return v, err
+}
+
+// readAll reads the settings of each path. What cannot be an input of a job is refused.
+func (r *inputReader) readAll(ctx context.Context, paths []string) (jobInputs, error) {
 	var all jobInputs
 	for _, path := range paths {
-		in, err := readJobInput(ctx, file, path)
+		in, err := r.read(ctx, path)
 		if err != nil {
 			return nil, err
 		}
@@ -48,20 +82,12 @@ func readInputs(ctx context.Context, file string, paths []string) (jobInputs, er
 	return all, nil
 }
 
-func readJobInput(ctx context.Context, file, path string) (jobInput, error) {
-	in := jobInput{read: func(ctx context.Context) (sidecar.Settings, error) {
-		text, err := mountedSettings(ctx, path)
-		return parseSettings(text, err)
-	}}
-	var err error
+// read reads the settings of a file in a mount, or at an address.
+func (r *inputReader) read(ctx context.Context, path string) (in jobInput, err error) {
 	if strings.HasPrefix(path, "s3://") {
-		in.read = func(ctx context.Context) (sidecar.Settings, error) {
-			text, err := storedSettings(ctx, file, path)
-			return parseSettings(text, err)
-		}
-		in.volume, err = configuredVolume(file)
+		in, err = r.atAddress(path)
 	} else {
-		in.volume, err = committedIn(ctx, strings.TrimSuffix(path, sidecar.Suffix))
+		in, err = r.inMount(ctx, path)
 	}
 	if err != nil {
 		return in, err
@@ -76,21 +102,35 @@ func readJobInput(ctx context.Context, file, path string) (jobInput, error) {
 	return in, nil
 }
 
+func (r *inputReader) atAddress(address string) (jobInput, error) {
+	v, err := r.volume()
+	if err != nil {
+		return jobInput{}, err
+	}
+	return jobInput{volume: inS3(status.VolumeName(v.c)), read: func(ctx context.Context) (sidecar.Settings, error) {
+		return parseSettings(v.settings(ctx, address))
+	}}, nil
+}
+
+func (r *inputReader) inMount(ctx context.Context, path string) (in jobInput, err error) {
+	if in.volume, err = r.committedIn(ctx, strings.TrimSuffix(path, sidecar.Suffix)); err != nil {
+		return in, err
+	}
+	if info, err := os.Lstat(path); err == nil && info.Mode()&os.ModeSymlink != 0 {
+		if path, err = fs.Resolve(path); err != nil { // the settings lie beside the file itself
+			return in, fmt.Errorf("job: %w", err)
+		}
+	}
+	in.read = func(ctx context.Context) (sidecar.Settings, error) { return parseSettings(mountedSettings(ctx, path)) }
+	return in, nil
+}
+
 // shortest is less than KMS ever makes of a data key, and more than a local keyring does.
 const shortest = 100
 
 // isLocal reports whether settings are of a file whose key a local keyring has wrapped. KMS's
 // have a region in a mount, and are longer.
 func isLocal(s sidecar.Settings) bool { return s.Region == "" && len(s.Key) < shortest }
-
-// configuredVolume is the address of a configuration's volume.
-func configuredVolume(file string) (string, error) {
-	c, err := loadConfig(file)
-	if err != nil {
-		return "", err
-	}
-	return inS3(status.VolumeName(c)), nil
-}
 
 // inS3 is a volume's name if that is an address in S3, else "".
 func inS3(name string) string {
@@ -107,62 +147,31 @@ func parseSettings(text []byte, err error) (sidecar.Settings, error) {
 	return sidecar.Parse(text)
 }
 
+// daemonOf is the daemon of a mount.
+func daemonOf(mountpoint string, m fs.Mounted) control.Client {
+	return control.Client{Mountpoint: mountpoint, Users: mounts.Users(m)}
+}
+
 // committedIn returns the volume of the mount in which a path lies, "" if that is not in S3. It
 // refuses a path whose last version or name is not in the store yet: a job would read another one.
-func committedIn(ctx context.Context, path string) (string, error) {
+func (r *inputReader) committedIn(ctx context.Context, path string) (string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return "", fmt.Errorf("job: %w", err)
 	}
 	if info.IsDir() {
-		return "", failuref(codeDirectory, "name the files in it", "%s is a directory", path)
+		return "", failuref(codeDirectory, "name the files in it, or give --recursive for a job of each", "%s is a directory", path)
 	}
 	mountpoint, inside, m, err := mountOf(path)
 	if err != nil {
 		return "", failuref(codeNotInMount, "give a file in a mount, or its s3:// address with --config", "%s is not in a mount of mcfs", path)
 	}
-	r, err := status.Ask(ctx, control.Client{Mountpoint: mountpoint, Users: mounts.Users(m)}, "")
-	if err == nil && r.Status == nil {
-		err = errors.New("it tells nothing of its files")
-	}
+	p, err := r.pendingIn(ctx, daemonOf(mountpoint, m))
 	if err != nil {
 		return "", fmt.Errorf("%s: ask the daemon of %s whether it is committed: %w", path, mountpoint, err)
 	}
-	if why, cure := whyUncommitted(r, inside); why != "" {
+	if why, cure := p.why(inside); why != "" {
 		return "", failuref(codeNotCommitted, cure, "%s %s", path, why)
 	}
-	return inS3(r.Volume), nil
-}
-
-// whyUncommitted returns why a file of a mount is not in the store as it is here, and the cure;
-// else "".
-func whyUncommitted(r status.Report, inside string) (why, cure string) {
-	const wait = "wait for it with mcfs sync and its path"
-	for _, d := range r.Drafts {
-		if d.Path != inside {
-			continue
-		}
-		switch d.State {
-		case volume.Interrupted.String():
-			return "is interrupted: its writer was killed or a write to it failed", "save it again, or commit it as it is with mcfs sync and its path"
-		case volume.Lost.String():
-			return "cannot be committed", "see mcfs status and mcfs help quarantine"
-		case volume.Local.String(), volume.Temporary.String():
-			return "", "" // which settings tells better
-		case volume.Writing.String():
-			return "is open for writing, and not committed yet", "close it first"
-		}
-		return "is not committed yet", wait
-	}
-	for _, c := range r.Changes {
-		if c.What == "attr" || c.What == "mkdir" { // neither moves an object, nor gives it another key
-			continue
-		}
-		for _, at := range []string{c.Path, c.To} {
-			if at != "" && (at == inside || strings.HasPrefix(inside, at+"/")) {
-				return fmt.Sprintf("is not in the store as it is here (%s of %s)", c.What, c.Path), wait
-			}
-		}
-	}
-	return "", ""
+	return p.volume, nil
 }

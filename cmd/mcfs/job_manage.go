@@ -43,7 +43,7 @@ func jobCommand(use, short, long string, args cobra.PositionalArgs, follows, tel
 			text, err := storedSettings(ctx, file, address)
 			return parseSettings(text, err)
 		}
-		return do(c.Context(), service{api, region, f, reread}, args)
+		return do(c.Context(), service{api: api, region: region, flags: f, reread: reread}, args)
 	}
 	return c
 }

@@ -24,6 +24,7 @@ type service struct {
 	region string
 	flags  serviceFlags
 	reread failure.Reread
+	path   string // of the file that the job is of, where each has its own
 }
 
 // openService finds credentials and region as the AWS CLI does. The region is known even
@@ -54,7 +55,11 @@ var errTimeout = errors.New("the time of --timeout is over")
 func submitJob(parent context.Context, s service, d document.Document, f jobFlags, std stdio) error {
 	ctx, stop := untilSignal(parent)
 	defer stop()
-	made, err := jobs.Submitter{API: s.api, Pace: s.pace(), Again: f.again}.Submit(ctx, d)
+	submitter := jobs.Submitter{API: s.api, Pace: s.pace(), Again: f.again}
+	if f.dryRun {
+		return s.wouldSubmit(ctx, submitter, d, std)
+	}
+	made, err := submitter.Submit(ctx, d)
 	if sig, ok := errors.AsType[signalled](context.Cause(ctx)); ok && err != nil {
 		return statusError{coded{err, codeInterrupted, "run the same command again, which finds the job"}, exitSignal + int(sig.sig)}
 	}
@@ -76,31 +81,58 @@ func submitJob(parent context.Context, s service, d document.Document, f jobFlag
 	return s.follow(ctx, id, std)
 }
 
-// follow waits for the end of a job, but no longer than --timeout, and says how it went.
-func (s service) follow(parent context.Context, id string, std stdio) error {
-	ctx, cancel := parent, func() {}
-	if s.flags.timeout > 0 {
-		ctx, cancel = context.WithTimeoutCause(parent, s.flags.timeout, errTimeout)
-	}
-	defer cancel()
-	j, err := jobs.Follower{API: s.api, Pace: s.pace()}.Follow(ctx, id, func(state jobs.State) { s.tell(state, std) })
-	sig, interrupted := errors.AsType[signalled](err)
-	left := coded{fmt.Errorf("job %s goes on; `mcfs job wait %s` follows it again, and so does %s", id, id, jobs.Console(s.region, id)), codeJobRunning, "mcfs job wait " + id}
+// wouldSubmit says what submitting a document would do.
+func (s service) wouldSubmit(ctx context.Context, submitter jobs.Submitter, d document.Document, std stdio) error {
+	j, err := submitter.Find(ctx, d)
 	switch {
-	case interrupted:
-		return statusError{left, exitSignal + int(sig.sig)}
-	case errors.Is(err, errTimeout):
-		return statusError{left, exitRunning}
 	case err != nil:
+		return err
+	case s.flags.json && j == nil:
+		s.line(std, jobLine{Type: "summary"})
+	case s.flags.json:
+		l := s.lineOf("summary", *j)
+		l.Adopted = true
+		s.line(std, l)
+	case j == nil:
+		s.say(std, "a job would be created")
+	default:
+		s.say(std, "job %s is there already: %s", aws.ToString(j.Id), strings.ToLower(string(j.Status)))
+	}
+	return nil
+}
+
+// follow waits for the end of a job, and says how it went.
+func (s service) follow(ctx context.Context, id string, std stdio) error {
+	j, err := s.await(ctx, id, func(state jobs.State) { s.tell(state, std) })
+	if err != nil {
 		return err
 	}
 	return s.summary(ctx, j, std)
 }
 
+// await waits for the end of a job, but no longer than --timeout.
+func (s service) await(parent context.Context, id string, tell func(jobs.State)) (types.Job, error) {
+	ctx, cancel := parent, func() {}
+	if s.flags.timeout > 0 {
+		ctx, cancel = context.WithTimeoutCause(parent, s.flags.timeout, errTimeout)
+	}
+	defer cancel()
+	j, err := jobs.Follower{API: s.api, Pace: s.pace()}.Follow(ctx, id, tell)
+	sig, interrupted := errors.AsType[signalled](err)
+	left := coded{fmt.Errorf("job %s goes on; `mcfs job wait %s` follows it again, and so does %s", id, id, jobs.Console(s.region, id)), codeJobRunning, "mcfs job wait " + id}
+	switch {
+	case interrupted:
+		return j, statusError{left, exitSignal + int(sig.sig)}
+	case errors.Is(err, errTimeout), errors.Is(err, errAway):
+		return j, statusError{left, exitRunning}
+	}
+	return j, err
+}
+
 // tell says how far a job is.
 func (s service) tell(state jobs.State, std stdio) {
 	if s.flags.json {
-		s.line(std, jobLine{Type: "status", ID: state.ID, Status: string(state.Status), Phase: string(state.Phase), Percent: state.Percent, Queue: state.Queue, Warnings: state.Warnings})
+		s.line(std, jobLine{Type: "status", Path: s.path, ID: state.ID, Status: string(state.Status), Phase: string(state.Phase), Percent: state.Percent, Queue: state.Queue, Warnings: state.Warnings})
 		return
 	}
 	text := "job " + state.ID + ": " + strings.ToLower(string(state.Status))
@@ -123,8 +155,9 @@ func (s service) tell(state jobs.State, std stdio) {
 type jobLine struct {
 	V           int       `json:"v"`
 	Type        string    `json:"type"`
-	ID          string    `json:"id"`
-	Status      string    `json:"status"`
+	Path        string    `json:"path,omitempty"`
+	ID          string    `json:"id,omitempty"`
+	Status      string    `json:"status,omitempty"`
 	Phase       string    `json:"phase,omitempty"`
 	Percent     *int32    `json:"percent,omitempty"`
 	Queue       string    `json:"queue,omitempty"`
@@ -139,6 +172,11 @@ type jobLine struct {
 	Replaced    []string  `json:"replaced,omitempty"`
 	Check       []string  `json:"check,omitempty"`
 	ConsolePage string    `json:"console,omitempty"`
+
+	// Of one file of several.
+	Adopted  bool            `json:"adopted,omitempty"`
+	Document json.RawMessage `json:"document,omitempty"`
+	Failure  *errorLine      `json:"failure,omitempty"`
 }
 
 func (s service) line(std stdio, l jobLine) {
@@ -153,7 +191,7 @@ func (s service) line(std stdio, l jobLine) {
 // lineOf is a job as a line of --json.
 func (s service) lineOf(kind string, j types.Job) jobLine {
 	state := jobs.StateOf(j)
-	return jobLine{Type: kind, ID: state.ID, Status: string(state.Status), Phase: string(state.Phase), Percent: state.Percent, Queue: state.Queue,
+	return jobLine{Type: kind, Path: s.path, ID: state.ID, Status: string(state.Status), Phase: string(state.Phase), Percent: state.Percent, Queue: state.Queue,
 		Created: aws.ToTime(j.CreatedAt), Inputs: inputsOf(j), Warnings: state.Warnings, Message: aws.ToString(j.ErrorMessage),
 		Code: aws.ToInt32(j.ErrorCode), ConsolePage: jobs.Console(s.region, state.ID)}
 }
@@ -169,10 +207,9 @@ func inputsOf(j types.Job) (list []string) {
 	return list
 }
 
-// summary says how a job stands: where its outputs are, or why it failed. Its error is the exit
-// status.
-func (s service) summary(ctx context.Context, j types.Job, std stdio) error {
-	l := s.lineOf("summary", j)
+// ending is how a job stands, and for a person why it failed.
+func (s service) ending(ctx context.Context, kind string, j types.Job) (l jobLine, why []string) {
+	l = s.lineOf(kind, j)
 	switch j.Status {
 	case types.JobStatusComplete:
 		l.Outputs = document.Outputs(j.Settings)
@@ -181,9 +218,17 @@ func (s service) summary(ctx context.Context, j types.Job, std stdio) error {
 		defer cancel()
 		e := failure.Explain(limited, j, s.reread)
 		l.Meaning, l.Cure, l.Replaced, l.Check = e.Meaning, e.Cure, e.Replaced, e.Check
-		for _, text := range e.Lines() {
-			s.say(std, "%s", text)
-		}
+		why = e.Lines()
+	}
+	return l, why
+}
+
+// summary says how a job stands: where its outputs are, or why it failed. Its error is the exit
+// status.
+func (s service) summary(ctx context.Context, j types.Job, std stdio) error {
+	l, why := s.ending(ctx, "summary", j)
+	for _, text := range why {
+		s.say(std, "%s", text)
 	}
 	if s.flags.json {
 		s.line(std, l)

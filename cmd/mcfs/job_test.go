@@ -38,7 +38,7 @@ func TestUncommitted(t *testing.T) {
 		"new directory":     {other("mkdir", "a", ""), ""},
 		"another directory": {change("aa", "a/b"), ""},
 	} {
-		if got, _ := whyUncommitted(c.r, "a/b.mov"); !strings.HasPrefix(got, c.want) || (got == "") != (c.want == "") {
+		if got, _ := newPending(c.r).why("a/b.mov"); !strings.HasPrefix(got, c.want) || (got == "") != (c.want == "") {
 			t.Errorf("%s: %q", name, got)
 		}
 	}

@@ -92,6 +92,7 @@ func setEnvironment(e *testscript.Env, s3 *s3test.Server, kms *kmstest.Server) {
 	e.Setenv("GORACE", "atexit_sleep_ms=50") // not a second at the end of each command
 	e.Setenv("S3_ENDPOINT", s3.URL)
 	e.Setenv("BUCKET", s3.Bucket)
+	e.Setenv("VOLUME_ADDRESS", "s3://"+s3.Bucket+"/"+filepath.Base(e.WorkDir)+"/")
 	e.Setenv("KMS_ENDPOINT", kms.URL)
 	e.Setenv("KEY_ARN", kms.ARN(0))
 	e.Setenv("DISABLED_ARN", kms.ARN(1))

@@ -12,12 +12,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"mcfs/config"
 	"mcfs/internal/control"
 	"mcfs/internal/mounts"
 	"mcfs/internal/status"
 	"mcfs/sidecar"
-	"mcfs/store"
 	"mcfs/volume"
 )
 
@@ -115,48 +113,12 @@ func whyUnsettled(ctx context.Context, path string) string {
 
 // storedSettings reads the sidecar of an address from the configured store.
 func storedSettings(ctx context.Context, file, address string) ([]byte, error) {
-	c, err := loadConfig(file)
+	v, err := newStoredVolume(file)
 	if err != nil {
 		return nil, err
 	}
-	home := "s3://" + c.Store.Bucket + "/" + c.Store.Prefix
-	key, ok := strings.CutPrefix(address, home)
-	if c.Store.Bucket == "" || !ok || key == "" {
-		return nil, failuref(codeNotInVolume, "choose another with --config", "%s is not in the volume of this configuration (%s)", address, status.VolumeName(c))
-	}
-	if !sidecar.Is(key) {
-		key = sidecar.Name(key)
-	}
-	if c.Store.Kind == config.StoreDir {
-		if _, err := os.Stat(c.Store.Path); err != nil {
-			return nil, failuref(codeNoBucket, "correct store.path", "store folder: %w", err)
-		}
-	}
-	ctx, cancel := context.WithTimeoutCause(ctx, requestTimeout, errors.New("no answer in time"))
-	defer cancel()
-	a, err := loadAWS(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	st, err := openStore(a, c, discard)
-	if err != nil {
-		return nil, err
-	}
-	defer st.Close()
-	body, _, err := st.Get(ctx, key, store.Range{}, "")
-	switch {
-	case errors.Is(err, store.ErrNotExist):
-		return nil, coded{fmt.Errorf("%s has no settings: there is no object %s", address, home+key), codeNoSettings, "correct the address"}
-	case errors.Is(err, store.ErrNoBucket), errors.Is(err, store.ErrDenied), errors.Is(err, store.ErrUnavailable):
-		if clear := st.Check(ctx); clear != nil {
-			return nil, clear
-		}
-		return nil, err
-	case err != nil:
-		return nil, err
-	}
-	defer body.Close()
-	return readSettings(body, home+key)
+	text, err := v.settings(ctx, address)
+	return text, errors.Join(err, v.close())
 }
 
 func readSettings(r io.Reader, name string) ([]byte, error) {

@@ -120,6 +120,18 @@ func throttled(err error) bool {
 	return ok && (api.ErrorCode() == "TooManyRequestsException" || strings.HasPrefix(api.ErrorCode(), "Throttl"))
 }
 
+// Unreachable reports whether a request failed since nothing answered it.
+func Unreachable(err error) bool {
+	if err == nil || errors.Is(err, context.Canceled) {
+		return false
+	}
+	if errors.Is(err, ErrUnclear) {
+		return true
+	}
+	op, sent := errors.AsType[*smithy.OperationError](err)
+	return sent && op.ServiceID == mediaconvert.ServiceID && unclear(err)
+}
+
 // unclear reports whether a request may have been carried out, or would succeed later: nothing
 // answered, or the service failed.
 func unclear(err error) bool {

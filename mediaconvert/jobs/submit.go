@@ -79,6 +79,16 @@ func (s Submitter) Submit(ctx context.Context, d document.Document) (Submitted, 
 	return s.settle(ctx, job, mark, len(ended), err)
 }
 
+// Find returns the job of a document that Submit would adopt, nil if it would make one.
+func (s Submitter) Find(ctx context.Context, d document.Document) (*types.Job, error) {
+	job, mark, err := marked(d.Job)
+	if err != nil {
+		return nil, err
+	}
+	alive, _, err := s.find(ctx, job, mark)
+	return alive, err
+}
+
 // marked is a copy of a job that carries the mark of its document.
 func marked(in *mediaconvert.CreateJobInput) (*mediaconvert.CreateJobInput, string, error) {
 	job := *in
