@@ -14,6 +14,7 @@ import (
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 
 	"mcfs/config"
+	"mcfs/internal/verdict"
 	"mcfs/keys"
 	"mcfs/sidecar"
 	"mcfs/store"
@@ -46,7 +47,7 @@ func loadAWS(ctx context.Context, c config.Config) (aws.Config, error) {
 	}
 	a, err := awsconfig.LoadDefaultConfig(ctx)
 	if err != nil {
-		return a, failuref(codeCredentials, cureAWS, "read the AWS configuration: %w", err)
+		return a, verdict.Errorf(verdict.Credentials, cureAWS, "read the AWS configuration: %w", err)
 	}
 	a.Credentials = &renewable{provider: a.Credentials}
 	if a.Region != "" || c.Store.Region != "" || c.Store.Endpoint != "" {
@@ -175,11 +176,11 @@ func openKeyring(ctx context.Context, c config.Config, st store.Store) (*keys.Lo
 	}
 	for _, o := range page.Objects {
 		if sidecar.Is(o.Key) {
-			return nil, failuref(codeKeyring, cureKeyring, "keyring %s is missing, but files like %s were encrypted under one", c.Keys.Path, o.Key)
+			return nil, verdict.Errorf(verdict.Keyring, cureKeyring, "keyring %s is missing, but files like %s were encrypted under one", c.Keys.Path, o.Key)
 		}
 	}
 	if drafts, _ := filepath.Glob(filepath.Join(c.Spool.Dir, "*.map")); len(drafts) > 0 {
-		return nil, failuref(codeKeyring, cureKeyring, "keyring %s is missing, but the spool %s holds files that were encrypted under one", c.Keys.Path, c.Spool.Dir)
+		return nil, verdict.Errorf(verdict.Keyring, cureKeyring, "keyring %s is missing, but the spool %s holds files that were encrypted under one", c.Keys.Path, c.Spool.Dir)
 	}
 	return keys.CreateLocal(c.Keys.Path)
 }

@@ -15,6 +15,7 @@ import (
 	"mcfs/config"
 	"mcfs/internal/doctor"
 	"mcfs/internal/human"
+	"mcfs/internal/verdict"
 	"mcfs/mediaconvert/jobs"
 	"mcfs/store/s3"
 )
@@ -98,7 +99,7 @@ func runDoctor(ctx context.Context, f doctorFlags, std stdio) error {
 	}
 	doctor.Sum(std.out, r, f.json)
 	if n := r.Count[doctor.Fail]; n > 0 {
-		return failuref(codeUnsound, "do what the lines with FAIL say", "%s failed", human.Count(n, "check"))
+		return verdict.Errorf(verdict.Unsound, "do what the lines with FAIL say", "%s failed", human.Count(n, "check"))
 	}
 	return nil
 }

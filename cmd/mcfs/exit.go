@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"mcfs/internal/control"
+	"mcfs/internal/verdict"
 )
 
 // Exit statuses.
@@ -165,7 +166,7 @@ func interruptible(parent context.Context, do func(context.Context) error) error
 	defer stop()
 	err := do(ctx)
 	if sig, ok := errors.AsType[signalled](context.Cause(ctx)); ok && err != nil {
-		return statusError{coded{err, codeInterrupted, cureInterrupted}, exitSignal + int(sig.sig)}
+		return statusError{verdict.With(err, verdict.Interrupted, cureInterrupted), exitSignal + int(sig.sig)}
 	}
 	return err
 }

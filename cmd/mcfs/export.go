@@ -13,6 +13,7 @@ import (
 	"mcfs/config"
 	"mcfs/internal/human"
 	"mcfs/internal/mounts"
+	"mcfs/internal/verdict"
 	"mcfs/keys"
 	"mcfs/spool"
 )
@@ -93,13 +94,13 @@ func checkDest(c config.Config, dest string) error {
 	}
 	real := filepath.Join(mounts.Real(filepath.Dir(full)), filepath.Base(full))
 	if mounts.Within(real, mounts.Real(c.Spool.Dir)) {
-		return failuref(codePlace, "choose another place", "%s lies in the spool, where no plaintext may be", dest)
+		return verdict.Errorf(verdict.Place, "choose another place", "%s lies in the spool, where no plaintext may be", dest)
 	}
 	if c.Store.Kind == config.StoreDir && mounts.Within(real, mounts.Real(c.Store.Path)) {
-		return failuref(codePlace, "choose another place", "%s lies in the store, where no plaintext may be", dest)
+		return verdict.Errorf(verdict.Place, "choose another place", "%s lies in the store, where no plaintext may be", dest)
 	}
 	if _, err := os.Lstat(full); !errors.Is(err, fs.ErrNotExist) {
-		return failuref(codeExists, "choose another name", "%s exists, and is not replaced", dest)
+		return verdict.Errorf(verdict.Exists, "choose another name", "%s exists, and is not replaced", dest)
 	}
 	return nil
 }
@@ -143,11 +144,11 @@ func tellLacks(s *spool.Salvage, l spool.Lacks, dest string, std stdio) error {
 	}
 	switch {
 	case len(l.Damaged) > 0:
-		return statusError{coded{fmt.Errorf("%s is not whole: what is damaged is zeros there", dest), codeDamaged, ""}, exitDamage}
+		return statusError{verdict.With(fmt.Errorf("%s is not whole: what is damaged is zeros there", dest), verdict.Damaged, ""), exitDamage}
 	case s.Torn:
-		return statusError{coded{fmt.Errorf("%s is not whole: what was written last is missing, since the map is damaged", dest), codeDamaged, ""}, exitDamage}
+		return statusError{verdict.With(fmt.Errorf("%s is not whole: what was written last is missing, since the map is damaged", dest), verdict.Damaged, ""), exitDamage}
 	case !l.None():
-		return statusError{coded{fmt.Errorf("%s is not whole: what is missing is zeros there", dest), codeIncomplete, ""}, exitSome}
+		return statusError{verdict.With(fmt.Errorf("%s is not whole: what is missing is zeros there", dest), verdict.Incomplete, ""), exitSome}
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"mcfs/config"
+	"mcfs/internal/verdict"
 )
 
 // helperFlag marks a call by mount(8): `mount.fuse.mcfs SOURCE MOUNTPOINT [-sfnv]
@@ -149,10 +150,10 @@ func findHome() error {
 func loadConfig(path string) (config.Config, error) {
 	c, err := config.Load(path)
 	if err != nil && errors.Is(err, os.ErrNotExist) {
-		return c, failuref(codeConfig, "name a file that exists with --config, or unset $"+config.EnvFile, "%w", err)
+		return c, verdict.Errorf(verdict.Config, "name a file that exists with --config, or unset $"+config.EnvFile, "%w", err)
 	}
 	if err != nil {
-		return c, coded{err, codeConfig, "correct the configuration where the message says, and as it says"}
+		return c, verdict.With(err, verdict.Config, "correct the configuration where the message says, and as it says")
 	}
 	return c, nil
 }

@@ -14,6 +14,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"mcfs/internal/human"
+	"mcfs/internal/paths"
+	"mcfs/internal/verdict"
+	"mcfs/mediaconvert/batch"
 	"mcfs/mediaconvert/document"
 	"mcfs/mediaconvert/jobs"
 	"mcfs/mediaconvert/wire"
@@ -103,7 +106,7 @@ func newJob(std stdio) *cobra.Command {
   mcfs job status 1515368087458-qnoxtd`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 && f.filesFrom == "" {
-				return usageError{failuref(codeUsage, "see `mcfs help job`", "PATH is missing")}
+				return usageError{verdict.Errorf(verdict.Usage, "see `mcfs help job`", "PATH is missing")}
 			}
 			return nil
 		},
@@ -156,7 +159,7 @@ func newJob(std stdio) *cobra.Command {
 var jobExits = []int{exitJobError, exitJobCanceled, exitRunning}
 
 // runJob prints the document of a job, or submits it.
-func runJob(ctx context.Context, f jobFlags, paths []string, std stdio) error {
+func runJob(ctx context.Context, f jobFlags, args []string, std stdio) error {
 	o, spelling, err := f.options(std.in)
 	if err != nil {
 		return err
@@ -169,10 +172,14 @@ func runJob(ctx context.Context, f jobFlags, paths []string, std stdio) error {
 	defer reader.close()
 	if f.many() {
 		o.Region = region
-		source := pathSource{args: paths, list: f.filesFrom, zero: f.zero, recursive: f.recursive, match: f.match, in: std.in, read: reader}
-		return runBatch(ctx, service{api: api, region: region, flags: f.service}, &batch{f: f, o: o, spelling: spelling, read: reader, std: std}, source)
+		source := paths.Source{Args: args, List: f.filesFrom, Zero: f.zero, Recursive: f.recursive, Match: f.match, In: std.in}
+		source.Below = func(ctx context.Context, address string, do func(paths.Found) bool) bool {
+			return reader.below(ctx, address, source.Wanted, do)
+		}
+		b := &batched{s: service{api: api, region: region, flags: f.service}, f: f, o: o, spelling: spelling, read: reader, std: std}
+		return runBatch(ctx, b, source)
 	}
-	inputs, err := reader.readAll(ctx, paths)
+	inputs, err := reader.readAll(ctx, args)
 	if err != nil {
 		return err
 	}
@@ -182,7 +189,7 @@ func runJob(ctx context.Context, f jobFlags, paths []string, std stdio) error {
 		list = append(list, in.Input)
 		o.Volumes = append(o.Volumes, in.volume)
 	}
-	o.Output = placed(o.Output, inputs[0])
+	o.Output = batch.Placed(o.Output, inputs[0].volume, inputs[0].Settings.FileInput)
 	d, err := document.Build(list, o)
 	if err != nil {
 		return err

@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/maphash"
-	"path"
 	"strings"
 	"sync"
 
@@ -15,145 +13,78 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/mediaconvert/types"
 
 	"mcfs/internal/human"
+	"mcfs/internal/paths"
+	"mcfs/internal/verdict"
+	"mcfs/mediaconvert/batch"
 	"mcfs/mediaconvert/document"
 	"mcfs/mediaconvert/jobs"
 	"mcfs/mediaconvert/wire"
 	"mcfs/store"
 )
 
-// errAway ends a batch of which nothing can be done.
-var errAway = errors.New("nobody answers")
-
 // errSkipped is a file in a directory that is to have no job.
 var errSkipped = errors.New("skipped")
 
-// batch makes a job of each of many files. It remembers of a file that is done no more than a
-// number for each of its outputs.
-type batch struct {
+// batched makes a job of each of many files.
+type batched struct {
 	s        service
 	f        jobFlags
 	o        document.Options
 	spelling wire.Case
 	read     *inputReader
 	std      stdio
-	giveUp   context.CancelCauseFunc
-	seed     maphash.Seed
+	outputs  *batch.Outputs
 
-	mu    sync.Mutex        // also of what is printed
-	taken map[uint64]uint64 // the file of each output, both by hash
-	count tally
-	away  int // files in a row for which nobody answered
-}
-
-// tally is what has become of the files.
-type tally struct {
-	V        int    `json:"v"`
-	Type     string `json:"type"`
-	Files    int    `json:"files"`
-	Printed  int    `json:"printed,omitempty"`
-	Would    int    `json:"would_create,omitempty"`
-	Complete int    `json:"complete,omitempty"`
-	Running  int    `json:"running,omitempty"`
-	Error    int    `json:"error,omitempty"`
-	Canceled int    `json:"canceled,omitempty"`
-	Failed   int    `json:"failed,omitempty"`
-	Skipped  int    `json:"skipped,omitempty"`
-
-	damaged int // of the failed
+	mu    sync.Mutex // also of what is printed
+	count batch.Tally
 }
 
 // runBatch makes, prints or submits a job for each file that a source names.
-func runBatch(parent context.Context, s service, b *batch, source pathSource) error {
-	signals, stop := untilSignal(parent)
+func runBatch(parent context.Context, b *batched, source paths.Source) error {
+	ctx, stop := untilSignal(parent)
 	defer stop()
-	ctx, giveUp := context.WithCancelCause(signals)
-	defer giveUp(nil)
-	b.s, b.giveUp, b.taken, b.seed = s, giveUp, make(map[uint64]uint64), maphash.MakeSeed()
-	work := make(chan found)
-	var workers sync.WaitGroup
-	for range b.f.parallel {
-		workers.Go(func() {
-			for f := range work {
-				b.do(ctx, f)
-			}
-		})
-	}
-	err := feed(ctx, source, work)
-	close(work)
-	workers.Wait()
-	return b.end(context.Cause(ctx), err)
+	b.outputs = batch.NewOutputs()
+	return b.end(batch.Run(ctx, b.f.parallel, source.Each, b.do))
 }
 
-// feed hands out what a source names, until ctx ends.
-func feed(ctx context.Context, source pathSource, work chan<- found) error {
-	next, ended := make(chan found), make(chan error, 1)
-	go func() { // may wait for standard input, and then ends with the process
-		ended <- source.each(ctx, func(f found) bool {
-			select {
-			case next <- f:
-				return true
-			case <-ctx.Done():
-				return false
-			}
-		})
-	}()
-	for ctx.Err() == nil {
-		select {
-		case f := <-next:
-			select {
-			case work <- f:
-			case <-ctx.Done():
-			}
-		case err := <-ended:
-			return err
-		case <-ctx.Done():
-		}
-	}
-	return nil
-}
-
-// do makes the job of one file, and tells what has become of it.
-func (b *batch) do(ctx context.Context, f found) {
-	l, why, err := jobLine{Type: "item", Path: f.path}, []string(nil), f.err
+// do makes the job of one file, tells what has become of it, and reports whether nobody answered.
+func (b *batched) do(ctx context.Context, f paths.Found) (away bool) {
+	l, why, err := jobLine{Type: "item", Path: f.Path}, []string(nil), f.Err
 	if err == nil {
 		l, why, err = b.make(ctx, f)
 	}
 	if _, signal := errors.AsType[signalled](context.Cause(ctx)); signal && err != nil && statusOf(err) == exitFailed {
-		return // it was not begun, or the same command finds its job
+		return false // it was not begun, or the same command finds its job
 	}
-	if errors.Is(context.Cause(ctx), errAway) && errors.Is(err, context.Canceled) {
-		return
+	if errors.Is(context.Cause(ctx), batch.ErrAway) && errors.Is(err, context.Canceled) {
+		return false
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.tell(l, why, err)
 	b.add(l, err)
-	if !jobs.Unreachable(err) && !errors.Is(err, store.ErrUnavailable) {
-		b.away = 0
-	} else if b.away++; b.away > 2*b.f.parallel {
-		b.giveUp(errAway)
-	}
+	return jobs.Unreachable(err) || errors.Is(err, store.ErrUnavailable)
 }
 
 // make makes the job of one file.
-func (b *batch) make(ctx context.Context, f found) (l jobLine, why []string, err error) {
-	l = jobLine{Type: "item", Path: f.path}
-	in, err := b.read.read(ctx, f.path)
-	if f.walked && err != nil && b.read.isLocal(ctx, f.path) {
+func (b *batched) make(ctx context.Context, f paths.Found) (l jobLine, why []string, err error) {
+	l = jobLine{Type: "item", Path: f.Path}
+	in, err := b.read.read(ctx, f.Path)
+	if f.Walked && err != nil && b.read.isLocal(ctx, f.Path) {
 		return l, nil, errSkipped
 	}
 	if err != nil {
 		return l, nil, err
 	}
 	o := b.o
-	o.Volumes, o.Output = append(o.Volumes[:len(o.Volumes):len(o.Volumes)], in.volume), placed(o.Output, in)
+	o.Volumes, o.Output = append(o.Volumes[:len(o.Volumes):len(o.Volumes)], in.volume), batch.Placed(o.Output, in.volume, in.Settings.FileInput)
 	d, err := document.Build([]document.Input{in.Input}, o)
 	if err != nil {
 		return l, nil, err
 	}
 	l.Warnings = d.Warnings
-	if err := b.take(d); err != nil {
-		return l, nil, err
+	if err := b.outputs.Take(d); err != nil {
+		return l, nil, verdict.Errorf(verdict.SameOutput, "put {dir}, {name} or {file} into --output", "%w", err)
 	}
 	if !b.f.submit {
 		text, err := d.JSON(b.spelling)
@@ -169,12 +100,12 @@ func (b *batch) make(ctx context.Context, f found) (l jobLine, why []string, err
 		return l, nil, err
 	}
 	s := b.s
-	s.path, s.reread = f.path, jobInputs{in}.reread
+	s.path, s.reread = f.Path, jobInputs{in}.reread
 	return b.submit(ctx, s, d)
 }
 
 // submit makes or finds the job of a document, and follows it.
-func (b *batch) submit(ctx context.Context, s service, d document.Document) (l jobLine, why []string, err error) {
+func (b *batched) submit(ctx context.Context, s service, d document.Document) (l jobLine, why []string, err error) {
 	l = jobLine{Type: "item", Path: s.path, Warnings: d.Warnings}
 	submitter := jobs.Submitter{API: s.api, Pace: s.pace(), Again: b.f.again}
 	if b.f.dryRun {
@@ -209,7 +140,7 @@ func (b *batch) submit(ctx context.Context, s service, d document.Document) (l j
 }
 
 // progress tells a program how a job goes. A person would lose the thread among many.
-func (b *batch) progress(s service) func(jobs.State) {
+func (b *batched) progress(s service) func(jobs.State) {
 	return func(state jobs.State) {
 		if s.flags.json && !jobs.Ended(state.Status) {
 			b.mu.Lock()
@@ -219,22 +150,6 @@ func (b *batch) progress(s service) func(jobs.State) {
 	}
 }
 
-// take refuses a job whose outputs would replace those of another file's.
-func (b *batch) take(d document.Document) error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	outputs, file := document.Outputs(d.Job.Settings), maphash.String(b.seed, aws.ToString(d.Job.Settings.Inputs[0].FileInput))
-	for _, address := range outputs {
-		if of, there := b.taken[maphash.String(b.seed, address)]; there && of != file {
-			return failuref(codeSameOutput, "put {dir}, {name} or {file} into --output", "%s is the output of another file, too", address)
-		}
-	}
-	for _, address := range outputs {
-		b.taken[maphash.String(b.seed, address)] = file
-	}
-	return nil
-}
-
 // isLocal reports whether a file stays on this machine under its name.
 func (r *inputReader) isLocal(ctx context.Context, path string) bool {
 	mountpoint, inside, m, err := mountOf(path)
@@ -242,22 +157,11 @@ func (r *inputReader) isLocal(ctx context.Context, path string) bool {
 		return false
 	}
 	p, err := r.pendingIn(ctx, daemonOf(mountpoint, m))
-	return err == nil && p.isLocal(inside)
-}
-
-// placed is an output's address with the place of an input in its volume: {dir} is its folder,
-// {file} its name, {name} that without the extension.
-func placed(output string, in jobInput) string {
-	key := strings.TrimPrefix(in.Settings.FileInput, in.volume)
-	dir, file := path.Split(key)
-	if dir == "" {
-		output = strings.ReplaceAll(output, "{dir}/", "")
-	}
-	return strings.NewReplacer("{dir}", strings.TrimSuffix(dir, "/"), "{file}", file, "{name}", strings.TrimSuffix(file, path.Ext(file))).Replace(output)
+	return err == nil && p.IsLocal(inside)
 }
 
 // tell prints what has become of a file.
-func (b *batch) tell(l jobLine, why []string, err error) {
+func (b *batched) tell(l jobLine, why []string, err error) {
 	if errors.Is(err, errSkipped) {
 		return
 	}
@@ -300,7 +204,7 @@ func (b *batch) tell(l jobLine, why []string, err error) {
 }
 
 // add counts a file.
-func (b *batch) add(l jobLine, err error) {
+func (b *batched) add(l jobLine, err error) {
 	c := &b.count
 	if errors.Is(err, errSkipped) {
 		c.Skipped++
@@ -317,7 +221,7 @@ func (b *batch) add(l jobLine, err error) {
 	case err != nil:
 		c.Failed++
 		if status == exitDamage {
-			c.damaged++
+			c.Damaged++
 		}
 	case l.Document != nil:
 		c.Printed++
@@ -330,25 +234,8 @@ func (b *batch) add(l jobLine, err error) {
 	}
 }
 
-// text is the tally for a person.
-func (c tally) text() string {
-	list := []string{human.Count(c.Files, "file")}
-	for _, n := range []struct {
-		n    int
-		what string
-	}{
-		{c.Printed, "documents printed"}, {c.Would, "would have a job created"}, {c.Complete, "complete"}, {c.Running, "still running"},
-		{c.Error, "ended in error"}, {c.Canceled, "cancelled"}, {c.Failed, "failed"}, {c.Skipped, "left out"},
-	} {
-		if n.n > 0 {
-			list = append(list, fmt.Sprintf("%d %s", n.n, n.what))
-		}
-	}
-	return strings.Join(list, ", ")
-}
-
 // end prints the tally. Its error is the exit status.
-func (b *batch) end(cause, err error) error {
+func (b *batched) end(err error) error {
 	c := b.count
 	if c.V, c.Type = 1, "summary"; b.s.flags.json {
 		text, merr := json.Marshal(c)
@@ -358,26 +245,29 @@ func (b *batch) end(cause, err error) error {
 		fmt.Fprintln(b.std.out, string(text))
 	}
 	const again = "run the same command again, which finds the jobs that were made"
-	if sig, ok := errors.AsType[signalled](cause); ok {
-		return statusError{coded{fmt.Errorf("interrupted: %s; jobs that were made go on: %s", c.text(), again), codeInterrupted, again}, exitSignal + int(sig.sig)}
+	if sig, ok := errors.AsType[signalled](err); ok {
+		return statusError{verdict.With(fmt.Errorf("interrupted: %s; jobs that were made go on: %s", c, again), verdict.Interrupted, again), exitSignal + int(sig.sig)}
 	}
-	if errors.Is(cause, errAway) {
-		err = errors.Join(err, failuref(codeUnreachable, "look at the network, --endpoint and the region, and "+again, "given up, since nobody answers: %s", c.text()))
+	if errors.Is(err, batch.ErrAway) {
+		err = verdict.Errorf(verdict.Unreachable, "look at the network, --endpoint and the region, and "+again, "given up, since %w: %s", batch.ErrAway, c)
 	}
-	err = errors.Join(err, c.outcome(err != nil))
+	if errors.Is(err, paths.ErrTooLong) {
+		err = usageError{verdict.Errorf(verdict.Usage, "write a path a line, or with -0 a NUL after each", "%w", err)}
+	}
+	err = errors.Join(err, outcomeOf(c, err != nil))
 	if err == nil && b.f.submit {
-		b.s.say(b.std, "%s", c.text())
+		b.s.say(b.std, "%s", c)
 	}
 	return err
 }
 
-// outcome is the error that is the exit status. broken says that not all files were looked at.
-func (c tally) outcome(broken bool) error {
+// outcomeOf is the error that is the exit status. broken says that not all files were looked at.
+func outcomeOf(c batch.Tally, broken bool) error {
 	bad := c.Error + c.Canceled + c.Failed
-	text := coded{fmt.Errorf("not all is done: %s", c.text()), codeSome, "do as the messages say, and run the same command again"}
+	text := verdict.With(fmt.Errorf("not all is done: %s", c), verdict.Some, "do as the messages say, and run the same command again")
 	switch {
 	case bad == 0 && !broken && c.Running > 0:
-		return statusError{coded{fmt.Errorf("jobs still run: %s", c.text()), codeJobRunning, "run the same command again, or see mcfs job list"}, exitRunning}
+		return statusError{verdict.With(fmt.Errorf("jobs still run: %s", c), verdict.JobRunning, "run the same command again, or see mcfs job list"), exitRunning}
 	case bad == 0:
 		return nil
 	case bad < c.Files:
@@ -386,7 +276,7 @@ func (c tally) outcome(broken bool) error {
 		return statusError{text, exitJobError}
 	case c.Canceled == c.Files:
 		return statusError{text, exitJobCanceled}
-	case c.damaged == c.Files:
+	case c.Damaged == c.Files:
 		return statusError{text, exitDamage}
 	}
 	return statusError{text, exitFailed}

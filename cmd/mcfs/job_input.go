@@ -12,6 +12,7 @@ import (
 	"mcfs/internal/control"
 	"mcfs/internal/mounts"
 	"mcfs/internal/status"
+	"mcfs/internal/verdict"
 	"mcfs/mediaconvert/document"
 	"mcfs/sidecar"
 )
@@ -42,8 +43,8 @@ type inputReader struct {
 	file string // of the configuration, as the command line names it
 
 	mu     sync.Mutex
-	stored *storedVolume       // nil until an address is read
-	told   map[string]*pending // by mountpoint
+	stored *storedVolume      // nil until an address is read
+	told   map[string]*answer // by mountpoint
 }
 
 func (r *inputReader) close() error {
@@ -97,7 +98,7 @@ func (r *inputReader) read(ctx context.Context, path string) (in jobInput, err e
 		return in, err
 	}
 	if isLocal(in.Settings) {
-		return in, failuref(codeLocalKey, `save it in a mount whose configuration has keys.kind = "kms"`, "%s was encrypted under a local keyring, whose keys MediaConvert cannot have", path)
+		return in, verdict.Errorf(verdict.LocalKey, `save it in a mount whose configuration has keys.kind = "kms"`, "%s was encrypted under a local keyring, whose keys MediaConvert cannot have", path)
 	}
 	return in, nil
 }
@@ -160,18 +161,18 @@ func (r *inputReader) committedIn(ctx context.Context, path string) (string, err
 		return "", fmt.Errorf("job: %w", err)
 	}
 	if info.IsDir() {
-		return "", failuref(codeDirectory, "name the files in it, or give --recursive for a job of each", "%s is a directory", path)
+		return "", verdict.Errorf(verdict.Directory, "name the files in it, or give --recursive for a job of each", "%s is a directory", path)
 	}
 	mountpoint, inside, m, err := mountOf(path)
 	if err != nil {
-		return "", failuref(codeNotInMount, "give a file in a mount, or its s3:// address with --config", "%s is not in a mount of mcfs", path)
+		return "", verdict.Errorf(verdict.NotInMount, "give a file in a mount, or its s3:// address with --config", "%s is not in a mount of mcfs", path)
 	}
 	p, err := r.pendingIn(ctx, daemonOf(mountpoint, m))
 	if err != nil {
 		return "", fmt.Errorf("%s: ask the daemon of %s whether it is committed: %w", path, mountpoint, err)
 	}
-	if why, cure := p.why(inside); why != "" {
-		return "", failuref(codeNotCommitted, cure, "%s %s", path, why)
+	if why, cure := p.Why(inside); why != "" {
+		return "", verdict.Errorf(verdict.NotCommitted, cure, "%s %s", path, why)
 	}
 	return p.volume, nil
 }

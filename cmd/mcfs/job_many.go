@@ -5,6 +5,8 @@ import (
 	"path"
 
 	"github.com/spf13/pflag"
+
+	"mcfs/internal/verdict"
 )
 
 // defaultParallel is how many jobs of a batch are made and followed at once, mostParallel how many
@@ -21,19 +23,19 @@ func (f *jobFlags) many() bool { return f.recursive || f.filesFrom != "" }
 func (f *jobFlags) checkBatch(given *pflag.FlagSet) error {
 	switch {
 	case f.zero && f.filesFrom == "":
-		return usageError{failuref(codeUsage, "give --files-from, or leave it out", "-0 goes with --files-from")}
+		return usageError{verdict.Errorf(verdict.Usage, "give --files-from, or leave it out", "-0 goes with --files-from")}
 	case len(f.match) > 0 && !f.recursive:
-		return usageError{failuref(codeUsage, "give --recursive, or leave it out", "--match goes with --recursive")}
+		return usageError{verdict.Errorf(verdict.Usage, "give --recursive, or leave it out", "--match goes with --recursive")}
 	case given.Changed("jobs") && !f.many():
-		return usageError{failuref(codeUsage, "give one of them, or leave it out", "-j goes with --recursive or --files-from")}
+		return usageError{verdict.Errorf(verdict.Usage, "give one of them, or leave it out", "-j goes with --recursive or --files-from")}
 	case f.parallel < 1 || f.parallel > mostParallel:
-		return usageError{failuref(codeUsage, fmt.Sprintf("give 1 to %d", mostParallel), "-j %d", f.parallel)}
+		return usageError{verdict.Errorf(verdict.Usage, fmt.Sprintf("give 1 to %d", mostParallel), "-j %d", f.parallel)}
 	case f.filesFrom == "-" && f.template == "-":
-		return usageError{failuref(codeUsage, "put one of them into a file", "--template and --files-from cannot both be standard input")}
+		return usageError{verdict.Errorf(verdict.Usage, "put one of them into a file", "--template and --files-from cannot both be standard input")}
 	}
 	for _, pattern := range f.match {
 		if _, err := path.Match(pattern, ""); err != nil || pattern == "" {
-			return usageError{failuref(codeUsage, "give a pattern like '*.mov'", "--match %q", pattern)}
+			return usageError{verdict.Errorf(verdict.Usage, "give a pattern like '*.mov'", "--match %q", pattern)}
 		}
 	}
 	return nil

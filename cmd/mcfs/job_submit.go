@@ -13,6 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/mediaconvert/types"
 
 	"mcfs/internal/human"
+	"mcfs/internal/verdict"
+	"mcfs/mediaconvert/batch"
 	"mcfs/mediaconvert/document"
 	"mcfs/mediaconvert/failure"
 	"mcfs/mediaconvert/jobs"
@@ -32,7 +34,7 @@ type service struct {
 func openService(ctx context.Context, f serviceFlags) (jobs.API, string, error) {
 	a, err := awsconfig.LoadDefaultConfig(ctx)
 	if err != nil {
-		return nil, f.region, failuref(codeCredentials, cureAWS, "read the AWS configuration: %w", err)
+		return nil, f.region, verdict.Errorf(verdict.Credentials, cureAWS, "read the AWS configuration: %w", err)
 	}
 	a.Credentials = &renewable{provider: a.Credentials}
 	region := f.region
@@ -61,7 +63,7 @@ func submitJob(parent context.Context, s service, d document.Document, f jobFlag
 	}
 	made, err := submitter.Submit(ctx, d)
 	if sig, ok := errors.AsType[signalled](context.Cause(ctx)); ok && err != nil {
-		return statusError{coded{err, codeInterrupted, "run the same command again, which finds the job"}, exitSignal + int(sig.sig)}
+		return statusError{verdict.With(err, verdict.Interrupted, "run the same command again, which finds the job"), exitSignal + int(sig.sig)}
 	}
 	if err != nil {
 		return err
@@ -119,11 +121,11 @@ func (s service) await(parent context.Context, id string, tell func(jobs.State))
 	defer cancel()
 	j, err := jobs.Follower{API: s.api, Pace: s.pace()}.Follow(ctx, id, tell)
 	sig, interrupted := errors.AsType[signalled](err)
-	left := coded{fmt.Errorf("job %s goes on; `mcfs job wait %s` follows it again, and so does %s", id, id, jobs.Console(s.region, id)), codeJobRunning, "mcfs job wait " + id}
+	left := verdict.With(fmt.Errorf("job %s goes on; `mcfs job wait %s` follows it again, and so does %s", id, id, jobs.Console(s.region, id)), verdict.JobRunning, "mcfs job wait "+id)
 	switch {
 	case interrupted:
 		return j, statusError{left, exitSignal + int(sig.sig)}
-	case errors.Is(err, errTimeout), errors.Is(err, errAway):
+	case errors.Is(err, errTimeout), errors.Is(err, batch.ErrAway):
 		return j, statusError{left, exitRunning}
 	}
 	return j, err
@@ -176,7 +178,7 @@ type jobLine struct {
 	// Of one file of several.
 	Adopted  bool            `json:"adopted,omitempty"`
 	Document json.RawMessage `json:"document,omitempty"`
-	Failure  *errorLine      `json:"failure,omitempty"`
+	Failure  *verdict.Line   `json:"failure,omitempty"`
 }
 
 func (s service) line(std stdio, l jobLine) {
@@ -247,11 +249,11 @@ func (s service) outcome(j types.Job) error {
 	case types.JobStatusComplete:
 		return nil
 	case types.JobStatusError:
-		return statusError{coded{fmt.Errorf("job %s ended in error %d: %s", id, aws.ToInt32(j.ErrorCode), aws.ToString(j.ErrorMessage)), codeJobError, cureOf(aws.ToInt32(j.ErrorCode))}, exitJobError}
+		return statusError{verdict.With(fmt.Errorf("job %s ended in error %d: %s", id, aws.ToInt32(j.ErrorCode), aws.ToString(j.ErrorMessage)), verdict.JobError, cureOf(aws.ToInt32(j.ErrorCode))), exitJobError}
 	case types.JobStatusCanceled:
-		return statusError{coded{fmt.Errorf("job %s was cancelled", id), codeJobCanceled, "run the command again, which makes another"}, exitJobCanceled}
+		return statusError{verdict.With(fmt.Errorf("job %s was cancelled", id), verdict.JobCanceled, "run the command again, which makes another"), exitJobCanceled}
 	}
-	return statusError{coded{fmt.Errorf("job %s still runs: `mcfs job wait %s` follows it", id, id), codeJobRunning, "mcfs job wait " + id}, exitRunning}
+	return statusError{verdict.With(fmt.Errorf("job %s still runs: `mcfs job wait %s` follows it", id, id), verdict.JobRunning, "mcfs job wait "+id), exitRunning}
 }
 
 // cureOf is what is documented to do about an error of a job.

@@ -20,6 +20,7 @@ import (
 	"mcfs/internal/human"
 	"mcfs/internal/mounts"
 	"mcfs/internal/status"
+	"mcfs/internal/verdict"
 	"mcfs/spool"
 )
 
@@ -66,7 +67,7 @@ func newQuarantine(std stdio) *cobra.Command {
 			if err := unknownCommand(c, args); err != nil {
 				return err
 			}
-			return usageError{failuref(codeUsage, "see `mcfs help quarantine`", "list, restore, export or remove is missing")}
+			return usageError{verdict.Errorf(verdict.Usage, "see `mcfs help quarantine`", "list, restore, export or remove is missing")}
 		},
 		RunE: func(*cobra.Command, []string) error { return nil },
 	}
@@ -111,7 +112,7 @@ func findQuarantined(file, id string) (config.Config, spool.Quarantined, error) 
 	}
 	q, err := spool.FindQuarantined(c.Spool.Dir, id)
 	if errors.Is(err, spool.ErrNoneSuch) {
-		err = failuref(codeNotInQuarantine, "see `mcfs quarantine list`", "%w", err)
+		err = verdict.Errorf(verdict.NotInQuarantine, "see `mcfs quarantine list`", "%w", err)
 	}
 	return c, q, err
 }
@@ -190,7 +191,7 @@ func restoreQuarantined(ctx context.Context, file, id string, std stdio) error {
 		}
 		return daemon.Restore(ctx, q.ID, func(text string) { fmt.Fprintln(std.out, human.Printable(text)) })
 	}
-	return failuref(codeNotMounted, "mount it first, since its other files tell which names are free", "restore %s: the volume is not mounted, or its daemon does not answer", q.ID)
+	return verdict.Errorf(verdict.NotMounted, "mount it first, since its other files tell which names are free", "restore %s: the volume is not mounted, or its daemon does not answer", q.ID)
 }
 
 func removeQuarantined(file, id string, yes bool, std stdio) error {
@@ -205,7 +206,7 @@ func removeQuarantined(file, id string, yes bool, std stdio) error {
 			return fmt.Errorf("read the answer: %w", err)
 		}
 		if answer := strings.ToLower(strings.TrimSpace(line)); answer != "y" && answer != "yes" {
-			return failuref(codeUnconfirmed, "answer y, or give --yes", "%s is not removed", q.ID)
+			return verdict.Errorf(verdict.Unconfirmed, "answer y, or give --yes", "%s is not removed", q.ID)
 		}
 	}
 	if err := q.Remove(); err != nil {

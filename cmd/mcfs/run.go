@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"mcfs/config"
+	"mcfs/internal/verdict"
 )
 
 // stdio are the standard streams of a command.
@@ -98,10 +99,10 @@ func unknownCommand(c *cobra.Command, args []string) error {
 	see := "see `mcfs help" + strings.TrimPrefix(c.CommandPath(), "mcfs") + "`"
 	near := nearest(c, args[0])
 	if near == "" {
-		return usageError{coded{fmt.Errorf("unknown command %q: %s", args[0], see), codeUsage, see}}
+		return usageError{verdict.With(fmt.Errorf("unknown command %q: %s", args[0], see), verdict.Usage, see)}
 	}
 	cure := fmt.Sprintf("did you mean `%s %s`?", c.CommandPath(), near)
-	return usageError{coded{fmt.Errorf("unknown command %q: %s", args[0], cure), codeUsage, cure}}
+	return usageError{verdict.With(fmt.Errorf("unknown command %q: %s", args[0], cure), verdict.Usage, cure)}
 }
 
 // knownCommand refuses help about a command that there is not.

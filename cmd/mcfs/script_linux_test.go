@@ -22,6 +22,7 @@ import (
 	"mcfs/fs"
 	"mcfs/internal/control"
 	"mcfs/internal/mounts"
+	"mcfs/internal/verdict"
 	"mcfs/keys/kmstest"
 	"mcfs/store/s3/s3test"
 )
@@ -184,7 +185,7 @@ func cmdRefuses(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("ended with %v, not with status %s", err, args[0])
 	}
 	lines := strings.Split(strings.TrimSuffix(ts.ReadFile("stderr"), "\n"), "\n")
-	var line errorLine
+	var line verdict.Line
 	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &line); err != nil {
 		ts.Fatalf("the last line of standard error is no failure: %v\n%s", err, lines[len(lines)-1])
 	}

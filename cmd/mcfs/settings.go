@@ -15,6 +15,7 @@ import (
 	"mcfs/internal/control"
 	"mcfs/internal/mounts"
 	"mcfs/internal/status"
+	"mcfs/internal/verdict"
 	"mcfs/sidecar"
 	"mcfs/volume"
 )
@@ -68,16 +69,16 @@ func mountedSettings(ctx context.Context, path string) ([]byte, error) {
 			return nil, fmt.Errorf("settings: %w", err)
 		}
 		if info.IsDir() {
-			return nil, failuref(codeDirectory, "name one file in it", "%s is a directory", path)
+			return nil, verdict.Errorf(verdict.Directory, "name one file in it", "%s is a directory", path)
 		}
 		name = sidecar.Name(path)
 	}
 	f, err := os.Open(name)
 	if errors.Is(err, os.ErrNotExist) {
 		if why := whyUnsettled(ctx, strings.TrimSuffix(path, sidecar.Suffix)); why != "" {
-			return nil, coded{fmt.Errorf("%s has no settings: %s", strings.TrimSuffix(path, sidecar.Suffix), why), codeNoSettings, "do as the message says"}
+			return nil, verdict.With(fmt.Errorf("%s has no settings: %s", strings.TrimSuffix(path, sidecar.Suffix), why), verdict.NoSettings, "do as the message says")
 		}
-		return nil, coded{fmt.Errorf("%s has no settings: it is not in a mount of mcfs, or not committed yet; close it, or wait for its upload. Under a name that is local-only, as in a trash, it has none: rename it", strings.TrimSuffix(path, sidecar.Suffix)), codeNoSettings, "close it, and wait for its upload"}
+		return nil, verdict.With(fmt.Errorf("%s has no settings: it is not in a mount of mcfs, or not committed yet; close it, or wait for its upload. Under a name that is local-only, as in a trash, it has none: rename it", strings.TrimSuffix(path, sidecar.Suffix)), verdict.NoSettings, "close it, and wait for its upload")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("settings: %w", err)

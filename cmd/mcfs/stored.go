@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"strings"
 	"sync"
 
 	"mcfs/config"
+	"mcfs/internal/paths"
 	"mcfs/internal/status"
+	"mcfs/internal/verdict"
 	"mcfs/sidecar"
 	"mcfs/store"
 )
@@ -38,7 +41,7 @@ func (v *storedVolume) home() string { return "s3://" + v.c.Store.Bucket + "/" +
 func (v *storedVolume) key(address string) (string, error) {
 	key, ok := strings.CutPrefix(address, v.home())
 	if v.c.Store.Bucket == "" || !ok {
-		return "", failuref(codeNotInVolume, "choose another with --config", "%s is not in the volume of this configuration (%s)", address, status.VolumeName(v.c))
+		return "", verdict.Errorf(verdict.NotInVolume, "choose another with --config", "%s is not in the volume of this configuration (%s)", address, status.VolumeName(v.c))
 	}
 	return key, nil
 }
@@ -52,7 +55,7 @@ func (v *storedVolume) open(ctx context.Context) (store.Store, error) {
 	}
 	if v.c.Store.Kind == config.StoreDir {
 		if _, err := os.Stat(v.c.Store.Path); err != nil {
-			return nil, failuref(codeNoBucket, "correct store.path", "store folder: %w", err)
+			return nil, verdict.Errorf(verdict.NoBucket, "correct store.path", "store folder: %w", err)
 		}
 	}
 	a, err := loadAWS(ctx, v.c)
@@ -79,7 +82,7 @@ func (v *storedVolume) settings(ctx context.Context, address string) ([]byte, er
 		return nil, err
 	}
 	if key == "" {
-		return nil, failuref(codeNotInVolume, "choose another with --config", "%s is not in the volume of this configuration (%s)", address, status.VolumeName(v.c))
+		return nil, verdict.Errorf(verdict.NotInVolume, "choose another with --config", "%s is not in the volume of this configuration (%s)", address, status.VolumeName(v.c))
 	}
 	if !sidecar.Is(key) {
 		key = sidecar.Name(key)
@@ -93,7 +96,7 @@ func (v *storedVolume) settings(ctx context.Context, address string) ([]byte, er
 	body, _, err := st.Get(ctx, key, store.Range{}, "")
 	switch {
 	case errors.Is(err, store.ErrNotExist):
-		return nil, coded{fmt.Errorf("%s has no settings: there is no object %s", address, v.home()+key), codeNoSettings, "correct the address"}
+		return nil, verdict.With(fmt.Errorf("%s has no settings: there is no object %s", address, v.home()+key), verdict.NoSettings, "correct the address")
 	case err != nil:
 		return nil, clearer(ctx, st, err)
 	}
@@ -110,4 +113,50 @@ func clearer(ctx context.Context, st store.Store, err error) error {
 		return clear
 	}
 	return err
+}
+
+// page is one page of the keys that begin with a prefix.
+func (v *storedVolume) page(ctx context.Context, prefix, token string) (store.Page, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, requestTimeout, errors.New("no answer in time"))
+	defer cancel()
+	st, err := v.open(ctx)
+	if err != nil {
+		return store.Page{}, err
+	}
+	page, err := st.List(ctx, prefix, "", token, 0)
+	if err != nil {
+		return page, clearer(ctx, st, err)
+	}
+	return page, nil
+}
+
+// below names the encrypted files at and below an address.
+func (r *inputReader) below(ctx context.Context, address string, wanted func(string) bool, do func(paths.Found) bool) bool {
+	v, err := r.volume()
+	if err != nil {
+		return do(paths.Found{Path: address, Err: err})
+	}
+	prefix, err := v.key(address)
+	if err != nil {
+		return do(paths.Found{Path: address, Err: err})
+	}
+	folder := strings.TrimSuffix(prefix, "/") + "/"
+	for token := ""; ; {
+		page, err := v.page(ctx, prefix, token)
+		if err != nil {
+			return do(paths.Found{Path: address, Err: err})
+		}
+		for _, o := range page.Objects {
+			key, ok := sidecar.Base(o.Key)
+			if !ok || prefix != "" && key != prefix && !strings.HasPrefix(key, folder) || !wanted(path.Base(key)) {
+				continue
+			}
+			if !do(paths.Found{Path: v.home() + key, Walked: true}) {
+				return false
+			}
+		}
+		if token = page.Next; token == "" {
+			return true
+		}
+	}
 }

@@ -15,6 +15,7 @@ import (
 	"mcfs/internal/control"
 	"mcfs/internal/human"
 	"mcfs/internal/mounts"
+	"mcfs/internal/verdict"
 )
 
 const syncHelp = `Waits until everything at and under each PATH is in the store: files that are
@@ -67,7 +68,7 @@ func someOf(errs []error) error {
 	if err == nil || !slices.Contains(errs, nil) {
 		return err
 	}
-	return statusError{coded{err, codeSome, "do as the messages say, and run the same command again"}, exitSome}
+	return statusError{verdict.With(err, verdict.Some, "do as the messages say, and run the same command again"), exitSome}
 }
 
 // syncPath asks the daemon of the mount in which a path lies to commit what is there.
@@ -78,7 +79,7 @@ func syncPath(ctx context.Context, path string, repair bool, tell func(string)) 
 	}
 	err = control.Client{Mountpoint: mountpoint, Users: mounts.Users(m)}.Sync(ctx, inside, repair, tell)
 	if errors.Is(err, control.ErrNoDaemon) {
-		return failuref(codeNoDaemon, "mount it again, and what is pending goes on", "sync %s: the daemon of %s does not answer", path, mountpoint)
+		return verdict.Errorf(verdict.NoDaemon, "mount it again, and what is pending goes on", "sync %s: the daemon of %s does not answer", path, mountpoint)
 	}
 	if err != nil {
 		return fmt.Errorf("sync %s: %w", path, err)
@@ -91,7 +92,7 @@ func mountOf(path string) (mountpoint, inside string, m fs.Mounted, err error) {
 	real, err := fs.Resolve(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		return "", "", m, coded{fmt.Errorf("%s does not exist", path), codeNotFound, "correct the path"}
+		return "", "", m, verdict.With(fmt.Errorf("%s does not exist", path), verdict.NotFound, "correct the path")
 	case err != nil:
 		return "", "", m, fmt.Errorf("sync %s: %w", path, err)
 	}
@@ -100,7 +101,7 @@ func mountOf(path string) (mountpoint, inside string, m fs.Mounted, err error) {
 			return dir, strings.TrimPrefix(strings.TrimPrefix(real, dir), "/"), m, nil
 		}
 		if dir == filepath.Dir(dir) {
-			return "", "", m, coded{fmt.Errorf("%s is not in a mount of mcfs: nothing can be synced until it is mounted", path), codeNotInMount, "mount it"}
+			return "", "", m, verdict.With(fmt.Errorf("%s is not in a mount of mcfs: nothing can be synced until it is mounted", path), verdict.NotInMount, "mount it")
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"mcfs/internal/control"
 	"mcfs/internal/human"
 	"mcfs/internal/mounts"
+	"mcfs/internal/verdict"
 )
 
 const unmountHelp = `Ends a mount made by mcfs: new opens are refused, drafts and changes of names are
@@ -60,13 +61,13 @@ func unmount(ctx context.Context, path string, how control.Unmount, tell func(st
 	mountpoint, err := fs.Resolve(path)
 	switch {
 	case errors.Is(err, os.ErrNotExist):
-		return coded{fmt.Errorf("unmount: %s does not exist", path), codeNotFound, "correct the path"}
+		return verdict.With(fmt.Errorf("unmount: %s does not exist", path), verdict.NotFound, "correct the path")
 	case err != nil:
 		return fmt.Errorf("unmount %s: %w", path, err)
 	}
 	m, there := fs.MountAt(mountpoint)
 	if there && m.UID < 0 {
-		return failuref(codeNotInMount, fmt.Sprintf("use umount %q", path), "%s is a mount, but none of mcfs", path)
+		return verdict.Errorf(verdict.NotInMount, fmt.Sprintf("use umount %q", path), "%s is a mount, but none of mcfs", path)
 	}
 	uids := []int{os.Geteuid()}
 	if there {
@@ -75,7 +76,7 @@ func unmount(ctx context.Context, path string, how control.Unmount, tell func(st
 	err = control.Client{Mountpoint: mountpoint, Users: uids}.Unmount(ctx, how, tell)
 	switch {
 	case errors.Is(err, control.ErrNoDaemon) && !there:
-		return coded{fmt.Errorf("%s is not mounted: nothing to do", path), codeNotMounted, ""}
+		return verdict.With(fmt.Errorf("%s is not mounted: nothing to do", path), verdict.NotMounted, "")
 	case errors.Is(err, control.ErrNoDaemon) && mounts.Dead(mountpoint):
 		return removeStale(path, mountpoint, tell)
 	case errors.Is(err, control.ErrNoDaemon):

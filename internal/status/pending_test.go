@@ -1,28 +1,27 @@
-package main
+package status
 
 import (
 	"strings"
 	"testing"
 
-	"mcfs/internal/status"
 	"mcfs/volume"
 )
 
 // TestUncommitted: a job is not made of a file whose last version or name is not in the store;
 // what is pending elsewhere is in nobody's way.
 func TestUncommitted(t *testing.T) {
-	draft := func(path string, s volume.State) status.Report {
-		return status.Report{Status: &volume.Status{Drafts: []volume.DraftStatus{{Path: path, State: s.String()}}}}
+	draft := func(path string, s volume.State) Report {
+		return Report{Status: &volume.Status{Drafts: []volume.DraftStatus{{Path: path, State: s.String()}}}}
 	}
-	other := func(what, path, to string) status.Report {
-		return status.Report{Status: &volume.Status{Changes: []volume.ChangeStatus{{What: what, Path: path, To: to}}}}
+	other := func(what, path, to string) Report {
+		return Report{Status: &volume.Status{Changes: []volume.ChangeStatus{{What: what, Path: path, To: to}}}}
 	}
-	change := func(path, to string) status.Report { return other("rename", path, to) }
+	change := func(path, to string) Report { return other("rename", path, to) }
 	for name, c := range map[string]struct {
-		r    status.Report
+		r    Report
 		want string
 	}{
-		"nothing":           {status.Report{Status: new(volume.Status)}, ""},
+		"nothing":           {Report{Status: new(volume.Status)}, ""},
 		"queued":            {draft("a/b.mov", volume.Queued), "is not committed yet"},
 		"uploading":         {draft("a/b.mov", volume.Uploading), "is not committed yet"},
 		"publishing":        {draft("a/b.mov", volume.Publishing), "is not committed yet"},
@@ -38,7 +37,7 @@ func TestUncommitted(t *testing.T) {
 		"new directory":     {other("mkdir", "a", ""), ""},
 		"another directory": {change("aa", "a/b"), ""},
 	} {
-		if got, _ := newPending(c.r).why("a/b.mov"); !strings.HasPrefix(got, c.want) || (got == "") != (c.want == "") {
+		if got, _ := NewPending(c.r).Why("a/b.mov"); !strings.HasPrefix(got, c.want) || (got == "") != (c.want == "") {
 			t.Errorf("%s: %q", name, got)
 		}
 	}

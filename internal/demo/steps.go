@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"bytes"
@@ -62,7 +62,7 @@ func (d *demo) look() error {
 	d.say("%s", list)
 	d.headline("The settings are what a MediaConvert job takes as an input")
 	d.say("$ mcfs settings %s", d.file())
-	text, err := mountedSettings(d.ctx, d.file())
+	text, err := d.output(d.self, "settings", d.file())
 	if err != nil {
 		return err
 	}
@@ -87,7 +87,7 @@ func (d *demo) look() error {
 // decrypt lets openssl decrypt the stored object with what the settings say.
 func (d *demo) decrypt() error {
 	d.headline("Unwrap the data key of the settings, and let openssl decrypt the stored object")
-	text, err := mountedSettings(d.ctx, d.file())
+	text, err := d.output(d.self, "settings", d.file())
 	if err != nil {
 		return err
 	}
