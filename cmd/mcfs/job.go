@@ -174,7 +174,11 @@ func runJob(ctx context.Context, f jobFlags, args []string, std stdio) error {
 		o.Region = region
 		source := paths.Source{Args: args, List: f.filesFrom, Zero: f.zero, Recursive: f.recursive, Match: f.match, In: std.in}
 		source.Below = func(ctx context.Context, address string, do func(paths.Found) bool) bool {
-			return reader.below(ctx, address, source.Wanted, do)
+			v, err := reader.volume()
+			if err != nil {
+				return do(paths.Found{Path: address, Err: err})
+			}
+			return v.Below(ctx, address, source.Wanted, do)
 		}
 		b := &batched{s: service{api: api, region: region, flags: f.service}, f: f, o: o, spelling: spelling, read: reader, std: std}
 		return runBatch(ctx, b, source)

@@ -11,7 +11,7 @@ import (
 	"mcfs/fs"
 	"mcfs/internal/control"
 	"mcfs/internal/mounts"
-	"mcfs/internal/status"
+	"mcfs/internal/stored"
 	"mcfs/internal/verdict"
 	"mcfs/mediaconvert/document"
 	"mcfs/sidecar"
@@ -43,7 +43,7 @@ type inputReader struct {
 	file string // of the configuration, as the command line names it
 
 	mu     sync.Mutex
-	stored *storedVolume      // nil until an address is read
+	stored *stored.Volume     // nil until an address is read
 	told   map[string]*answer // by mountpoint
 }
 
@@ -53,17 +53,17 @@ func (r *inputReader) close() error {
 	if r.stored == nil {
 		return nil
 	}
-	return r.stored.close()
+	return r.stored.Close()
 }
 
 // volume is the volume of the configuration.
-func (r *inputReader) volume() (*storedVolume, error) {
+func (r *inputReader) volume() (*stored.Volume, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.stored != nil {
 		return r.stored, nil
 	}
-	v, err := newStoredVolume(r.file)
+	v, err := openStored(r.file)
 	if err == nil {
 		r.stored = v
 	}
@@ -108,8 +108,8 @@ func (r *inputReader) atAddress(address string) (jobInput, error) {
 	if err != nil {
 		return jobInput{}, err
 	}
-	return jobInput{volume: inS3(status.VolumeName(v.c)), read: func(ctx context.Context) (sidecar.Settings, error) {
-		return parseSettings(v.settings(ctx, address))
+	return jobInput{volume: v.Address(), read: func(ctx context.Context) (sidecar.Settings, error) {
+		return parseSettings(v.Settings(ctx, address))
 	}}, nil
 }
 

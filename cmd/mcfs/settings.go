@@ -5,18 +5,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"mcfs/config"
 	"mcfs/internal/control"
 	"mcfs/internal/mounts"
 	"mcfs/internal/status"
+	"mcfs/internal/stored"
 	"mcfs/internal/verdict"
 	"mcfs/sidecar"
+	"mcfs/store"
 	"mcfs/volume"
 )
 
@@ -84,7 +86,7 @@ func mountedSettings(ctx context.Context, path string) ([]byte, error) {
 		return nil, fmt.Errorf("settings: %w", err)
 	}
 	defer f.Close()
-	return readSettings(f, name)
+	return stored.ReadSettings(f, name)
 }
 
 // whyUnsettled returns why a file in a mount has no settings, if its name is the reason;
@@ -112,23 +114,27 @@ func whyUnsettled(ctx context.Context, path string) string {
 	return ""
 }
 
-// storedSettings reads the sidecar of an address from the configured store.
-func storedSettings(ctx context.Context, file, address string) ([]byte, error) {
-	v, err := newStoredVolume(file)
+// openStored is the volume of a configuration, to be read without a mount.
+func openStored(file string) (*stored.Volume, error) {
+	c, err := loadConfig(file)
 	if err != nil {
 		return nil, err
 	}
-	text, err := v.settings(ctx, address)
-	return text, errors.Join(err, v.close())
+	return stored.New(c, func(ctx context.Context, c config.Config) (store.Store, error) {
+		a, err := loadAWS(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		return openStore(a, c, discard)
+	}), nil
 }
 
-func readSettings(r io.Reader, name string) ([]byte, error) {
-	text, err := io.ReadAll(io.LimitReader(r, sidecar.MaxSize+1))
+// storedSettings reads the sidecar of an address from the configured store.
+func storedSettings(ctx context.Context, file, address string) ([]byte, error) {
+	v, err := openStored(file)
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", name, err)
+		return nil, err
 	}
-	if _, err := sidecar.Parse(text); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	return text, nil
+	text, err := v.Settings(ctx, address)
+	return text, errors.Join(err, v.Close())
 }

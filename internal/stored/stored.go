@@ -1,13 +1,15 @@
-package main
+package stored
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path"
 	"strings"
 	"sync"
+	"time"
 
 	"mcfs/config"
 	"mcfs/internal/paths"
@@ -17,28 +19,38 @@ import (
 	"mcfs/store"
 )
 
-// storedVolume is the volume of a configuration as its store has it, read without a mount.
+// Volume is the volume of a configuration as its store has it, read without a mount.
 // Its methods may be called by any number of goroutines.
-type storedVolume struct {
-	c config.Config
+type Volume struct {
+	c      config.Config
+	opener Opener
 
 	mu sync.Mutex
 	st store.Store // nil until it is needed
 }
 
-func newStoredVolume(file string) (*storedVolume, error) {
-	c, err := loadConfig(file)
-	if err != nil {
-		return nil, err
+// New is the volume of a configuration, whose store is opened when it is needed.
+func New(c config.Config, open Opener) *Volume { return &Volume{c: c, opener: open} }
+
+// Opener opens the store of a configuration.
+type Opener func(context.Context, config.Config) (store.Store, error)
+
+// Address is the volume's, "" if it is not in S3.
+func (v *Volume) Address() string {
+	if v.c.Store.Bucket == "" {
+		return ""
 	}
-	return &storedVolume{c: c}, nil
+	return v.home()
 }
 
+// requestTimeout bounds a request that a person waits for.
+const requestTimeout = 30 * time.Second
+
 // home is what every address of the volume begins with.
-func (v *storedVolume) home() string { return "s3://" + v.c.Store.Bucket + "/" + v.c.Store.Prefix }
+func (v *Volume) home() string { return "s3://" + v.c.Store.Bucket + "/" + v.c.Store.Prefix }
 
 // key is the key of an address in the store.
-func (v *storedVolume) key(address string) (string, error) {
+func (v *Volume) key(address string) (string, error) {
 	key, ok := strings.CutPrefix(address, v.home())
 	if v.c.Store.Bucket == "" || !ok {
 		return "", verdict.Errorf(verdict.NotInVolume, "choose another with --config", "%s is not in the volume of this configuration (%s)", address, status.VolumeName(v.c))
@@ -47,7 +59,7 @@ func (v *storedVolume) key(address string) (string, error) {
 }
 
 // open opens the store where it is not open yet.
-func (v *storedVolume) open(ctx context.Context) (store.Store, error) {
+func (v *Volume) open(ctx context.Context) (store.Store, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.st != nil {
@@ -58,15 +70,16 @@ func (v *storedVolume) open(ctx context.Context) (store.Store, error) {
 			return nil, verdict.Errorf(verdict.NoBucket, "correct store.path", "store folder: %w", err)
 		}
 	}
-	a, err := loadAWS(ctx, v.c)
+	st, err := v.opener(ctx, v.c)
 	if err != nil {
 		return nil, err
 	}
-	v.st, err = openStore(a, v.c, discard)
-	return v.st, err
+	v.st = st
+	return st, nil
 }
 
-func (v *storedVolume) close() error {
+// Close closes the store, if it was needed.
+func (v *Volume) Close() error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.st == nil {
@@ -75,8 +88,8 @@ func (v *storedVolume) close() error {
 	return v.st.Close()
 }
 
-// settings reads the sidecar of an address.
-func (v *storedVolume) settings(ctx context.Context, address string) ([]byte, error) {
+// Settings reads the sidecar of an address.
+func (v *Volume) Settings(ctx context.Context, address string) ([]byte, error) {
 	key, err := v.key(address)
 	if err != nil {
 		return nil, err
@@ -101,7 +114,7 @@ func (v *storedVolume) settings(ctx context.Context, address string) ([]byte, er
 		return nil, clearer(ctx, st, err)
 	}
 	defer body.Close()
-	return readSettings(body, v.home()+key)
+	return ReadSettings(body, v.home()+key)
 }
 
 // clearer is what a check of the store says of an error for which there may be a cure.
@@ -116,7 +129,7 @@ func clearer(ctx context.Context, st store.Store, err error) error {
 }
 
 // page is one page of the keys that begin with a prefix.
-func (v *storedVolume) page(ctx context.Context, prefix, token string) (store.Page, error) {
+func (v *Volume) page(ctx context.Context, prefix, token string) (store.Page, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, requestTimeout, errors.New("no answer in time"))
 	defer cancel()
 	st, err := v.open(ctx)
@@ -130,12 +143,8 @@ func (v *storedVolume) page(ctx context.Context, prefix, token string) (store.Pa
 	return page, nil
 }
 
-// below names the encrypted files at and below an address.
-func (r *inputReader) below(ctx context.Context, address string, wanted func(string) bool, do func(paths.Found) bool) bool {
-	v, err := r.volume()
-	if err != nil {
-		return do(paths.Found{Path: address, Err: err})
-	}
+// Below names the encrypted files at and below an address.
+func (v *Volume) Below(ctx context.Context, address string, wanted func(string) bool, do func(paths.Found) bool) bool {
 	prefix, err := v.key(address)
 	if err != nil {
 		return do(paths.Found{Path: address, Err: err})
@@ -159,4 +168,17 @@ func (r *inputReader) below(ctx context.Context, address string, wanted func(str
 			return true
 		}
 	}
+}
+
+// ReadSettings reads a sidecar that can be relied on: it is complete, and within the limits that
+// MediaConvert sets.
+func ReadSettings(r io.Reader, name string) ([]byte, error) {
+	text, err := io.ReadAll(io.LimitReader(r, sidecar.MaxSize+1))
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", name, err)
+	}
+	if _, err := sidecar.Parse(text); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return text, nil
 }
