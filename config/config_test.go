@@ -289,6 +289,7 @@ preset = "hls"
 output = "s3://deliver/"
 sse = "kms:arn:aws:kms:us-west-2:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 no_audio = true
+allow_plain = true
 role = "arn:aws:iam::111122223333:role/MediaConvert"
 queue = "Fast"
 region = "eu-west-1"
@@ -322,7 +323,7 @@ listen = "127.0.0.1:9464"
 		Mount: Mount{Sidecars: SidecarsHidden, Durability: DurabilitySpool, LocalOnly: []string{"*.part", "!*~"}, CommitOnFsync: []string{"*.aup3"}, Grace: 45 * time.Second, AllowOther: true,
 			UncheckedSymlinks: true},
 		Job: Job{Preset: PresetHLS, Output: "s3://deliver/", SSE: "kms:arn:aws:kms:us-west-2:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab",
-			NoAudio: true, Role: "arn:aws:iam::111122223333:role/MediaConvert", Queue: "Fast", Region: "eu-west-1", KMSRegion: "us-west-2", Priority: -3,
+			NoAudio: true, AllowPlain: true, Role: "arn:aws:iam::111122223333:role/MediaConvert", Queue: "Fast", Region: "eu-west-1", KMSRegion: "us-west-2", Priority: -3,
 			Tags: []string{"show=7"}, Acceleration: AccelerationPreferred, Case: CaseCamel, Submit: true, Detach: true, Poll: 30 * time.Second, Timeout: 2 * time.Hour,
 			Endpoint: "https://mediaconvert.example.com", Jobs: 9},
 		Log:     Log{Level: LevelDebug, Format: FormatJSON},

@@ -19,6 +19,7 @@ type Job struct {
 	Output       string        `toml:"output"` // s3://…
 	SSE          string        `toml:"sse"`    // s3, kms or kms:ARN
 	NoAudio      bool          `toml:"no_audio"`
+	AllowPlain   bool          `toml:"allow_plain"`
 	Role         string        `toml:"role"`  // ARN
 	Queue        string        `toml:"queue"` // name or ARN
 	Region       string        `toml:"region"`

@@ -40,7 +40,8 @@ again, the job that is there is found and followed. After one that failed or was
 another is made; --again also makes one after a job that is complete. An interrupt stops
 the following, never the job.
 
-What could not work is refused, with the cure: a file that is not committed yet, a package
+What could not work is refused, with the cure: a file that is not committed yet, one that was
+not encrypted by mcfs (unless --allow-plain, then the job reads it as it is), a package
 of several objects (HLS, DASH, IMF, pictures), other objects of the template that lie in
 the volume, outputs that would be put there in plaintext.
 
@@ -68,7 +69,7 @@ type jobFlags struct {
 	priority                                int32
 	prioritySet, noAudio                    bool
 	kept                                    bool // the template is one of the service's
-	recursive, zero, dryRun                 bool
+	recursive, zero, dryRun, allowPlain     bool
 	filesFrom                               string
 	match                                   []string
 	parallel                                int
@@ -134,6 +135,7 @@ func newJob(std stdio) *cobra.Command {
 	fl.StringVar(&f.output, "output", "", "where the outputs go, `s3://...`")
 	fl.StringVar(&f.sse, "sse", "", "have S3 encrypt a preset's outputs with its own keys or KMS's: s3 or `kms[:ARN]` (s3)")
 	fl.BoolVar(&f.noAudio, "no-audio", false, "the inputs have no audio; for presets")
+	fl.BoolVar(&f.allowPlain, "allow-plain", false, "take files that mcfs has not encrypted, too, as they are")
 	fl.StringVar(&f.role, "role", "", "`ARN` of the role that MediaConvert takes on")
 	fl.StringVar(&f.queue, "queue", "", "name or ARN of the `QUEUE`")
 	fl.StringVar(&f.kmsRegion, "kms-region", "", "`REGION` of the KMS key, in place of the settings' own")
@@ -168,7 +170,7 @@ func runJob(ctx context.Context, f jobFlags, args []string, std stdio) error {
 	if err != nil && f.submit {
 		return err
 	}
-	reader := &inputReader{file: f.config}
+	reader := &inputReader{file: f.config, allowPlain: f.allowPlain}
 	defer reader.close()
 	if f.many() {
 		o.Region = region
@@ -178,7 +180,7 @@ func runJob(ctx context.Context, f jobFlags, args []string, std stdio) error {
 			if err != nil {
 				return do(paths.Found{Path: address, Err: err})
 			}
-			return v.Below(ctx, address, source.Wanted, do)
+			return v.Below(ctx, address, f.allowPlain, source.Wanted, do)
 		}
 		b := &batched{s: service{api: api, region: region, flags: f.service}, f: f, o: o, spelling: spelling, read: reader, std: std}
 		return runBatch(ctx, b, source)

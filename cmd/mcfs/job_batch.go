@@ -14,6 +14,7 @@ import (
 
 	"mcfs/internal/human"
 	"mcfs/internal/paths"
+	"mcfs/internal/stored"
 	"mcfs/internal/verdict"
 	"mcfs/mediaconvert/batch"
 	"mcfs/mediaconvert/document"
@@ -70,7 +71,7 @@ func (b *batched) do(ctx context.Context, f paths.Found) (away bool) {
 func (b *batched) make(ctx context.Context, f paths.Found) (l jobLine, why []string, err error) {
 	l = jobLine{Type: "item", Path: f.Path}
 	in, err := b.read.read(ctx, f.Path)
-	if f.Walked && err != nil && b.read.isLocal(ctx, f.Path) {
+	if f.Walked && err != nil && (errors.Is(err, stored.ErrLink) || b.read.isLocal(ctx, f.Path)) {
 		return l, nil, errSkipped
 	}
 	if err != nil {

@@ -63,6 +63,7 @@ func setDefault[T any](given *pflag.FlagSet, flag string, to *T, value T) {
 // taken as it is; a preset there is made in place of the configuration's template.
 func (f *jobFlags) setDefaults(given *pflag.FlagSet, j config.Job) {
 	f.service.setDefaults(given, j)
+	setDefault(given, "allow-plain", &f.allowPlain, j.AllowPlain)
 	setDefault(given, "jobs", &f.parallel, j.Jobs)
 	setDefault(given, "role", &f.role, j.Role)
 	setDefault(given, "queue", &f.queue, j.Queue)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"time"
 
 	"mcfs/fs"
 	"mcfs/internal/control"
@@ -15,13 +16,16 @@ import (
 	"mcfs/internal/verdict"
 	"mcfs/mediaconvert/document"
 	"mcfs/sidecar"
+	"mcfs/store"
 )
 
 // jobInput is a file that a job is made for.
 type jobInput struct {
 	document.Input
-	volume string // address of the volume in which it lies, "" if that is not in S3
-	read   func(context.Context) (sidecar.Settings, error)
+	volume  string         // address of the volume in which it lies, "" if that is not in S3
+	stored  *stored.Volume // the same as its store has it; nil: that is not known
+	address string         // of the object; "" if that is not known
+	read    func(context.Context) (sidecar.Settings, error)
 }
 
 // jobInputs are the files of one job.
@@ -40,20 +44,28 @@ func (all jobInputs) reread(ctx context.Context, address string) (sidecar.Settin
 // inputReader reads what jobs need of files. What it needs for many files it opens and asks once.
 // Its methods may be called by any number of goroutines.
 type inputReader struct {
-	file string // of the configuration, as the command line names it
+	file       string // of the configuration, as the command line names it
+	allowPlain bool
 
-	mu     sync.Mutex
-	stored *stored.Volume     // nil until an address is read
-	told   map[string]*answer // by mountpoint
+	mu      sync.Mutex
+	stored  *stored.Volume            // nil until an address is read
+	mounted map[string]*stored.Volume // by address; nil: its configuration cannot be read
+	told    map[string]*answer        // by mountpoint
 }
 
 func (r *inputReader) close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.stored == nil {
-		return nil
+	var errs []error
+	for _, v := range r.mounted {
+		if v != nil {
+			errs = append(errs, v.Close())
+		}
 	}
-	return r.stored.Close()
+	if r.stored != nil {
+		errs = append(errs, r.stored.Close())
+	}
+	return errors.Join(errs...)
 }
 
 // volume is the volume of the configuration.
@@ -94,7 +106,11 @@ func (r *inputReader) read(ctx context.Context, path string) (in jobInput, err e
 		return in, err
 	}
 	in.Name = path
-	if in.Settings, err = in.read(ctx); err != nil {
+	in.Settings, err = in.read(ctx)
+	if err != nil && verdict.CodeOf(err) == verdict.NoSettings {
+		return r.plain(ctx, in, err)
+	}
+	if err != nil {
 		return in, err
 	}
 	if isLocal(in.Settings) {
@@ -108,14 +124,18 @@ func (r *inputReader) atAddress(address string) (jobInput, error) {
 	if err != nil {
 		return jobInput{}, err
 	}
-	return jobInput{volume: v.Address(), read: func(ctx context.Context) (sidecar.Settings, error) {
+	return jobInput{volume: v.Address(), stored: v, address: strings.TrimSuffix(address, sidecar.Suffix), read: func(ctx context.Context) (sidecar.Settings, error) {
 		return parseSettings(v.Settings(ctx, address))
 	}}, nil
 }
 
 func (r *inputReader) inMount(ctx context.Context, path string) (in jobInput, err error) {
-	if in.volume, err = r.committedIn(ctx, strings.TrimSuffix(path, sidecar.Suffix)); err != nil {
+	name := strings.TrimSuffix(path, sidecar.Suffix)
+	if in.volume, in.address, err = r.committedIn(ctx, name); err != nil {
 		return in, err
+	}
+	if in.address != "" {
+		in.stored = r.volumeOf(ctx, name, in.volume)
 	}
 	if info, err := os.Lstat(path); err == nil && info.Mode()&os.ModeSymlink != 0 {
 		if path, err = fs.Resolve(path); err != nil { // the settings lie beside the file itself
@@ -124,6 +144,56 @@ func (r *inputReader) inMount(ctx context.Context, path string) (in jobInput, er
 	}
 	in.read = func(ctx context.Context) (sidecar.Settings, error) { return parseSettings(mountedSettings(ctx, path)) }
 	return in, nil
+}
+
+// plainTimeout bounds the look at an object that has no settings.
+const plainTimeout = 10 * time.Second
+
+// plain takes a file without settings as it is, where that is allowed and it was not encrypted by
+// mcfs. Else it says why not.
+func (r *inputReader) plain(ctx context.Context, in jobInput, why error) (jobInput, error) {
+	if in.stored == nil {
+		return in, why
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, plainTimeout, errors.New("no answer in time"))
+	defer cancel()
+	etag, foreign, err := in.stored.Foreign(ctx, in.address)
+	switch {
+	case errors.Is(err, stored.ErrLink), err != nil && r.allowPlain && !errors.Is(err, store.ErrNotExist):
+		return in, err
+	case err != nil || !foreign:
+		return in, why
+	case !r.allowPlain:
+		return in, verdict.Errorf(verdict.Foreign, "give --allow-plain to have the job read it as it is", "%s was not encrypted by mcfs", in.Name)
+	}
+	in.Plain, in.Settings.FileInput = etag, in.address
+	return in, nil
+}
+
+// volumeOf is the volume of the mount in which a path lies as its store has it, nil if this user
+// cannot read its configuration.
+func (r *inputReader) volumeOf(ctx context.Context, path, address string) *stored.Volume {
+	if r.file != "" {
+		if v, err := r.volume(); err == nil && v.Address() == address {
+			return v
+		}
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if v, known := r.mounted[address]; known {
+		return v
+	}
+	if r.mounted == nil {
+		r.mounted = make(map[string]*stored.Volume)
+	}
+	r.mounted[address] = nil
+	if file := configOfMount(ctx, path); file != "" {
+		if v, err := openStored(file); err == nil && v.Address() == address {
+			r.mounted[address] = v
+		}
+	}
+	return r.mounted[address]
 }
 
 // shortest is less than KMS ever makes of a data key, and more than a local keyring does.
@@ -153,26 +223,30 @@ func daemonOf(mountpoint string, m fs.Mounted) control.Client {
 	return control.Client{Mountpoint: mountpoint, Users: mounts.Users(m)}
 }
 
-// committedIn returns the volume of the mount in which a path lies, "" if that is not in S3. It
-// refuses a path whose last version or name is not in the store yet: a job would read another one.
-func (r *inputReader) committedIn(ctx context.Context, path string) (string, error) {
+// committedIn returns the volume of the mount in which a path lies and the address that the file
+// has, both "" if they are not in S3. It refuses a path whose last version or name is not in the
+// store yet: a job would read another one.
+func (r *inputReader) committedIn(ctx context.Context, path string) (volume, address string, err error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return "", fmt.Errorf("job: %w", err)
+		return "", "", fmt.Errorf("job: %w", err)
 	}
 	if info.IsDir() {
-		return "", verdict.Errorf(verdict.Directory, "name the files in it, or give --recursive for a job of each", "%s is a directory", path)
+		return "", "", verdict.Errorf(verdict.Directory, "name the files in it, or give --recursive for a job of each", "%s is a directory", path)
 	}
 	mountpoint, inside, m, err := mountOf(path)
 	if err != nil {
-		return "", verdict.Errorf(verdict.NotInMount, "give a file in a mount, or its s3:// address with --config", "%s is not in a mount of mcfs", path)
+		return "", "", verdict.Errorf(verdict.NotInMount, "give a file in a mount, or its s3:// address with --config", "%s is not in a mount of mcfs", path)
 	}
 	p, err := r.pendingIn(ctx, daemonOf(mountpoint, m))
 	if err != nil {
-		return "", fmt.Errorf("%s: ask the daemon of %s whether it is committed: %w", path, mountpoint, err)
+		return "", "", fmt.Errorf("%s: ask the daemon of %s whether it is committed: %w", path, mountpoint, err)
 	}
 	if why, cure := p.Why(inside); why != "" {
-		return "", verdict.Errorf(verdict.NotCommitted, cure, "%s %s", path, why)
+		return "", "", verdict.Errorf(verdict.NotCommitted, cure, "%s %s", path, why)
 	}
-	return p.volume, nil
+	if p.volume == "" || p.HasDraft(inside) {
+		return p.volume, "", nil
+	}
+	return p.volume, p.volume + inside, nil
 }

@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"mcfs/fs"
@@ -61,6 +63,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"fails":     cmdFails,
 			"refuses":   cmdRefuses,
+			"put":       func(ts *testscript.TestScript, neg bool, args []string) { putForeign(ts, s3, args) },
 			"mounted":   cmdMounted,
 			"untouched": cmdUntouched,
 			"edit":      cmdEdit,
@@ -192,6 +195,16 @@ func cmdRefuses(ts *testscript.TestScript, neg bool, args []string) {
 	if line.Type != "error" || string(line.Code) != args[1] || line.Message == "" || line.Cure == "" {
 		ts.Fatalf("not a failure %s with a cure: %+v", args[1], line)
 	}
+}
+
+// putForeign puts a file into the script's volume as another program would: put FILE KEY.
+func putForeign(ts *testscript.TestScript, s3 *s3test.Server, args []string) {
+	f, err := os.Open(ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer f.Close()
+	c := awss3.NewFromConfig(s3.AWS(), func(o *awss3.Options) { o.BaseEndpoint, o.UsePathStyle = aws.String(s3.URL), true })
+	_, err = c.PutObject(context.Background(), &awss3.PutObjectInput{Bucket: &s3.Bucket, Key: aws.String(filepath.Base(ts.Getenv("WORK")) + "/" + args[1]), Body: f})
+	ts.Check(err)
 }
 
 // cmdMounted says whether a path is a mount of mcfs.

@@ -32,6 +32,9 @@ func NewPending(r Report) *Pending {
 	return p
 }
 
+// HasDraft reports whether the file of the mount is another one than the store's.
+func (p *Pending) HasDraft(inside string) bool { _, there := p.drafts[inside]; return there }
+
 // IsLocal reports whether a file stays on this machine under its name.
 func (p *Pending) IsLocal(inside string) bool { return p.drafts[inside] == volume.Local.String() }
 

@@ -117,6 +117,38 @@ func (v *Volume) Settings(ctx context.Context, address string) ([]byte, error) {
 	return ReadSettings(body, v.home()+key)
 }
 
+// ErrLink is an address at which a symbolic link is kept.
+var ErrLink = errors.New("it is a symbolic link: name what it leads to")
+
+// typeBits of a mode say what is kept, and linkBits that it is a symbolic link.
+const (
+	typeBits = 0o170000
+	linkBits = 0o120000
+)
+
+// Foreign reports whether the object at an address was not encrypted by mcfs, and its ETag.
+func (v *Volume) Foreign(ctx context.Context, address string) (etag string, foreign bool, err error) {
+	key, err := v.key(address)
+	if err != nil {
+		return "", false, err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, requestTimeout, errors.New("no answer in time"))
+	defer cancel()
+	st, err := v.open(ctx)
+	if err != nil {
+		return "", false, err
+	}
+	info, err := st.Head(ctx, key)
+	if err != nil {
+		return "", false, clearer(ctx, st, err)
+	}
+	if attr, err := sidecar.ParseAttr(info.Metadata); err == nil && attr.Mode&typeBits == linkBits {
+		return "", false, fmt.Errorf("%s: %w", address, ErrLink)
+	}
+	_, ours, _ := sidecar.ParseObject(info.Metadata) // malformed, it is ours all the same
+	return info.ETag, !ours, nil
+}
+
 // clearer is what a check of the store says of an error for which there may be a cure.
 func clearer(ctx context.Context, st store.Store, err error) error {
 	if !errors.Is(err, store.ErrNoBucket) && !errors.Is(err, store.ErrDenied) && !errors.Is(err, store.ErrUnavailable) {
@@ -143,8 +175,8 @@ func (v *Volume) page(ctx context.Context, prefix, token string) (store.Page, er
 	return page, nil
 }
 
-// Below names the encrypted files at and below an address.
-func (v *Volume) Below(ctx context.Context, address string, wanted func(string) bool, do func(paths.Found) bool) bool {
+// Below names the encrypted files at and below an address; with plain all objects there.
+func (v *Volume) Below(ctx context.Context, address string, plain bool, wanted func(string) bool, do func(paths.Found) bool) bool {
 	prefix, err := v.key(address)
 	if err != nil {
 		return do(paths.Found{Path: address, Err: err})
@@ -157,6 +189,9 @@ func (v *Volume) Below(ctx context.Context, address string, wanted func(string) 
 		}
 		for _, o := range page.Objects {
 			key, ok := sidecar.Base(o.Key)
+			if plain {
+				key, ok = o.Key, !ok && !strings.HasSuffix(o.Key, "/")
+			}
 			if !ok || prefix != "" && key != prefix && !strings.HasPrefix(key, folder) || !wanted(path.Base(key)) {
 				continue
 			}

@@ -52,6 +52,7 @@ const (
 	Incomplete   Code = "incomplete"
 	Damaged      Code = "damaged"
 	Unreachable  Code = "unreachable"
+	Foreign      Code = "foreign"
 	SameOutput   Code = "same_output"
 )
 
@@ -163,6 +164,9 @@ var kinds = []kind{
 	{NotFound, "correct the path", sentinel(fs.ErrNotExist)},
 	{Permission, "use a user who may, or correct the permissions", sentinel(fs.ErrPermission)},
 }
+
+// CodeOf is the word for an error.
+func CodeOf(err error) Code { return LineOf(err).Code }
 
 // Line is the last line on standard error of a command with --json that failed.
 type Line struct {

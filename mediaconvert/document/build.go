@@ -15,10 +15,11 @@ import (
 	"mcfs/sidecar"
 )
 
-// Input is one encrypted file.
+// Input is one file.
 type Input struct {
 	Name     string // for messages: as the user named it
 	Settings sidecar.Settings
+	Plain    string // the ETag of an object that is not encrypted, of whose settings only FileInput is used; "": it is
 }
 
 // Options say what job is made of the inputs. Without Template and JobTemplate it is Preset's.
@@ -59,6 +60,9 @@ func (d Document) JSON(c wire.Case) ([]byte, error) { return wire.Encode(d.Job, 
 // -2, and so on.
 const IVs = "mcfs-iv"
 
+// ETags is the same of inputs that are not encrypted.
+const ETags = "mcfs-etag"
+
 // Build makes the document of a job that has all inputs, one after the other.
 func Build(inputs []Input, o Options) (Document, error) {
 	if len(inputs) == 0 {
@@ -75,7 +79,10 @@ func Build(inputs []Input, o Options) (Document, error) {
 	}
 	for i, in := range inputs {
 		job.Settings.Inputs[i].FileInput = aws.String(in.Settings.FileInput)
-		job.Settings.Inputs[i].DecryptionSettings = decryption(in.Settings, o)
+		job.Settings.Inputs[i].DecryptionSettings = nil
+		if in.Plain == "" {
+			job.Settings.Inputs[i].DecryptionSettings = decryption(in.Settings, o)
+		}
 	}
 	if err := setGiven(job, o); err != nil {
 		return Document{}, err
@@ -179,15 +186,21 @@ func markIVs(job *mediaconvert.CreateJobInput, inputs []Input) {
 		}
 	}
 	for i, in := range inputs {
+		if in.Plain != "" {
+			marks[nameOf(ETags, i)] = strings.Trim(in.Plain, `"`)
+			continue
+		}
 		marks[IVName(i)] = base64.StdEncoding.EncodeToString(in.Settings.IV)
 	}
 	job.UserMetadata = marks
 }
 
 // IVName is the name in UserMetadata of the IV of the i-th input, from 0.
-func IVName(i int) string {
+func IVName(i int) string { return nameOf(IVs, i) }
+
+func nameOf(what string, i int) string {
 	if i == 0 {
-		return IVs
+		return what
 	}
-	return IVs + "-" + strconv.Itoa(i+1)
+	return what + "-" + strconv.Itoa(i+1)
 }

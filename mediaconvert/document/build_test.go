@@ -28,6 +28,34 @@ func input(key string) Input {
 	}}
 }
 
+// TestPlain: an object that is not encrypted has no settings for its decryption, whatever a template
+// says, and its ETag names its version. A package is not refused: what it names is plain, too.
+func TestPlain(t *testing.T) {
+	tmpl, err := ParseTemplate([]byte(template))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := options()
+	o.Template, o.Output = tmpl, ""
+	plain := Input{Name: "list.m3u8", Settings: sidecar.Settings{FileInput: "s3://ingest/camera-a/list.m3u8"}, Plain: `"abc"`}
+	d, err := Build([]Input{plain, input("b.mov"), plain}, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := d.Job.Settings.Inputs
+	if in[0].DecryptionSettings != nil || in[1].DecryptionSettings == nil || in[2].DecryptionSettings != nil || *in[0].FileInput != plain.Settings.FileInput {
+		t.Errorf("%+v", in)
+	}
+	want := map[string]string{"show": "Nr. 7", "mcfs-etag": "abc", "mcfs-iv-2": base64.StdEncoding.EncodeToString(input("b.mov").Settings.IV), "mcfs-etag-3": "abc"}
+	if diff := cmp.Diff(want, d.Job.UserMetadata); diff != "" {
+		t.Error(diff)
+	}
+	plain.Plain = ""
+	if _, err := Build([]Input{plain}, o); err == nil {
+		t.Error("without an ETag it is taken for an encrypted one")
+	}
+}
+
 func inputs(n int) (list []Input) {
 	for i := range n {
 		list = append(list, input(fmt.Sprintf("day %d/clip & %d.mov", i, i)))

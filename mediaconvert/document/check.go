@@ -25,6 +25,9 @@ func checkInput(in Input) error {
 	if s.FileInput == "" {
 		return &Refusal{in.Name, "its settings name no address in S3", "set store.bucket, and move the store there"}
 	}
+	if in.Plain != "" {
+		return nil // what it names is not encrypted either
+	}
 	if err := s.Validate(); err != nil {
 		return &Refusal{in.Name, err.Error(), "its settings were not made by mcfs; correct them, or save the file again"}
 	}

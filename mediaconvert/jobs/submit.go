@@ -214,7 +214,7 @@ func List(ctx context.Context, api API, p Pace, most int) ([]types.Job, error) {
 			return nil, err
 		}
 		for _, j := range out.Jobs {
-			if _, ours := j.UserMetadata[document.IVs]; ours {
+			if made(j) {
 				list = append(list, j)
 			}
 		}
@@ -226,6 +226,16 @@ func List(ctx context.Context, api API, p Pace, most int) ([]types.Job, error) {
 		}
 		in.NextToken = out.NextToken
 	}
+}
+
+// made reports whether mcfs has made the job, or its document.
+func made(j types.Job) bool {
+	for _, name := range []string{Mark, document.IVs, document.ETags} {
+		if _, ours := j.UserMetadata[name]; ours {
+			return true
+		}
+	}
+	return false
 }
 
 // Get returns a job as it is now.
