@@ -19,7 +19,8 @@ import (
 
 // describeDir reads a directory's attributes from its marker, once, and again
 // after a listing has shown another marker. A directory without one, or whose
-// marker cannot be read now, shows what was known before, or defaults.
+// marker cannot be read now, shows what was known before; if nothing was, it is waited for
+// longer, and shown as shut. What a wait in vain has shown holds for all of them for a while.
 func (n *Node) describeDir(ctx context.Context) error {
 	v := n.v
 	if v.dirKnown(n) {
@@ -32,15 +33,39 @@ func (n *Node) describeDir(ctx context.Context) error {
 	if v.dirKnown(n) {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, waitKnown)
+	limit := v.dirPatience(n)
+	bounded, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	err := n.loadMarker(ctx)
+	err := n.loadMarker(bounded)
 	if err != nil {
+		if ctx.Err() == nil {
+			v.waitedInVain(limit)
+		}
 		v.mu.Lock()
 		n.dir.retry = time.Now().Add(v.o.Fresh)
 		v.mu.Unlock()
 	}
 	return err
+}
+
+// dirPatience is how long to wait for the description of a directory.
+func (v *Volume) dirPatience(n *Node) time.Duration {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if n.dir.told || time.Now().Before(v.away) {
+		return waitKnown
+	}
+	return waitUnknown
+}
+
+// shownAttr is what is shown of a directory: its owner's alone as long as nothing is known
+// of it, for it may be private. v.mu is held.
+func (d *dirState) shownAttr() sidecar.Attr {
+	a := d.attr
+	if !d.described && !d.told {
+		a.Mode &^= 0o077
+	}
+	return a
 }
 
 // dirKnown says that a directory can be described without the store, or that it

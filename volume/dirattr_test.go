@@ -139,3 +139,34 @@ func TestMarkerAtAnotherPlaceAlone(t *testing.T) {
 		t.Errorf("in the end: mode %o", mode)
 	}
 }
+
+// TestPrivateDirectoryOfASlowStore: a directory of which nothing is known yet is shown to
+// nobody as open that is not, however slow the store is.
+func TestPrivateDirectoryOfASlowStore(t *testing.T) {
+	for name, c := range map[string]struct {
+		takes time.Duration // each request
+		want  uint32
+	}{
+		"slow": {3 * time.Second, 0o750},
+		"away": {time.Minute, 0o700},
+	} {
+		bubble(t, name, func(t *testing.T) {
+			r, f := newFlakyRig(t, crypt.CTR)
+			r.mkdir("d")
+			r.chmod("d", 0o750)
+			r.sync()
+			r.cold()
+			d := r.node("d")
+			slow := func() { time.Sleep(c.takes) }
+			f.slow.Store(&slow)
+			if a, err := d.Attr(t.Context()); err != nil || a.Mode&0o777 != c.want {
+				t.Errorf("mode %o, %v; want %o", a.Mode, err, c.want)
+			}
+			f.slow.Store(nil)
+			time.Sleep(r.v.o.Fresh)
+			if mode := r.mode("d") & 0o777; mode != 0o750 {
+				t.Errorf("mode %o when the store is fast again", mode)
+			}
+		})
+	}
+}

@@ -251,7 +251,7 @@ func (n *Node) dirAttr(ctx context.Context) Attr {
 	}
 	n.v.mu.Lock()
 	defer n.v.mu.Unlock()
-	a, atime, ctime := n.dir.attr, n.dir.atime, n.dir.ctime
+	a, atime, ctime := n.dir.shownAttr(), n.dir.atime, n.dir.ctime
 	if atime.IsZero() {
 		atime = a.Mtime
 	}
