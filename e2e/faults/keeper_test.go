@@ -126,7 +126,7 @@ func TestKeeper(t *testing.T) {
 					t.Parallel()
 					got := strikeKeeper(t, f, k)
 					saw.note(f.name, k.name, got)
-					if w := want[f.name][k.name]; got != w {
+					if w := want[f.name][k.name]; got != w && !(f.overtakes() && got == overtaken) {
 						t.Errorf("%v, not %v as the table says", got, w)
 					}
 				})
@@ -135,6 +135,13 @@ func TestKeeper(t *testing.T) {
 	})
 	saw.tell(t)
 }
+
+// overtaken is the outcome where the header of an answer came before the client had ended its
+// request: the SDK closes the body of that, the connection with it, and tries again.
+var overtaken = outcome{word: "ok", requests: 2}
+
+// overtakes reports whether the answer's header comes at once, and its body does not.
+func (f fault) overtakes() bool { return f.at.Break == s3test.ResponseBody && f.at.Silent }
 
 func strikeKeeper(t *testing.T, f fault, k keeping) outcome {
 	server := kmstest.Start(t, kmstest.Options{})
