@@ -154,7 +154,7 @@ func newJob(std stdio) *cobra.Command {
 	fl.BoolVar(&f.dryRun, "dry-run", false, "with --submit: say what would be done, and create nothing")
 	f.service.add(c, true)
 	c.AddCommand(newJobStatus(std), newJobWait(std), newJobCancel(std), newJobList(std))
-	return endsWith(c, append([]int{exitSome, exitDamage}, jobExits...)...)
+	return endsWith(c, append([]int{exitSome}, jobExits...)...)
 }
 
 // jobExits are how a job stands when the command ends.

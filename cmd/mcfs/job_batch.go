@@ -221,9 +221,6 @@ func (b *batched) add(l jobLine, err error) {
 		c.Canceled++
 	case err != nil:
 		c.Failed++
-		if status == exitDamage {
-			c.Damaged++
-		}
 	case l.Document != nil:
 		c.Printed++
 	case b.f.dryRun && l.ID == "":
@@ -277,8 +274,6 @@ func outcomeOf(c batch.Tally, broken bool) error {
 		return statusError{text, exitJobError}
 	case c.Canceled == c.Files:
 		return statusError{text, exitJobCanceled}
-	case c.Damaged == c.Files:
-		return statusError{text, exitDamage}
 	}
 	return statusError{text, exitFailed}
 }

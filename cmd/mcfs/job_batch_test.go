@@ -60,7 +60,6 @@ func TestTally(t *testing.T) {
 		exitFailed:      {{Files: 2, Failed: 2}, {Files: 2, Failed: 1, Error: 1}},
 		exitJobError:    {{Files: 2, Error: 2}},
 		exitJobCanceled: {{Files: 2, Canceled: 2}},
-		exitDamage:      {{Files: 2, Failed: 2, Damaged: 2}},
 	} {
 		for _, c := range list {
 			if got := statusOf(outcomeOf(c, false)); got != want {

@@ -79,6 +79,9 @@ func newJobCancel(std stdio) *cobra.Command {
 			if err := jobs.Cancel(ctx, s.api, s.pace(), args[0]); err != nil {
 				return err
 			}
+			if s.flags.json {
+				s.line(std, jobLine{Type: "summary", ID: args[0], Status: string(types.JobStatusCanceled)})
+			}
 			s.say(std, "job %s is cancelled", args[0])
 			return nil
 		})
@@ -103,6 +106,9 @@ or an s3:// address, those that have it as an input, whoever made them.`,
 			}
 			for _, j := range list {
 				s.show(j, std)
+			}
+			if s.flags.json {
+				fmt.Fprintf(std.out, `{"v":1,"type":"summary","jobs":%d}`+"\n", len(list))
 			}
 			return nil
 		})

@@ -18,8 +18,6 @@ type Tally struct {
 	Canceled int    `json:"canceled,omitempty"`
 	Failed   int    `json:"failed,omitempty"`
 	Skipped  int    `json:"skipped,omitempty"`
-
-	Damaged int `json:"-"` // of the failed
 }
 
 // String is the tally for a person.
