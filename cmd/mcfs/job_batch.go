@@ -14,6 +14,7 @@ import (
 
 	"mcfs/internal/human"
 	"mcfs/internal/paths"
+	"mcfs/internal/progress"
 	"mcfs/internal/stored"
 	"mcfs/internal/verdict"
 	"mcfs/mediaconvert/batch"
@@ -35,6 +36,7 @@ type batched struct {
 	read     *inputReader
 	std      stdio
 	outputs  *batch.Outputs
+	bar      *progress.Bar
 
 	mu    sync.Mutex // also of what is printed
 	count batch.Tally
@@ -45,7 +47,35 @@ func runBatch(parent context.Context, b *batched, source paths.Source) error {
 	ctx, stop := untilSignal(parent)
 	defer stop()
 	b.outputs = batch.NewOutputs()
-	return b.end(batch.Run(ctx, b.f.parallel, source.Each, b.do))
+	std := b.std
+	b.bar = new(progress.Bar)
+	if !b.s.flags.json {
+		b.bar = progress.Start(std.err, "file")
+		b.std.out, b.std.err = b.bar.Above(std.out), b.bar.Above(std.err)
+	}
+	counted := b.countAll(ctx, source)
+	err := batch.Run(ctx, b.f.parallel, source.Each, b.do)
+	counted()
+	b.bar.Stop()
+	b.std = std
+	return b.end(err)
+}
+
+// countAll counts the files of a source for whoever looks at the bar. What it returns ends that.
+func (b *batched) countAll(parent context.Context, source paths.Source) (stop func()) {
+	if !b.bar.Shown() || source.List == "-" {
+		return func() {}
+	}
+	ctx, cancel := context.WithCancel(parent)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		n := 0
+		err := source.Each(ctx, func(paths.Found) bool { n++; return ctx.Err() == nil })
+		if err == nil && ctx.Err() == nil {
+			b.bar.Total(n)
+		}
+	})
+	return func() { cancel(); wg.Wait() }
 }
 
 // do makes the job of one file, tells what has become of it, and reports whether nobody answered.
@@ -62,6 +92,7 @@ func (b *batched) do(ctx context.Context, f paths.Found) (away bool) {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	defer b.bar.Done()
 	b.tell(l, why, err)
 	b.add(l, err)
 	return jobs.Unreachable(err) || errors.Is(err, store.ErrUnavailable)
