@@ -29,11 +29,10 @@ func Find() (path string, found bool, err error) {
 		}
 		return path, true, nil
 	}
-	dir, err := xdg("XDG_CONFIG_HOME", ".config")
+	path, err = configFile()
 	if err != nil {
-		return "", false, fmt.Errorf("find the configuration: %w", err)
+		return "", false, err
 	}
-	path = filepath.Join(dir, "config.toml")
 	switch _, err := os.Stat(path); {
 	case err == nil:
 		return path, true, nil
@@ -42,6 +41,23 @@ func Find() (path string, found bool, err error) {
 	default:
 		return "", false, fmt.Errorf("find the configuration: %w", err)
 	}
+}
+
+// configFile is the place of a configuration that nothing names.
+func configFile() (string, error) {
+	dir, err := xdg("XDG_CONFIG_HOME", ".config")
+	if err != nil {
+		return "", fmt.Errorf("find the configuration: %w", err)
+	}
+	return filepath.Join(dir, "config.toml"), nil
+}
+
+// DefaultPath is where a configuration must be, so that Find finds it.
+func DefaultPath() (string, error) {
+	if path := os.Getenv(EnvFile); path != "" {
+		return filepath.Abs(path)
+	}
+	return configFile()
 }
 
 // Load reads and validates the file at path, and refuses one that another user could

@@ -16,9 +16,11 @@ import (
 	"mcfs/config"
 	"mcfs/crypt"
 	"mcfs/fs"
+	"mcfs/internal/backend"
 	"mcfs/internal/control"
 	"mcfs/internal/memory"
 	"mcfs/internal/metrics"
+	"mcfs/internal/setup"
 	"mcfs/spool"
 	"mcfs/volume"
 )
@@ -80,7 +82,7 @@ func start(ctx context.Context, o mountOptions, std stdio) (_ *daemon, err error
 	if d.o.mountpoint, err = fs.Preflight(o.mountpoint, o.config.Mount.AllowOther); err != nil {
 		return nil, err
 	}
-	if err = checkPlaces(d.o.mountpoint, o.config, o.logFile); err != nil {
+	if err = setup.CheckPlaces(d.o.mountpoint, o.config, o.logFile); err != nil {
 		return nil, err
 	}
 	if err = d.listenMetrics(); err != nil { // early, since it leaves nothing behind when it fails
@@ -90,12 +92,12 @@ func start(ctx context.Context, o mountOptions, std stdio) (_ *daemon, err error
 	syscall.Umask(0o077)
 	d.out = &destination{w: std.err}
 	d.log = newLogger(o.config.Log, d.out)
-	unlocked := lockMemory() // before the first key comes
-	b, err := openBackend(ctx, o.config, d.log)
+	unlocked := memory.Lock() // before the first key comes
+	b, err := backend.Open(ctx, o.config, d.log)
 	if err != nil {
 		return nil, err
 	}
-	d.closers = append(d.closers, b.store.Close)
+	d.closers = append(d.closers, b.Store.Close)
 	if err = d.openSpool(); err != nil {
 		return nil, err
 	}
@@ -153,7 +155,7 @@ func (d *daemon) openLog() error {
 	return nil
 }
 
-func (d *daemon) openVolume(ctx context.Context, b backend) error {
+func (d *daemon) openVolume(ctx context.Context, b backend.Backend) error {
 	c := d.o.config
 	mode, err := crypt.ParseMode(string(c.Crypt.Mode))
 	if err != nil {
@@ -161,7 +163,7 @@ func (d *daemon) openVolume(ctx context.Context, b backend) error {
 	}
 	uid, gid := d.o.ownerOfOld()
 	d.volume, err = volume.Open(ctx, volume.Options{
-		Store: b.store, Keeper: b.keeper, Spool: d.spool, Log: d.log,
+		Store: b.Store, Keeper: b.Keeper, Spool: d.spool, Log: d.log,
 		Mode: mode, IVBytes: c.Crypt.IVBytes, Bits: c.Keys.Bits, Streaming: c.Crypt.GCMReads == config.ReadsStreaming,
 		PartSize: int64(c.Upload.PartSize), Concurrency: c.Upload.Concurrency, UploadMemory: uploadMemory, FetchMemory: fetchMemory,
 		CloseTimeout: c.Upload.Timeout, SpoolDurable: c.Mount.Durability == config.DurabilitySpool,

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"mcfs/config"
+	"mcfs/internal/backend"
 	"mcfs/internal/doctor"
 	"mcfs/internal/human"
 	"mcfs/internal/verdict"
@@ -74,26 +75,8 @@ func newDoctor(std stdio) *cobra.Command {
 }
 
 func runDoctor(ctx context.Context, f doctorFlags, std stdio) error {
-	tell := func(found doctor.Finding) { doctor.Tell(std.out, found, f.json) }
 	c, err := loadConfig(f.config)
-	checks := []doctor.Check{{Name: "configuration", Run: func(context.Context) doctor.Finding { return configured(c.Source, err) }}}
-	checks = append(checks, doctor.Local(hostOf(c))...)
-	var probe *doctor.Probe
-	if err == nil && usesAWS(c) {
-		cloud, err := f.cloud(ctx, c)
-		defer cloud.Close()
-		if err != nil {
-			checks = append(checks, doctor.Check{Name: "AWS", Run: func(context.Context) doctor.Finding { return configured("", err) }})
-		} else {
-			probe = doctor.NewProbe(cloud.Store)
-			checks = append(checks, doctor.Remote(cloud, probe)...)
-		}
-	}
-	r := doctor.Examine(ctx, checks, doctor.Options{Fix: f.fix}, tell)
-	if err := probe.Clean(ctx); err != nil {
-		r.Count[doctor.Fail]++
-		tell(doctor.Finding{Check: "probe", Verdict: doctor.Fail, What: err.Error(), Cure: "remove it by hand"})
-	}
+	r := examine(ctx, f, c, err, func(found doctor.Finding) { doctor.Tell(std.out, found, f.json) })
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -102,6 +85,30 @@ func runDoctor(ctx context.Context, f doctorFlags, std stdio) error {
 		return verdict.Errorf(verdict.Unsound, "do what the lines with FAIL say", "%s failed", human.Count(n, "check"))
 	}
 	return nil
+}
+
+// examine makes all checks of a configuration, or of this machine alone if it could not be read.
+func examine(ctx context.Context, f doctorFlags, c config.Config, unread error, tell func(doctor.Finding)) doctor.Result {
+	checks := append([]doctor.Check{configured("configuration", c.Source, unread)}, doctor.Local(hostOf(c))...)
+	var probe *doctor.Probe
+	if unread == nil && backend.UsesAWS(c) {
+		cloud, err := f.cloud(ctx, c)
+		if err != nil {
+			checks = append(checks, configured("AWS", "", err))
+		} else {
+			probe = doctor.NewProbe(cloud.Store)
+			checks = append(checks, doctor.Remote(cloud, probe)...)
+		}
+		if cloud.Store != nil {
+			defer cloud.Close()
+		}
+	}
+	r := doctor.Examine(ctx, checks, doctor.Options{Fix: f.fix}, tell)
+	if err := probe.Clean(ctx); err != nil {
+		r.Count[doctor.Fail]++
+		tell(doctor.Finding{Check: "probe", Verdict: doctor.Fail, What: err.Error(), Cure: "remove it by hand"})
+	}
+	return r
 }
 
 // withRole adds the role, if one is asked about.
@@ -120,12 +127,13 @@ func (f doctorFlags) withRole(a aws.Config, c config.Config, cloud doctor.Cloud)
 	return cloud, err
 }
 
-// configured is the finding about a configuration.
-func configured(source string, err error) doctor.Finding {
+// configured is the check of a configuration that was read, or could not be.
+func configured(name, source string, err error) doctor.Check {
+	found := doctor.Finding{Verdict: doctor.OK, What: source}
 	if err != nil {
-		return doctor.Finding{Verdict: doctor.Fail, What: err.Error(), Cure: "correct it; config.example.toml has every key"}
+		found = doctor.Finding{Verdict: doctor.Fail, What: err.Error(), Cure: "correct it; config.example.toml has every key"}
 	}
-	return doctor.Finding{Verdict: doctor.OK, What: source}
+	return doctor.Check{Name: name, Run: func(context.Context) doctor.Finding { return found }}
 }
 
 // hostOf is this machine as a configuration uses it.
@@ -139,7 +147,7 @@ func hostOf(c config.Config) doctor.Host {
 // cloud is what the configuration uses of AWS. Whom the credentials are of is asked where Amazon's
 // services are used; a queue has use only where MediaConvert can read the bucket.
 func (f doctorFlags) cloud(ctx context.Context, c config.Config) (doctor.Cloud, error) {
-	a, err := loadAWS(ctx, c)
+	a, err := backend.LoadAWS(ctx, c)
 	if err != nil {
 		return doctor.Cloud{}, err
 	}
@@ -149,14 +157,14 @@ func (f doctorFlags) cloud(ctx context.Context, c config.Config) (doctor.Cloud, 
 		cloud.Identity = sts.NewFromConfig(a, func(o *sts.Options) { o.Region = cmp.Or(o.Region, c.Store.Region, "us-east-1") })
 	}
 	if c.Store.Kind == config.StoreS3 {
-		st, err := openStore(a, c, discard)
+		st, err := backend.OpenStore(a, c, discard)
 		if err != nil {
 			return cloud, err
 		}
 		cloud.Store = st.(*s3.Store)
 	}
 	if c.Keys.Kind == config.KeysKMS {
-		if cloud.Key, err = newKMS(a, c, discard); err != nil {
+		if cloud.Key, err = backend.NewKMS(a, c, discard); err != nil {
 			return cloud, err
 		}
 		if cloud, err = f.withJobs(a, c, cloud, inAWS); err != nil {

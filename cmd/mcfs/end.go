@@ -12,6 +12,7 @@ import (
 
 	"mcfs/fs"
 	"mcfs/internal/drain"
+	"mcfs/internal/systemd"
 	"mcfs/volume"
 )
 
@@ -80,7 +81,7 @@ func (d *daemon) watchHurry(signals <-chan os.Signal, ended <-chan struct{}, lea
 // hurryTimeout for what is left to close; the process ends with it.
 func (d *daemon) end(ctx context.Context) error {
 	d.ending.Store(true)
-	notify("STOPPING=1")
+	systemd.Notify("STOPPING=1")
 	result := make(chan error, 1)
 	go func() { result <- d.shutDown(ctx) }() // ends with the process at the latest
 	select {
@@ -107,7 +108,7 @@ func (d *daemon) shutDown(ctx context.Context) error {
 	err := d.drain().Run(ctx, d.volume.Close, func(text string) {
 		d.log.Info(text)
 		d.control.Tell(text)
-		notify("STATUS=" + text)
+		systemd.Notify("STATUS=" + text)
 	})
 	if text := drain.Stay(d.volume.Status().Drafts); text != "" {
 		d.log.Info(text)

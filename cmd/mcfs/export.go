@@ -11,7 +11,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"mcfs/config"
+	"mcfs/internal/backend"
 	"mcfs/internal/human"
+	"mcfs/internal/memory"
 	"mcfs/internal/mounts"
 	"mcfs/internal/verdict"
 	"mcfs/keys"
@@ -43,16 +45,16 @@ func unwrapper(ctx context.Context, c config.Config) (spool.Unwrap, error) {
 	}, nil
 }
 
-// keeperAlone opens the keeper. Unlike openKeeper it makes no keyring.
+// keeperAlone opens the keeper. It makes no keyring.
 func keeperAlone(ctx context.Context, c config.Config) (keys.Keeper, error) {
 	if c.Keys.Kind == config.KeysLocal {
 		return keys.OpenLocal(c.Keys.Path)
 	}
-	a, err := loadAWS(ctx, c)
+	a, err := backend.LoadAWS(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	return newKMS(a, c, discard)
+	return backend.NewKMS(a, c, discard)
 }
 
 func exportQuarantined(ctx context.Context, file, id, dest string, std stdio) error {
@@ -63,7 +65,7 @@ func exportQuarantined(ctx context.Context, file, id, dest string, std stdio) er
 	if err := checkDest(c, dest); err != nil {
 		return err
 	}
-	if err := noDump(); err != nil {
+	if err := memory.NoDump(); err != nil {
 		return fmt.Errorf("keep memory out of core dumps: %w", err)
 	}
 	unwrap, err := unwrapper(ctx, c)

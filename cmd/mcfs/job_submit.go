@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/mediaconvert/types"
 
+	"mcfs/internal/backend"
 	"mcfs/internal/human"
 	"mcfs/internal/verdict"
 	"mcfs/mediaconvert/batch"
@@ -32,11 +32,10 @@ type service struct {
 // openService finds credentials and region as the AWS CLI does. The region is known even
 // where the rest fails.
 func openService(ctx context.Context, f serviceFlags) (jobs.API, string, error) {
-	a, err := awsconfig.LoadDefaultConfig(ctx)
+	a, err := backend.AWS(ctx)
 	if err != nil {
-		return nil, f.region, verdict.Errorf(verdict.Credentials, cureAWS, "read the AWS configuration: %w", err)
+		return nil, f.region, err
 	}
-	a.Credentials = &renewable{provider: a.Credentials}
 	region := f.region
 	if region == "" {
 		region = a.Region

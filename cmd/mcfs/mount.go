@@ -17,6 +17,8 @@ import (
 
 	"mcfs/config"
 	"mcfs/fs"
+	"mcfs/internal/memory"
+	"mcfs/internal/systemd"
 )
 
 const mountHelp = `Mounts a volume at MOUNTPOINT, an empty directory, and serves it until it is
@@ -182,7 +184,7 @@ func (f *mountFlags) again(o mountOptions) []string {
 // serveMount mounts, and serves the mount until it ends.
 func serveMount(ctx context.Context, o mountOptions, readyFD int, std stdio) error {
 	signal.Ignore(syscall.SIGPIPE) // a log that nobody reads any more must not end the mount
-	if err := noDump(); err != nil {
+	if err := memory.NoDump(); err != nil {
 		return fmt.Errorf("keep memory out of core dumps: %w", err)
 	}
 	signals := make(chan os.Signal, 4)
@@ -205,7 +207,7 @@ func serveMount(ctx context.Context, o mountOptions, readyFD int, std stdio) err
 			d.requestStop(true)
 		}
 	}
-	notify("READY=1\nMAINPID=" + strconv.Itoa(os.Getpid()))
+	systemd.Notify("READY=1\nMAINPID=" + strconv.Itoa(os.Getpid()))
 	return d.serve(ctx, early, signals)
 }
 

@@ -1,15 +1,13 @@
 package main
 
 import (
-	"cmp"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"mcfs/config"
+	"mcfs/internal/setup"
 	"mcfs/policy"
 )
 
@@ -82,7 +80,15 @@ func printPolicy(f policyFlags, k policy.Kind, std stdio) error {
 	if err != nil {
 		return err
 	}
-	facts, err := f.facts(c)
+	said := policy.Facts{Account: f.account, JobRegion: f.region, Queue: f.queue, Role: f.role, Principal: f.principal}
+	for _, address := range f.outputs {
+		place, err := setup.PlaceOf(address)
+		if err != nil {
+			return usageError{fmt.Errorf("--output %q: %w", address, err)}
+		}
+		said.Outputs = append(said.Outputs, place)
+	}
+	facts, err := setup.Facts(c, said)
 	if err != nil {
 		return err
 	}
@@ -107,43 +113,4 @@ func formatPolicy(p policy.Policy, format string) (string, error) {
 	}
 	text, err := p.Document.JSON()
 	return string(text), err
-}
-
-// facts are what configuration and flags say.
-func (f policyFlags) facts(c config.Config) (policy.Facts, error) {
-	facts := policy.Facts{
-		Account: f.account, KeyRegion: c.Keys.Region, Encrypts: c.Keys.DataKey == config.DataKeyEncrypt, BucketKey: c.Store.SSEKMSKeyID,
-		JobRegion: cmp.Or(f.region, c.Job.Region, c.Store.Region), Queue: cmp.Or(f.queue, c.Job.Queue), Role: cmp.Or(f.role, c.Job.Role), Principal: f.principal,
-	}
-	if c.Store.Kind == config.StoreS3 {
-		facts.Volume = policy.Place{Bucket: c.Store.Bucket, Prefix: c.Store.Prefix}
-	}
-	if c.Keys.Kind == config.KeysKMS {
-		facts.KeyID = c.Keys.KeyID
-	}
-	if id := facts.BucketKey; id != "" && !strings.HasPrefix(id, "arn:") {
-		return facts, errors.New("store.sse_kms_key_id is no ARN, which a policy needs: write it as one")
-	}
-	outputs := f.outputs
-	if len(outputs) == 0 && c.Job.Output != "" {
-		outputs = []string{c.Job.Output}
-	}
-	for _, address := range outputs {
-		place, err := placeOf(address)
-		if err != nil {
-			return facts, usageError{fmt.Errorf("--output %q: %w", address, err)}
-		}
-		facts.Outputs = append(facts.Outputs, place)
-	}
-	return facts, nil
-}
-
-// placeOf is the place that an address names. What follows its last "/" begins names there.
-func placeOf(address string) (policy.Place, error) {
-	rest, ok := strings.CutPrefix(address, "s3://")
-	bucket, prefix, _ := strings.Cut(rest, "/")
-	if !ok || bucket == "" {
-		return policy.Place{}, errors.New("give an address like s3://deliver/movies/")
-	}
-	return policy.Place{Bucket: bucket, Prefix: prefix}, nil
 }

@@ -9,6 +9,7 @@ import (
 	"mcfs/internal/control"
 	"mcfs/internal/drain"
 	"mcfs/internal/status"
+	"mcfs/internal/systemd"
 	"mcfs/spool"
 	"mcfs/volume"
 )
@@ -28,7 +29,7 @@ func (d *daemon) unused(ctx context.Context, wait bool, tell func(string)) error
 		return drain.InUse(d.volume.AwaitWriters(ctx.Done(), func(list []volume.Writer) {
 			text := "waiting until it is closed: " + drain.Writers(list)
 			d.log.Info(text)
-			notify("STATUS=" + text) // for systemctl status
+			systemd.Notify("STATUS=" + text) // for systemctl status
 			tell(text)
 		}))
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"mcfs/config"
+	"mcfs/internal/backend"
 	"mcfs/internal/control"
 	"mcfs/internal/mounts"
 	"mcfs/internal/status"
@@ -121,11 +122,11 @@ func openStored(file string) (*stored.Volume, error) {
 		return nil, err
 	}
 	return stored.New(c, func(ctx context.Context, c config.Config) (store.Store, error) {
-		a, err := loadAWS(ctx, c)
+		a, err := backend.LoadAWS(ctx, c)
 		if err != nil {
 			return nil, err
 		}
-		return openStore(a, c, discard)
+		return backend.OpenStore(a, c, discard)
 	}), nil
 }
 

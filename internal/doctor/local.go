@@ -66,10 +66,13 @@ func fileLimit() (uint64, error) {
 	return r.Max, err
 }
 
+// DeadMounts is the check of mounts whose daemon has ended, which other volumes may have, too.
+const DeadMounts = "dead mounts"
+
 // Local are the checks of this machine.
 func Local(h Host) []Check {
 	list := h.checks(h)
-	list = append(list, Check{Name: "dead mounts", Run: h.deadMounts, Fix: h.detachDead}, Check{Name: "file limit", Run: h.files})
+	list = append(list, Check{Name: DeadMounts, Run: h.deadMounts, Fix: h.detachDead}, Check{Name: "file limit", Run: h.files})
 	if h.Spool == "" {
 		return list
 	}

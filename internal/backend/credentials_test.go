@@ -1,4 +1,4 @@
-package main
+package backend
 
 import (
 	"fmt"
@@ -25,7 +25,7 @@ func TestRenewedCredentials(t *testing.T) {
 		}
 	}
 	write("old")
-	a, err := loadAWS(t.Context(), config.Config{Store: config.Store{Kind: config.StoreS3, Region: "us-east-1"}})
+	a, err := LoadAWS(t.Context(), config.Config{Store: config.Store{Kind: config.StoreS3, Region: "us-east-1"}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package main
+package backend
 
 import (
 	"context"
@@ -35,21 +35,30 @@ const (
 	cureKeyring = "restore it from a copy, or correct keys.path"
 )
 
-// usesAWS reports whether the configuration needs credentials of AWS.
-func usesAWS(c config.Config) bool {
+// UsesAWS reports whether the configuration needs credentials of AWS.
+func UsesAWS(c config.Config) bool {
 	return c.Store.Kind == config.StoreS3 || c.Keys.Kind == config.KeysKMS
 }
 
-// loadAWS finds credentials and region as the AWS CLI does.
-func loadAWS(ctx context.Context, c config.Config) (aws.Config, error) {
-	if !usesAWS(c) {
-		return aws.Config{}, nil
-	}
+// AWS is the AWS configuration as the AWS CLI finds it.
+func AWS(ctx context.Context) (aws.Config, error) {
 	a, err := awsconfig.LoadDefaultConfig(ctx)
 	if err != nil {
 		return a, verdict.Errorf(verdict.Credentials, cureAWS, "read the AWS configuration: %w", err)
 	}
 	a.Credentials = &renewable{provider: a.Credentials}
+	return a, nil
+}
+
+// LoadAWS finds credentials and region as the AWS CLI does.
+func LoadAWS(ctx context.Context, c config.Config) (aws.Config, error) {
+	if !UsesAWS(c) {
+		return aws.Config{}, nil
+	}
+	a, err := AWS(ctx)
+	if err != nil {
+		return a, err
+	}
 	if a.Region != "" || c.Store.Region != "" || c.Store.Endpoint != "" {
 		return a, nil
 	}
@@ -61,7 +70,8 @@ func loadAWS(ctx context.Context, c config.Config) (aws.Config, error) {
 	return a, nil // without a region, the store's error tells what to set
 }
 
-func openStore(a aws.Config, c config.Config, log *slog.Logger) (store.Store, error) {
+// OpenStore opens the store, and asks it nothing. The caller closes it.
+func OpenStore(a aws.Config, c config.Config, log *slog.Logger) (store.Store, error) {
 	if c.Store.Kind == config.StoreDir {
 		st, err := dir.New(dir.Options{Path: c.Store.Path, Bucket: c.Store.Bucket, Prefix: c.Store.Prefix, MinPart: 1})
 		if err != nil {
@@ -81,28 +91,28 @@ func openStore(a aws.Config, c config.Config, log *slog.Logger) (store.Store, er
 	})
 }
 
-// backend is where a volume's objects and keys are.
-type backend struct {
-	store  store.Store
-	keeper keys.Keeper
+// Backend is where a volume's objects and keys are.
+type Backend struct {
+	Store  store.Store
+	Keeper keys.Keeper
 }
 
-// openBackend opens store and keeper and checks that both can be used. The caller closes
+// Open opens store and keeper and checks that both can be used. The caller closes
 // the store; after an error nothing is open.
-func openBackend(ctx context.Context, c config.Config, log *slog.Logger) (backend, error) {
-	a, err := loadAWS(ctx, c)
+func Open(ctx context.Context, c config.Config, log *slog.Logger) (Backend, error) {
+	a, err := LoadAWS(ctx, c)
 	if err != nil {
-		return backend{}, err
+		return Backend{}, err
 	}
-	st, err := openStore(a, c, log)
+	st, err := OpenStore(a, c, log)
 	if err != nil {
-		return backend{}, err
+		return Backend{}, err
 	}
 	keeper, err := openKeeper(ctx, a, c, st, log)
 	if err != nil {
-		return backend{}, errors.Join(err, st.Close())
+		return Backend{}, errors.Join(err, st.Close())
 	}
-	return backend{st, keeper}, nil
+	return Backend{st, keeper}, nil
 }
 
 // openKeeper opens the keeper and checks store and keeper. KMS is asked at the same time as
@@ -121,7 +131,7 @@ func openKeeper(ctx context.Context, a aws.Config, c config.Config, st store.Sto
 		}
 		return k, k.Check(ctx)
 	}
-	k, err := newKMS(a, c, log)
+	k, err := NewKMS(a, c, log)
 	if err != nil {
 		return nil, err
 	}
@@ -131,7 +141,8 @@ func openKeeper(ctx context.Context, a aws.Config, c config.Config, st store.Sto
 	return k, checkRegion(k)
 }
 
-func newKMS(a aws.Config, c config.Config, log *slog.Logger) (*keys.KMS, error) {
+// NewKMS opens the KMS key, and asks it nothing.
+func NewKMS(a aws.Config, c config.Config, log *slog.Logger) (*keys.KMS, error) {
 	return keys.NewKMS(keys.KMSOptions{
 		KeyID: c.Keys.KeyID, Region: c.Keys.Region, Endpoint: c.Keys.Endpoint,
 		DataKey: string(c.Keys.DataKey), AWS: a, Log: log,

@@ -1,4 +1,4 @@
-package main
+package setup
 
 import (
 	"fmt"
@@ -7,9 +7,9 @@ import (
 	"mcfs/internal/mounts"
 )
 
-// checkPlaces refuses the daemon's own files below its mountpoint, and the mountpoint below
+// CheckPlaces refuses the daemon's own files below its mountpoint, and the mountpoint below
 // them: the daemon would wait for itself.
-func checkPlaces(mountpoint string, c config.Config, logFile string) error {
+func CheckPlaces(mountpoint string, c config.Config, logFile string) error {
 	places := []struct{ what, path, key string }{{"the spool", c.Spool.Dir, "spool.dir"}, {"the log", logFile, "--log-file"}}
 	if c.Store.Kind == config.StoreDir {
 		places = append(places, struct{ what, path, key string }{"the store", c.Store.Path, "store.path"})

@@ -1,4 +1,4 @@
-package main
+package systemd
 
 import (
 	"net"
@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// notify tells systemd the state of the service, as sd_notify(3) does: by a datagram to the
+// Notify tells systemd the state of the service, as sd_notify(3) does: by a datagram to the
 // socket that $NOTIFY_SOCKET names. Without systemd it does nothing. A lost message does no
 // harm.
-func notify(state string) {
+func Notify(state string) {
 	path := os.Getenv("NOTIFY_SOCKET")
 	if path == "" {
 		return

@@ -1,0 +1,72 @@
+package setup
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"mcfs/config"
+	"mcfs/policy"
+)
+
+// Facts are what policies depend on, of a configuration. What is said besides goes before it.
+func Facts(c config.Config, said policy.Facts) (policy.Facts, error) {
+	f := said
+	f.KeyRegion, f.Encrypts, f.BucketKey = c.Keys.Region, c.Keys.DataKey == config.DataKeyEncrypt, c.Store.SSEKMSKeyID
+	f.JobRegion = cmp.Or(said.JobRegion, c.Job.Region, c.Store.Region)
+	f.Queue, f.Role = cmp.Or(said.Queue, c.Job.Queue), cmp.Or(said.Role, c.Job.Role)
+	if c.Store.Kind == config.StoreS3 {
+		f.Volume = policy.Place{Bucket: c.Store.Bucket, Prefix: c.Store.Prefix}
+	}
+	if c.Keys.Kind == config.KeysKMS {
+		f.KeyID = cmp.Or(said.KeyID, c.Keys.KeyID)
+	}
+	if id := f.BucketKey; id != "" && !strings.HasPrefix(id, "arn:") {
+		return f, errors.New("store.sse_kms_key_id is no ARN, which a policy needs: write it as one")
+	}
+	if len(f.Outputs) == 0 && c.Job.Output != "" {
+		place, err := PlaceOf(c.Job.Output)
+		if err != nil {
+			return f, fmt.Errorf("job.output %q: %w", c.Job.Output, err)
+		}
+		f.Outputs = []policy.Place{place}
+	}
+	return f, nil
+}
+
+// PlaceOf is the place that an address names. What follows its last "/" begins names there.
+func PlaceOf(address string) (policy.Place, error) {
+	rest, ok := strings.CutPrefix(address, "s3://")
+	bucket, prefix, _ := strings.Cut(rest, "/")
+	if !ok || bucket == "" {
+		return policy.Place{}, errors.New("give an address like s3://deliver/movies/")
+	}
+	return policy.Place{Bucket: bucket, Prefix: prefix}, nil
+}
+
+// Policies prints what the volume and its jobs must be allowed in AWS.
+func (s *Setup) Policies(w io.Writer) error {
+	c, err := s.Config(s.Path)
+	if err != nil {
+		return err
+	}
+	facts, err := Facts(c, policy.Facts{})
+	if err != nil {
+		return err
+	}
+	for _, k := range []policy.Kind{policy.Mount, policy.Role, policy.Trust, policy.Submitter} {
+		p, err := policy.Make(k, facts)
+		if err != nil {
+			s.Tell("the policies are printed by mcfs policy: %v", err)
+			return nil
+		}
+		text, err := p.Document.JSON()
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(w, "# mcfs policy %s\n%s", k, text)
+	}
+	return nil
+}

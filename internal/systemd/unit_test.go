@@ -1,0 +1,25 @@
+package systemd
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestUnit: the unit names what it mounts as systemd reads it.
+func TestUnit(t *testing.T) {
+	unit := Unit("/opt/m cfs", "/etc/c.toml", "/mnt/100% $x", false)
+	for _, want := range []string{
+		`ExecStart="/opt/m cfs" mount "/mnt/100%% $$x" --config "/etc/c.toml"` + "\n", `ExecStop="/opt/m cfs" unmount --wait "/mnt/100%% $$x"` + "\n",
+		"Type=notify\n", "network-online.target\n", "WantedBy=multi-user.target\n",
+	} {
+		if !strings.Contains(unit, want) {
+			t.Errorf("no %q in\n%s", want, unit)
+		}
+	}
+	if unit := Unit("m", "c", "/mnt", true); !strings.Contains(unit, "WantedBy=default.target") || strings.Contains(unit, "network-online") {
+		t.Errorf("the user's:\n%s", unit)
+	}
+	if got := UnitName("/mnt/my films"); got != "mcfs-mnt-my-films.service" {
+		t.Error(got)
+	}
+}
