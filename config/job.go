@@ -77,6 +77,9 @@ const (
 	mostJobs     = 64
 )
 
+// DefaultJob is the section where no file has one.
+func DefaultJob() Job { return defaults().Job }
+
 func (f *file) job(j *Job) {
 	f.jobTemplate(j)
 	f.given("job.output", j.Output, outputPattern.MatchString, "give an address like s3://BUCKET/FOLDER/")

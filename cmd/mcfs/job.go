@@ -104,6 +104,7 @@ func newJob(std stdio) *cobra.Command {
 		Long:  jobHelp,
 		Example: `  mcfs job ~/ingest/movie.mp4 --output s3://deliver/movie/ --role arn:aws:iam::111122223333:role/MediaConvert >job.json
   mcfs job ~/ingest/movie.mp4 --template house.json --role MediaConvert_Role_ARN --submit
+  mcfs job --recursive ~/ingest/day1 --match '*.mov' --output s3://deliver/{dir}/{name}/ --submit
   mcfs job status 1515368087458-qnoxtd`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) == 0 && f.filesFrom == "" {

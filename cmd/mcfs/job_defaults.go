@@ -21,8 +21,21 @@ func jobDefaults(ctx context.Context, file, path string) (config.Job, error) {
 	if file == "" && path != "" && !strings.HasPrefix(path, "s3://") {
 		file = configOfMount(ctx, path)
 	}
+	if file == "" && !mayBeConfigured() {
+		return config.DefaultJob(), nil // the built-in one names places, which this command does not need
+	}
 	c, err := loadConfig(file)
 	return c.Job, err
+}
+
+// mayBeConfigured reports whether a file may say what applies where none is named: without a home, as a
+// service may be, there can be none.
+func mayBeConfigured() bool {
+	if os.Getenv(config.EnvFile) != "" || os.Getenv("HOME") != "" || os.Getenv("XDG_CONFIG_HOME") != "" {
+		_, found, err := config.Find()
+		return found || err != nil
+	}
+	return false
 }
 
 // configOfMount is the configuration of the mount in which a path lies; "" if it has none that
