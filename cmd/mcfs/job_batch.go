@@ -20,6 +20,7 @@ import (
 	"mcfs/mediaconvert/batch"
 	"mcfs/mediaconvert/document"
 	"mcfs/mediaconvert/jobs"
+	"mcfs/mediaconvert/report"
 	"mcfs/mediaconvert/wire"
 	"mcfs/store"
 )
@@ -80,7 +81,7 @@ func (b *batched) countAll(parent context.Context, source paths.Source) (stop fu
 
 // do makes the job of one file, tells what has become of it, and reports whether nobody answered.
 func (b *batched) do(ctx context.Context, f paths.Found) (away bool) {
-	l, why, err := jobLine{Type: "item", Path: f.Path}, []string(nil), f.Err
+	l, why, err := report.Line{Type: "item", Path: f.Path}, []string(nil), f.Err
 	if err == nil {
 		l, why, err = b.make(ctx, f)
 	}
@@ -99,8 +100,8 @@ func (b *batched) do(ctx context.Context, f paths.Found) (away bool) {
 }
 
 // make makes the job of one file.
-func (b *batched) make(ctx context.Context, f paths.Found) (l jobLine, why []string, err error) {
-	l = jobLine{Type: "item", Path: f.Path}
+func (b *batched) make(ctx context.Context, f paths.Found) (l report.Line, why []string, err error) {
+	l = report.Line{Type: "item", Path: f.Path}
 	in, err := b.read.read(ctx, f.Path)
 	if f.Walked && err != nil && (errors.Is(err, stored.ErrLink) || b.read.isLocal(ctx, f.Path)) {
 		return l, nil, errSkipped
@@ -137,8 +138,8 @@ func (b *batched) make(ctx context.Context, f paths.Found) (l jobLine, why []str
 }
 
 // submit makes or finds the job of a document, and follows it.
-func (b *batched) submit(ctx context.Context, s service, d document.Document) (l jobLine, why []string, err error) {
-	l = jobLine{Type: "item", Path: s.path, Warnings: d.Warnings}
+func (b *batched) submit(ctx context.Context, s service, d document.Document) (l report.Line, why []string, err error) {
+	l = report.Line{Type: "item", Path: s.path, Warnings: d.Warnings}
 	submitter := jobs.Submitter{API: s.api, Pace: s.pace(), Again: b.f.again}
 	if b.f.dryRun {
 		j, err := submitter.Find(ctx, d)
@@ -193,7 +194,7 @@ func (r *inputReader) isLocal(ctx context.Context, path string) bool {
 }
 
 // tell prints what has become of a file.
-func (b *batched) tell(l jobLine, why []string, err error) {
+func (b *batched) tell(l report.Line, why []string, err error) {
 	if errors.Is(err, errSkipped) {
 		return
 	}
@@ -201,9 +202,9 @@ func (b *batched) tell(l jobLine, why []string, err error) {
 		if err != nil && statusOf(err) != exitRunning {
 			failure := lineOfError(err)
 			failure.Type = ""
-			l.Failure = &failure
+			l.Failure = failure
 		}
-		b.s.line(b.std, l)
+		fmt.Fprintln(b.std.out, l.JSON())
 		return
 	}
 	for _, w := range l.Warnings {
@@ -236,7 +237,7 @@ func (b *batched) tell(l jobLine, why []string, err error) {
 }
 
 // add counts a file.
-func (b *batched) add(l jobLine, err error) {
+func (b *batched) add(l report.Line, err error) {
 	c := &b.count
 	if errors.Is(err, errSkipped) {
 		c.Skipped++

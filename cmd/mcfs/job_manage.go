@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/mediaconvert/types"
 	"github.com/spf13/cobra"
 
 	"mcfs/internal/human"
 	"mcfs/mediaconvert/jobs"
+	"mcfs/mediaconvert/report"
 	"mcfs/sidecar"
 )
 
@@ -80,7 +80,7 @@ func newJobCancel(std stdio) *cobra.Command {
 				return err
 			}
 			if s.flags.json {
-				s.line(std, jobLine{Type: "summary", ID: args[0], Status: string(types.JobStatusCanceled)})
+				fmt.Fprintln(std.out, report.Line{Type: "summary", ID: args[0], Status: string(types.JobStatusCanceled)}.JSON())
 			}
 			s.say(std, "job %s is cancelled", args[0])
 			return nil
@@ -133,16 +133,8 @@ func (s service) find(ctx context.Context, args []string) ([]types.Job, error) {
 // show prints a job in one line.
 func (s service) show(j types.Job, std stdio) {
 	if s.flags.json {
-		s.line(std, s.lineOf("item", j))
+		fmt.Fprintln(std.out, s.lineOf("item", j).JSON())
 		return
 	}
-	inputs := inputsOf(j)
-	text := fmt.Sprintf("%s  %-11s  %s", aws.ToString(j.Id), strings.ToLower(string(j.Status)), aws.ToTime(j.CreatedAt).Local().Format("2006-01-02 15:04"))
-	if len(inputs) > 0 {
-		text += "  " + inputs[0]
-	}
-	if len(inputs) > 1 {
-		text += fmt.Sprintf(" and %d more", len(inputs)-1)
-	}
-	fmt.Fprintln(std.out, human.Printable(text))
+	fmt.Fprintln(std.out, human.Printable(report.Row(j)))
 }

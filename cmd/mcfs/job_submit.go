@@ -2,11 +2,9 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/mediaconvert/types"
@@ -18,6 +16,7 @@ import (
 	"mcfs/mediaconvert/document"
 	"mcfs/mediaconvert/failure"
 	"mcfs/mediaconvert/jobs"
+	"mcfs/mediaconvert/report"
 )
 
 // service is MediaConvert as a command reaches it.
@@ -89,11 +88,11 @@ func (s service) wouldSubmit(ctx context.Context, submitter jobs.Submitter, d do
 	case err != nil:
 		return err
 	case s.flags.json && j == nil:
-		s.line(std, jobLine{Type: "summary"})
+		fmt.Fprintln(std.out, report.Line{Type: "summary"}.JSON())
 	case s.flags.json:
 		l := s.lineOf("summary", *j)
 		l.Adopted = true
-		s.line(std, l)
+		fmt.Fprintln(std.out, l.JSON())
 	case j == nil:
 		s.say(std, "a job would be created")
 	default:
@@ -133,83 +132,23 @@ func (s service) await(parent context.Context, id string, tell func(jobs.State))
 // tell says how far a job is.
 func (s service) tell(state jobs.State, std stdio) {
 	if s.flags.json {
-		s.line(std, jobLine{Type: "status", Path: s.path, ID: state.ID, Status: string(state.Status), Phase: string(state.Phase), Percent: state.Percent, Queue: state.Queue, Warnings: state.Warnings})
+		l := report.Progress(state)
+		l.Path = s.path
+		fmt.Fprintln(std.out, l.JSON())
 		return
 	}
-	text := "job " + state.ID + ": " + strings.ToLower(string(state.Status))
-	if state.Status == types.JobStatusSubmitted {
-		text = "job " + state.ID + ": waits in the queue " + state.Queue[strings.LastIndexByte(state.Queue, '/')+1:]
-	}
-	if state.Status == types.JobStatusProgressing && state.Phase != "" {
-		text = "job " + state.ID + ": " + strings.ToLower(string(state.Phase))
-	}
-	if state.Percent != nil && !jobs.Ended(state.Status) {
-		text += fmt.Sprintf(", %d%%", *state.Percent)
-	}
-	for _, w := range state.Warnings {
-		text += "; warning: " + w
-	}
-	s.say(std, "%s", text)
-}
-
-// jobLine is a line of --json.
-type jobLine struct {
-	V           int       `json:"v"`
-	Type        string    `json:"type"`
-	Path        string    `json:"path,omitempty"`
-	ID          string    `json:"id,omitempty"`
-	Status      string    `json:"status,omitempty"`
-	Phase       string    `json:"phase,omitempty"`
-	Percent     *int32    `json:"percent,omitempty"`
-	Queue       string    `json:"queue,omitempty"`
-	Created     time.Time `json:"created,omitzero"`
-	Inputs      []string  `json:"inputs,omitempty"`
-	Outputs     []string  `json:"outputs,omitempty"`
-	Warnings    []string  `json:"warnings,omitempty"`
-	Code        int32     `json:"code,omitempty"`
-	Message     string    `json:"message,omitempty"`
-	Meaning     string    `json:"meaning,omitempty"`
-	Cure        string    `json:"cure,omitempty"`
-	Replaced    []string  `json:"replaced,omitempty"`
-	Check       []string  `json:"check,omitempty"`
-	ConsolePage string    `json:"console,omitempty"`
-
-	// Of one file of several.
-	Adopted  bool            `json:"adopted,omitempty"`
-	Document json.RawMessage `json:"document,omitempty"`
-	Failure  *verdict.Line   `json:"failure,omitempty"`
-}
-
-func (s service) line(std stdio, l jobLine) {
-	l.V = 1
-	text, err := json.Marshal(l)
-	if err != nil {
-		panic(err) // it has only texts and numbers
-	}
-	fmt.Fprintln(std.out, string(text))
+	s.say(std, "%s", report.Text(state))
 }
 
 // lineOf is a job as a line of --json.
-func (s service) lineOf(kind string, j types.Job) jobLine {
-	state := jobs.StateOf(j)
-	return jobLine{Type: kind, Path: s.path, ID: state.ID, Status: string(state.Status), Phase: string(state.Phase), Percent: state.Percent, Queue: state.Queue,
-		Created: aws.ToTime(j.CreatedAt), Inputs: inputsOf(j), Warnings: state.Warnings, Message: aws.ToString(j.ErrorMessage),
-		Code: aws.ToInt32(j.ErrorCode), ConsolePage: jobs.Console(s.region, state.ID)}
-}
-
-// inputsOf are the addresses of a job's inputs.
-func inputsOf(j types.Job) (list []string) {
-	if j.Settings == nil {
-		return nil
-	}
-	for _, in := range j.Settings.Inputs {
-		list = append(list, aws.ToString(in.FileInput))
-	}
-	return list
+func (s service) lineOf(kind string, j types.Job) report.Line {
+	l := report.Of(kind, s.region, j)
+	l.Path = s.path
+	return l
 }
 
 // ending is how a job stands, and for a person why it failed.
-func (s service) ending(ctx context.Context, kind string, j types.Job) (l jobLine, why []string) {
+func (s service) ending(ctx context.Context, kind string, j types.Job) (l report.Line, why []string) {
 	l = s.lineOf(kind, j)
 	switch j.Status {
 	case types.JobStatusComplete:
@@ -232,7 +171,7 @@ func (s service) summary(ctx context.Context, j types.Job, std stdio) error {
 		s.say(std, "%s", text)
 	}
 	if s.flags.json {
-		s.line(std, l)
+		fmt.Fprintln(std.out, l.JSON())
 		return s.outcome(j)
 	}
 	for _, address := range l.Outputs {
