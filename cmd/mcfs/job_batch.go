@@ -54,29 +54,28 @@ func runBatch(parent context.Context, b *batched, source paths.Source) error {
 		b.bar = progress.Start(std.err, "file")
 		b.std.out, b.std.err = b.bar.Above(std.out), b.bar.Above(std.err)
 	}
-	counted := b.countAll(ctx, source)
+	stopCounting := b.countAll(ctx, source)
 	err := batch.Run(ctx, b.f.parallel, source.Each, b.do)
-	counted()
+	stopCounting()
 	b.bar.Stop()
 	b.std = std
 	return b.end(err)
 }
 
-// countAll counts the files of a source for whoever looks at the bar. What it returns ends that.
+// countAll counts the files of a source for whoever looks at the bar, until stop is called.
 func (b *batched) countAll(parent context.Context, source paths.Source) (stop func()) {
-	if !b.bar.Shown() || source.List == "-" {
-		return func() {}
-	}
 	ctx, cancel := context.WithCancel(parent)
-	var wg sync.WaitGroup
-	wg.Go(func() {
+	if !b.bar.Shown() || source.List == "-" {
+		return cancel
+	}
+	go func() { // a directory may hang, and then it ends with the process
 		n := 0
 		err := source.Each(ctx, func(paths.Found) bool { n++; return ctx.Err() == nil })
 		if err == nil && ctx.Err() == nil {
 			b.bar.Total(n)
 		}
-	})
-	return func() { cancel(); wg.Wait() }
+	}()
+	return cancel
 }
 
 // do makes the job of one file, tells what has become of it, and reports whether nobody answered.

@@ -120,6 +120,9 @@ func (r *inputReader) read(ctx context.Context, path string) (in jobInput, err e
 }
 
 func (r *inputReader) atAddress(address string) (jobInput, error) {
+	if strings.HasSuffix(address, "/") {
+		return jobInput{}, verdict.Errorf(verdict.Directory, cureDirectory, "%s is a folder", address)
+	}
 	v, err := r.volume()
 	if err != nil {
 		return jobInput{}, err
@@ -128,6 +131,9 @@ func (r *inputReader) atAddress(address string) (jobInput, error) {
 		return parseSettings(v.Settings(ctx, address))
 	}}, nil
 }
+
+// cureDirectory is what to give in place of a directory.
+const cureDirectory = "name the files in it, or give --recursive for a job of each"
 
 func (r *inputReader) inMount(ctx context.Context, path string) (in jobInput, err error) {
 	name := strings.TrimSuffix(path, sidecar.Suffix)
@@ -232,7 +238,7 @@ func (r *inputReader) committedIn(ctx context.Context, path string) (volume, add
 		return "", "", fmt.Errorf("job: %w", err)
 	}
 	if info.IsDir() {
-		return "", "", verdict.Errorf(verdict.Directory, "name the files in it, or give --recursive for a job of each", "%s is a directory", path)
+		return "", "", verdict.Errorf(verdict.Directory, cureDirectory, "%s is a directory", path)
 	}
 	mountpoint, inside, m, err := mountOf(path)
 	if err != nil {
