@@ -2,11 +2,11 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -15,7 +15,9 @@ import (
 	"mcfs/internal/control"
 	"mcfs/internal/human"
 	"mcfs/internal/mounts"
+	"mcfs/internal/paths"
 	"mcfs/internal/verdict"
+	"mcfs/mediaconvert/batch"
 )
 
 const syncHelp = `Waits until everything at and under each PATH is in the store: files that are
@@ -33,39 +35,137 @@ it names another place than its file's, has lost metadata, or is missing, as aft
 copy of a bucket. That takes a request for each file.
 
 What makes no progress for upload.timeout is named, and goes on behind; that PATH
-has failed then.`
+has failed then.
+
+--json prints lines {"v": 1, "type": "status", "path", "text"} while it waits, one of the type
+"item" for each PATH, with its "failure", and at the end one of the type "summary".`
+
+// syncFlags are the flags of `mcfs sync`.
+type syncFlags struct {
+	repair, zero, json bool
+	filesFrom          string
+}
 
 func newSync(std stdio) *cobra.Command {
-	repair := false
+	var f syncFlags
 	c := &cobra.Command{
 		Use:   "sync [PATH...]",
 		Short: "Wait until everything under PATH is committed",
 		Long:  syncHelp,
 		Example: `  mcfs sync ~/ingest
   mcfs sync ~/ingest/day1/movie.mp4
-  mcfs sync --repair ~/ingest`,
+  mcfs sync --repair ~/ingest
+  find ~/ingest -newer mark -print0 | mcfs sync -0 --files-from -`,
 		RunE: func(c *cobra.Command, args []string) error {
-			if len(args) == 0 {
+			if f.zero && f.filesFrom == "" {
+				return usageError{verdict.Errorf(verdict.Usage, "give --files-from, or leave it out", "-0 goes with --files-from")}
+			}
+			if len(args) == 0 && f.filesFrom == "" {
 				args = []string{"."}
 			}
 			return interruptible(c.Context(), func(ctx context.Context) error {
-				var errs []error
-				for _, path := range args {
-					errs = append(errs, syncPath(ctx, path, repair, func(text string) { fmt.Fprintln(std.err, human.Printable(text)) }))
-				}
-				return someOf(errs)
+				s := syncing{f: f, std: std}
+				return s.run(ctx, paths.Source{Args: args, List: f.filesFrom, Zero: f.zero, In: std.in})
 			})
 		},
 	}
-	c.Flags().BoolVar(&repair, "repair", false, "put sidecars right that name another place, or have lost metadata")
+	c.Flags().BoolVar(&f.repair, "repair", false, "put sidecars right that name another place, or have lost metadata")
+	c.Flags().StringVar(&f.filesFrom, "files-from", "", "sync each path in `FILE`, too, one a line; - is standard input")
+	c.Flags().BoolVarP(&f.zero, "null", "0", false, "with --files-from: paths end with NUL")
+	c.Flags().BoolVar(&f.json, "json", false, "print JSON")
 	return endsWith(c, exitSome)
 }
 
-// someOf joins what became of several items, nil for each that is done. The status tells whether
-// some of them failed, or all.
-func someOf(errs []error) error {
-	err := errors.Join(errs...)
-	if err == nil || !slices.Contains(errs, nil) {
+// syncing is `mcfs sync` under way.
+type syncing struct {
+	f   syncFlags
+	std stdio
+
+	count, failed int
+	named         []error // of the command line; those of a list are told at once
+}
+
+// syncLine is a line of --json.
+type syncLine struct {
+	V       int           `json:"v"`
+	Type    string        `json:"type"`
+	Path    string        `json:"path,omitempty"`
+	Text    string        `json:"text,omitempty"`
+	Failure *verdict.Line `json:"failure,omitempty"`
+	Paths   *int          `json:"paths,omitempty"`
+	Failed  *int          `json:"failed,omitempty"`
+}
+
+func (s *syncing) line(l syncLine) {
+	l.V = 1
+	text, err := json.Marshal(l)
+	if err != nil {
+		panic(err) // it has only texts and numbers
+	}
+	fmt.Fprintln(s.std.out, string(text))
+}
+
+// run syncs each path that a source names. Its error is the exit status.
+func (s *syncing) run(ctx context.Context, source paths.Source) error {
+	err := batch.Run(ctx, 1, source.Each, func(ctx context.Context, f paths.Found) bool {
+		err := syncPath(ctx, f.Path, s.f.repair, func(text string) { s.tell(f.Path, text) })
+		s.done(f.Path, err)
+		return false
+	})
+	if s.f.json {
+		s.line(syncLine{Type: "summary", Paths: &s.count, Failed: &s.failed})
+	}
+	switch {
+	case errors.Is(err, paths.ErrTooLong):
+		err = usageError{err}
+	case s.failed > 0 && errors.As(err, new(signalled)):
+		err = nil // the path that was waited for says so
+	}
+	return errors.Join(err, s.outcome())
+}
+
+// tell prints what a daemon says while it works.
+func (s *syncing) tell(path, text string) {
+	if s.f.json {
+		s.line(syncLine{Type: "status", Path: path, Text: text})
+		return
+	}
+	fmt.Fprintln(s.std.err, human.Printable(text))
+}
+
+// done tells what has become of a path.
+func (s *syncing) done(path string, err error) {
+	if s.count++; err != nil {
+		s.failed++
+	}
+	switch {
+	case err != nil && s.f.filesFrom == "":
+		s.named = append(s.named, err)
+	case err != nil && !s.f.json:
+		tellError(s.std.err, err, false)
+	}
+	if !s.f.json {
+		return
+	}
+	l := syncLine{Type: "item", Path: path}
+	if err != nil {
+		failure := lineOfError(err)
+		failure.Type = ""
+		l.Failure = &failure
+	}
+	s.line(l)
+}
+
+// outcome is the error that is the exit status.
+func (s *syncing) outcome() error {
+	err := errors.Join(s.named...)
+	switch {
+	case s.failed == 0:
+		return nil
+	case s.f.filesFrom != "":
+		err = verdict.With(fmt.Errorf("not all is done: %s, %d failed", human.Count(s.count, "path"), s.failed), verdict.Some, "do as the messages say, and run the same command again")
+	}
+	if s.failed == s.count {
 		return err
 	}
 	return statusError{verdict.With(err, verdict.Some, "do as the messages say, and run the same command again"), exitSome}
