@@ -25,9 +25,9 @@ const maxLacks = 20
 
 func newQuarantineExport(std stdio) *cobra.Command {
 	c := &cobra.Command{Use: "export ID DEST", Short: "Decrypt what can be read of a file", Long: exportHelp, Args: exactly(2, "ID or DEST")}
-	file := configFlag(c)
+	file, dry := configFlag(c), dryRunFlag(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		return exportQuarantined(c.Context(), *file, args[0], args[1], std)
+		return exportQuarantined(c.Context(), *file, args[0], args[1], *dry, std)
 	}
 	return endsWith(c, exitSome, exitDamage)
 }
@@ -57,7 +57,7 @@ func keeperAlone(ctx context.Context, c config.Config) (keys.Keeper, error) {
 	return backend.NewKMS(a, c, discard)
 }
 
-func exportQuarantined(ctx context.Context, file, id, dest string, std stdio) error {
+func exportQuarantined(ctx context.Context, file, id, dest string, dry bool, std stdio) error {
 	c, q, err := findQuarantined(file, id)
 	if err != nil {
 		return err
@@ -80,11 +80,15 @@ func exportQuarantined(ctx context.Context, file, id, dest string, std stdio) er
 		return fmt.Errorf("export: %w", err)
 	}
 	defer s.Close()
-	lacks, err := salvageInto(s, dest)
+	into, done := salvageInto, "exported"
+	if dry {
+		into, done = salvageNowhere, "would be exported"
+	}
+	lacks, err := into(s, dest)
 	if err != nil {
 		return fmt.Errorf("export to %s: %w", dest, err)
 	}
-	fmt.Fprintf(std.out, "%s exported to %s, %s\n", human.Quoted(s.Header.Path), human.Quoted(dest), human.Size(s.Size))
+	fmt.Fprintf(std.out, "%s %s to %s, %s\n", human.Quoted(s.Header.Path), done, human.Quoted(dest), human.Size(s.Size))
 	return tellLacks(s, lacks, dest, std)
 }
 
@@ -105,6 +109,11 @@ func checkDest(c config.Config, dest string) error {
 		return verdict.Errorf(verdict.Exists, "choose another name", "%s exists, and is not replaced", dest)
 	}
 	return nil
+}
+
+// salvageNowhere reads what can be read, and writes nothing.
+func salvageNowhere(s *spool.Salvage, _ string) (spool.Lacks, error) {
+	return s.Read(func([]byte, int64) error { return nil })
 }
 
 // salvageInto writes what can be read into a new file and syncs it. After an error there is

@@ -89,9 +89,9 @@ func newQuarantineList(std stdio) *cobra.Command {
 
 func newQuarantineRestore(std stdio) *cobra.Command {
 	c := &cobra.Command{Use: "restore ID", Short: "Bring a file back into its mount", Long: restoreHelp, Args: exactly(1, "ID")}
-	file := configFlag(c)
+	file, dry := configFlag(c), dryRunFlag(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		return interruptible(c.Context(), func(ctx context.Context) error { return restoreQuarantined(ctx, *file, args[0], std) })
+		return interruptible(c.Context(), func(ctx context.Context) error { return restoreQuarantined(ctx, *file, args[0], *dry, std) })
 	}
 	return endsWith(c, exitSome, exitDamage)
 }
@@ -99,9 +99,16 @@ func newQuarantineRestore(std stdio) *cobra.Command {
 func newQuarantineRemove(std stdio) *cobra.Command {
 	c := &cobra.Command{Use: "remove ID", Short: "Delete one for good", Args: exactly(1, "ID"),
 		Long: "Deletes what lies in quarantine under ID, after a question. It cannot be brought back."}
-	file, yes := configFlag(c), c.Flags().BoolP("yes", "y", false, "do not ask")
-	c.RunE = func(_ *cobra.Command, args []string) error { return removeQuarantined(*file, args[0], *yes, std) }
+	file, dry, yes := configFlag(c), dryRunFlag(c), c.Flags().BoolP("yes", "y", false, "do not ask")
+	c.RunE = func(_ *cobra.Command, args []string) error {
+		return removeQuarantined(*file, args[0], *yes, *dry, std)
+	}
 	return c
+}
+
+// dryRunFlag adds the flag --dry-run.
+func dryRunFlag(c *cobra.Command) *bool {
+	return c.Flags().Bool("dry-run", false, "say what would be done, and change nothing")
 }
 
 // findQuarantined returns what an id of the command line stands for, and the configuration.
@@ -177,7 +184,7 @@ func findPaths(ctx context.Context, c config.Config, list []spool.Quarantined) {
 }
 
 // restoreQuarantined asks the daemon that has the spool to restore a file.
-func restoreQuarantined(ctx context.Context, file, id string, std stdio) error {
+func restoreQuarantined(ctx context.Context, file, id string, dry bool, std stdio) error {
 	c, q, err := findQuarantined(file, id)
 	if err != nil {
 		return err
@@ -189,15 +196,23 @@ func restoreQuarantined(ctx context.Context, file, id string, std stdio) error {
 		if err != nil || mounts.Real(r.Spool) != mounts.Real(c.Spool.Dir) {
 			continue
 		}
+		if dry {
+			fmt.Fprintf(std.out, "%s\nwould be restored into %s\n", quarantineLine(q, time.Now()), human.Quoted(at))
+			return nil
+		}
 		return daemon.Restore(ctx, q.ID, func(text string) { fmt.Fprintln(std.out, human.Printable(text)) })
 	}
 	return verdict.Errorf(verdict.NotMounted, "mount it first, since its other files tell which names are free", "restore %s: the volume is not mounted, or its daemon does not answer", q.ID)
 }
 
-func removeQuarantined(file, id string, yes bool, std stdio) error {
+func removeQuarantined(file, id string, yes, dry bool, std stdio) error {
 	_, q, err := findQuarantined(file, id)
 	if err != nil {
 		return err
+	}
+	if dry {
+		fmt.Fprintf(std.out, "%s\nwould be removed\n", quarantineLine(q, time.Now()))
+		return nil
 	}
 	if !yes {
 		fmt.Fprintf(std.err, "%s\nDelete it for good? [y/N] ", quarantineLine(q, time.Now()))
