@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"cmp"
 	"context"
 	"errors"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -13,10 +15,14 @@ import (
 	"github.com/spf13/cobra"
 
 	"mcfs/config"
+	"mcfs/crypt"
+	"mcfs/internal/acceptance"
 	"mcfs/internal/backend"
 	"mcfs/internal/doctor"
 	"mcfs/internal/human"
+	"mcfs/internal/setup"
 	"mcfs/internal/verdict"
+	"mcfs/mediaconvert/document"
 	"mcfs/mediaconvert/jobs"
 	"mcfs/store/s3"
 )
@@ -36,6 +42,11 @@ With --role it asks IAM whether that role trusts MediaConvert, and by its polici
 volume, write where --output says, and unwrap data keys in MediaConvert's encryption context,
 directly and not by way of S3 alone (kms:ViaService). IAM does not simulate the key's own policy.
 
+--transcode, with --role and --output, is the acceptance kit: a clip of two seconds is saved in
+each of the seven forms that mcfs can write, a job is made of each, and a line for each says
+whether MediaConvert decrypted it. It says what that costs, and asks first; --yes answers. The
+clips are removed, the outputs stay. It needs what mcfs policy submitter prints.
+
 --fix mends what is on this machine and can be mended without a loss: a dead mount of this
 volume is taken away, and the spool's folder is closed to others.
 
@@ -46,7 +57,8 @@ each check, and one of the type "summary" at the end.`
 type doctorFlags struct {
 	config, queue, region, endpoint, role, output string
 
-	json, fix bool
+	json, fix, transcode, yes bool
+	poll, timeout             time.Duration
 }
 
 func newDoctor(std stdio) *cobra.Command {
@@ -59,6 +71,9 @@ func newDoctor(std stdio) *cobra.Command {
   mcfs doctor --config /etc/mcfs/ingest.toml --fix`,
 		Args: exactly(0, ""),
 		RunE: func(c *cobra.Command, _ []string) error {
+			if f.transcode && (f.role == "" || f.output == "") {
+				return usageError{errors.New("--transcode needs --role and --output")}
+			}
 			return interruptible(c.Context(), func(ctx context.Context) error { return runDoctor(ctx, f, std) })
 		},
 	}
@@ -69,6 +84,10 @@ func newDoctor(std stdio) *cobra.Command {
 	fl.StringVar(&f.endpoint, "endpoint", "", "`URL` of MediaConvert, in place of the region's own")
 	fl.StringVar(&f.role, "role", "", "`ARN` of the role that jobs take on")
 	fl.StringVar(&f.output, "output", "", "`s3://...` where jobs put what they make (job.output)")
+	fl.BoolVar(&f.transcode, "transcode", false, "have MediaConvert transcode a clip in each form of encryption")
+	fl.BoolVarP(&f.yes, "yes", "y", false, "with --transcode: do not ask")
+	fl.DurationVar(&f.poll, "poll", 0, "with --transcode: how often the service is asked (10s)")
+	fl.DurationVar(&f.timeout, "timeout", 0, "with --transcode: how long the jobs may take (30m)")
 	fl.BoolVar(&f.json, "json", false, "print JSON")
 	fl.BoolVar(&f.fix, "fix", false, "mend what can be mended on this machine")
 	return c
@@ -76,7 +95,12 @@ func newDoctor(std stdio) *cobra.Command {
 
 func runDoctor(ctx context.Context, f doctorFlags, std stdio) error {
 	c, err := loadConfig(f.config)
-	r := examine(ctx, f, c, err, func(found doctor.Finding) { doctor.Tell(std.out, found, f.json) })
+	tell := func(found doctor.Finding) { doctor.Tell(std.out, found, f.json) }
+	r, cloud := examine(ctx, f, c, err, tell)
+	defer cloud.Close()
+	if err := f.accept(ctx, c, cloud, r, tell, std); err != nil {
+		return err
+	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -88,27 +112,59 @@ func runDoctor(ctx context.Context, f doctorFlags, std stdio) error {
 }
 
 // examine makes all checks of a configuration, or of this machine alone if it could not be read.
-func examine(ctx context.Context, f doctorFlags, c config.Config, unread error, tell func(doctor.Finding)) doctor.Result {
+func examine(ctx context.Context, f doctorFlags, c config.Config, unread error, tell func(doctor.Finding)) (r doctor.Result, cloud doctor.Cloud) {
 	checks := append([]doctor.Check{configured("configuration", c.Source, unread)}, doctor.Local(hostOf(c))...)
 	var probe *doctor.Probe
 	if unread == nil && backend.UsesAWS(c) {
-		cloud, err := f.cloud(ctx, c)
-		if err != nil {
+		var err error
+		if cloud, err = f.cloud(ctx, c); err != nil {
 			checks = append(checks, configured("AWS", "", err))
 		} else {
 			probe = doctor.NewProbe(cloud.Store)
 			checks = append(checks, doctor.Remote(cloud, probe)...)
 		}
-		if cloud.Store != nil {
-			defer cloud.Close()
-		}
 	}
-	r := doctor.Examine(ctx, checks, doctor.Options{Fix: f.fix}, tell)
+	r = doctor.Examine(ctx, checks, doctor.Options{Fix: f.fix}, tell)
 	if err := probe.Clean(ctx); err != nil {
 		r.Count[doctor.Fail]++
 		tell(doctor.Finding{Check: "probe", Verdict: doctor.Fail, What: err.Error(), Cure: "remove it by hand"})
 	}
-	return r
+	return r, cloud
+}
+
+// accept runs the acceptance kit, if that is asked and nothing has failed.
+func (f doctorFlags) accept(ctx context.Context, c config.Config, cloud doctor.Cloud, r doctor.Result, tell func(doctor.Finding), std stdio) error {
+	if !f.transcode || r.Count[doctor.Fail] > 0 || ctx.Err() != nil {
+		return nil
+	}
+	if cloud.Store == nil || cloud.Key == nil || cloud.Jobs == nil {
+		return verdict.Errorf(verdict.Config, "give --config, and --endpoint where MediaConvert is elsewhere", "--transcode: the volume is none that MediaConvert reads")
+	}
+	if !f.yes {
+		someone := setup.Terminal{In: bufio.NewReader(std.in), Out: std.err}
+		answer, err := someone.Ask(ctx, "--transcode makes "+acceptance.Cost+". Go on?", "no")
+		if answer = strings.ToLower(answer); err != nil || answer != "y" && answer != "yes" {
+			return verdict.Errorf(verdict.Unconfirmed, "answer y, or give --yes", "nothing is transcoded")
+		}
+	}
+	kit := acceptance.Kit{
+		Store: cloud.Store, Keeper: cloud.Key, API: cloud.Jobs, Pace: jobs.Pace{Every: f.poll}, Limit: f.timeout, Probe: doctor.NewProbe(cloud.Store),
+		Options: document.Options{Role: f.role, Output: f.output, Queue: cmp.Or(f.queue, c.Job.Queue), Region: cloud.Jobs.Options().Region, Volumes: []string{cloud.Store.Address("")}},
+	}
+	mode, err := crypt.ParseMode(string(c.Crypt.Mode))
+	if err != nil {
+		return err
+	}
+	own := acceptance.Form{Mode: mode, IVBytes: c.Crypt.IVBytes, Bits: c.Keys.Bits}
+	err = kit.Run(ctx, func(o acceptance.Outcome) {
+		found := o.Finding(own)
+		r.Count[found.Verdict]++
+		tell(found)
+	})
+	if err != nil {
+		return verdict.Errorf(verdict.Incomplete, "remove and cancel by hand what is named", "%w", err)
+	}
+	return nil
 }
 
 // withRole adds the role, if one is asked about.

@@ -122,7 +122,7 @@ func bootPlaces() setup.Places {
 func prove(ctx context.Context, c config.Config, tell func(string, ...any)) bool {
 	var b strings.Builder
 	count := make(map[doctor.Verdict]int)
-	examine(ctx, doctorFlags{}, c, nil, func(found doctor.Finding) {
+	_, cloud := examine(ctx, doctorFlags{}, c, nil, func(found doctor.Finding) {
 		if found.Check == doctor.DeadMounts {
 			return
 		}
@@ -130,6 +130,7 @@ func prove(ctx context.Context, c config.Config, tell func(string, ...any)) bool
 			doctor.Tell(&b, found, false)
 		}
 	})
+	cloud.Close()
 	tell("%s%s ok", b.String(), human.Count(count[doctor.OK], "check"))
 	if count[doctor.Fail] > 0 && backend.UsesAWS(c) {
 		tell("where something is not allowed: mcfs init --unchecked writes it all the same, and then mcfs policy mount prints what must be")

@@ -74,6 +74,7 @@ func TestScripts(t *testing.T) {
 			"occupy":    cmdOccupy,
 			"fetch":     cmdFetch,
 			"guide":     cmdGuide,
+			"iam":       cmdIAM,
 			"convert":   cmdConvert,
 		},
 	})

@@ -84,7 +84,7 @@ func newWorld(t *testing.T, server *s3test.Server, spec string) *world {
 		t.Fatal(err)
 	}
 	w.probe = NewProbe(st)
-	w.probe.settle, w.probe.pause = 0, time.Millisecond
+	w.probe.Settle, w.probe.pause = 0, time.Millisecond
 	w.cloud = Cloud{
 		Credentials: server.AWS().Credentials, Store: st, Bucket: server.Bucket, Key: key, Queue: "Default", Now: time.Now,
 		Identity: sts.NewFromConfig(w.convert.Config(), func(o *sts.Options) { o.BaseEndpoint, o.RetryMaxAttempts = &w.sts.URL, 1 }),
@@ -321,7 +321,7 @@ func TestClean(t *testing.T) {
 			}
 			return s3test.Fault{Straggle: release}, r.Op == "PutObject" && !isConditional(r)
 		}
-		w.probe.settle = 3 * time.Second
+		w.probe.Settle = 3 * time.Second
 		f := w.probe.put(limited(t, 300*time.Millisecond))
 		if f.Verdict != Fail || !w.probe.unclear {
 			t.Fatalf("%+v", f)

@@ -10,6 +10,7 @@ import (
 	"io"
 	"regexp"
 	"strings"
+	"sync"
 	"time"
 
 	"mcfs/store"
@@ -17,13 +18,15 @@ import (
 
 // Probe is a key below which the store is tried. Clean removes it.
 type Probe struct {
-	st      store.Store
-	key     string
-	body    []byte
+	st   store.Store
+	key  string
+	body []byte
+
+	mu      sync.Mutex
 	begun   bool // something may be there
 	unclear bool // a write was not answered: it may take effect yet
 
-	settle time.Duration // for which Clean looks for such a write
+	Settle time.Duration // for which Clean looks for such a write
 	pause  time.Duration // between two looks
 }
 
@@ -39,8 +42,8 @@ const (
 
 // NewProbe makes a probe; nothing is written yet.
 func NewProbe(st store.Store) *Probe {
-	name := strings.ToLower(rand.Text())
-	return &Probe{st: st, key: probeStart + name, body: []byte("mcfs doctor tries the store: " + name + "\n"), settle: settle, pause: pause}
+	key := probeStart + strings.ToLower(rand.Text())
+	return &Probe{st: st, key: key, body: []byte("mcfs doctor tries the store: " + key + "\n"), Settle: settle, pause: pause}
 }
 
 // checks are those of the store: each of what a mount does to objects.
@@ -57,8 +60,13 @@ func (p *Probe) checks() []Check {
 	}
 }
 
-// wrote notes what became of a write.
-func (p *Probe) wrote(err error) error {
+// Key is what all keys begin with that Clean removes.
+func (p *Probe) Key() string { return p.key }
+
+// Wrote notes what became of a write below Key. It may be called from several goroutines.
+func (p *Probe) Wrote(err error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.begun = true
 	if errors.Is(err, store.ErrUnavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		p.unclear = true
@@ -86,7 +94,7 @@ func (p *Probe) missing(ctx context.Context) Finding {
 
 func (p *Probe) put(ctx context.Context) Finding {
 	_, err := p.st.Put(ctx, p.key, p.content(), store.Attributes{ContentType: "text/plain"}, store.Condition{})
-	if p.wrote(err) != nil {
+	if p.Wrote(err) != nil {
 		return fail(storeCure(err, "s3:PutObject"), "%v", err)
 	}
 	return ok("an object was stored")
@@ -123,7 +131,7 @@ func (p *Probe) list(ctx context.Context) Finding {
 func (p *Probe) conditional(ctx context.Context) Finding {
 	for _, c := range []store.Condition{{IfNone: true}, {IfMatch: `"00000000000000000000000000000000"`}} {
 		_, err := p.st.Put(ctx, p.key, p.content(), store.Attributes{}, c)
-		if p.wrote(err) == nil {
+		if p.Wrote(err) == nil {
 			return fail("use a server that keeps conditions: docs/compatibility.md", "the store writes although the condition does not hold: two machines could overwrite each other's files")
 		}
 		if !errors.Is(err, store.ErrPrecondition) {
@@ -139,7 +147,7 @@ func (p *Probe) multipart(ctx context.Context) Finding {
 	up, part, err := p.upload(ctx, key)
 	if err == nil {
 		_, err = p.st.Complete(ctx, up, []store.Part{part}, store.Condition{})
-		err = p.wrote(err)
+		err = p.Wrote(err)
 	}
 	if err != nil {
 		return fail(storeCure(err, "s3:PutObject"), "%v", err)
@@ -161,11 +169,11 @@ func (p *Probe) multipart(ctx context.Context) Finding {
 
 func (p *Probe) upload(ctx context.Context, key string) (store.Upload, store.Part, error) {
 	up, err := p.st.Begin(ctx, key, store.Attributes{})
-	if p.wrote(err) != nil {
+	if p.Wrote(err) != nil {
 		return up, store.Part{}, err
 	}
 	part, err := p.st.PutPart(ctx, up, 1, p.content())
-	return up, part, p.wrote(err)
+	return up, part, p.Wrote(err)
 }
 
 func (p *Probe) remove(ctx context.Context) Finding {
@@ -186,10 +194,10 @@ func (p *Probe) Clean(ctx context.Context) error {
 	if p == nil || !p.begun {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), max(cleanTime, 2*p.settle))
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), max(cleanTime, 2*p.Settle))
 	defer cancel()
 	err := p.sweep(ctx)
-	for until := time.Now().Add(p.settle); p.unclear && time.Now().Before(until); {
+	for until := time.Now().Add(p.Settle); p.unclear && time.Now().Before(until); {
 		select {
 		case <-time.After(p.pause):
 		case <-ctx.Done():
@@ -202,7 +210,7 @@ func (p *Probe) Clean(ctx context.Context) error {
 	return fmt.Errorf("%s may be left (%w): remove it with aws s3 rm --recursive, and --exclude '*' --include '%s*'", p.st.Address(p.key), err, probeStart)
 }
 
-var probes = regexp.MustCompile(`^` + regexp.QuoteMeta(probeStart) + `[a-z2-7]{26}(-parts)?$`)
+var probes = regexp.MustCompile(`^` + regexp.QuoteMeta(probeStart) + `[a-z2-7]{26}(-[A-Za-z0-9.-]+)?$`)
 
 // sweep removes the objects and uploads of this probe, and those of forgotten ones.
 func (p *Probe) sweep(ctx context.Context) error {

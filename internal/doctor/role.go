@@ -100,26 +100,55 @@ func (t *trusted) find(ctx context.Context) Finding {
 	return ok("%s", t.role.ARN)
 }
 
-// some is a string or a list of them, as IAM writes them.
+// some is one value or a list of them, as IAM takes them.
 type some []string
 
+// UnmarshalJSON is part of json.Unmarshaler.
 func (s *some) UnmarshalJSON(text []byte) error {
-	var one string
-	if json.Unmarshal(text, &one) == nil {
-		*s = some{one}
+	all, err := oneOrMore[any](text)
+	for _, v := range all {
+		*s = append(*s, fmt.Sprint(v))
+	}
+	return err
+}
+
+// principal is whom a statement is for; "*" names no service.
+type principal struct{ Service some }
+
+// UnmarshalJSON is part of json.Unmarshaler.
+func (p *principal) UnmarshalJSON(text []byte) error {
+	if len(text) > 0 && text[0] == '"' {
 		return nil
 	}
-	return json.Unmarshal(text, (*[]string)(s))
+	type plain principal
+	return json.Unmarshal(text, (*plain)(p))
+}
+
+// statement is one of a trust policy.
+type statement struct {
+	Effect    string
+	Principal principal
+	Action    some
+	Condition map[string]map[string]some
 }
 
 // statements are those of a trust policy.
-type statements struct {
-	Statement []struct {
-		Effect    string
-		Principal struct{ Service some }
-		Action    some
-		Condition map[string]map[string]some
+func statements(text string) ([]statement, error) {
+	var d struct{ Statement json.RawMessage }
+	if err := json.Unmarshal([]byte(text), &d); err != nil {
+		return nil, err
 	}
+	return oneOrMore[statement](d.Statement)
+}
+
+// oneOrMore reads a list, which IAM lets be its one element.
+func oneOrMore[T any](text []byte) (list []T, err error) {
+	if len(text) > 0 && text[0] == '[' {
+		err = json.Unmarshal(text, &list)
+		return list, err
+	}
+	list = make([]T, 1)
+	return list, json.Unmarshal(text, &list[0])
 }
 
 const trustCure = "mcfs policy trust prints what it needs"
@@ -128,12 +157,12 @@ func (t *trusted) judge(context.Context) Finding {
 	if !t.seen {
 		return warn(doctorCure, "not known, since the role may not be looked at")
 	}
-	var s statements
-	if err := json.Unmarshal([]byte(t.text), &s); err != nil {
+	all, err := statements(t.text)
+	if err != nil {
 		return fail(trustCure, "its trust policy cannot be read: %v", err)
 	}
 	worst := fail(trustCure, "its trust policy does not let %s take it on", mediaConvert)
-	for _, st := range s.Statement {
+	for _, st := range all {
 		if st.Effect != "Allow" || !slices.Contains(st.Principal.Service, mediaConvert) || !slices.Contains(st.Action, "sts:AssumeRole") {
 			continue
 		}

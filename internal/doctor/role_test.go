@@ -159,6 +159,25 @@ func (w *world) lacks(t *testing.T, sid string) {
 	w.setRole(t, document(t, policy.Trust, roleFacts(w)), without(document(t, policy.Role, roleFacts(w)), sid))
 }
 
+// TestTrustForms: IAM's ways to write a trust policy are all read.
+func TestTrustForms(t *testing.T) {
+	const bound = `"Condition":{"StringEquals":{"aws:SourceAccount":["111122223333"]},"Bool":{"aws:SecureTransport":true}}`
+	one := `{"Effect":"Allow","Principal":{"Service":"mediaconvert.amazonaws.com"},"Action":["sts:AssumeRole","sts:TagSession"],` + bound + `}`
+	for text, want := range map[string]Verdict{
+		`{"Statement":` + one + `}`: OK,
+		`{"Statement":[{"Effect":"Allow","Principal":"*","Action":"sts:AssumeRole"},` + one + `]}`:                         OK,
+		`{"Statement":[{"Effect":"Allow","Principal":{"AWS":["a","b"]},"Action":"sts:AssumeRole"}]}`:                       Fail,
+		`{"Statement":{"Effect":"Deny","Principal":{"Service":["mediaconvert.amazonaws.com"]},"Action":"sts:AssumeRole"}}`: Fail,
+		`{"Statement":7}`: Fail,
+		`{}`:              Fail,
+		`x`:               Fail,
+	} {
+		if f := (&trusted{text: text, seen: true}).judge(t.Context()); f.Verdict != want {
+			t.Errorf("%s: %+v", text, f)
+		}
+	}
+}
+
 // TestHidden: who may not look at the role, nor simulate, is told so and how to change it.
 func TestHidden(t *testing.T) {
 	w := newWorld(t, s3test.Start(t), "")
