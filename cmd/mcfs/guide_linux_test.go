@@ -11,10 +11,12 @@ import (
 	"mcfs/mediaconvert/mediaconverttest"
 )
 
-// What a guide calls a job and a volume.
+// What a guide calls a job, a volume and a key, and how it says where they are.
 const (
 	guideJob    = "1515368087458-qnoxtd"
 	guideVolume = "s3://ingest/camera-a/"
+	guideKey    = "arn:aws:kms:us-west-2:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+	guidePlace  = "--bucket ingest --prefix camera-a/ --region us-west-2"
 )
 
 // step is a command of a transcript, and what it prints.
@@ -46,7 +48,9 @@ func cmdGuide(ts *testscript.TestScript, neg bool, args []string) {
 	if len(steps) < 5 {
 		ts.Fatalf("%s has %d steps", args[0], len(steps))
 	}
-	volume := "s3://" + ts.Getenv("BUCKET") + "/" + filepath.Base(ts.Getenv("WORK")) + "/"
+	prefix := filepath.Base(ts.Getenv("WORK")) + "/"
+	here := strings.NewReplacer(guideVolume, "s3://"+ts.Getenv("BUCKET")+"/"+prefix, guideKey, ts.Getenv("KEY_ARN"),
+		guidePlace, "--bucket "+ts.Getenv("BUCKET")+" --prefix "+prefix+" --region us-east-1 --path-style --endpoint "+ts.Getenv("S3_ENDPOINT"))
 	ended := "0"
 	for _, st := range steps {
 		if st.command == "echo $?" {
@@ -55,7 +59,7 @@ func cmdGuide(ts *testscript.TestScript, neg bool, args []string) {
 			}
 			continue
 		}
-		command := withJob(st.command, s)
+		command := here.Replace(withJob(st.command, s))
 		if strings.Contains(command, "--submit") || strings.Contains(command, "job wait") {
 			command = strings.NewReplacer(" --submit", " --submit --poll 1ms", "job wait", "job wait --poll 1ms").Replace(command)
 		}
@@ -65,11 +69,25 @@ func cmdGuide(ts *testscript.TestScript, neg bool, args []string) {
 		at := strings.LastIndex(said, "status ")
 		got := said[:at]
 		ended = strings.TrimSpace(said[at+len("status "):])
-		want := regexp.QuoteMeta(strings.ReplaceAll(withJob(st.output, s), guideVolume, volume))
-		if !regexp.MustCompile("^" + strings.ReplaceAll(want, "…", ".*") + "$").MatchString(got) {
+		if !pattern(here.Replace(withJob(st.output, s))).MatchString(got) {
 			ts.Fatalf("$ %s\nprints\n%snot\n%s", command, got, st.output)
 		}
 	}
+}
+
+// pattern is what a transcript says that a command prints: "…" is the rest of a line, and in a line
+// of its own any number of lines.
+func pattern(output string) *regexp.Regexp {
+	var b strings.Builder
+	b.WriteString("^")
+	for line := range strings.Lines(output) {
+		if line == "…\n" {
+			b.WriteString("(?s:.*)")
+			continue
+		}
+		b.WriteString(strings.ReplaceAll(regexp.QuoteMeta(line), "…", ".*"))
+	}
+	return regexp.MustCompile(b.String() + "$")
 }
 
 // withJob puts the last job's ID for the one of the guide.
