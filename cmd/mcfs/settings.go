@@ -78,8 +78,8 @@ func mountedSettings(ctx context.Context, path string) ([]byte, error) {
 	}
 	f, err := os.Open(name)
 	if errors.Is(err, os.ErrNotExist) {
-		if why := whyUnsettled(ctx, strings.TrimSuffix(path, sidecar.Suffix)); why != "" {
-			return nil, verdict.With(fmt.Errorf("%s has no settings: %s", strings.TrimSuffix(path, sidecar.Suffix), why), verdict.NoSettings, "do as the message says")
+		if why, cure := whyUnsettled(ctx, strings.TrimSuffix(path, sidecar.Suffix)); why != "" {
+			return nil, verdict.With(fmt.Errorf("%s has no settings: %s", strings.TrimSuffix(path, sidecar.Suffix), why), verdict.NoSettings, cure)
 		}
 		return nil, verdict.With(fmt.Errorf("%s has no settings: it is not in a mount of mcfs, or not committed yet; close it, or wait for its upload. Under a name that is local-only, as in a trash, it has none: rename it", strings.TrimSuffix(path, sidecar.Suffix)), verdict.NoSettings, "close it, and wait for its upload")
 	}
@@ -90,29 +90,29 @@ func mountedSettings(ctx context.Context, path string) ([]byte, error) {
 	return stored.ReadSettings(f, name)
 }
 
-// whyUnsettled returns why a file in a mount has no settings, if its name is the reason;
-// else "".
-func whyUnsettled(ctx context.Context, path string) string {
+// whyUnsettled returns why a file in a mount has no settings, with the cure in it, and the cure, if
+// its name is the reason; else "".
+func whyUnsettled(ctx context.Context, path string) (why, cure string) {
 	mountpoint, inside, m, err := mountOf(path)
 	if err != nil {
-		return ""
+		return "", ""
 	}
 	r, err := status.Ask(ctx, control.Client{Mountpoint: mountpoint, Users: mounts.Users(m)}, inside)
 	if err != nil || r.Status == nil {
-		return ""
+		return "", ""
 	}
 	for _, d := range r.Drafts {
 		switch {
 		case d.Path != inside:
 		case d.Told != "":
-			return "it is larger than the spool, and can be uploaded under one name alone: rename it to " + d.Told
+			return "it is larger than the spool, and can be uploaded under one name alone: rename it to " + d.Told, "rename it to " + d.Told
 		case d.State == volume.Local.String():
-			return "it stays on this machine while it has this name; rename it to have it uploaded"
+			return "it stays on this machine while it has this name; rename it to have it uploaded", "rename it"
 		case d.State == volume.Temporary.String():
-			return "its name looks temporary, and it waits for another; mcfs sync and its path has it uploaded at once"
+			return "its name looks temporary, and it waits for another; mcfs sync and its path has it uploaded at once", "mcfs sync and its path"
 		}
 	}
-	return ""
+	return "", ""
 }
 
 // openStored is the volume of a configuration, to be read without a mount.
