@@ -36,8 +36,8 @@ one unless --force says so. Credentials are found as the AWS CLI finds them.`
 // initFlags are the flags of `mcfs init`.
 type initFlags struct {
 	setup.Answers
-	config, boot     string
-	force, unchecked bool
+	config, boot             string
+	force, unchecked, dryRun bool
 }
 
 func newInit(std stdio) *cobra.Command {
@@ -67,6 +67,7 @@ func newInit(std stdio) *cobra.Command {
 	fl.StringVar(&f.KeyRegion, "key-region", "", "`REGION` of the key, where no ARN says it")
 	fl.StringVar(&f.Mountpoint, "mountpoint", "", "`DIR` at which it will be mounted; it is made")
 	fl.StringVar(&f.boot, "boot", "", "mount it when the machine starts: fstab or unit")
+	fl.BoolVar(&f.dryRun, "dry-run", false, "print the configuration, and write nothing")
 	fl.BoolVar(&f.unchecked, "unchecked", false, "write it without a proof")
 	return c
 }
@@ -76,6 +77,9 @@ func runInit(ctx context.Context, f initFlags, std stdio) error {
 	s := setup.Setup{Answers: f.Answers, Replace: f.force, Boot: setup.Boot(f.boot), Tell: tell, Places: bootPlaces()}
 	if s.Boot != setup.BootNone && s.Boot != setup.BootFstab && s.Boot != setup.BootUnit {
 		return usageError{fmt.Errorf("--boot %q: give fstab or unit", f.boot)}
+	}
+	if f.dryRun {
+		s.DryRun = std.out
 	}
 	var err error
 	if s.Path, err = config.DefaultPath(); f.config != "" {
@@ -102,7 +106,7 @@ func runInit(ctx context.Context, f initFlags, std stdio) error {
 		return verdict.Errorf(verdict.Exists, "replace it with --force, or give another --config", "%w", err)
 	case errors.Is(err, setup.ErrUnsound):
 		return verdict.Errorf(verdict.Unsound, "do what the lines with FAIL say, or give --unchecked", "%w, and nothing is written", err)
-	case err != nil || s.Ask == nil:
+	case err != nil || s.Ask == nil || f.dryRun:
 		return err
 	}
 	return s.Policies(std.out)

@@ -68,5 +68,6 @@ func (s *Setup) Policies(w io.Writer) error {
 		}
 		fmt.Fprintf(w, "# mcfs policy %s\n%s", k, text)
 	}
+	s.Tell("mcfs policy role --output s3://... adds where the outputs of jobs go, and --format terraform or cli prints the policies otherwise")
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,6 +21,7 @@ type Setup struct {
 	Answers
 	Path    string    // of the configuration
 	Replace bool      // what is there
+	DryRun  io.Writer // takes the text in place of the file; nil: it is written
 	Boot    Boot      // how it is mounted at the start of the machine
 	Ask     *Terminal // nil: nobody is asked
 	Tell    func(format string, args ...any)
@@ -64,7 +66,7 @@ func (s *Setup) Missing() (flags []string) {
 
 // Run asks, proves and writes.
 func (s *Setup) Run(ctx context.Context) error {
-	if !s.Replace {
+	if !s.Replace && s.DryRun == nil {
 		if err := Free(s.Path); err != nil {
 			return err
 		}
@@ -72,14 +74,27 @@ func (s *Setup) Run(ctx context.Context) error {
 	if err := s.settle(ctx); err != nil {
 		return err
 	}
-	if err := Write(s.Path, s.Text(), 0o600, s.Replace); err != nil {
+	if s.DryRun != nil {
+		_, err := io.WriteString(s.DryRun, s.Text())
 		return err
 	}
-	if _, err := config.Load(s.Path); err != nil {
-		return fmt.Errorf("what was written cannot be used: %w", err)
+	if err := s.write(); err != nil {
+		return err
 	}
 	s.Tell("%s is written", s.Path)
 	return s.atBoot()
+}
+
+// write makes the file. One that cannot be used where it is, as in a folder of others, is removed.
+func (s *Setup) write() error {
+	if err := Write(s.Path, s.Text(), 0o600, s.Replace); err != nil {
+		return err
+	}
+	_, err := config.Load(s.Path)
+	if err == nil {
+		return nil
+	}
+	return errors.Join(fmt.Errorf("it is not kept, since it could not be used there: %w", err), os.Remove(s.Path))
 }
 
 // settle has all answers proved.
@@ -199,6 +214,9 @@ func (s *Setup) ready() error {
 	if s.Mountpoint == "" {
 		return nil
 	}
+	if s.DryRun != nil && !exists(s.Mountpoint) {
+		return nil // it would be made
+	}
 	if !filepath.IsAbs(s.Mountpoint) {
 		return fmt.Errorf("mountpoint %s: give an absolute path", s.Mountpoint)
 	}
@@ -213,6 +231,11 @@ func (s *Setup) ready() error {
 		return err
 	}
 	return s.Ready(s.Mountpoint)
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }
 
 // atBoot writes the line or the unit. What this user may not write is told.

@@ -199,6 +199,24 @@ func TestNothing(t *testing.T) {
 	}
 	holds(t, there.Path, "mine")
 
+	open := newInterview(t, "")
+	open.Ask, open.Prove, open.Local = nil, nil, true
+	must(t, os.Chmod(filepath.Dir(open.Path), 0o777))
+	if err := open.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "not kept") {
+		t.Errorf("in a folder of everybody: %v", err)
+	}
+	if Free(open.Path) != nil {
+		t.Error("it was kept")
+	}
+
+	var printed bytes.Buffer
+	dry := newInterview(t, "")
+	dry.Ask, dry.Bucket, dry.Key, dry.DryRun, dry.Mountpoint = nil, "ingest", keyARN, &printed, filepath.Join(t.TempDir(), "none")
+	must(t, dry.Run(t.Context()))
+	if Free(dry.Path) != nil || Free(dry.Mountpoint) != nil || printed.String() != dry.Text() {
+		t.Errorf("a dry run prints %q", printed.String())
+	}
+
 	in, out := io.Pipe()
 	defer out.Close()
 	cut := newInterview(t, "")
