@@ -436,13 +436,14 @@ func (v *Volume) followName(c *change) {
 	v.journalSoon(c)
 }
 
-// journalSoon has the journal know of a packed change as it is now, or know it
-// anew, unless it is done by then; v.mu is held.
+// journalSoon has the journal know of a packed change, or know it anew, as it is when the
+// transaction runs: what it was before could take the place of what another one has put
+// since. v.mu is held.
 func (v *Volume) journalSoon(c *change) {
-	kept := c.Change
+	seq := c.Seq
 	v.spool.Journal().Later(func(tx *spool.Tx) error {
 		v.mu.Lock()
-		over := v.changes[kept.Seq] != c
+		over, kept := v.changes[seq] != c, c.Change
 		v.mu.Unlock()
 		if over {
 			return nil // the journal must not bring it back

@@ -176,14 +176,15 @@ func (v *Volume) divert(c *change) error {
 	v.noteConflict(*taken, to, c.node)
 	*taken, c.replaces = to, nil
 	c.aside = v.queue.AddLocked(nil, to)
+	err, kept := c.pack(), c.Change
 	v.mu.Unlock()
 	if c.Seq == 0 {
 		return nil // part of a larger one
 	}
-	if err := c.pack(); err != nil {
+	if err != nil {
 		return fmt.Errorf("journal %s %s: %w", c.Op, c.Path, err)
 	}
-	return v.spool.Journal().Update(func(tx *spool.Tx) error { return tx.PutChange(c.Change) })
+	return v.spool.Journal().Update(func(tx *spool.Tx) error { return tx.PutChange(kept) })
 }
 
 // target is the name that a change makes.

@@ -99,6 +99,9 @@ func (v *Volume) unwant(id spool.ID, is bool) (draws []spool.Change, err error) 
 			return nil, fmt.Errorf("journal %s %s: %w", c.Op, c.Path, err)
 		}
 		draws = append(draws, c.Change)
+		if !is {
+			v.journalSoon(c) // another transaction may have told the journal of what failed in its own
+		}
 	}
 	return draws, nil
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"mcfs/crypt"
@@ -110,4 +111,38 @@ func TestCommittedBeforeTheDrawEnds(t *testing.T) {
 	r.expectObjects("b", "b.settings.json")
 	r.holds("in the end", map[string]string{"a": "", "b": "text"})
 	r.truthful()
+}
+
+// TestDrawRestated: what the journal is told of a draw just behind the end of its file's
+// entry does not take back that nobody wants the bytes any more.
+func TestDrawRestated(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	r.save("a", []byte("text"))
+	r.sync()
+	gate, once := make(chan struct{}), sync.Once{}
+	f.set(func(op, key string) error {
+		if op == "delete" {
+			return errDown
+		}
+		if op == "put" && key == "b.settings.json" { // its commit needs the journal no more but to end
+			once.Do(func() { r.spool.Journal().Later(func(*spool.Tx) error { <-gate; return nil }) })
+		}
+		return nil
+	})
+	r.mustRename("a", "a~", 0)
+	r.await(func(s Status) bool { return len(s.Changes) == 1 && s.Changes[0].Failure != nil })
+	r.mustRename("a~", "b", 0)
+	r.await(func(s Status) bool { return len(s.Drafts) == 0 })
+	r.v.mu.Lock()
+	for _, c := range r.v.changes {
+		if err := c.pack(); err != nil {
+			t.Error(err)
+		}
+		r.v.journalSoon(c) // as when what it carries has another sidecar
+	}
+	r.v.mu.Unlock()
+	close(gate)
+	r.crash(f, "after")
+	r.sync()
+	r.expectObjects("b", "b.settings.json")
 }

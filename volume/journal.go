@@ -124,41 +124,41 @@ func (v *Volume) journalEntry(n *Node) error {
 
 // journalNamed is journalEntry for who holds names.
 func (v *Volume) journalNamed(n *Node) error {
-	e, ok, err := v.snapshot(n)
-	if err != nil || !ok {
-		return err
-	}
-	err = v.spool.Journal().Update(func(tx *spool.Tx) error {
-		if n.content.PeekState() == Clean { // committed meanwhile: its entry is gone, and is not to come back
-			return nil
-		}
-		return tx.PutEntry(e)
-	})
+	err := v.spool.Journal().Update(func(tx *spool.Tx) error { return v.putEntry(tx, n) })
 	if err != nil {
-		return fmt.Errorf("journal %s: %w", e.Path, err)
+		return fmt.Errorf("journal %s: %w", n.Path(), err)
 	}
 	return nil
 }
 
+// putEntry puts what the draft is when the transaction runs: what was looked up before
+// could take the place of what another one has put since.
+func (v *Volume) putEntry(tx *spool.Tx, n *Node) error {
+	e, ok, err := v.snapshot(n)
+	if err != nil || !ok { // committed meanwhile: its entry is gone, and is not to come back
+		return err
+	}
+	return tx.PutEntry(e)
+}
+
+// entryID is the id under which the journal knows the draft, if it has one.
+func (n *Node) entryID() (spool.ID, bool) {
+	n.content.Lock()
+	defer n.content.Unlock()
+	return n.content.EntryIDLocked()
+}
+
 // rejournal renews, soon, what the journal knows of the draft, if it is one still.
 func (v *Volume) rejournal(n *Node) {
-	v.names.RLock()
-	defer v.names.RUnlock()
-	e, ok, err := v.snapshot(n)
-	if err != nil {
-		v.log.Error("journal", "path", n.Path(), "cause", err)
-	}
-	if !ok {
+	was, filed := n.entryID()
+	if !filed {
 		return
 	}
 	v.spool.Journal().Later(func(tx *spool.Tx) error {
-		n.content.Lock()
-		id, filed := n.content.EntryIDLocked()
-		n.content.Unlock()
-		if !filed || id != e.ID {
-			return nil // the file was begun anew meanwhile, and what it was is not to come back
+		if id, _ := n.entryID(); id != was {
+			return nil // the file was begun anew meanwhile, and nobody was promised that yet
 		}
-		return tx.PutEntry(e)
+		return v.putEntry(tx, n)
 	})
 }
 
