@@ -81,6 +81,27 @@ func Load(path string) (Config, error) {
 	return parseTrusted(data, path)
 }
 
+// LoadJob reads the section [job] of the file at path, as Load does, and asks nothing of the places
+// that the file names. Without a file it is DefaultJob.
+func LoadJob(path string) (Job, error) {
+	if path == "" {
+		found, ok, err := Find()
+		if err != nil {
+			return Job{}, err
+		}
+		if !ok {
+			return DefaultJob(), nil
+		}
+		path = found
+	}
+	data, err := readTrusted(path)
+	if err != nil {
+		return Job{}, fmt.Errorf("read the configuration: %w", err)
+	}
+	c, err := Parse(data, path)
+	return c.Job, err
+}
+
 // readTrusted reads a file that nobody but root and this user could have written.
 func readTrusted(path string) ([]byte, error) {
 	full, err := filepath.Abs(path)

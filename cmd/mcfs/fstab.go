@@ -149,11 +149,16 @@ func findHome() error {
 // loadConfig reads the configuration. If the file does not exist, the error tells the cure.
 func loadConfig(path string) (config.Config, error) {
 	c, err := config.Load(path)
-	if err != nil && errors.Is(err, os.ErrNotExist) {
-		return c, verdict.Errorf(verdict.Config, "name a file that exists with --config, or unset $"+config.EnvFile, "%w", err)
+	return c, configError(err)
+}
+
+// configError gives an error of the configuration its code and the cure.
+func configError(err error) error {
+	if err == nil {
+		return nil
 	}
-	if err != nil {
-		return c, verdict.With(err, verdict.Config, "correct the configuration where the message says, and as it says")
+	if errors.Is(err, os.ErrNotExist) {
+		return verdict.Errorf(verdict.Config, "name a file that exists with --config, or unset $"+config.EnvFile, "%w", err)
 	}
-	return c, nil
+	return verdict.With(err, verdict.Config, "correct the configuration where the message says, and as it says")
 }

@@ -21,29 +21,24 @@ func jobDefaults(ctx context.Context, file, path string) (config.Job, error) {
 	if file == "" && path != "" && !strings.HasPrefix(path, "s3://") {
 		file = configOfMount(ctx, path)
 	}
-	if file == "" && !mayBeConfigured() {
-		return config.DefaultJob(), nil // the built-in one names places, which this command does not need
+	if file == "" && homeless() {
+		return config.DefaultJob(), nil
 	}
-	c, err := loadConfig(file)
-	return c.Job, err
+	j, err := config.LoadJob(file)
+	return j, configError(err)
 }
 
-// mayBeConfigured reports whether a file may say what applies where none is named: without a home, as a
-// service may be, there can be none.
-func mayBeConfigured() bool {
-	if os.Getenv(config.EnvFile) != "" || os.Getenv("HOME") != "" || os.Getenv("XDG_CONFIG_HOME") != "" {
-		_, found, err := config.Find()
-		return found || err != nil
-	}
-	return false
+// homeless reports whether nothing says where a configuration might be, as in a service.
+func homeless() bool {
+	return os.Getenv(config.EnvFile) == "" && os.Getenv("HOME") == "" && os.Getenv("XDG_CONFIG_HOME") == ""
 }
 
 // configOfMount is the configuration of the mount in which a path lies; "" if it has none that
-// this user may read.
+// this user may read, or is another user's.
 func configOfMount(ctx context.Context, path string) string {
 	table := fs.Mounts()
 	at, inside, mounted, err := mounts.Locate(path, table)
-	if err != nil || !mounted {
+	if err != nil || !mounted || !maySay(table[at], os.Geteuid()) {
 		return ""
 	}
 	r, err := status.Ask(ctx, control.Client{Mountpoint: at, Users: mounts.Users(table[at])}, inside)
@@ -57,6 +52,10 @@ func configOfMount(ctx context.Context, path string) string {
 	f.Close()
 	return r.Config
 }
+
+// maySay reports whether whoever has made a mount may say where a user's outputs go: the user, or
+// root.
+func maySay(m fs.Mounted, uid int) bool { return m.UID == 0 || m.UID == uid }
 
 // setDefaults takes from a configuration what no flag says.
 func (f *serviceFlags) setDefaults(given *pflag.FlagSet, j config.Job) {
