@@ -253,3 +253,24 @@ func TestPage(t *testing.T) {
 		t.Errorf("the page has\n%q\nand the kit\n%q", rows, forms)
 	}
 }
+
+// TestFinding: what the configuration itself uses must be decrypted; of other forms it is good to know.
+func TestFinding(t *testing.T) {
+	own, other := Forms[0], Forms[1]
+	refused := &Failed{1010, "Unable to open input file"}
+	for name, c := range map[string]struct {
+		o       Outcome
+		verdict doctor.Verdict
+		what    string
+	}{
+		"decrypted": {Outcome{Form: own, Job: "1-a", Decrypted: true}, doctor.OK, "decrypted by job 1-a"},
+		"own":       {Outcome{Form: own, Job: "1-a", Why: refused}, doctor.Fail, "error 1010: Unable"},
+		"another's": {Outcome{Form: other, Job: "1-a", Why: refused}, doctor.Warn, "error 1010: Unable"},
+		"not tried": {Outcome{Form: other, Why: store.ErrDenied}, doctor.Fail, "access denied"},
+	} {
+		f := c.o.Finding(own)
+		if f.Verdict != c.verdict || !strings.Contains(f.What, c.what) || (f.Cure == "") != (c.verdict == doctor.OK) {
+			t.Errorf("%s: %+v", name, f)
+		}
+	}
+}

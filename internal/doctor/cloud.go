@@ -136,7 +136,7 @@ func (c Cloud) clock(ctx context.Context) Finding {
 func (c Cloud) bucket(ctx context.Context) Finding {
 	err := c.Store.Check(ctx)
 	if err == nil {
-		return ok("%s can be listed", c.Store.Address(""))
+		return ok("%s can be listed, in %s", c.Store.Address(""), c.Store.Region())
 	}
 	return fail(storeCure(err, "s3:ListBucket"), "%v", err)
 }

@@ -254,6 +254,9 @@ func (s *Store) checksums() bool { return s.o.Checksum == ChecksumCRC32C }
 // Now is the server's clock.
 func (s *Store) Now() store.Span { return s.clock.Now() }
 
+// Region is the one for which requests are signed.
+func (s *Store) Region() string { return s.o.Region }
+
 // Address is the key's s3:// URL.
 func (s *Store) Address(key string) string { return "s3://" + s.o.Bucket + "/" + s.o.Prefix + key }
 
