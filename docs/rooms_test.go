@@ -25,7 +25,7 @@ type room struct {
 // doc.go allows, which is what it needs and what the table says.
 func TestRooms(t *testing.T) {
 	table := readRooms(t, read(t, "architecture.md"))
-	for _, pkg := range slices.Concat(packages(t, "volume"), packages(t, "internal"), packages(t, "mediaconvert"), packages(t, "policy")) {
+	for _, pkg := range slices.Concat(packages(t, "volume"), packages(t, "internal"), packages(t, "mediaconvert"), packages(t, "policy"), packages(t, "journal")) {
 		row, ok := table[pkg]
 		if !ok {
 			t.Errorf("the table of rooms lacks %s", pkg)
@@ -62,7 +62,7 @@ const most = 4500
 // larger are the packages that are larger still: they are to come down to most, and so the
 // number beside each is only ever lowered, with the code.
 var larger = map[string]int{
-	"spool":  6400,
+	"spool":  5450,
 	"volume": 11800,
 }
 

@@ -96,7 +96,7 @@ func (w *watched) footprint() footprint {
 		if err != nil {
 			w.t.Fatal(err)
 		}
-		looks = append(looks, footprint{u.resident, int64(u.files - u.connections), int64(u.goroutines - 2*u.connections), int64(len(list)), diskBytes(filepath.Join(w.Spool, "journal.db"))})
+		looks = append(looks, footprint{u.resident, int64(u.files - u.connections), int64(u.goroutines - 2*u.connections), int64(len(list)), diskBytes(filepath.Join(w.Spool, "journal", "log"))})
 		time.Sleep(50 * time.Millisecond)
 	}
 	least := looks[0]

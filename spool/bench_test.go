@@ -3,7 +3,10 @@ package spool
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"path/filepath"
+	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -93,15 +96,45 @@ func BenchmarkFreeze(b *testing.B) {
 	}
 }
 
+// counting counts the syncs of the journal.
+type counting struct {
+	realSystem
+	syncs *atomic.Int64
+}
+
+func (c counting) sync(tag string, f *os.File) error {
+	if tag == "journal.sync" {
+		c.syncs.Add(1)
+	}
+	return c.realSystem.sync(tag, f)
+}
+
+// BenchmarkJournalUpdate is what concurrent saves cost the journal.
 func BenchmarkJournalUpdate(b *testing.B) {
-	s := benchSpool(b)
-	e := someEntry("a")
-	b.SetParallelism(8)
-	b.RunParallel(func(pb *testing.PB) {
-		for pb.Next() {
-			if err := s.Journal().Update(func(tx *Tx) error { return tx.PutEntry(e) }); err != nil {
-				b.Error(err)
+	for _, callers := range []int{1, 8, 64} {
+		b.Run(fmt.Sprintf("callers=%d", callers), func(b *testing.B) {
+			var syncs atomic.Int64
+			s := openSpool(b, filepath.Join(b.TempDir(), "spool"), 8<<30, counting{syncs: &syncs})
+			defer s.Close()
+			before := syncs.Load()
+			var left atomic.Int64
+			left.Store(int64(b.N))
+			b.ResetTimer()
+			var all sync.WaitGroup
+			for range callers {
+				all.Go(func() {
+					e := someEntry("a")
+					for left.Add(-1) >= 0 {
+						if err := s.Journal().Update(func(tx *Tx) error { return tx.PutEntry(e) }); err != nil {
+							b.Error(err)
+						}
+					}
+				})
 			}
-		}
-	})
+			all.Wait()
+			b.StopTimer()
+			b.ReportMetric(float64(syncs.Load()-before)/float64(b.N), "syncs/op")
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "op/s")
+		})
+	}
 }

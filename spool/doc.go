@@ -1,11 +1,11 @@
 // Package spool is the local folder of sealed files: drafts that are not yet in
-// the store, and cached blocks of versions that are; and the journal of both.
+// the store, and cached blocks of versions that are. It opens the journal of both.
 //
 // Promises: no plaintext ever reaches the disk; a block that a sync or a frozen view
 // refers to is never overwritten in place; what was written before a Sync or a durable
 // journal transaction returned survives kill -9 and power loss; what is corrupt is
-// quarantined, never deleted. It imports crypt, and sidecar for attributes, and knows
-// nothing of stores, keepers or FUSE.
+// quarantined, never deleted. It imports crypt and journal, and knows nothing of stores,
+// keepers or FUSE.
 //
 // # A sealed file on disk
 //

@@ -16,7 +16,7 @@ func NewPlatter(dir string) *Platter { return newPlatter(dir) }
 func OpenOn(o Options, p *Platter) (*Spool, error) { return p.on(o) }
 
 // Before has f called before each call that changes the disk, or syncs it.
-func (p *platter) Before(f func(tag string)) { p.before = f }
+func (p *platter) Before(f func(tag string)) { p.watch(f) }
 
 // Cut makes a folder as a power failure may leave it.
 func (p *platter) Cut(t testing.TB, rng *rand.Rand) string { return p.cut(t, rng) }

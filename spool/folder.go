@@ -17,7 +17,8 @@ import (
 // Names within the folder, beside HEXID and HEXID.map.
 const (
 	lockName       = "lock"
-	journalName    = "journal.db"
+	journalName    = "journal"    // a folder, which older programs refuse
+	oldJournalName = "journal.db" // an older program's
 	metadataName   = "metadata.db"
 	quarantineName = "quarantine"
 	mapSuffix      = ".map"
@@ -108,7 +109,7 @@ func (s *Spool) scan() error {
 	}
 	for _, e := range list {
 		path := s.path(e.Name())
-		if err := checkMode(path, e.Name() == quarantineName); err != nil {
+		if err := checkMode(path, e.Name() == quarantineName || e.Name() == journalName); err != nil {
 			return err
 		}
 		name, isMap := strings.CutSuffix(e.Name(), mapSuffix)
@@ -190,18 +191,12 @@ func (s *Spool) readHeader(id ID) (Header, error) {
 // nothing in quarantine is replaced. e is what is known of them; moved is told where each
 // has gone.
 func (s *Spool) moveToQuarantine(names []string, e Entry, why string, moved func(from, to string)) error {
-	dir := s.path(quarantineName)
-	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	now := time.Now().UTC()
-	stamp := now.Format("20060102T150405.000000000Z") + "-"
-	text := note(names, e, now, why)
-	if err := os.WriteFile(filepath.Join(dir, stamp+names[0]+noteSuffix), []byte(text), 0o600); err != nil {
+	prefix, err := s.noteInQuarantine(names, e, why)
+	if err != nil {
 		return err
 	}
 	for _, name := range names {
-		from, to := s.path(name), filepath.Join(dir, stamp+name)
+		from, to := s.path(name), prefix+quarantineID(name)
 		err := s.sys.rename("quarantine.rename", from, to)
 		if err == nil {
 			moved(from, to)
@@ -209,7 +204,24 @@ func (s *Spool) moveToQuarantine(names []string, e Entry, why string, moved func
 			return err
 		}
 	}
-	return errors.Join(s.sys.syncDir("quarantine.sync", dir), s.sys.syncDir("dir.sync", s.dir))
+	return errors.Join(s.sys.syncDir("quarantine.sync", filepath.Dir(prefix)), s.sys.syncDir("dir.sync", s.dir))
+}
+
+// noteInQuarantine makes the note for the names and returns what their paths begin with.
+func (s *Spool) noteInQuarantine(names []string, e Entry, why string) (prefix string, err error) {
+	dir := s.path(quarantineName)
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return "", err
+	}
+	now := time.Now().UTC()
+	prefix = filepath.Join(dir, now.Format("20060102T150405.000000000Z")+"-")
+	text := note(names, e, now, why)
+	return prefix, os.WriteFile(prefix+quarantineID(names[0])+noteSuffix, []byte(text), 0o600)
+}
+
+// quarantineID is how a name ends there: without folders.
+func quarantineID(name string) string {
+	return strings.ReplaceAll(name, string(filepath.Separator), "-")
 }
 
 // claim reserves an id for a file that is being opened or removed.

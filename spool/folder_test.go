@@ -31,7 +31,7 @@ func TestOpen(t *testing.T) {
 		t.Errorf("%d bytes counted at open, %d before", again, used)
 	}
 	check(t, s.Close())
-	for _, loose := range []string{dir, filepath.Join(dir, g.id.String()), filepath.Join(dir, quarantineName), filepath.Join(dir, journalName)} {
+	for _, loose := range []string{dir, filepath.Join(dir, g.id.String()), filepath.Join(dir, quarantineName), filepath.Join(dir, journalName), logOf(dir)} {
 		fi, err := os.Stat(loose)
 		check(t, err)
 		check(t, os.Chmod(loose, fi.Mode()|0o040))

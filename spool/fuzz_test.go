@@ -2,12 +2,7 @@ package spool
 
 import (
 	"bytes"
-	"encoding/binary"
-	"encoding/json"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"mcfs/crypt"
 )
@@ -132,60 +127,6 @@ func FuzzMapFile(f *testing.F) {
 		}
 		if m.end > int64(len(b)) || m.torn != (m.end < int64(len(b))) || len(m.records) == 0 {
 			t.Fatalf("end %d of %d, torn %v, %d records", m.end, len(b), m.torn, len(m.records))
-		}
-	})
-}
-
-// FuzzJournalValues gives each text the checksum that it needs to be looked at.
-func FuzzJournalValues(f *testing.F) {
-	e := someEntry("p")
-	v, err := encodeEntry(e)
-	if err != nil {
-		f.Fatal(err)
-	}
-	c, err := encodeChange(Change{Seq: 3, Op: "rename", Path: "a"})
-	if err != nil {
-		f.Fatal(err)
-	}
-	u, err := encodeValue([]byte("u"), Upload{ID: "u", Key: "k"})
-	if err != nil {
-		f.Fatal(err)
-	}
-	seeds(f, v[valueHead:], c[valueHead:], u[valueHead:], v, []byte(`{"id":"x"}`), []byte("null"))
-	f.Fuzz(func(t *testing.T, b []byte) {
-		var probe struct {
-			ID  json.RawMessage `json:"id"`
-			Seq uint64          `json:"seq"`
-		}
-		_ = json.Unmarshal(b, &probe)
-		var id ID
-		var upload string
-		_, _ = json.Unmarshal(probe.ID, &id), json.Unmarshal(probe.ID, &upload)
-		value := func(key []byte) []byte {
-			head := binary.BigEndian.AppendUint32([]byte{valueFormat}, valueSum(key, b))
-			return append(head, b...)
-		}
-		if e, err := decodeEntry(id[:], value(id[:])); err == nil {
-			if e.ID != id {
-				t.Fatalf("%x under %x", e.ID, id)
-			}
-			again, err := encodeEntry(e)
-			if err != nil {
-				return // a time that JSON cannot spell
-			}
-			if back, err := decodeEntry(id[:], again); err != nil || !cmp.Equal(back, e, cmpopts.EquateEmpty()) {
-				t.Fatalf("%+v came back as %+v, %v", e, back, err)
-			}
-		}
-		if c, err := decodeChange(changeKey(probe.Seq), value(changeKey(probe.Seq))); err == nil && c.Seq != probe.Seq {
-			t.Fatalf("%d under %d", c.Seq, probe.Seq)
-		}
-		if u, err := decodeUpload([]byte(upload), value([]byte(upload))); err == nil && (u.ID != upload || u.Key == "") {
-			t.Fatalf("%+v under %q", u, upload)
-		}
-		// As it is, it is believed only with its checksum.
-		if _, err := decodeEntry(id[:], b); err == nil && (len(b) < valueHead || b[0] != valueFormat) {
-			t.Fatalf("%q was taken without a checksum", b)
 		}
 	})
 }

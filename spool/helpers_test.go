@@ -13,8 +13,10 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"mcfs/crypt"
+	"mcfs/sidecar"
 )
 
 // bs is the length of a block, in bytes.
@@ -79,6 +81,14 @@ func load(t testing.TB, s *Spool, id ID) *File {
 		t.Fatal(err)
 	}
 	return f
+}
+
+func someEntry(path string) Entry {
+	return Entry{
+		ID: NewID(), Path: path, State: "draft", Wrapped: []byte{1, 2}, KeyID: "local:1", Size: 7,
+		Attr:    sidecar.Attr{Mtime: time.Unix(5, 6).UTC(), Mode: 0o100644, Xattr: map[string][]byte{"user.a": {0}}},
+		Updated: time.Unix(9, 0).UTC(), Reason: "why", Data: []byte("opaque"),
+	}
 }
 
 func check(t testing.TB, err error) {

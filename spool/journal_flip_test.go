@@ -7,10 +7,16 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"mcfs/journal"
 )
+
+// logOf is the file of a spool's journal.
+func logOf(dir string) string { return filepath.Join(dir, journalName, journal.Log) }
 
 // hoard is what a journal holds.
 type hoard struct {
@@ -42,6 +48,14 @@ func fill(t *testing.T, dir string) hoard {
 	return h
 }
 
+// diff is cmp.Diff, which takes long over bytes, of what is not plainly equal.
+func diff(want, got any) string {
+	if reflect.DeepEqual(want, got) {
+		return ""
+	}
+	return cmp.Diff(want, got)
+}
+
 func firstOf(list ...error) error {
 	for _, err := range list {
 		if err != nil {
@@ -66,12 +80,12 @@ func (h hoard) judge(t *testing.T, dir string) string {
 	uploads, err := j.Uploads()
 	check(t, err)
 	for _, e := range entries {
-		if d := cmp.Diff(h.entries[e.ID], e); d != "" {
+		if d := diff(h.entries[e.ID], e); d != "" {
 			t.Error(d)
 		}
 	}
 	for _, c := range changes {
-		if d := cmp.Diff(h.changes[c.Seq], c); d != "" {
+		if d := diff(h.changes[c.Seq], c); d != "" {
 			t.Error(d)
 		}
 	}
@@ -107,7 +121,7 @@ func (h hoard) judge(t *testing.T, dir string) string {
 func TestJournalFlippedBits(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "spool")
 	h := fill(t, dir)
-	whole, err := os.ReadFile(filepath.Join(dir, journalName))
+	whole, err := os.ReadFile(logOf(dir))
 	check(t, err)
 	if got := h.judge(t, dir); got != "whole" {
 		t.Fatalf("untouched it is %s", got)
@@ -139,7 +153,7 @@ func TestJournalFlippedBits(t *testing.T) {
 func TestJournalCutShort(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "spool")
 	h := fill(t, dir)
-	whole, err := os.ReadFile(filepath.Join(dir, journalName))
+	whole, err := os.ReadFile(logOf(dir))
 	check(t, err)
 	rebuilt := 0
 	for cut := 0; cut < len(whole); cut += len(whole)/40 + 1 {
@@ -156,10 +170,10 @@ func TestJournalCutShort(t *testing.T) {
 	}
 }
 
-func freshDir(t *testing.T, journal []byte) string {
+func freshDir(t *testing.T, log []byte) string {
 	dir := filepath.Join(t.TempDir(), "spool")
-	check(t, os.Mkdir(dir, 0o700))
-	check(t, os.WriteFile(filepath.Join(dir, journalName), journal, 0o600))
+	check(t, os.MkdirAll(filepath.Join(dir, journalName), 0o700))
+	check(t, os.WriteFile(logOf(dir), log, 0o600))
 	return dir
 }
 
@@ -170,7 +184,7 @@ func TestRebuiltUntilRecovered(t *testing.T) {
 	s := openSpool(t, dir, MinSize, realSystem{})
 	check(t, create(t, s).Close())
 	check(t, s.Close())
-	check(t, os.Remove(filepath.Join(dir, journalName)))
+	check(t, os.Remove(logOf(dir)))
 	for range 2 {
 		s = openSpool(t, dir, MinSize, realSystem{})
 		if !s.Rebuilt() {
@@ -194,13 +208,83 @@ func TestRebuiltUntilRecovered(t *testing.T) {
 func TestJournalPutBack(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "spool")
 	h := fill(t, dir)
-	older, err := os.ReadFile(filepath.Join(dir, journalName))
+	older, err := os.ReadFile(logOf(dir))
 	check(t, err)
 	s := openSpool(t, dir, MinSize, realSystem{})
 	check(t, s.Journal().Update(func(tx *Tx) error { return tx.PutEntry(someEntry("later")) }))
 	check(t, s.Close())
-	check(t, os.WriteFile(filepath.Join(dir, journalName), older, 0o600))
+	check(t, os.WriteFile(logOf(dir), older, 0o600))
 	if got := h.judge(t, dir); got != "whole" {
 		t.Errorf("it is %s", got)
+	}
+}
+
+// journalDamages returns what is done to a journal of a size, by name.
+func journalDamages(size int) map[string]func([]byte) []byte {
+	page := os.Getpagesize()
+	damages := map[string]func(b []byte) []byte{
+		"garbage": func([]byte) []byte { return text(1, 100_000) },
+		"empty":   func([]byte) []byte { return nil },
+		"short":   func(b []byte) []byte { return b[:len(b)/2/page*page] },
+		"tiny":    func(b []byte) []byte { return b[:100] },
+		"metas":   func(b []byte) []byte { clear(b[:2*page]); return b },
+	}
+	for p := range min(size/page, 30) {
+		damages[fmt.Sprintf("page %d zeroed", p)] = func(b []byte) []byte { clear(b[p*page:][:page]); return b }
+		damages[fmt.Sprintf("page %d random", p)] = func(b []byte) []byte { copy(b[p*page:], text(uint64(p), page)); return b }
+		for seed := range uint64(2) {
+			damages[fmt.Sprintf("page %d head %d", p, seed)] = func(b []byte) []byte {
+				r := rand.New(rand.NewPCG(seed, uint64(p)))
+				for range 3 {
+					b[p*page+r.IntN(64)] ^= 1 << r.IntN(8)
+				}
+				return b
+			}
+		}
+	}
+	return damages
+}
+
+// TestJournalDamaged damages the database in many ways: each time it opens,
+// with its values or as a new one, and the process lives.
+func TestJournalDamaged(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "spool")
+	s := openSpool(t, dir, MinSize, realSystem{})
+	check(t, s.Journal().Update(func(tx *Tx) error {
+		for k := range 300 {
+			if err := tx.PutEntry(someEntry(fmt.Sprint(k))); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	check(t, s.Close())
+	whole, err := os.ReadFile(logOf(dir))
+	check(t, err)
+	damages := journalDamages(len(whole))
+	rebuilt := 0
+	for name, damage := range damages {
+		dir := freshDir(t, damage(bytes.Clone(whole)))
+		s, err := Open(Options{Dir: dir, MaxSize: MinSize, Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if s.Rebuilt() {
+			rebuilt++
+			if list, _ := os.ReadDir(filepath.Join(dir, quarantineName)); name != "empty" && len(list) != 2 {
+				t.Errorf("%s: the quarantine has %d files", name, len(list))
+			}
+		}
+		if err := s.Journal().Update(func(tx *Tx) error { return tx.PutEntry(someEntry("new")) }); err != nil {
+			t.Errorf("%s: update: %v", name, err)
+		}
+		if _, err := s.Journal().Entries(); err != nil {
+			t.Errorf("%s: entries: %v", name, err)
+		}
+		check(t, s.Close())
+	}
+	if rebuilt < 10 {
+		t.Errorf("only %d of %d damages were found", rebuilt, len(damages))
 	}
 }

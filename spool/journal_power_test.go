@@ -1,87 +1,101 @@
 package spool
 
 import (
-	"bytes"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
 	"testing"
 )
 
-// TestJournalPowerCut cuts the power in the middle of transactions. bbolt writes
-// pages, syncs, writes one of its two metas, and syncs: so any of the pages may be
-// there without the meta, and of the meta any sector once all pages are. What the
-// transaction before had made durable is there, whole, or what this one has.
+// TestJournalPowerCut cuts the power before every call by which the journal writes
+// transactions, and writes itself anew. What the transactions before had made durable
+// is there, whole, or also what this one has.
 func TestJournalPowerCut(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "spool")
-	s := openSpool(t, dir, MinSize, realSystem{})
+	disk := newPlatter(dir)
+	s, err := disk.on(Options{Dir: dir, MaxSize: MinSize})
+	check(t, err)
 	defer s.Close()
 	rng := rand.New(rand.NewPCG(1, 1))
-	image := func() []byte {
-		b, err := os.ReadFile(filepath.Join(dir, journalName))
-		check(t, err)
-		return b
-	}
-	entries := map[ID]Entry{}
-	before, known := image(), 0
-	for range 60 {
-		e := someEntry(fmt.Sprint(rng.Uint64()))
+	var mu sync.Mutex // for all of these: a checkpoint is written by a goroutine of its own
+	entries := map[ID]string{}
+	paths := func() string { return strings.Join(slices.Sorted(maps.Values(entries)), ",") }
+	known, cuts, seen := "", map[string]int{}, map[string]int{}
+	disk.watch(func(tag string) {
+		mu.Lock()
+		defer mu.Unlock()
+		if cuts[tag] > 0 && rng.IntN(2) == 0 {
+			return
+		}
+		cuts[tag]++
+		switch got := pathsAfter(t, disk.cut(t, rng)); got {
+		case known:
+			seen["before"]++
+		case paths():
+			seen["after"]++
+		default:
+			t.Errorf("before %s: %s, not %s from before nor %s from after", tag, got, known, paths())
+		}
+	})
+	for k := range 120 {
+		e := someEntry(fmt.Sprint(k))
 		check(t, s.Journal().Update(func(tx *Tx) error {
+			mu.Lock()
+			defer mu.Unlock()
 			for id := range entries {
 				if rng.IntN(4) == 0 {
-					if err := tx.DeleteEntry(id); err != nil {
-						return err
-					}
 					delete(entries, id)
+					check(t, tx.DeleteEntry(id))
 				}
 			}
-			entries[e.ID] = e
+			entries[e.ID] = e.Path
+			e.Data = text(rng.Uint64(), rng.IntN(100_000))
 			return tx.PutEntry(e)
 		}))
-		after := image()
-		for _, committed := range []bool{false, true} {
-			got := entriesAfter(t, tornJournal(rng, before, after, committed))
-			if got != known && got != len(entries) || !committed && got != known {
-				t.Fatalf("%d entries, not the %d from before nor the %d from after (committed %v)", got, known, len(entries), committed)
-			}
+		mu.Lock()
+		known = paths()
+		if got := pathsAfter(t, disk.cut(t, rng)); got != known {
+			t.Errorf("after an update: %s, not %s", got, known)
 		}
-		before, known = after, len(entries)
+		mu.Unlock()
+		if t.Failed() {
+			t.FailNow()
+		}
+	}
+	disk.watch(nil)
+	for _, tag := range []string{"journal.open", "journal.write", "journal.sync", "journal.rename", "journal.syncdir"} {
+		if cuts[tag] == 0 {
+			t.Errorf("no cut before %s: %v", tag, cuts)
+		}
+	}
+	if seen["before"] == 0 || seen["after"] == 0 {
+		t.Errorf("%v", seen)
 	}
 }
 
-// tornJournal is a transaction that has come as far as its meta, or not so far.
-func tornJournal(rng *rand.Rand, before, after []byte, committed bool) []byte {
-	page := os.Getpagesize()
-	b := bytes.Clone(after)
-	lo, hi, span := 2*page, len(b), page
-	if committed {
-		lo, hi, span = 0, 2*page, sectorSize
-	} else {
-		copy(b[:2*page], before)
-	}
-	for at := lo; at < hi && at < len(before); at += span {
-		if rng.IntN(2) == 0 {
-			copy(b[at:at+span], before[at:])
-		}
-	}
-	return b
-}
-
-// entriesAfter counts what a journal has; none of it may have been set aside.
-func entriesAfter(t *testing.T, journal []byte) int {
+// pathsAfter lists what a journal has; none of it may have been set aside.
+func pathsAfter(t *testing.T, dir string) string {
 	t.Helper()
-	dir := filepath.Join(t.TempDir(), "spool")
-	check(t, os.Mkdir(dir, 0o700))
-	check(t, os.WriteFile(filepath.Join(dir, journalName), journal, 0o600))
 	s, err := Open(Options{Dir: dir, MaxSize: MinSize, Log: slog.New(slog.DiscardHandler)})
 	check(t, err)
 	defer s.Close()
 	if s.Rebuilt() {
 		t.Fatal("the journal was given up")
 	}
+	if q, err := s.Quarantined(); err != nil || len(q) > 0 {
+		t.Fatalf("a power cut is taken for damage: %+v, %v", q, err)
+	}
 	list, err := s.Journal().Entries()
 	check(t, err)
-	return len(list)
+	var paths []string
+	for _, e := range list {
+		paths = append(paths, e.Path)
+	}
+	slices.Sort(paths)
+	return strings.Join(paths, ",")
 }

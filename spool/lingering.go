@@ -126,7 +126,7 @@ func (s *Spool) Quarantine(id ID, why string) error {
 
 // known returns what the journal, or else the open file, knows of a sealed file.
 func (s *Spool) known(id ID, f *File) Entry {
-	e, ok := s.journal.look(id)
+	e, ok := s.journal.Look(id)
 	switch {
 	case ok && len(e.Wrapped) > 0:
 		return e

@@ -30,7 +30,7 @@ func TestPeek(t *testing.T) {
 		t.Errorf("in use: %v", err)
 	}
 	check(t, s.Close())
-	before, err := os.ReadFile(filepath.Join(dir, journalName))
+	before, err := os.ReadFile(logOf(dir))
 	check(t, err)
 	l, err := Peek(dir)
 	check(t, err)
@@ -43,13 +43,13 @@ func TestPeek(t *testing.T) {
 	if l.Used != used {
 		t.Errorf("%d bytes, %d while it was open", l.Used, used)
 	}
-	after, err := os.ReadFile(filepath.Join(dir, journalName))
+	after, err := os.ReadFile(logOf(dir))
 	check(t, err)
 	same(t, after, before)
 	s = openSpool(t, dir, 64<<20, realSystem{}) // it let go
 	check(t, s.Close())
 
-	check(t, os.WriteFile(filepath.Join(dir, journalName), before[:len(before)/2], 0o600))
+	check(t, os.WriteFile(logOf(dir), before[:len(before)/2], 0o600))
 	if _, err := Peek(dir); !errors.Is(err, ErrCorrupt) {
 		t.Errorf("a journal cut short: %v", err)
 	}

@@ -9,8 +9,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-
-	bolt "go.etcd.io/bbolt"
 )
 
 // platter is the real system, and remembers what of it a power failure may take
@@ -25,8 +23,7 @@ type platter struct {
 	names map[string][]*inode // by path: what it led to since the last sync of the folder, nil: nothing
 	files map[*os.File]*inode
 	// before is called before each call that changes something or syncs it.
-	before  func(tag string)
-	journal *Journal
+	before func(tag string)
 }
 
 // inode is the contents of a file since its last sync, the oldest first.
@@ -57,6 +54,13 @@ func (p *platter) lead(path string, to *inode) {
 	p.names[path] = append(p.names[path], to)
 }
 
+// watch has f called before each call that changes something or syncs it.
+func (p *platter) watch(f func(tag string)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.before = f
+}
+
 func (p *platter) at(path string) *inode {
 	if all := p.names[path]; len(all) > 0 {
 		return all[len(all)-1]
@@ -65,8 +69,11 @@ func (p *platter) at(path string) *inode {
 }
 
 func (p *platter) soon(tag string) {
-	if p.before != nil {
-		p.before(tag)
+	p.mu.Lock()
+	before := p.before
+	p.mu.Unlock()
+	if before != nil {
+		before(tag)
 	}
 }
 
@@ -172,32 +179,30 @@ func (p *platter) remove(tag, path string) error {
 }
 
 // on opens a spool whose folder is on the platter.
-func (p *platter) on(o Options) (*Spool, error) {
-	s, err := openWith(o, p)
-	if err == nil {
-		p.journal = s.journal
-	}
-	return s, err
+func (p *platter) on(o Options) (*Spool, error) { return openWith(o, p) }
+
+// has puts a file on the platter that was there before, and its name.
+func (p *platter) has(t testing.TB, path string, text []byte) {
+	t.Helper()
+	check(t, os.WriteFile(path, text, 0o600))
+	p.names[path] = []*inode{{states: [][]byte{text}}}
 }
 
-// cut makes a folder as a power failure at this instant may leave it. The journal
-// is bbolt's, which syncs what a transaction has written before that counts: the
-// last transaction is what is left.
+// cut makes a folder as a power failure at this instant may leave it.
 func (p *platter) cut(t testing.TB, rng *rand.Rand) string {
 	t.Helper()
 	to := filepath.Join(t.TempDir(), "cut")
-	check(t, os.Mkdir(to, 0o700))
-	p.mu.Lock() // first: no file may be older than what the journal says of it
+	check(t, os.MkdirAll(filepath.Join(to, journalName), 0o700))
+	check(t, os.Chmod(to, 0o700))
+	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.journal != nil {
-		check(t, p.journal.db.View(func(tx *bolt.Tx) error { return tx.CopyFile(filepath.Join(to, journalName), 0o600) }))
-	}
 	for path, all := range p.names {
 		n := all[rng.IntN(len(all))]
-		if filepath.Dir(path) != p.dir || n == nil {
+		name, err := filepath.Rel(p.dir, path)
+		if err != nil || n == nil || strings.HasPrefix(name, quarantineName) {
 			continue
 		}
-		check(t, os.WriteFile(filepath.Join(to, filepath.Base(path)), n.left(rng), 0o600))
+		check(t, os.WriteFile(filepath.Join(to, name), n.left(rng), 0o600))
 	}
 	return to
 }
@@ -244,7 +249,7 @@ func cutAnywhere(t *testing.T, seed uint64) (cuts int) {
 	f := create(t, s)
 	var want []byte
 	var allowed [][]byte // nil: nothing was promised
-	disk.before = func(tag string) {
+	disk.watch(func(tag string) {
 		if allowed == nil || rng.IntN(3) > 0 {
 			return
 		}
@@ -259,7 +264,7 @@ func cutAnywhere(t *testing.T, seed uint64) (cuts int) {
 		if !slices.ContainsFunc(allowed, func(a []byte) bool { return bytes.Equal(a, got) }) {
 			t.Fatalf("seed %d, cut %d, before %s: none of the %d contents that may be there", seed, cuts, tag, len(allowed))
 		}
-	}
+	})
 	for range 40 {
 		switch at := rng.IntN(8 * bs); rng.IntN(7) {
 		case 0, 1, 2:

@@ -2,7 +2,6 @@ package spool
 
 import (
 	"cmp"
-	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -12,6 +11,8 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+
+	"mcfs/journal"
 )
 
 var (
@@ -35,40 +36,6 @@ func (e *AbsentError) Error() string {
 	return fmt.Sprintf("bytes %d+%d are not in the spool", e.Offset, e.Length)
 }
 
-// ID is the random name of a sealed file.
-type ID [16]byte
-
-// String returns the file name: 32 hexadecimal digits.
-func (id ID) String() string { return hex.EncodeToString(id[:]) }
-
-// MarshalText returns what String returns.
-func (id ID) MarshalText() ([]byte, error) { return []byte(id.String()), nil }
-
-// UnmarshalText parses what MarshalText returns.
-func (id *ID) UnmarshalText(b []byte) error {
-	got, err := ParseID(string(b))
-	if err != nil {
-		return err
-	}
-	*id = got
-	return nil
-}
-
-// ParseID parses 32 lower-case hexadecimal digits.
-func ParseID(s string) (id ID, err error) {
-	b, err := hex.DecodeString(s)
-	if err != nil || len(b) != len(id) || hex.EncodeToString(b) != s {
-		return id, fmt.Errorf("parse id %q: want 32 hexadecimal digits", s)
-	}
-	return ID(b), nil
-}
-
-// NewID returns a random id.
-func NewID() (id ID) {
-	rand.Read(id[:]) // never fails: crypto/rand ends the program instead
-	return id
-}
-
 // Options of a spool.
 type Options struct {
 	Dir     string // created 0700 if missing; refused if looser
@@ -88,8 +55,8 @@ type Spool struct {
 	sys     system
 	boot    [16]byte // of this boot of the machine
 	lock    *os.File
-	journal *Journal
-	rebuilt bool
+	journal *journal.Journal
+	rebuilt bool // as it was when the spool was opened
 
 	quota       quota
 	reclaiming  sync.Mutex // one goroutine at a time looks for space
@@ -132,66 +99,12 @@ func openWith(o Options, sys system) (*Spool, error) {
 	return s, nil
 }
 
-func (s *Spool) openJournal() error {
-	path := filepath.Join(s.dir, journalName)
-	if _, err := os.Lstat(path); errors.Is(err, os.ErrNotExist) && len(s.quota.files) > 0 {
-		s.log.Error("the journal is gone although there are sealed files: a new one is begun", "path", path)
-		s.rebuilt = true
-	}
-	j, err := openJournal(path, s.log)
-	if errors.Is(err, ErrCorrupt) {
-		s.log.Error("the journal is corrupt: moved to quarantine, a new one is begun", "path", path, "err", err)
-		if err := s.moveToQuarantine([]string{journalName}, Entry{}, err.Error(), func(string, string) {}); err != nil {
-			return err
-		}
-		s.rebuilt = true
-		j, err = openJournal(path, s.log)
-	}
-	if err != nil {
-		return err
-	}
-	s.journal = j
-	if j.doubted {
-		s.log.Error("the journal is damaged, and something may be missing from it: sealed files that it does not name are brought back", "path", path)
-		s.rebuilt = true
-	}
-	if err := s.noteRebuilt(); err != nil {
-		return errors.Join(err, j.close())
-	}
-	return nil
-}
-
-// settingRebuilt is set from the loss of a journal until everything is brought back. After
-// a crash in between, files that the new journal does not know must not be deleted.
-const settingRebuilt = "rebuilt"
-
-func (s *Spool) noteRebuilt() error {
-	if s.rebuilt {
-		return s.journal.Update(func(tx *Tx) error { return tx.PutSetting(settingRebuilt, []byte{1}) })
-	}
-	v, err := s.journal.Setting(settingRebuilt)
-	s.rebuilt = v != nil
-	return err
-}
-
-// Recovered records that the caller has dealt with everything that the journal had lost.
-// In the next mount Rebuilt is false and Unreadable empty.
-func (s *Spool) Recovered() error {
-	ids, others, err := s.journal.Unreadable()
-	if err != nil || !s.rebuilt && !others && len(ids) == 0 {
-		return err
-	}
-	return s.journal.Update(func(tx *Tx) error {
-		return errors.Join(tx.PutSetting(settingRebuilt, nil), tx.settleUnreadable())
-	})
-}
-
 // MetadataCache returns the path of a file beside the journal that the spool does not use.
 // It is for what may be lost.
 func (s *Spool) MetadataCache() string { return s.path(metadataName) }
 
 // Journal returns the spool's journal, which is open until Close.
-func (s *Spool) Journal() *Journal { return s.journal }
+func (s *Spool) Journal() *journal.Journal { return s.journal }
 
 // Rebuilt reports whether the journal, or a part of it, was lost since the last call of
 // Recovered, in this mount or an earlier one. The caller rebuilds it from Headers.
@@ -217,7 +130,7 @@ func (s *Spool) Close() error {
 	if n > 0 {
 		return fmt.Errorf("close spool %s: %d files are still open", s.dir, n)
 	}
-	return errors.Join(s.journal.close(), s.lock.Close())
+	return errors.Join(s.journal.Close(), s.lock.Close())
 }
 
 // files returns the open files, the least recently used one first.

@@ -181,7 +181,7 @@ func damagedEntry(t *testing.T) {
 	r, f := newFlakyRig(t, crypt.CTR)
 	contents := map[string][]byte{"other": random(70_000), "struck-by-lightning": random(100_000)}
 	r.undone(f, contents)
-	r.change(r.spoolFile("journal.db"), func(b []byte) []byte {
+	r.change(r.spoolFile("journal/log"), func(b []byte) []byte {
 		for at := 0; ; at++ { // every copy of it
 			i := bytes.Index(b[at:], []byte("struck-by-lightning"))
 			if i < 0 {
@@ -220,7 +220,7 @@ func lostJournalAndKilled(t *testing.T) {
 	r, f := newFlakyRig(t, crypt.CTR)
 	p := random(500_000)
 	r.undone(f, map[string][]byte{"a": p})
-	if err := os.Truncate(r.spoolFile("journal.db"), 0); err != nil {
+	if err := os.Truncate(r.spoolFile("journal/log"), 0); err != nil {
 		t.Fatal(err)
 	}
 	s, err := spool.Open(spool.Options{Dir: r.spoolDir(), MaxSize: r.max})
@@ -248,7 +248,7 @@ func lostJournalWithoutKeeper(t *testing.T) {
 	r.open("spool-flaky")
 	p := random(500_000)
 	r.undone(f, map[string][]byte{"d": p})
-	if err := os.Remove(r.spoolFile("journal.db")); err != nil {
+	if err := os.Remove(r.spoolFile("journal/log")); err != nil {
 		t.Fatal(err)
 	}
 	k.away.Store(true)

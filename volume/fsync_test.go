@@ -31,13 +31,13 @@ func TestFsyncOfAttributes(t *testing.T) {
 			}
 			h.Release()
 		}
-		left, err := os.ReadFile(filepath.Join(r.spoolDir(), "journal.db"))
+		left, err := os.ReadFile(filepath.Join(r.spoolDir(), "journal", "log"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		r.crash(f, "after") // later than that, which the file as it was then makes up for
 		r.close()
-		if err := os.WriteFile(filepath.Join(r.spoolDir(), "journal.db"), left, 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(r.spoolDir(), "journal", "log"), left, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		r.open("after")

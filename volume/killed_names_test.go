@@ -75,11 +75,11 @@ func TestKillAfterRemovalWithAttributes(t *testing.T) {
 	})
 	r.remove("a~")
 	after := filepath.Join(r.home, "after")
-	if err := os.Mkdir(after, 0o700); err != nil {
+	if err := errors.Join(os.Mkdir(after, 0o700), os.Mkdir(filepath.Join(after, "journal"), 0o700)); err != nil {
 		t.Fatal(err)
 	}
-	journal, err := os.ReadFile(filepath.Join(r.spoolDir(), "journal.db")) // at once, not as crash does; nothing else matters
-	if err := errors.Join(err, os.WriteFile(filepath.Join(after, "journal.db"), journal, 0o600)); err != nil {
+	journal, err := os.ReadFile(filepath.Join(r.spoolDir(), "journal", "log")) // at once, not as crash does; nothing else matters
+	if err := errors.Join(err, os.WriteFile(filepath.Join(after, "journal", "log"), journal, 0o600)); err != nil {
 		t.Fatal(err)
 	}
 	r.throwAway(f)

@@ -281,7 +281,7 @@ func TestKillRightAfterALocalClose(t *testing.T) {
 // not any more, the next mount but one says no other size than the next.
 func TestKillBetweenFileAndJournal(t *testing.T) {
 	r, f := newFlakyRig(t, crypt.CTR)
-	journal := filepath.Join(r.spoolDir(), "journal.db")
+	journal := filepath.Join(r.spoolDir(), "journal", "log")
 	h := r.create("a", os.O_TRUNC)
 	r.write(h, []byte("content"), 0)
 	if err := h.Fsync(t.Context()); err != nil {
@@ -297,7 +297,7 @@ func TestKillBetweenFileAndJournal(t *testing.T) {
 	}
 	r.crash(f, "one")
 	r.close()
-	if err := os.WriteFile(filepath.Join(r.spoolDir(), "journal.db"), before, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(r.spoolDir(), "journal", "log"), before, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	r.open("one")

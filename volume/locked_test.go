@@ -224,7 +224,7 @@ func lostJournalAndOtherKeeper(t *testing.T) {
 	r, f := newFlakyRig(t, crypt.CTR)
 	right, p := r.keeper, random(500_000)
 	r.undone(f, map[string][]byte{"a": p})
-	if err := os.Remove(r.spoolFile("journal.db")); err != nil {
+	if err := os.Remove(r.spoolFile("journal/log")); err != nil {
 		t.Fatal(err)
 	}
 	r.remount(r.otherKeyring())

@@ -161,21 +161,17 @@ func (r *rig) openCopy(f *flaky, name string, fail func(op, key string) error) {
 // restrict gives a copied spool the modes that a spool must have.
 func (r *rig) restrict(dir string) {
 	r.t.Helper()
-	for _, p := range []string{dir, filepath.Join(dir, "quarantine")} {
-		if err := os.Chmod(p, 0o700); err != nil && !errors.Is(err, os.ErrNotExist) {
-			r.t.Fatal(err)
+	err := filepath.WalkDir(dir, func(p string, e os.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case e.IsDir():
+			return os.Chmod(p, 0o700)
 		}
-	}
-	entries, err := os.ReadDir(dir)
+		return os.Chmod(p, 0o600)
+	})
 	if err != nil {
 		r.t.Fatal(err)
-	}
-	for _, e := range entries {
-		if !e.IsDir() {
-			if err := os.Chmod(filepath.Join(dir, e.Name()), 0o600); err != nil {
-				r.t.Fatal(err)
-			}
-		}
 	}
 }
 
@@ -590,7 +586,7 @@ func lostJournal(t *testing.T) {
 		if err := r.spool.Close(); err != nil {
 			t.Fatal(err)
 		}
-		if err := damage(r.spoolFile("journal.db")); err != nil {
+		if err := damage(r.spoolFile("journal/log")); err != nil {
 			t.Fatal(err)
 		}
 		f.set(nil)

@@ -223,7 +223,7 @@ func TestKillBetweenFileAndJournal(t *testing.T) {
 			r := rig.New(t, nil)
 			m := r.Mount("a")
 			m.Shell(`echo content >f~`)
-			journal := filepath.Join(r.Spool("a"), "journal.db")
+			journal := filepath.Join(r.Spool("a"), "journal", "log")
 			before, err := os.ReadFile(journal)
 			if err != nil {
 				t.Fatal(err)

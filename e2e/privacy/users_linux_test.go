@@ -87,7 +87,7 @@ func TestAnotherUserStaysOut(t *testing.T) {
 	open(t, r, m)
 	for _, script := range []string{
 		`ls $mnt`, `cat $mnt/f`, `cat $mnt/f.settings.json`, `echo mine >$mnt/f`, `echo mine >$mnt/new`, `rm $mnt/f`, `stat $mnt/f`, `cd $mnt`,
-		`ls $spool`, `cat $spool/journal.db`, `echo 1 >$spool/lock`,
+		`ls $spool`, `cat $spool/journal/log`, `echo 1 >$spool/lock`,
 		`cat $mnt/../1-config.toml`,
 		`cat /proc/$pid/environ`, `ls /proc/$pid/fd`, `head -c 1 /proc/$pid/mem`, `cat /proc/$pid/maps`, `kill $pid`,
 	} {
@@ -132,7 +132,7 @@ func TestAnotherUserLetIn(t *testing.T) {
 		`echo mine >>$mnt/public`, `: >$mnt/public`, `echo mine >$mnt/new`, `mkdir $mnt/d`, `ln -s x $mnt/l`,
 		`rm -f $mnt/public`, `mv $mnt/public $mnt/shared/public`, `rm -f $mnt/shared/theirs`, `mv $mnt/shared/theirs $mnt/shared/mine`, `rmdir $mnt/private`,
 		`chmod 777 $mnt/secret`, `chown ` + fmt.Sprint(stranger) + ` $mnt/secret`, `touch -d 2001-01-01 $mnt/public`, `truncate -s 1 $mnt/public`,
-		`ls $spool`, `cat $spool/journal.db`,
+		`ls $spool`, `cat $spool/journal/log`,
 	} {
 		refused(t, m, script)
 	}

@@ -221,7 +221,7 @@ func (w *world) spoolAccounts() {
 	for _, e := range list {
 		id := sealedName.FindStringSubmatch(e.Name())
 		switch {
-		case slices.Contains([]string{"lock", "journal.db", "metadata.db"}, e.Name()):
+		case slices.Contains([]string{"lock", "journal", "metadata.db"}, e.Name()):
 		case w.small != nil && e.Name() == "quarantine":
 		case id != nil && known[id[1]]:
 		default:

@@ -1,4 +1,4 @@
-package spool
+package legacy
 
 import (
 	"encoding/binary"
