@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"mcfs/internal/terminaltest"
+
 	"mcfs/config"
 	"mcfs/keys/kmstest"
 	"mcfs/store/s3/s3test"
@@ -86,7 +88,7 @@ func studio(t *testing.T) (*s3test.Server, *kmstest.Server) {
 // this user's alone, the policies are printed, and no secret is.
 func TestInitOnTerminal(t *testing.T) {
 	s3, kms := studio(t)
-	master, slave := openTerminal(t)
+	master, slave := terminaltest.Open(t)
 	on := watch(master)
 	at := filepath.Join(t.TempDir(), "mnt")
 	var out bytes.Buffer
@@ -148,7 +150,7 @@ func TestInitEndsEarly(t *testing.T) {
 		exitInterrupted: func(*os.File) error { return syscall.Kill(os.Getpid(), syscall.SIGINT) },
 		exitFailed:      func(master *os.File) error { _, err := master.Write([]byte{4}); return err }, // Ctrl-D
 	} {
-		master, slave := openTerminal(t)
+		master, slave := terminaltest.Open(t)
 		on := watch(master)
 		ended := make(chan int, 1)
 		go func() { ended <- run(t.Context(), []string{"mcfs", "init"}, stdio{in: slave, out: slave, err: slave}) }()

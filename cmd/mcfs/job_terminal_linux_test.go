@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"mcfs/internal/terminaltest"
+
 	"mcfs/internal/paths"
 )
 
@@ -43,7 +45,7 @@ func screenOf(t *testing.T, text string) (lines []string) {
 // TestBatchOnATerminal: every line about a file stays whole above the bar, which is there while
 // there is work, and gone when the command ends.
 func TestBatchOnATerminal(t *testing.T) {
-	near, far := openTerminal(t)
+	near, far := terminaltest.Open(t)
 	if err := near.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
 		t.Fatal(err)
 	}

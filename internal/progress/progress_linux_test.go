@@ -2,54 +2,20 @@ package progress
 
 import (
 	"fmt"
-	"os"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"mcfs/internal/terminaltest"
 )
-
-// openTerminal makes a terminal of 100 by 24 characters: what is written to its far end is read
-// from its near one.
-func openTerminal(t *testing.T) (near, far *os.File) {
-	t.Helper()
-	near, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { near.Close() })
-	raw, err := near.SyscallConn()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var number int
-	cerr := raw.Control(func(fd uintptr) {
-		if err = unix.IoctlSetPointerInt(int(fd), unix.TIOCSPTLCK, 0); err == nil {
-			number, err = unix.IoctlGetInt(int(fd), unix.TIOCGPTN)
-		}
-		if err == nil {
-			err = unix.IoctlSetWinsize(int(fd), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: 100})
-		}
-	})
-	if err != nil || cerr != nil {
-		t.Fatal(err, cerr)
-	}
-	if far, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { far.Close() })
-	if err := near.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
-		t.Fatal(err)
-	}
-	return near, far
-}
 
 // TestOnATerminal: the bar says how far it is, a line that is printed meanwhile stays, and the bar
 // is gone at the end. No colour is used.
 func TestOnATerminal(t *testing.T) {
-	near, far := openTerminal(t)
+	near, far := terminaltest.Open(t)
+	if err := near.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
 	said, buf := "", make([]byte, 4096)
 	until := func(wants ...string) {
 		t.Helper()
