@@ -31,7 +31,6 @@ var errnos = []struct {
 	{volume.ErrPermission, syscall.EPERM},
 	{volume.ErrReadOnly, syscall.EBADF},
 	{volume.ErrBusy, syscall.EBUSY},
-	{volume.ErrCrossDevice, syscall.EXDEV},
 	{volume.ErrNotSupported, syscall.ENOTSUP},
 	{volume.ErrNoAttr, noAttr},
 	{volume.ErrNoData, syscall.ENXIO},

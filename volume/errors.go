@@ -28,7 +28,6 @@ var (
 	ErrPermission   = errors.New("not permitted")
 	ErrReadOnly     = errors.New("handle not open for it")
 	ErrBusy         = file.ErrBusy
-	ErrCrossDevice  = errors.New("cannot be moved in one step")
 	ErrNotSupported = errors.New("not supported")
 	ErrNoAttr       = errors.New("no such attribute")
 	ErrNoData       = errors.New("no data or hole there")
