@@ -96,7 +96,7 @@ func (v *Volume) conflict(n *Node, a *attempt) {
 	v.endAttempt(n, a)
 	if !n.gone && n.parent != nil && n.parent.dir.children[name] == nil {
 		was := v.path(n)
-		v.retitleConflict(n, name)
+		v.applyConflictName(n, name)
 		v.noteConflict(was, v.path(n), n)
 	}
 	n.content.Lock()
@@ -117,8 +117,8 @@ func (v *Volume) conflict(n *Node, a *attempt) {
 	v.ask(n, itself)
 }
 
-// retitleConflict gives a node its other name in the tree; v.mu is held.
-func (v *Volume) retitleConflict(n *Node, name string) {
+// applyConflictName gives a node its other name in the tree; v.mu is held.
+func (v *Volume) applyConflictName(n *Node, name string) {
 	d, old, now := n.parent, n.name, time.Now()
 	if d.dir.children[old] == n {
 		delete(d.dir.children, old)
@@ -171,7 +171,7 @@ func (v *Volume) divert(c *change) error {
 	v.log.Error("another machine saved the name meanwhile; ours is kept beside it", "path", *taken, "kept as", to)
 	v.mu.Lock()
 	if n := c.node; n != nil && !n.gone && n.parent != nil && v.path(n) == *taken {
-		v.retitleConflict(n, path.Base(to))
+		v.applyConflictName(n, path.Base(to))
 	}
 	v.noteConflict(*taken, to, c.node)
 	*taken, c.replaces = to, nil

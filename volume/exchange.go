@@ -74,7 +74,7 @@ func (v *Volume) readyHalf(ctx context.Context, n, other *Node) error {
 		v.reviveBelow(ctx, n)
 		return v.readyDir(n)
 	}
-	return v.settleForRename(ctx, n, nil, "")
+	return v.prepareRename(ctx, n, nil, "")
 }
 
 // readyDir makes what is below a directory durable.
@@ -114,12 +114,12 @@ func (v *Volume) planExchange(a, b *Node) (*move, error) {
 	// What a draft was to replace under the name that it leaves is now to be
 	// replaced by the other, which comes there.
 	leftByOne, leftByTwo := one.left(), two.left() // before they are routed
-	if err := v.routeHalf(m, two, leftByOne); err != nil {
+	if err := v.planHalf(m, two, leftByOne); err != nil {
 		return m, err
 	}
 	arrivals := m.changes
 	m.changes = nil
-	if err := v.routeHalf(m, one, leftByTwo); err != nil {
+	if err := v.planHalf(m, one, leftByTwo); err != nil {
 		return m, err
 	}
 	departures := m.changes
@@ -142,9 +142,9 @@ func (v *Volume) fitsExchange(a, b *Node, detour bool) error {
 	return v.fitsBelow(a, asideName(v.path(a)))
 }
 
-// half is one of the two that change places: a file's passage, or a directory.
+// half is one of the two that change places: the plan of a file, or a directory.
 type half struct {
-	passage *passage
+	plan    *plan
 	dir     *Node
 	newPath string
 }
@@ -153,41 +153,41 @@ func (v *Volume) half(n, other *Node) (half, error) {
 	if n.kind == Dir {
 		return half{dir: n, newPath: v.path(other)}, nil
 	}
-	p, err := v.passageOf(n, other.parent, other.name)
-	return half{passage: p}, err
+	p, err := v.planFile(n, other.parent, other.name)
+	return half{plan: p}, err
 }
 
 // moves says whether objects are renamed in the store.
-func (h half) moves() bool { return h.dir != nil || h.passage.fate == carried }
+func (h half) moves() bool { return h.dir != nil || h.plan.step == stepRename }
 
 // released says whether a symlink that only the journal keeps becomes an object.
 func (h half) released() bool {
-	return h.passage != nil && h.passage.n.local && h.passage.class == naming.Ordinary
+	return h.plan != nil && h.plan.n.local && h.plan.class == naming.Ordinary
 }
 
 // left is the version that stays under the name that it leaves.
 func (h half) left() *remote.Version {
-	if h.passage == nil || h.passage.fate != dropped {
+	if h.plan == nil || h.plan.step != stepRemove {
 		return nil
 	}
-	return h.passage.standing
+	return h.plan.standing
 }
 
-// routeHalf is route, but for a version left behind by a draft: the other replaces it.
-func (v *Volume) routeHalf(m *move, h half, over *remote.Version) error {
+// planHalf is planChanges, but the version that a draft leaves behind is replaced by the other.
+func (v *Volume) planHalf(m *move, h half, over *remote.Version) error {
 	if h.dir != nil {
 		if over != nil {
 			m.changes = append(m.changes, &change{Change: spool.Change{Op: opRemove, Path: h.newPath}, ver: over})
 		}
-		return v.routeDir(m, h.dir, h.newPath)
+		return v.planDirChanges(m, h.dir, h.newPath)
 	}
-	p := h.passage
-	m.passages = append(m.passages, p)
-	if p.fate != dropped {
-		return v.route(m, p, over)
+	p := h.plan
+	m.plans = append(m.plans, p)
+	if p.step != stepRemove {
+		return v.planChanges(m, p, over)
 	}
-	p.fate = nothing
-	return v.route(m, p, over)
+	p.step = stepNone
+	return v.planChanges(m, p, over)
 }
 
 // detour has the one that leaves first wait under a name of its own; v.mu is held.
@@ -219,9 +219,9 @@ func (v *Volume) folder(p string) *Node { return v.nodeAt(path.Dir(strings.TrimS
 // swap makes the exchange true in the tree; v.mu is held.
 func (v *Volume) swap(a, b *Node, m *move) {
 	aDir, aName := a.parent, a.name
-	v.seat(a, b.parent, b.name)
-	v.seat(b, aDir, aName)
-	v.arriveBelow(m)
+	v.moveNode(a, b.parent, b.name)
+	v.moveNode(b, aDir, aName)
+	v.applyPlans(m)
 }
 
 // elements are the names that a path leads through.

@@ -40,11 +40,11 @@ type record struct {
 
 // entry describes the node's draft; v.mu is held and n locked.
 func (v *Volume) entry(n *Node) (spool.Entry, error) {
-	return v.entryAs(n, title{path: v.path(n), state: n.content.State, asked: n.content.Asked, replaces: n.content.Replaces, kept: n.content.Kept})
+	return v.entryAs(n, renamedDraft{path: v.path(n), state: n.content.State, asked: n.content.Asked, replaces: n.content.Replaces, kept: n.content.Kept})
 }
 
-// title is what a rename changes of a draft.
-type title struct {
+// renamedDraft is what a rename changes of a draft.
+type renamedDraft struct {
 	path        string
 	state       State
 	asked, kept uint64
@@ -52,8 +52,8 @@ type title struct {
 	drawn       bool
 }
 
-// entryAs describes the node's draft as it will be under another title; v.mu is held and n locked.
-func (v *Volume) entryAs(n *Node, t title) (spool.Entry, error) {
+// entryAs describes the node's draft as it will be after a rename; v.mu is held and n locked.
+func (v *Volume) entryAs(n *Node, t renamedDraft) (spool.Entry, error) {
 	id, wrapped, keyID, filed := n.content.SealedAsLocked()
 	whole := n.content.BasedLocked() != nil
 	r := record{

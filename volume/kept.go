@@ -44,7 +44,7 @@ func (v *Volume) restateKept(n *Node) error {
 
 // moveKept routes a symlink that the journal keeps: under an ordinary name it
 // becomes an object. v.mu is held.
-func (v *Volume) moveKept(m *move, p *passage) error {
+func (v *Volume) moveKept(m *move, p *plan) error {
 	if p.class == naming.Ordinary {
 		m.dropped = append(m.dropped, p.n.keptID)
 		m.changes = append(m.changes, v.release(p.n, p.newPath))

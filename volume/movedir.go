@@ -49,8 +49,8 @@ func (v *Volume) renameDir(ctx context.Context, from, c, to *Node, name string, 
 		v.unlink(to, m.target)
 	}
 	delete(from.dir.children, c.name)
-	v.seat(c, to, name)
-	v.arriveBelow(m)
+	v.moveNode(c, to, name)
+	v.applyPlans(m)
 	v.enqueueAll(m)
 	return nil
 }
@@ -138,7 +138,7 @@ func (v *Volume) planDir(from, c, to *Node, name string) (*move, error) {
 		m.drop(t)
 		m.changes = append(m.changes, &change{Change: spool.Change{Op: opRmdir, Path: v.path(t) + "/"}})
 	}
-	return m, v.routeDir(m, c, newPath)
+	return m, v.planDirChanges(m, c, newPath)
 }
 
 // inside says whether n is d or below it; v.mu is held.
@@ -151,25 +151,25 @@ func inside(n, d *Node) bool {
 	return false
 }
 
-// routeDir turns the move of a directory into queued changes, and into the
+// planDirChanges turns the move of a directory into queued changes, and into the
 // journal entries of all that the journal knows below it; v.mu is held.
-func (v *Volume) routeDir(m *move, c *Node, newPath string) error {
+func (v *Volume) planDirChanges(m *move, c *Node, newPath string) error {
 	oldPath := v.path(c)
-	m.changes = append(m.changes, c.carryDir(oldPath, newPath))
-	return v.routeBelow(m, c, oldPath, newPath)
+	m.changes = append(m.changes, c.moveChange(oldPath, newPath))
+	return v.planBelow(m, c, oldPath, newPath)
 }
 
-// carryDir is the change that moves a directory's objects; v.mu is held.
-func (n *Node) carryDir(oldPath, newPath string) *change {
+// moveChange is the change that moves a directory's objects; v.mu is held.
+func (n *Node) moveChange(oldPath, newPath string) *change {
 	return &change{
 		Change: spool.Change{Op: opMove, Path: oldPath + "/", To: newPath + "/"}, node: n, dir: n.parent, name: n.name,
 		attr: n.dir.attr, stated: n.dir.described || n.dir.told,
 	}
 }
 
-// routeBelow plans the passage of every draft below a directory, and of what
+// planBelow plans the renames of all drafts below a directory, and of what
 // only the journal keeps; v.mu is held.
-func (v *Volume) routeBelow(m *move, c *Node, oldPath, newPath string) error {
+func (v *Volume) planBelow(m *move, c *Node, oldPath, newPath string) error {
 	var failed error
 	v.walk(c, func(n *Node) {
 		_, draft := v.busy[n]
@@ -181,7 +181,7 @@ func (v *Volume) routeBelow(m *move, c *Node, oldPath, newPath string) error {
 			failed = v.keptBelow(m, n, path)
 			return
 		}
-		p := &passage{n: n, from: n.parent, to: n.parent, oldName: n.name, newName: n.name, newPath: path, fate: carried}
+		p := &plan{n: n, from: n.parent, to: n.parent, oldName: n.name, newName: n.name, newPath: path, step: stepRename}
 		if failed = v.checkHeld(n, nil); failed != nil {
 			return
 		}
@@ -189,28 +189,28 @@ func (v *Volume) routeBelow(m *move, c *Node, oldPath, newPath string) error {
 		n.content.Lock()
 		p.replaces = n.content.Replaces
 		if n.content.Replaces == nil && !through {
-			p.fate = nothing
+			p.step = stepNone
 		}
 		p.class = v.classBelow(n, path)
 		n.content.Unlock()
-		m.passages = append(m.passages, p)
-		failed = v.entitle(p)
+		m.plans = append(m.plans, p)
+		failed = v.describeRenamed(p)
 	})
 	return failed
 }
 
-// keptBelow plans the passage of a directory or symlink that the journal keeps.
+// keptBelow plans the rename of a directory or symlink that the journal keeps.
 func (v *Volume) keptBelow(m *move, n *Node, path string) error {
-	p := &passage{n: n, from: n.parent, to: n.parent, oldName: n.name, newName: n.name, newPath: path}
+	p := &plan{n: n, from: n.parent, to: n.parent, oldName: n.name, newName: n.name, newPath: path}
 	if v.rules.LocalOnly(path, naming.AsDirectory) {
 		p.class = naming.LocalOnly
 	}
-	m.passages = append(m.passages, p)
+	m.plans = append(m.plans, p)
 	return v.moveKept(m, p)
 }
 
-// seat gives a directory its new place in the tree; v.mu is held.
-func (v *Volume) seat(c, to *Node, name string) {
+// moveNode gives a directory its new place in the tree; v.mu is held.
+func (v *Volume) moveNode(c, to *Node, name string) {
 	now := time.Now()
 	from := c.parent
 	c.parent, c.name, c.changed = to, name, now
@@ -221,10 +221,10 @@ func (v *Volume) seat(c, to *Node, name string) {
 	c.renamed(now)
 }
 
-// arriveBelow moves the drafts below a directory on, under their new names; v.mu is held.
-func (v *Volume) arriveBelow(m *move) {
-	for _, p := range m.passages {
-		v.retitle(p)
+// applyPlans moves the drafts below a directory on, under their new names; v.mu is held.
+func (v *Volume) applyPlans(m *move) {
+	for _, p := range m.plans {
+		v.applyPlan(p)
 	}
 	for _, c := range m.changes {
 		if c.Op == opMove {

@@ -61,7 +61,7 @@ func (n *Node) Rename(ctx context.Context, name string, dir *Node, newName strin
 
 // renameFile is Rename of a file or symlink whose new name is checked.
 func (v *Volume) renameFile(ctx context.Context, from, c, to *Node, newName string) error {
-	if err := v.settleForRename(ctx, c, to, newName); err != nil {
+	if err := v.prepareRename(ctx, c, to, newName); err != nil {
 		return err
 	}
 	release, err := v.fixFile(ctx, c, to, newName)
@@ -89,15 +89,15 @@ func (v *Volume) renameFile(ctx context.Context, from, c, to *Node, newName stri
 		v.trackLocked(t)
 	}
 	v.leaveTombstone(c, to)
-	v.depart(m.passages[0])
-	v.arrive(m.passages[0])
+	v.leaveOldName(m.plans[0])
+	v.enterNewName(m.plans[0])
 	v.enqueueAll(m)
 	return nil
 }
 
-// settleForRename makes sure, before any lock is held, that all is known and durable that a
+// prepareRename makes sure, before any lock is held, that all is known and durable that a
 // rename needs. to is nil for an exchange, over which no upload goes on.
-func (v *Volume) settleForRename(ctx context.Context, c, to *Node, newName string) error {
+func (v *Volume) prepareRename(ctx context.Context, c, to *Node, newName string) error {
 	if err := c.describe(ctx); err != nil {
 		return err
 	}
@@ -143,12 +143,12 @@ func (v *Volume) fixFile(ctx context.Context, c, to *Node, newName string) (rele
 
 // move is one rename, from its check to the moment when the tree shows it.
 type move struct {
-	target   *Node      // what is replaced; nil if nothing
-	passages []*passage // one; two of an exchange
-	changes  []*change  // in the order in which they are to be done
-	dropped  []spool.ID // journal entries that end with it
-	ended    []uint64   // queued changes of attributes that end with it
-	undone   *change    // an opposite one that has not begun: both come to nothing
+	target  *Node      // what is replaced; nil if nothing
+	plans   []*plan    // one; two of an exchange
+	changes []*change  // in the order in which they are to be done
+	dropped []spool.ID // journal entries that end with it
+	ended   []uint64   // queued changes of attributes that end with it
+	undone  *change    // an opposite one that has not begun: both come to nothing
 }
 
 // durable says whether there is anything to journal.
@@ -172,11 +172,11 @@ func (v *Volume) planRename(from, c, to *Node, newName string) (*move, error) {
 			return m, err
 		}
 	}
-	p, err := v.passageOf(c, to, newName)
+	p, err := v.planFile(c, to, newName)
 	if err != nil {
 		return m, err
 	}
-	m.passages = []*passage{p}
+	m.plans = []*plan{p}
 	var over *remote.Version
 	if t := m.target; t != nil {
 		if c.content.PeekSentAway() && t.content.IsPromised() {
@@ -186,18 +186,18 @@ func (v *Volume) planRename(from, c, to *Node, newName string) (*move, error) {
 		over = v.standing(t)
 		m.drop(t)
 	}
-	if p.fate == carried && m.target == nil && c.content.PeekState() == Clean {
+	if p.step == stepRename && m.target == nil && c.content.PeekState() == Clean {
 		if m.undone = v.undone(c, p.newPath, p.oldPath); m.undone != nil {
 			return m, nil
 		}
 	}
-	return m, v.route(m, p, over)
+	return m, v.planChanges(m, p, over)
 }
 
 // resumeAll lets the commits go on of a rename that was not made; v.mu is held.
 func (v *Volume) resumeAll(m *move) {
 	v.reinstate(m.undone)
-	for _, p := range m.passages {
+	for _, p := range m.plans {
 		v.resume(p.n)
 	}
 	if m.target != nil && m.target.kind == File {
@@ -227,12 +227,12 @@ func (m *move) drop(n *Node) {
 	n.doomAll()
 }
 
-// route turns a passage into queued changes, and into its draft's journal
+// planChanges turns a plan into queued changes, and into its draft's journal
 // entry; over is what its new name has in the store. v.mu is held.
-func (v *Volume) route(m *move, p *passage, over *remote.Version) error {
+func (v *Volume) planChanges(m *move, p *plan, over *remote.Version) error {
 	switch {
-	case p.fate == carried:
-		m.changes = append(m.changes, p.carry(p.oldPath, p.newPath, over))
+	case p.step == stepRename:
+		m.changes = append(m.changes, p.renameChange(p.oldPath, p.newPath, over))
 	case over != nil && (p.class != naming.Ordinary || p.n.local):
 		m.changes = append(m.changes, &change{Change: spool.Change{Op: opRemove, Path: p.newPath}, ver: over, dir: p.to, name: p.newName})
 	case p.class == naming.Ordinary:
@@ -241,14 +241,14 @@ func (v *Volume) route(m *move, p *passage, over *remote.Version) error {
 	if p.n.local {
 		return v.moveKept(m, p)
 	}
-	if err := v.entitle(p); err != nil {
+	if err := v.describeRenamed(p); err != nil {
 		return err
 	}
-	switch p.fate {
-	case dropped:
+	switch p.step {
+	case stepRemove:
 		m.changes = append(m.changes, &change{Change: spool.Change{Op: opRemove, Path: p.oldPath}, ver: p.standing, dir: p.from, name: p.oldName})
-	case drawn:
-		m.changes = append(m.changes, p.draw())
+	case stepLocalise:
+		m.changes = append(m.changes, p.localiseChange())
 	}
 	return nil
 }
@@ -269,14 +269,14 @@ func (v *Volume) journalMove(m *move) error {
 		if err := m.undone.forget(tx); err != nil {
 			return err
 		}
-		for _, p := range m.passages {
+		for _, p := range m.plans {
 			if p.entry == nil {
 				continue
 			}
 			if err := tx.PutEntry(*p.entry); err != nil {
 				return err
 			}
-			p.n.setEntitled(true)
+			p.n.setRenaming(true)
 		}
 		return nil
 	})
@@ -291,9 +291,9 @@ func (v *Volume) journalMove(m *move) error {
 	return err
 }
 
-// setEntitled notes that the journal knows of a rename which is not made here yet: a
+// setRenaming notes that the journal knows of a rename which is not made here yet: a
 // commit that ends in between leaves the entry alone, and the rename decides about it.
-func (n *Node) setEntitled(is bool) {
+func (n *Node) setRenaming(is bool) {
 	n.content.Lock()
 	defer n.content.Unlock()
 	n.content.Renaming = is
@@ -314,7 +314,7 @@ func (v *Volume) enqueueAll(m *move) {
 	for _, c := range v.attrs {
 		v.followName(c)
 	}
-	for _, p := range m.passages {
+	for _, p := range m.plans {
 		v.resume(p.n)
 	}
 }

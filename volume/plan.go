@@ -10,18 +10,18 @@ import (
 	"mcfs/volume/remote"
 )
 
-// fate is what becomes of the version that the store has under a name whose file goes elsewhere.
-type fate uint8
+// storeStep is what a rename does with the version that the store has under the old name.
+type storeStep uint8
 
 const (
-	nothing fate = iota // there is none
-	carried             // it goes along: renamed in the store
-	drawn               // the new name is local-only: its bytes are drawn into the spool, and it ends
-	dropped             // the draft was to replace it, and goes elsewhere
+	stepNone     storeStep = iota // there is no version
+	stepRename                    // it is renamed in the store
+	stepLocalise                  // the new name is local-only: its bytes are fetched into the spool, then it is removed
+	stepRemove                    // the draft was to replace it, and gets another name: it is removed
 )
 
-// passage is a file on its way from one name to another.
-type passage struct {
+// plan is the rename of one file.
+type plan struct {
 	n                *Node
 	from, to         *Node // directories
 	oldName, newName string
@@ -29,7 +29,7 @@ type passage struct {
 	class            naming.Class    // of the new name
 	aims             []string        // the keys of uploads that go on
 	standing         *remote.Version // what the store has under the old name once all that is queued is done
-	fate             fate            // standing's
+	step             storeStep       // what is done with standing
 	replaces         *remote.Version // what the draft's commit is to replace at the new name
 	entry            *spool.Entry
 	attempt          *attempt // that was under way when entry was written
@@ -46,9 +46,9 @@ func (v *Volume) checkHeld(n *Node, aims []string) error {
 	return nil
 }
 
-// passageOf says what a rename of n means; v.mu is held.
-func (v *Volume) passageOf(n, to *Node, newName string) (*passage, error) {
-	p := &passage{
+// planFile plans the rename of n; v.mu is held.
+func (v *Volume) planFile(n, to *Node, newName string) (*plan, error) {
+	p := &plan{
 		n: n, from: n.parent, to: to, oldName: n.name, newName: newName,
 		oldPath: v.path(n), newPath: join(v.path(to), newName),
 	}
@@ -56,19 +56,19 @@ func (v *Volume) passageOf(n, to *Node, newName string) (*passage, error) {
 	if err := v.checkHeld(n, p.aims); err != nil {
 		return nil, err
 	}
-	settled := v.pause(n) || v.drawsAway(n, n.attempt.ver)
+	stopped := v.pause(n) || v.drawsAway(n, n.attempt.ver)
 	p.standing, p.class = v.standing(n), v.classOfRenamed(n, to, newName)
 	n.content.Lock()
 	defer n.content.Unlock()
 	switch {
 	case p.standing == nil:
-		p.fate = nothing
-	case settled && !p.standing.Needs(n.content.Base):
-		p.fate = dropped
+		p.step = stepNone
+	case stopped && !p.standing.Needs(n.content.Base):
+		p.step = stepRemove
 	case p.class != naming.Ordinary && v.drawable(n, p.standing):
-		p.fate = drawn
+		p.step = stepLocalise
 	default:
-		p.fate, p.replaces = carried, n.content.Replaces
+		p.step, p.replaces = stepRename, n.content.Replaces
 	}
 	return p, nil
 }
@@ -85,15 +85,15 @@ func (n *Node) madeAs(newName string) naming.Creation {
 	return naming.AsFile
 }
 
-// titleEvents are what a new name means to the state machine; n is locked.
-func (n *Node) titleEvents(to naming.Class, f fate) []file.Event {
+// renameEvents are what a new name means to the state machine; n is locked.
+func (n *Node) renameEvents(to naming.Class, f storeStep) []file.Event {
 	behind := n.content.State == Local || n.content.State == Temporary // also of a file whose commit has ended since f was decided
 	switch {
-	case n.content.State == Publishing, n.content.State == Lost, n.content.State == Clean && f != drawn:
+	case n.content.State == Publishing, n.content.State == Lost, n.content.State == Clean && f != stepLocalise:
 		return nil
-	case to == naming.LocalOnly && (f != carried || behind):
+	case to == naming.LocalOnly && (f != stepRename || behind):
 		return []file.Event{file.EvHide}
-	case to == naming.Temporary && (f != carried || behind):
+	case to == naming.Temporary && (f != stepRename || behind):
 		return []file.Event{file.EvGuess}
 	case behind && n.content.Writers == 0 && n.content.Flaws != nil:
 		return []file.Event{file.EvMove, file.EvSpoil}
@@ -103,19 +103,19 @@ func (n *Node) titleEvents(to naming.Class, f fate) []file.Event {
 	return []file.Event{file.EvMove}
 }
 
-// entitle describes the draft to the journal under its new name; v.mu is held.
-func (v *Volume) entitle(p *passage) error {
+// describeRenamed describes the draft to the journal under its new name; v.mu is held.
+func (v *Volume) describeRenamed(p *plan) error {
 	n := p.n
 	n.content.Lock()
 	defer n.content.Unlock()
-	if n.content.State == Clean && p.fate != drawn {
+	if n.content.State == Clean && p.step != stepLocalise {
 		return nil
 	}
-	t := title{
+	t := renamedDraft{
 		path: p.newPath, state: n.content.State, asked: n.content.Asked, kept: max(n.content.Kept, n.content.PromisableLocked()), replaces: p.replaces,
-		drawn: p.fate == drawn,
+		drawn: p.step == stepLocalise,
 	}
-	for _, e := range n.titleEvents(p.class, p.fate) {
+	for _, e := range n.renameEvents(p.class, p.step) {
 		to, err := t.state.Next(e)
 		if err != nil {
 			return err
@@ -125,7 +125,7 @@ func (v *Volume) entitle(p *passage) error {
 			t.asked = n.content.Gen
 		}
 	}
-	if p.fate == drawn {
+	if p.step == stepLocalise {
 		t.kept = max(t.kept, n.drawnGen()) // its content is promised from now on
 	}
 	e, err := v.entryAs(n, t)
@@ -133,30 +133,30 @@ func (v *Volume) entitle(p *passage) error {
 	return err
 }
 
-// carry is the change that renames the version in the store.
-func (p *passage) carry(from, to string, over *remote.Version) *change {
+// renameChange is the change that renames the version in the store.
+func (p *plan) renameChange(from, to string, over *remote.Version) *change {
 	return &change{
 		Change: spool.Change{Op: opRename, Path: from, To: to}, ver: p.standing, replaces: over,
 		node: p.n, dir: p.from, name: p.oldName,
 	}
 }
 
-// draw is the change that brings its bytes into the spool.
-func (p *passage) draw() *change {
+// localiseChange is the change that brings its bytes into the spool.
+func (p *plan) localiseChange() *change {
 	return &change{
 		Change: spool.Change{Op: opDraw, Path: p.oldPath}, ver: p.standing, node: p.n, entry: p.entry.ID, dir: p.from, name: p.oldName,
 	}
 }
 
-// depart takes the file from its old name; v.mu is held.
-func (v *Volume) depart(p *passage) {
+// leaveOldName takes the file from its old name; v.mu is held.
+func (v *Volume) leaveOldName(p *plan) {
 	if p.from.dir.children[p.oldName] == p.n {
 		delete(p.from.dir.children, p.oldName)
 	}
 }
 
-// arrive enters it under the new one; v.mu is held.
-func (v *Volume) arrive(p *passage) {
+// enterNewName enters it under the new one; v.mu is held.
+func (v *Volume) enterNewName(p *plan) {
 	n, now := p.n, time.Now()
 	n.parent, n.name, n.changed = p.to, p.newName, now
 	p.to.dir.children[p.newName] = n
@@ -164,13 +164,13 @@ func (v *Volume) arrive(p *passage) {
 	p.from.dir.touch(now)
 	p.to.dir.touch(now)
 	n.renamed(now)
-	v.retitle(p)
+	v.applyPlan(p)
 }
 
-// retitle makes a new name true for the draft and its state; v.mu is held.
-func (v *Volume) retitle(p *passage) {
+// applyPlan makes a new name true for the draft and its state; v.mu is held.
+func (v *Volume) applyPlan(p *plan) {
 	n := p.n
-	n.setEntitled(false)
+	n.setRenaming(false)
 	if n.local {
 		n.local = p.class == naming.LocalOnly
 		return
@@ -183,10 +183,10 @@ func (v *Volume) retitle(p *passage) {
 	} else if err := n.content.GiveUpEarlyLocked(); err != nil { // holdForRename has seen that it can be
 		v.log.Error("an upload goes on under the name that its file had", "path", v.path(n), "cause", err)
 	}
-	if p.fate != carried { // else it replaces what goes along, which may just have been committed
+	if p.step != stepRename { // else it replaces the renamed version, which may just have been committed
 		n.content.Replaces = p.replaces
 	}
-	if p.fate == drawn {
+	if p.step == stepLocalise {
 		n.content.Gen = n.drawnGen()
 	}
 	n.content.StopSnapshotLocked()
@@ -195,12 +195,12 @@ func (v *Volume) retitle(p *passage) {
 	}
 	if p.entry != nil {
 		n.content.Kept = max(n.content.Kept, n.content.PromisableLocked())
-		if p.fate == drawn {
+		if p.step == stepLocalise {
 			n.content.Kept = n.content.Gen // as the entry has it
 		}
 		overtaken = p.attempt != n.attempt
 	}
-	for _, e := range n.titleEvents(p.class, p.fate) {
+	for _, e := range n.renameEvents(p.class, p.step) {
 		n.content.StepLocked(e)
 		if e == file.EvAsk {
 			n.content.Asked = n.content.Gen
