@@ -44,7 +44,7 @@ func (v *Volume) carryOut(ctx context.Context, c *change) error {
 	return fmt.Errorf("%w: %q", errUnknownChange, c.Op)
 }
 
-// awaitArrival waits, for as long as settling does, for the object of a commit that was
+// awaitArrival waits, for as long as the recovery of commits in flight does, for the object of a commit that was
 // under way at a kill: what an earlier mount has queued for it is done to that, and not
 // to what it was to replace, if its request is still on its way.
 func (v *Volume) awaitArrival(ctx context.Context, c *change) error {
@@ -54,7 +54,7 @@ func (v *Volume) awaitArrival(ctx context.Context, c *change) error {
 	if _, etag := c.ver.Place(); etag != "" {
 		return nil
 	}
-	for _, wait := range tardy {
+	for _, wait := range arrivalWaits {
 		if ours, err := v.remote.IsAt(ctx, c.ver, c.Path); ours || err != nil {
 			return err
 		}

@@ -129,7 +129,7 @@ func (v *Volume) askAtShutdown(n *Node) {
 
 // startAttempt queues a commit unless one is under way (which then goes on to the next); v.mu is held.
 func (v *Volume) startAttempt(n *Node) {
-	if n.attempt != nil || n.gone || n.paused || n.settling {
+	if n.attempt != nil || n.gone || n.paused || n.recovering {
 		return
 	}
 	a := &attempt{path: v.path(n)}
@@ -441,7 +441,7 @@ func (v *Volume) committed(n *Node, a *attempt) {
 			v.log.Error("attributes not written", "path", v.path(n), "cause", err)
 		}
 	}
-	v.settleEntry(n, id, filed, rejournal)
+	v.endOrKeepEntry(n, id, filed, rejournal)
 	if killed {
 		v.keepInterrupted(n)
 	}

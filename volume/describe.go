@@ -13,7 +13,7 @@ import (
 // describe makes stat answerable: it loads the version of a clean file that
 // only a listing has named so far, or has shown to be described otherwise now.
 func (n *Node) describe(ctx context.Context) error {
-	if err := n.awaitClear(ctx); err != nil {
+	if err := n.awaitInFlight(ctx); err != nil {
 		return err
 	}
 	if n.content.IsKnown() {

@@ -52,7 +52,7 @@ func (v *Volume) hasSidecar(ctx context.Context, n *Node) bool {
 	for {
 		v.mu.Lock()
 		shown := v.sideShown(n)
-		settled := v.settled
+		settled := v.ended
 		moving := n.queued > 0 || n.attempt != nil && n.attempt.stage != waiting
 		v.mu.Unlock()
 		if shown || !moving {

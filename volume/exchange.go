@@ -65,7 +65,7 @@ func (v *Volume) readyHalf(ctx context.Context, n, other *Node) error {
 	case Sidecar, Tombstone:
 		return ErrPermission
 	case Dir:
-		if err := v.awaitClearBelow(ctx, n); err != nil {
+		if err := v.awaitInFlightBelow(ctx, n); err != nil {
 			return err
 		}
 		if err := v.lengthsBelow(ctx, n, other.Path()); err != nil {

@@ -162,9 +162,9 @@ func (v *Volume) rejournal(n *Node) {
 	})
 }
 
-// settleEntry forgets a committed draft's entry, or renews it if a later draft
+// endOrKeepEntry forgets a committed draft's entry, or renews it if a later draft
 // has one to keep. It does not wait: whatever is journaled next comes after it.
-func (v *Volume) settleEntry(n *Node, id spool.ID, filed, rejournal bool) {
+func (v *Volume) endOrKeepEntry(n *Node, id spool.ID, filed, rejournal bool) {
 	if rejournal {
 		v.background(func() {
 			if err := v.journalEntry(n); err != nil {

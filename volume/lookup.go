@@ -310,7 +310,7 @@ func (v *Volume) fly(d *Node, f *flight) {
 	}
 }
 
-// survey lists d once. Not settled: its objects were moved meanwhile, and to look again tells more.
+// survey lists d once. It is not settled where its objects were moved meanwhile: it is to be listed again.
 func (v *Volume) survey(d *Node, f *flight) (settled bool, err error) {
 	v.mu.Lock()
 	path := v.path(d)

@@ -110,7 +110,7 @@ func (v *Volume) moveObject(ctx context.Context, c *change, o store.Info) error 
 		return err
 	}
 	stride.Done()
-	v.settleMoved(c, l, one.ver)
+	v.noteMoved(c, l, one.ver)
 	return nil
 }
 
@@ -135,10 +135,10 @@ func (v *Volume) takeKnownAttr(ver *remote.Version) {
 	}
 }
 
-// settleMoved tells the tree's node, if it still stands where the move put it,
+// noteMoved tells the tree's node, if it still stands where the move put it,
 // where its version is now. One that was renamed since finds it by itself. Listings
 // that were begun before say nothing about it any more.
-func (v *Volume) settleMoved(c *change, was remote.Listing, made *remote.Version) {
+func (v *Volume) noteMoved(c *change, was remote.Listing, made *remote.Version) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.redirect(was, made)

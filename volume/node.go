@@ -59,29 +59,29 @@ type Node struct {
 	kind Kind
 
 	// Guarded by Volume.mu.
-	parent   *Node
-	name     string
-	gone     bool          // no name leads here any more
-	stale    bool          // gone, because another machine has taken the name
-	nameless bool          // made without a name, and not given one yet: gone too
-	dir      *dirState     // of a Dir
-	base     *Node         // of a Sidecar: its file
-	side     *Node         // of a File: its sidecar's node, once somebody asked
-	attempt  *attempt      // the commit under way
-	paused   bool          // no commit may begin: the name is about to change
-	settling bool          // nor may one while it is not known whether the last mount's has arrived
-	unclear  chan struct{} // closed when that is known, of what nobody was promised, or has older content; nil: its content is clear
-	local    bool          // a directory or symlink that the journal keeps alone, for its name is local-only
-	keptID   spool.ID      // under which it does; zero: not yet
-	queued   int           // changes of names that concern this node and are not finished
-	changed  time.Time     // when this machine last changed the name: older listings say nothing about it
-	onIdle   bool          // stands in Volume.idle
-	misled   time.Time     // until when the next opener may mean another file, by the name that this one had
-	unlinked time.Time     // of a Sidecar: when a program last removed it
-	asker    uint32        // of a Sidecar or Tombstone: the thread that last looked it up
-	disowned bool          // of a Sidecar: a program has removed or renamed it, and nobody has been shown it since
-	behind   *tombstone    // of a Tombstone: itself; of a File: what its sidecar has left behind where it was
-	seen     instant       // when the store was asked for the description that it gave
+	parent     *Node
+	name       string
+	gone       bool          // no name leads here any more
+	stale      bool          // gone, because another machine has taken the name
+	nameless   bool          // made without a name, and not given one yet: gone too
+	dir        *dirState     // of a Dir
+	base       *Node         // of a Sidecar: its file
+	side       *Node         // of a File: its sidecar's node, once somebody asked
+	attempt    *attempt      // the commit under way
+	paused     bool          // no commit may begin: the name is about to change
+	recovering bool          // the last mount's commit is in flight, as far as is known: no other may begin
+	inFlight   chan struct{} // closed when recovery knows whether that commit has arrived; nil: the content is known
+	local      bool          // a directory or symlink that the journal keeps alone, for its name is local-only
+	keptID     spool.ID      // under which it does; zero: not yet
+	queued     int           // changes of names that concern this node and are not finished
+	changed    time.Time     // when this machine last changed the name: older listings say nothing about it
+	onIdle     bool          // stands in Volume.idle
+	misled     time.Time     // until when the next opener may mean another file, by the name that this one had
+	unlinked   time.Time     // of a Sidecar: when a program last removed it
+	asker      uint32        // of a Sidecar or Tombstone: the thread that last looked it up
+	disowned   bool          // of a Sidecar: a program has removed or renamed it, and nobody has been shown it since
+	behind     *tombstone    // of a Tombstone: itself; of a File: what its sidecar has left behind where it was
+	seen       instant       // when the store was asked for the description that it gave
 
 	// listed is what the last listing said of a clean file; guarded by Volume.mu.
 	listed remote.Listing

@@ -443,7 +443,7 @@ func (r *rig) attemptEnds(n *Node) {
 	r.v.mu.Lock()
 	defer r.v.mu.Unlock()
 	for n.attempt != nil {
-		settled := r.v.settled
+		settled := r.v.ended
 		r.v.mu.Unlock()
 		select {
 		case <-settled:

@@ -31,7 +31,7 @@ func (o owner) AwaitCommit(ctx context.Context) bool { return o.n.awaitCommit(ct
 func (o owner) Settling() bool {
 	o.n.v.mu.Lock()
 	defer o.n.v.mu.Unlock()
-	return o.n.settling
+	return o.n.recovering
 }
 
 // share gives the contents of files what they need of the volume.

@@ -210,6 +210,6 @@ func (v *Volume) applyPlan(p *plan) {
 	n.content.Unlock()
 	v.trackLocked(n)
 	if overtaken { // its commit has ended since its entry was written
-		v.settleEntry(n, p.entry.ID, true, n.content.PeekState() != Clean)
+		v.endOrKeepEntry(n, p.entry.ID, true, n.content.PeekState() != Clean)
 	}
 }

@@ -55,7 +55,7 @@ func (v *Volume) recover(ctx context.Context) error {
 	}
 	v.mu.Lock()
 	v.linkDraws()
-	v.beginSettling(drafts)
+	v.recoverInFlight(drafts)
 	v.mu.Unlock()
 	v.versions = nil
 	v.queue.Start() // before that, what is described here could be changed by what is carried out
@@ -79,7 +79,7 @@ type kept struct {
 type mention struct{ there, loose bool }
 
 // readEntries reads the drafts. What waited for the object of one to arrive was
-// queued after its request had left, and waits again until that is settled.
+// queued after its request had left, and waits again until that is known.
 func (v *Volume) readEntries(entries []spool.Entry) (drafts []*kept, known map[spool.ID]mention) {
 	known = make(map[spool.ID]mention)
 	for _, e := range entries {
@@ -252,7 +252,7 @@ func (v *Volume) plant(n *Node, p string) {
 }
 
 // recoverEntry brings a draft back. What nobody was promised is dropped; what
-// may have reached the store already is settled by looking.
+// may have reached the store already is looked up there.
 func (v *Volume) recoverEntry(k *kept) {
 	e, r := k.Entry, k.record
 	for _, id := range r.Uploads {
@@ -299,7 +299,7 @@ func (v *Volume) recoverEntry(k *kept) {
 	}
 	v.mu.Unlock()
 	if making != nil {
-		return // beginSettling goes on with it
+		return // recoverInFlight goes on with it
 	}
 	v.log.Info("draft taken up", "path", e.Path, "state", n.content.State.String(), "bytes", e.Size)
 	if n.content.State == Queued {

@@ -43,7 +43,7 @@ func (n *Node) Rename(ctx context.Context, name string, dir *Node, newName strin
 	case target != nil && flags&NoReplace != 0:
 		return ErrExist
 	case c.kind == Dir:
-		if err := v.awaitClearBelow(ctx, c); err != nil {
+		if err := v.awaitInFlightBelow(ctx, c); err != nil {
 			return err
 		}
 		return v.renameDir(ctx, n, c, dir, newName, target)

@@ -128,7 +128,7 @@ type Volume struct {
 	idle         []*Node                 // clean files nobody has open, oldest first
 	moves        moving.Moves            // directories whose objects still have their old keys
 	away         time.Time               // until then nobody waits for the store who knows something already
-	settled      chan struct{}           // closed and renewed when a draft or change ends
+	ended        chan struct{}           // closed and renewed when a draft or change ends
 	rechecks     map[*Node]time.Time     // descriptions to be compared with the store, and when
 	recheckAsked chan struct{}           // one waiting token: there are some
 	synced       map[*Node]*synced       // files that an fsync may have committed
@@ -173,7 +173,7 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 		attrs:        make(map[*Node]*change),
 		opened:       make(map[*Node]struct{}),
 		handles:      make(map[*Handle]struct{}),
-		settled:      make(chan struct{}),
+		ended:        make(chan struct{}),
 		synced:       make(map[*Node]*synced),
 		rechecks:     make(map[*Node]time.Time),
 		recheckAsked: make(chan struct{}, 1),
@@ -261,7 +261,7 @@ func (v *Volume) Sync(ctx context.Context, path string) error {
 		v.mu.Lock()
 		v.hurry()
 		waiting, locked, stranded := v.pendingUnder(path)
-		settled := v.settled
+		settled := v.ended
 		v.mu.Unlock()
 		if len(waiting) == 0 {
 			if err := errors.Join(v.lockedLeft(locked), v.strandedLeft(stranded)); err != nil {
@@ -430,8 +430,8 @@ func (v *Volume) halt() {
 
 // signal wakes those who wait for something to end; v.mu is held.
 func (v *Volume) signal() {
-	close(v.settled)
-	v.settled = make(chan struct{})
+	close(v.ended)
+	v.ended = make(chan struct{})
 }
 
 // shownPath is a path for people: an empty one says nothing.

@@ -14,30 +14,29 @@ import (
 	"mcfs/volume/remote"
 )
 
-// beginSettling finds out what has arrived of the objects that were on their way
-// when the last mount ended. Until that is known, each counts as arrived for what
-// is done to its name; v.mu is held.
-func (v *Volume) beginSettling(drafts []*kept) {
+// recoverInFlight finds out which objects of commits in flight have arrived since the
+// last mount ended. Until then each counts as arrived for changes of its name; v.mu is held.
+func (v *Volume) recoverInFlight(drafts []*kept) {
 	for _, k := range drafts {
 		if k.making == nil {
 			continue
 		}
-		if !v.isLoose(k.node, k.record, k.making) {
+		if !v.isLocalised(k.node, k.record, k.making) {
 			k.node.content.Replaces = k.making
 		}
-		k.node.settling = true
+		k.node.recovering = true
 		if !k.Promised || k.Older { // else the spool has what Making has, or what is newer
-			k.node.unclear = make(chan struct{})
+			k.node.inFlight = make(chan struct{})
 		}
-		v.background(func() { v.settleMaking(k) })
+		v.background(func() { v.recoverCommit(k) })
 	}
 }
 
-// settleMaking looks whether an object that was on its way when the last mount
-// ended has arrived. If so its sidecar is published; if not the draft starts over.
-func (v *Volume) settleMaking(k *kept) {
+// recoverCommit asks the store whether the object of a commit in flight has arrived. If so
+// its sidecar is published; if not the draft starts over.
+func (v *Volume) recoverCommit(k *kept) {
 	n := k.node
-	ours, ok := v.awaitMaking(k)
+	ours, ok := v.findInFlight(k)
 	if !ok || n.content.LockOpening(v.ctx) != nil {
 		return
 	}
@@ -48,14 +47,14 @@ func (v *Volume) settleMaking(k *kept) {
 	defer v.mu.Unlock()
 	defer v.signal()
 	v.queue.FinishLocked(k.job)
-	n.settling = false
+	n.recovering = false
 	v.writes.Note(k.At, k.making) // which may arrive still
-	if n.unclear != nil {
-		close(n.unclear)
-		n.unclear = nil
+	if n.inFlight != nil {
+		close(n.inFlight)
+		n.inFlight = nil
 	}
 	n.content.Lock()
-	drawn := v.isLoose(n, k.record, k.making)
+	drawn := v.isLocalised(n, k.record, k.making)
 	follows := !n.gone && (drawn || n.content.Replaces == k.making) // else it has left it behind, under another name, since
 	if !ours && n.content.Replaces == k.making {
 		n.content.Replaces = k.making.Fallback()
@@ -74,9 +73,9 @@ func (v *Volume) settleMaking(k *kept) {
 		n.content.Unlock()
 		v.background(func() { v.quarantineDraft(n, k.ID, true, k.Path, errPartial) })
 	case !ours && !n.gone && v.path(n) == k.Path && !written && !k.Promised:
-		v.giveBack(n)
+		v.restoreReplaced(n)
 		v.background(func() { v.removeUnpromised(k) })
-		v.background(func() { v.takeLate(k) })
+		v.background(func() { v.takeLateArrival(k) })
 	default:
 		n.content.Lock()
 		if s, ok := stateUnder(v.classByPath(n.kind, v.path(n))); ok && n.content.State == Queued && drawn {
@@ -95,40 +94,39 @@ func (v *Volume) settleMaking(k *kept) {
 	}
 }
 
-// afterlife is how long a request may take effect after its sender was killed: S3 works
+// maxInFlight is how long a request may take effect after its sender was killed: S3 works
 // for minutes on putting thousands of parts together.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
-const afterlife = 10 * time.Minute
+const maxInFlight = 10 * time.Minute
 
-// tardy is how long, in all, an object that has not arrived is waited for right after
+// arrivalWaits is how long, in all, an object that has not arrived is waited for right after
 // a kill, if nobody was promised it: its request may be on its way in the network
-// though its sender is dead. What comes later still is taken in; see takeLate.
-var tardy = []time.Duration{200 * time.Millisecond, 800 * time.Millisecond}
+// though its sender is dead. What comes later still is taken in; see takeLateArrival.
+var arrivalWaits = []time.Duration{200 * time.Millisecond, 800 * time.Millisecond}
 
-// isLoose says whether a rename has drawn the draft away from the name at which making
-// may stand: the draw is to be carried out, or it was, and the version is gone; v.mu is held.
-func (v *Volume) isLoose(n *Node, r record, making *remote.Version) bool {
+// isLocalised reports whether a rename has taken the draft away from the name at which making
+// may stand: that is queued, or done, and the version is gone; v.mu is held.
+func (v *Volume) isLocalised(n *Node, r record, making *remote.Version) bool {
 	return r.Loose || v.drawsAway(n, making)
 }
 
-// awaitMaking asks the store until it says whether the object has arrived, and
-// then publishes its sidecar, or that of the version which stays; not ok: the
-// volume stops before.
-func (v *Volume) awaitMaking(k *kept) (ours, ok bool) {
+// findInFlight asks the store until it says whether the object has arrived, and then
+// publishes its sidecar, or that of the version that stays. It is not ok where the volume stops before.
+func (v *Volume) findInFlight(k *kept) (ours, ok bool) {
 	missed := 0
 	ok = backoff.Until(v.ctx, func() (done bool, wait time.Duration) {
 		ctx, cancel := context.WithTimeout(v.ctx, requestTimeout)
 		defer cancel()
 		var err error
-		ours, err = v.isMade(ctx, k)
+		ours, err = v.hasArrived(ctx, k)
 		switch {
-		case err == nil && !ours && k.mayBeOnItsWay() && missed < len(tardy):
+		case err == nil && !ours && k.mayArrive() && missed < len(arrivalWaits):
 			missed++
-			return false, tardy[missed-1]
+			return false, arrivalWaits[missed-1]
 		case err == nil && ours:
 			err = v.remote.PublishFound(ctx, k.making, k.At)
 		case err == nil && !k.Promised:
-			err = v.standAgain(ctx, k.making.Fallback(), k.At)
+			err = v.republish(ctx, k.making.Fallback(), k.At)
 		}
 		switch {
 		case err == nil:
@@ -146,9 +144,9 @@ func (v *Volume) awaitMaking(k *kept) (ours, ok bool) {
 	return ours, true
 }
 
-// isMade looks whether the object has arrived. An earlier mount may have found that, and
-// have renamed it since with its draft, or have begun to.
-func (v *Volume) isMade(ctx context.Context, k *kept) (ours bool, err error) {
+// hasArrived reports whether the object has arrived. An earlier mount may have renamed it
+// since, together with its draft.
+func (v *Volume) hasArrived(ctx context.Context, k *kept) (ours bool, err error) {
 	places, _ := k.node.places(k.making)
 	for i, place := range append([]string{k.At}, places...) {
 		if i > 0 && place == k.At {
@@ -165,16 +163,16 @@ func (v *Volume) isMade(ctx context.Context, k *kept) (ours bool, err error) {
 	return false, nil
 }
 
-// mayBeOnItsWay says that the request for the object left so short a time ago that it
-// may still arrive, and that nothing of this mount is going to replace it.
-func (k *kept) mayBeOnItsWay() bool {
-	return !k.Promised && time.Since(k.Updated) < afterlife
+// mayArrive reports whether the request for the object is so young that it may still take
+// effect, and nothing of this mount is going to replace it.
+func (k *kept) mayArrive() bool {
+	return !k.Promised && time.Since(k.Updated) < maxInFlight
 }
 
-// takeLate looks again for an object that was given up, until none can arrive any
+// takeLateArrival looks again for an object that was given up, until none can arrive any
 // more, and publishes its sidecar if it came after all: what it has replaced is gone.
-func (v *Volume) takeLate(k *kept) {
-	for wait := orphans.Straggle / 5; wait < afterlife && k.mayBeOnItsWay(); wait *= 2 {
+func (v *Volume) takeLateArrival(k *kept) {
+	for wait := orphans.Straggle / 5; wait < maxInFlight && k.mayArrive(); wait *= 2 {
 		if queue.Sleep(v.ctx, wait) != nil {
 			return
 		}
@@ -205,9 +203,9 @@ func (v *Volume) expireName(p string) {
 	}
 }
 
-// standAgain puts the sidecar again that went when a commit was about to replace
-// the version: nobody may find it without one once it is shown again.
-func (v *Volume) standAgain(ctx context.Context, ver *remote.Version, key string) error {
+// republish puts the sidecar again that a commit withdrew when it was about to replace
+// the version.
+func (v *Volume) republish(ctx context.Context, ver *remote.Version, key string) error {
 	if ver == nil || !ver.WantsSidecar() {
 		return nil
 	}
@@ -246,7 +244,7 @@ func (v *Volume) takeArrived(k *kept) {
 // resumeNewer goes on with a draft whose object has arrived, and of which
 // something newer was promised since; v.mu is held.
 func (v *Volume) resumeNewer(n *Node, r record, ver *remote.Version) {
-	drawn := v.isLoose(n, r, ver)
+	drawn := v.isLocalised(n, r, ver)
 	n.content.Lock()
 	n.content.ArriveLocked(ver, !drawn)
 	if !r.Newer {
@@ -276,11 +274,9 @@ func (v *Volume) resumeNewer(n *Node, r record, ver *remote.Version) {
 	}
 }
 
-// giveBack takes a draft away that nobody was promised, and that has not arrived:
-// its name leads to what it was to replace, as if the commit had never begun. What
-// was set of that version's attributes, and is still to be written, counts; v.mu is
-// held.
-func (v *Volume) giveBack(n *Node) {
+// restoreReplaced drops a draft that was not promised and has not arrived: its name leads
+// to the version that it was to replace, with the attributes still queued for it. v.mu is held.
+func (v *Volume) restoreReplaced(n *Node) {
 	d, p := n.parent, v.path(n)
 	v.unlink(d, n)
 	n.stale = true
@@ -302,12 +298,11 @@ func (v *Volume) giveBack(n *Node) {
 	v.plant(old, p)
 }
 
-// awaitClear waits, but not for ever, until it is known whether the object has
-// arrived that was on its way when the last mount ended. Before that nobody knows
-// what the file holds: what was made of it might replace what was promised.
-func (n *Node) awaitClear(ctx context.Context) error {
+// awaitInFlight waits, for waitUnknown at most, until it is known whether the last mount's
+// commit in flight has arrived. Before that the file's content is not known.
+func (n *Node) awaitInFlight(ctx context.Context) error {
 	n.v.mu.Lock()
-	unclear := n.unclear
+	unclear := n.inFlight
 	n.v.mu.Unlock()
 	if unclear == nil {
 		return nil
@@ -327,18 +322,18 @@ func (n *Node) awaitClear(ctx context.Context) error {
 	return nil
 }
 
-// awaitClearBelow does so for all that is in a directory.
-func (v *Volume) awaitClearBelow(ctx context.Context, d *Node) error {
+// awaitInFlightBelow is awaitInFlight for all files below a directory.
+func (v *Volume) awaitInFlightBelow(ctx context.Context, d *Node) error {
 	var list []*Node
 	v.mu.Lock()
 	v.walk(d, func(n *Node) {
-		if n.unclear != nil {
+		if n.inFlight != nil {
 			list = append(list, n)
 		}
 	})
 	v.mu.Unlock()
 	for _, n := range list {
-		if err := n.awaitClear(ctx); err != nil && !errors.Is(err, ErrStale) {
+		if err := n.awaitInFlight(ctx); err != nil && !errors.Is(err, ErrStale) {
 			return err
 		}
 	}
