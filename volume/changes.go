@@ -364,7 +364,7 @@ func (v *Volume) queueAttr(n *Node) error {
 	v.mu.Lock()
 	if n.local && !n.gone {
 		defer v.mu.Unlock()
-		return v.restateKept(n)
+		return v.journalLocal(n)
 	}
 	n.content.Lock()
 	attr, ver := n.content.Attr, n.content.Base

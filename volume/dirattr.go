@@ -258,7 +258,7 @@ func (v *Volume) queueMarker(n *Node) error {
 	}
 	if n.local {
 		defer v.mu.Unlock()
-		return v.restateKept(n)
+		return v.journalLocal(n)
 	}
 	c := v.attrs[n]
 	if c != nil {

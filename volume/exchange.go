@@ -126,7 +126,7 @@ func (v *Volume) planExchange(a, b *Node) (*move, error) {
 	switch {
 	case one.moves() && two.moves():
 		m.changes = v.detour(departures, arrivals)
-	case (two.moves() || two.released()) && !one.released():
+	case (two.moves() || two.becomesObject()) && !one.becomesObject():
 		m.changes = append(departures, arrivals...) // the first leaves its name before the second comes there
 	default:
 		m.changes = append(arrivals, departures...)
@@ -160,8 +160,8 @@ func (v *Volume) half(n, other *Node) (half, error) {
 // moves says whether objects are renamed in the store.
 func (h half) moves() bool { return h.dir != nil || h.plan.step == stepRename }
 
-// released says whether a symlink that only the journal keeps becomes an object.
-func (h half) released() bool {
+// becomesObject reports whether a local-only symlink becomes an object.
+func (h half) becomesObject() bool {
 	return h.plan != nil && h.plan.n.local && h.plan.class == naming.Ordinary
 }
 

@@ -16,7 +16,7 @@ import (
 
 // recoverInFlight finds out which objects of commits in flight have arrived since the
 // last mount ended. Until then each counts as arrived for changes of its name; v.mu is held.
-func (v *Volume) recoverInFlight(drafts []*kept) {
+func (v *Volume) recoverInFlight(drafts []*recoveredDraft) {
 	for _, k := range drafts {
 		if k.making == nil {
 			continue
@@ -34,7 +34,7 @@ func (v *Volume) recoverInFlight(drafts []*kept) {
 
 // recoverCommit asks the store whether the object of a commit in flight has arrived. If so
 // its sidecar is published; if not the draft starts over.
-func (v *Volume) recoverCommit(k *kept) {
+func (v *Volume) recoverCommit(k *recoveredDraft) {
 	n := k.node
 	ours, ok := v.findInFlight(k)
 	if !ok || n.content.LockOpening(v.ctx) != nil {
@@ -112,7 +112,7 @@ func (v *Volume) isLocalised(n *Node, r record, making *remote.Version) bool {
 
 // findInFlight asks the store until it says whether the object has arrived, and then
 // publishes its sidecar, or that of the version that stays. It is not ok where the volume stops before.
-func (v *Volume) findInFlight(k *kept) (ours, ok bool) {
+func (v *Volume) findInFlight(k *recoveredDraft) (ours, ok bool) {
 	missed := 0
 	ok = backoff.Until(v.ctx, func() (done bool, wait time.Duration) {
 		ctx, cancel := context.WithTimeout(v.ctx, requestTimeout)
@@ -146,7 +146,7 @@ func (v *Volume) findInFlight(k *kept) (ours, ok bool) {
 
 // hasArrived reports whether the object has arrived. An earlier mount may have renamed it
 // since, together with its draft.
-func (v *Volume) hasArrived(ctx context.Context, k *kept) (ours bool, err error) {
+func (v *Volume) hasArrived(ctx context.Context, k *recoveredDraft) (ours bool, err error) {
 	places, _ := k.node.places(k.making)
 	for i, place := range append([]string{k.At}, places...) {
 		if i > 0 && place == k.At {
@@ -165,13 +165,13 @@ func (v *Volume) hasArrived(ctx context.Context, k *kept) (ours bool, err error)
 
 // mayArrive reports whether the request for the object is so young that it may still take
 // effect, and nothing of this mount is going to replace it.
-func (k *kept) mayArrive() bool {
+func (k *recoveredDraft) mayArrive() bool {
 	return !k.Promised && time.Since(k.Updated) < maxInFlight
 }
 
 // takeLateArrival looks again for an object that was given up, until none can arrive any
 // more, and publishes its sidecar if it came after all: what it has replaced is gone.
-func (v *Volume) takeLateArrival(k *kept) {
+func (v *Volume) takeLateArrival(k *recoveredDraft) {
 	for wait := orphans.Straggle / 5; wait < maxInFlight && k.mayArrive(); wait *= 2 {
 		if queue.Sleep(v.ctx, wait) != nil {
 			return
@@ -216,7 +216,7 @@ func (v *Volume) republish(ctx context.Context, ver *remote.Version, key string)
 }
 
 // takeArrived makes the object that has arrived the file's version; v.mu is held.
-func (v *Volume) takeArrived(k *kept) {
+func (v *Volume) takeArrived(k *recoveredDraft) {
 	n := k.node
 	n.content.Lock()
 	defer n.content.Unlock()

@@ -57,7 +57,7 @@ func (v *Volume) tellLocked(path string, err error) {
 
 // findLocked marks the recovered drafts that nothing is going to open soon, and that this
 // keeper cannot open, so that status shows them.
-func (v *Volume) findLocked(drafts []*kept) {
+func (v *Volume) findLocked(drafts []*recoveredDraft) {
 	judged := make(map[string]error) // by key id: one question tells
 	for _, k := range drafts {
 		if k.node == nil {

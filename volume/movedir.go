@@ -167,8 +167,8 @@ func (n *Node) moveChange(oldPath, newPath string) *change {
 	}
 }
 
-// planBelow plans the renames of all drafts below a directory, and of what
-// only the journal keeps; v.mu is held.
+// planBelow plans the renames of all drafts below a directory, and of
+// local-only directories and symlinks; v.mu is held.
 func (v *Volume) planBelow(m *move, c *Node, oldPath, newPath string) error {
 	var failed error
 	v.walk(c, func(n *Node) {
@@ -178,7 +178,7 @@ func (v *Volume) planBelow(m *move, c *Node, oldPath, newPath string) error {
 		}
 		path := newPath + strings.TrimPrefix(v.path(n), oldPath)
 		if n.kind != File {
-			failed = v.keptBelow(m, n, path)
+			failed = v.planLocalBelow(m, n, path)
 			return
 		}
 		p := &plan{n: n, from: n.parent, to: n.parent, oldName: n.name, newName: n.name, newPath: path, step: stepRename}
@@ -199,14 +199,14 @@ func (v *Volume) planBelow(m *move, c *Node, oldPath, newPath string) error {
 	return failed
 }
 
-// keptBelow plans the rename of a directory or symlink that the journal keeps.
-func (v *Volume) keptBelow(m *move, n *Node, path string) error {
+// planLocalBelow plans the rename of a local-only directory or symlink.
+func (v *Volume) planLocalBelow(m *move, n *Node, path string) error {
 	p := &plan{n: n, from: n.parent, to: n.parent, oldName: n.name, newName: n.name, newPath: path}
 	if v.rules.LocalOnly(path, naming.AsDirectory) {
 		p.class = naming.LocalOnly
 	}
 	m.plans = append(m.plans, p)
-	return v.moveKept(m, p)
+	return v.planLocal(m, p)
 }
 
 // moveNode gives a directory its new place in the tree; v.mu is held.

@@ -156,7 +156,7 @@ func (v *Volume) journalNew(n *Node, path string, c *change) error {
 		return v.journalChanges([]*change{c}, nil)
 	}
 	v.mu.Lock()
-	e, err := v.keptEntry(n, path)
+	e, err := v.localEntry(n, path)
 	v.mu.Unlock()
 	if err != nil {
 		return err
@@ -218,7 +218,7 @@ func (v *Volume) planRmdir(d, c *Node, path string) *move {
 	m := &move{}
 	switch m.undone = v.unmade(c); {
 	case c.local:
-		m.dropped = append(m.dropped, c.keptID)
+		m.dropped = append(m.dropped, c.localID)
 	case m.undone == nil:
 		m.changes = append(m.changes, &change{Change: spool.Change{Op: opRmdir, Path: path + "/"}, node: c, dir: d, name: c.name})
 	}

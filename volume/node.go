@@ -71,8 +71,8 @@ type Node struct {
 	paused     bool          // no commit may begin: the name is about to change
 	recovering bool          // the last mount's commit is in flight, as far as is known: no other may begin
 	inFlight   chan struct{} // closed when recovery knows whether that commit has arrived; nil: the content is known
-	local      bool          // a directory or symlink that the journal keeps alone, for its name is local-only
-	keptID     spool.ID      // under which it does; zero: not yet
+	local      bool          // a local-only directory or symlink: only the journal has it
+	localID    spool.ID      // of its journal entry; zero: it has none yet
 	queued     int           // changes of names that concern this node and are not finished
 	changed    time.Time     // when this machine last changed the name: older listings say nothing about it
 	onIdle     bool          // stands in Volume.idle

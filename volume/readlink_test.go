@@ -320,7 +320,7 @@ func (r *rig) forgetChecks() {
 	}
 	kept := v.root.dir.children[".#l"]
 	kept.content.Base = older(kept.content.Base)
-	if err := v.restateKept(kept); err != nil {
+	if err := v.journalLocal(kept); err != nil {
 		r.t.Fatal(err)
 	}
 }

@@ -50,7 +50,7 @@ func (v *Volume) recover(ctx context.Context) error {
 	for _, d := range drafts {
 		v.recoverEntry(d)
 	}
-	if err := v.releaseKept(); err != nil {
+	if err := v.makeObjects(); err != nil {
 		return err
 	}
 	v.mu.Lock()
@@ -64,8 +64,8 @@ func (v *Volume) recover(ctx context.Context) error {
 	return v.sweep(ctx, known)
 }
 
-// kept is a draft as the journal has it.
-type kept struct {
+// recoveredDraft is a draft, or a local-only directory or symlink, as the journal has it.
+type recoveredDraft struct {
 	spool.Entry
 	record
 	// Where it is to be seen whether an object has arrived: what it is, and the
@@ -80,10 +80,10 @@ type mention struct{ there, loose bool }
 
 // readEntries reads the drafts. What waited for the object of one to arrive was
 // queued after its request had left, and waits again until that is known.
-func (v *Volume) readEntries(entries []spool.Entry) (drafts []*kept, known map[spool.ID]mention) {
+func (v *Volume) readEntries(entries []spool.Entry) (drafts []*recoveredDraft, known map[spool.ID]mention) {
 	known = make(map[spool.ID]mention)
 	for _, e := range entries {
-		k := &kept{Entry: e}
+		k := &recoveredDraft{Entry: e}
 		if err := json.Unmarshal(e.Data, &k.record); err != nil {
 			v.log.Error("a draft's journal entry cannot be read", "path", e.Path, "id", e.ID, "cause", err)
 			v.quarantine(e.ID, "journal entry cannot be read")
@@ -253,14 +253,14 @@ func (v *Volume) plant(n *Node, p string) {
 
 // recoverEntry brings a draft back. What nobody was promised is dropped; what
 // may have reached the store already is looked up there.
-func (v *Volume) recoverEntry(k *kept) {
+func (v *Volume) recoverEntry(k *recoveredDraft) {
 	e, r := k.Entry, k.record
 	for _, id := range r.Uploads {
 		v.orphans.Abort(store.Upload{Key: r.At, ID: id})
 	}
-	if keepsNode(e.Attr) {
+	if isLocalEntry(e.Attr) {
 		v.mu.Lock()
-		err := v.recoverKept(e, r)
+		err := v.recoverLocal(e, r)
 		v.mu.Unlock()
 		if err != nil {
 			v.log.Error("a journal entry cannot be taken up", "path", e.Path, "cause", err)
@@ -311,7 +311,7 @@ func (v *Volume) recoverEntry(k *kept) {
 
 // removeUnpromised drops a draft that was never closed nor synced: its name leads to what
 // it was to replace. One whose close was told that it is not safe is kept in quarantine.
-func (v *Volume) removeUnpromised(k *kept) {
+func (v *Volume) removeUnpromised(k *recoveredDraft) {
 	if k.Partial {
 		v.log.Error("what was written over a file, and was larger than the spool, is lost: mcfs ended before its upload; the file is as it was before", "path", k.Path)
 		v.quarantine(k.ID, errPartial.Error())

@@ -216,7 +216,7 @@ func (m *move) drop(n *Node) {
 		}
 	}
 	if n.local {
-		m.dropped = append(m.dropped, n.keptID)
+		m.dropped = append(m.dropped, n.localID)
 		return
 	}
 	n.content.Lock()
@@ -239,7 +239,7 @@ func (v *Volume) planChanges(m *move, p *plan, over *remote.Version) error {
 		p.replaces = over
 	}
 	if p.n.local {
-		return v.moveKept(m, p)
+		return v.planLocal(m, p)
 	}
 	if err := v.describeRenamed(p); err != nil {
 		return err

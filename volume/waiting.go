@@ -34,7 +34,7 @@ func Waiting(dir string) (Status, error) {
 // comingBack describes a draft as recoverEntry will take it up; ok is false for what will not be one.
 func comingBack(e spool.Entry) (d DraftStatus, ok bool) {
 	var r record
-	if keepsNode(e.Attr) || json.Unmarshal(e.Data, &r) != nil || r.Making == nil && !r.Promised && !(r.partial() && r.Replaces == nil) && e.State != Lost.String() {
+	if isLocalEntry(e.Attr) || json.Unmarshal(e.Data, &r) != nil || r.Making == nil && !r.Promised && !(r.partial() && r.Replaces == nil) && e.State != Lost.String() {
 		return d, false
 	}
 	d = DraftStatus{Path: e.Path, State: r.comesBackAs(e, spool.ThisBoot()).String(), Size: e.Size, Closed: e.Updated, Safe: !r.partial()}

@@ -10,13 +10,13 @@ import (
 	"mcfs/volume/naming"
 )
 
-// Directories and symlinks under local-only names have no object: an entry of
-// the journal keeps each, so that they survive a restart.
+// Local-only directories and symlinks have no object: an entry of the journal keeps
+// each over a restart.
 
-// keptEntry describes such a node, as it is or will be at path; v.mu is held.
-func (v *Volume) keptEntry(n *Node, path string) (spool.Entry, error) {
-	if n.keptID == (spool.ID{}) {
-		n.keptID = spool.NewID()
+// localEntry describes a local-only directory or symlink to the journal, as it is or will be at path; v.mu is held.
+func (v *Volume) localEntry(n *Node, path string) (spool.Entry, error) {
+	if n.localID == (spool.ID{}) {
+		n.localID = spool.NewID()
 	}
 	r := record{Promised: true, Blank: true}
 	attr := n.content.Attr
@@ -29,12 +29,12 @@ func (v *Volume) keptEntry(n *Node, path string) (spool.Entry, error) {
 	if err != nil {
 		return spool.Entry{}, fmt.Errorf("journal %s: %w", path, err)
 	}
-	return spool.Entry{ID: n.keptID, Path: path, State: Local.String(), Attr: attr, Updated: time.Now(), Data: data}, nil
+	return spool.Entry{ID: n.localID, Path: path, State: Local.String(), Attr: attr, Updated: time.Now(), Data: data}, nil
 }
 
-// restateKept writes its entry again, soon; v.mu is held.
-func (v *Volume) restateKept(n *Node) error {
-	e, err := v.keptEntry(n, v.path(n))
+// journalLocal puts the entry of a local-only node again, soon; v.mu is held.
+func (v *Volume) journalLocal(n *Node) error {
+	e, err := v.localEntry(n, v.path(n))
 	if err != nil {
 		return err
 	}
@@ -42,32 +42,32 @@ func (v *Volume) restateKept(n *Node) error {
 	return nil
 }
 
-// moveKept routes a symlink that the journal keeps: under an ordinary name it
-// becomes an object. v.mu is held.
-func (v *Volume) moveKept(m *move, p *plan) error {
+// planLocal plans the rename of a local-only symlink: under an ordinary name it becomes
+// an object. v.mu is held.
+func (v *Volume) planLocal(m *move, p *plan) error {
 	if p.class == naming.Ordinary {
-		m.dropped = append(m.dropped, p.n.keptID)
-		m.changes = append(m.changes, v.release(p.n, p.newPath))
+		m.dropped = append(m.dropped, p.n.localID)
+		m.changes = append(m.changes, v.objectChange(p.n, p.newPath))
 		return nil
 	}
-	e, err := v.keptEntry(p.n, p.newPath)
+	e, err := v.localEntry(p.n, p.newPath)
 	p.entry = &e
 	return err
 }
 
-// release is the change that makes the object of a directory or symlink that the journal kept so far.
-func (v *Volume) release(n *Node, path string) *change {
+// objectChange is the change that makes the object of a directory or symlink that was local-only so far.
+func (v *Volume) objectChange(n *Node, path string) *change {
 	if n.kind == Dir {
 		return &change{Change: spool.Change{Op: opMkdir, Path: path + "/"}, node: n, attr: n.dir.attr}
 	}
 	n.content.Lock()
 	defer n.content.Unlock()
-	n.content.Base.SetAttr(n.content.Attr) // nothing but the entry has stated them so far
+	n.content.Base.SetAttr(n.content.Attr) // only the entry has stated them so far
 	return &change{Change: spool.Change{Op: opLink, Path: path}, node: n, ver: n.content.Base, attr: n.content.Attr, body: n.content.Base.State().Body}
 }
 
-// recoverKept brings such a node back; v.mu is held.
-func (v *Volume) recoverKept(e spool.Entry, r record) error {
+// recoverLocal puts a local-only directory or symlink back into the tree; v.mu is held.
+func (v *Volume) recoverLocal(e spool.Entry, r record) error {
 	d, name := v.grow(e.Path)
 	if e.Attr.Mode&modeType == modeDir {
 		c := d.dir.children[name]
@@ -75,7 +75,7 @@ func (v *Volume) recoverKept(e spool.Entry, r record) error {
 			c = v.newDir(nil, "")
 			v.plant(c, e.Path)
 		}
-		c.dir.attr, c.dir.described, c.local, c.keptID = e.Attr, true, true, e.ID
+		c.dir.attr, c.dir.described, c.local, c.localID = e.Attr, true, true, e.ID
 		return nil
 	}
 	ver, err := r.Base.Version()
@@ -84,20 +84,20 @@ func (v *Volume) recoverKept(e spool.Entry, r record) error {
 	}
 	ver.SetJournaled(r.Body)
 	l := v.newLink(nil, "", ver)
-	l.content.Attr, l.local, l.keptID = e.Attr, true, e.ID
+	l.content.Attr, l.local, l.localID = e.Attr, true, e.ID
 	v.plant(l, e.Path)
 	return nil
 }
 
-// releaseKept makes objects of the directories and symlinks that the journal has kept under
-// a name that is local-only no more; names is held.
-func (v *Volume) releaseKept() error {
+// makeObjects makes objects of the directories and symlinks whose names are not local-only
+// any more; names is held.
+func (v *Volume) makeObjects() error {
 	v.mu.Lock()
 	var changes []*change
 	var ended []spool.ID
 	v.walk(v.root, func(n *Node) {
 		if path := v.path(n); n.local && !v.rules.LocalOnly(path, naming.AsDirectory) {
-			changes, ended = append(changes, v.release(n, path)), append(ended, n.keptID)
+			changes, ended = append(changes, v.objectChange(n, path)), append(ended, n.localID)
 			n.local = false
 		}
 	})
@@ -124,8 +124,8 @@ func (v *Volume) releaseKept() error {
 	return nil
 }
 
-// keepsNode tells such an entry from a draft's.
-func keepsNode(a sidecar.Attr) bool {
+// isLocalEntry reports whether an entry is of a local-only directory or symlink, and not of a draft.
+func isLocalEntry(a sidecar.Attr) bool {
 	t := a.Mode & modeType
 	return t == modeDir || t == modeSymlink
 }
