@@ -36,7 +36,7 @@ func TestDescribedWithoutItsSidecar(t *testing.T) {
 		t.Fatal(bare, err)
 	}
 	n.content.Lock()
-	n.takeAnew(bare)
+	n.takeRefreshed(bare)
 	n.content.Unlock()
 	if mode := r.mode("a"); mode&0o777 != 0o444 {
 		t.Errorf("mode %o; want 444", mode&0o777)

@@ -17,7 +17,7 @@ func (n *Node) describe(ctx context.Context) error {
 		return err
 	}
 	if n.content.IsKnown() {
-		n.upToDate(ctx)
+		n.awaitRefresh(ctx)
 		return nil
 	}
 	if err := n.content.LockOpening(ctx); err != nil {

@@ -87,7 +87,7 @@ func (n *Node) loadMarker(ctx context.Context) error {
 	m, listed := n.dir.shown, time.Since(n.dir.listedAt) < v.o.Fresh
 	v.mu.Unlock()
 	if moving {
-		return n.lookAtMarker(ctx)
+		return n.readMarker(ctx)
 	}
 	if !listed {
 		var err error
@@ -101,7 +101,7 @@ func (n *Node) loadMarker(ctx context.Context) error {
 	}
 	attr, sure, ok := v.remote.RecallMarker(key, m)
 	if !ok {
-		return n.lookAtMarker(ctx)
+		return n.readMarker(ctx)
 	}
 	if n.takeMarker(m, attr, begun) && !sure {
 		v.recheckAfter(n, remote.RecheckLate)
@@ -109,8 +109,8 @@ func (n *Node) loadMarker(ctx context.Context) error {
 	return nil
 }
 
-// lookAtMarker reads the marker itself, and remembers what it says.
-func (n *Node) lookAtMarker(ctx context.Context) error {
+// readMarker reads the marker itself, and remembers what it says.
+func (n *Node) readMarker(ctx context.Context) error {
 	v, begun := n.v, time.Now()
 	var places []string
 	var info store.Info

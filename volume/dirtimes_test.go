@@ -28,7 +28,7 @@ func (r *rig) compare(name string) {
 	r.t.Helper()
 	r.sync()
 	n := r.node(name)
-	if err := n.lookAtMarker(r.t.Context()); err != nil {
+	if err := n.readMarker(r.t.Context()); err != nil {
 		r.t.Fatal(err)
 	}
 	if err := r.v.refresh(r.t.Context(), n, ""); err != nil {

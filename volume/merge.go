@@ -116,7 +116,7 @@ func (v *Volume) sameVersion(c *Node, l remote.Listing) bool {
 	side := c.content.Base.Sidecar().ETag
 	again := side == "" && c.listed.ETag == l.ETag && !c.listed.Modified.Equal(l.Modified)
 	if c.content.State == Clean && (side != l.Sidecar.ETag || again) {
-		c.outdate()
+		c.markOutdated()
 	}
 	return true
 }

@@ -89,8 +89,8 @@ type Node struct {
 	content file.Content
 
 	// Guarded by the content's lock.
-	renew  *renewal // its description is not what the store has now; nil: it is
-	target string   // of a symlink, once it is known
+	refresh *descriptionRefresh // its description is not what the store has now; nil: it is
+	target  string              // of a symlink, once it is known
 }
 
 // Kind is what the node is.
@@ -241,7 +241,7 @@ func (n *Node) knownAttr() (a Attr, ok bool) {
 	defer n.content.Unlock()
 	a = n.fileAttr()
 	a.Nlink = links
-	return a, n.content.KnownLocked() && n.renew == nil
+	return a, n.content.KnownLocked() && n.refresh == nil
 }
 
 func (n *Node) dirAttr(ctx context.Context) Attr {

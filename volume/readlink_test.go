@@ -177,11 +177,11 @@ func TestTypeStays(t *testing.T) {
 			t.Fatal(err)
 		}
 		n.content.Lock()
-		n.takeAnew(x)
+		n.takeRefreshed(x)
 		n.content.Unlock()
 		_, info := r.raw(name)
 		n.content.Base.Moved(name, info.ETag, remote.Sidecar{}) // else it is another version
-		if err := n.lookAtObject(t.Context()); err != nil {
+		if err := n.recheckObject(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		a, err := n.Attr(t.Context())

@@ -10,8 +10,8 @@ import (
 	"mcfs/volume/remote"
 )
 
-// lookers is how many descriptions are compared with the store at once.
-const lookers = 8
+// maxRechecks is how many descriptions are compared with the store at once.
+const maxRechecks = 8
 
 // recheckAfter has what was described or written within the second of its last change
 // compared with the store, once, later. Another machine may have changed it within that
@@ -22,7 +22,7 @@ func (v *Volume) recheckAfter(n *Node, after time.Duration) {
 	v.recheckAfterLocked(n, after)
 }
 
-// recheckAfterLocked is recheckAfter for who holds v.mu.
+// recheckAfterLocked is recheckAfter with v.mu held.
 func (v *Volume) recheckAfterLocked(n *Node, after time.Duration) {
 	v.rechecks[n] = time.Now().Add(after)
 	select {
@@ -31,8 +31,8 @@ func (v *Volume) recheckAfterLocked(n *Node, after time.Duration) {
 	}
 }
 
-// recheckLoop compares what is due with the store, until the volume stops. The rest the
-// next mount looks at.
+// recheckLoop compares what is due with the store, until the volume stops. The next mount
+// rechecks the rest.
 func (v *Volume) recheckLoop() {
 	for {
 		select {
@@ -49,9 +49,9 @@ func (v *Volume) recheckLoop() {
 			var due []*Node
 			due, left = v.dueRechecks()
 			var g errgroup.Group
-			g.SetLimit(lookers)
+			g.SetLimit(maxRechecks)
 			for _, n := range due {
-				g.Go(func() error { v.lookAgain(n); return nil })
+				g.Go(func() error { v.recheck(n); return nil })
 			}
 			_ = g.Wait()
 		}
@@ -75,22 +75,23 @@ func (v *Volume) dueRechecks() (due []*Node, left int) {
 	return due, len(v.rechecks)
 }
 
-func (v *Volume) lookAgain(n *Node) {
+// recheck compares one description with the store.
+func (v *Volume) recheck(n *Node) {
 	ctx, cancel := context.WithTimeout(v.ctx, waitUnknown)
 	defer cancel()
 	var err error
 	if n.kind == Dir {
-		err = n.lookAtMarker(ctx)
+		err = n.readMarker(ctx)
 	} else {
-		err = n.lookAtObject(ctx)
+		err = n.recheckObject(ctx)
 	}
 	if err != nil && v.ctx.Err() == nil && transient(err) {
 		v.recheckAfter(n, remote.RecheckLate)
 	}
 }
 
-// lookAtObject compares what is known of an object without a sidecar.
-func (n *Node) lookAtObject(ctx context.Context) error {
+// recheckObject compares what is known of an object without a sidecar.
+func (n *Node) recheckObject(ctx context.Context) error {
 	v, begun := n.v, time.Now()
 	n.content.Lock()
 	ver := n.content.Base

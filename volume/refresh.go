@@ -10,26 +10,25 @@ import (
 	"mcfs/volume/remote"
 )
 
-// renewal stands with a description that a listing has shown to be out of date,
-// until it has been read anew.
-type renewal struct {
+// descriptionRefresh is the refresh of a description that a listing has shown to be stale.
+type descriptionRefresh struct {
 	done  chan struct{} // of the try under way; nil: none is
 	begun time.Time     // of the last try
 	retry time.Time     // none is made before
 }
 
-// outdate has a description read anew before it is shown again; n is locked.
-func (n *Node) outdate() {
-	if n.renew == nil {
-		n.renew = &renewal{}
+// markOutdated has a description refreshed before it is shown again; n is locked.
+func (n *Node) markOutdated() {
+	if n.refresh == nil {
+		n.refresh = &descriptionRefresh{}
 	}
 }
 
-// upToDate waits, a second at most, until an outdated description has been read
-// anew. A store that does not answer leaves what was known last (P7).
-func (n *Node) upToDate(ctx context.Context) {
+// awaitRefresh waits, a second at most, until a stale description has been refreshed. A
+// store that does not answer leaves what was known last (P7).
+func (n *Node) awaitRefresh(ctx context.Context) {
 	n.content.Lock()
-	r := n.renew
+	r := n.refresh
 	if r == nil || n.content.State != Clean || time.Now().Before(r.retry) {
 		n.content.Unlock()
 		return
@@ -39,7 +38,7 @@ func (n *Node) upToDate(ctx context.Context) {
 		done := r.done
 		n.v.background(func() {
 			defer close(done)
-			n.readAnew(r)
+			n.refreshDescription(r)
 		})
 	}
 	done, left := r.done, time.Until(r.begun.Add(waitKnown))
@@ -53,7 +52,8 @@ func (n *Node) upToDate(ctx context.Context) {
 	}
 }
 
-func (n *Node) readAnew(r *renewal) {
+// refreshDescription is one try of a refresh.
+func (n *Node) refreshDescription(r *descriptionRefresh) {
 	v := n.v
 	ctx, cancel := context.WithTimeout(v.ctx, waitUnknown)
 	defer cancel()
@@ -66,15 +66,14 @@ func (n *Node) readAnew(r *renewal) {
 		v.log.Warn("a changed description cannot be read; what was known last is shown", "inode", n.ino, "cause", err)
 		return
 	}
-	n.renew = nil
+	n.refresh = nil
 	if n.content.State == Clean && n.content.Base != nil {
-		n.takeAnew(ver)
+		n.takeRefreshed(ver)
 	}
 }
 
 // loadListed describes what the last listing showed under the node's name. While a
-// directory above is on its way it may be at several places; once it has arrived,
-// another file may come to one of those, and be met there.
+// directory above is moving, it looks at each place where the object may be.
 func (v *Volume) loadListed(ctx context.Context, n *Node) (ver *remote.Version, err error) {
 	for range maxLooks {
 		v.mu.Lock()
@@ -91,7 +90,7 @@ func (v *Volume) loadListed(ctx context.Context, n *Node) (ver *remote.Version, 
 	return ver, err
 }
 
-// comesFrom says whether these still are the places where the node may be.
+// comesFrom reports whether these still are the places where the node may be.
 func (v *Volume) comesFrom(n *Node, places []string) bool {
 	suffix := ""
 	if n.kind == Dir {
@@ -102,9 +101,9 @@ func (v *Volume) comesFrom(n *Node, places []string) bool {
 	return slices.Equal(places, v.moves.Sources(v.path(n)+suffix))
 }
 
-// takeAnew takes over another description of the same object; what was set here
+// takeRefreshed takes over a refreshed description of the same object; what was set here
 // meanwhile stays. n is locked.
-func (n *Node) takeAnew(x *remote.Version) {
+func (n *Node) takeRefreshed(x *remote.Version) {
 	old := n.content.Base
 	if old.Mode != x.Mode || !bytes.Equal(old.IV, x.IV) || (old.Damage == nil) != (x.Damage == nil) {
 		if n.content.Opens == 0 {
