@@ -16,7 +16,7 @@ import (
 func (n *Node) commitNow(ctx context.Context) error {
 	v := n.v
 	v.track(n)
-	v.foresee(ctx, n)
+	v.judgeAtClose(ctx, n)
 	v.mu.Lock()
 	gone := n.gone
 	v.mu.Unlock()

@@ -80,7 +80,7 @@ func (n *Node) Open(ctx context.Context, flags int, by Process) (*Handle, error)
 		return nil, fmt.Errorf("open: %w", ErrStale) // the kernel looks the name up again
 	}
 	h := newHandle(n, flags, by)
-	if a, err := n.v.openAccepted(n, h); a != nil || err != nil {
+	if a, err := n.v.openSidecarWrite(n, h); a != nil || err != nil {
 		return a, err
 	}
 	if n.kind == Sidecar {

@@ -14,22 +14,22 @@ import (
 
 // dirState is what is known of a directory; guarded by Volume.mu.
 type dirState struct {
-	children map[string]*Node
-	tombs    map[string]*tomb // names removed here that a listing may still show
-	leaving  map[string]int   // changes under way that take a name away, by name
-	listedAt time.Time        // when the last whole listing was begun; zero: never
-	large    bool             // more than one page: single names are looked up singly
-	probes   int              // how often, since the last whole listing
-	pruned   bool             // the metadata cache has forgotten what is not there any more
-	beside   map[string]bool  // directories that hide a file of their name, of which the log has been told
-	fresh    map[string]time.Time
-	flight   *flight
-	scan     []*Node               // what the last ReadDir showed, in its order, whose description may be wanted next
-	walked   dirs.Walk             // whether a program goes through it without having listed it
-	accepted map[string]accepted   // settings documents taken a moment ago, by their names
-	behind   map[string]*tombstone // of sidecars, by their names
-	taken    map[string]taken      // where sidecars were moved to a moment ago, by the names they were given
-	attr     sidecar.Attr
+	children      map[string]*Node
+	tombs         map[string]*tomb // names removed here that a listing may still show
+	leaving       map[string]int   // changes under way that take a name away, by name
+	listedAt      time.Time        // when the last whole listing was begun; zero: never
+	large         bool             // more than one page: single names are looked up singly
+	probes        int              // how often, since the last whole listing
+	pruned        bool             // the metadata cache has forgotten what is not there any more
+	beside        map[string]bool  // directories that hide a file of their name, of which the log has been told
+	fresh         map[string]time.Time
+	flight        *flight
+	scan          []*Node                 // what the last ReadDir showed, in its order, whose description may be wanted next
+	walked        dirs.Walk               // whether a program goes through it without having listed it
+	sidecarWrites map[string]sidecarWrite // settings documents taken a moment ago, by their names
+	behind        map[string]*tombstone   // of sidecars, by their names
+	taken         map[string]taken        // where sidecars were moved to a moment ago, by the names they were given
+	attr          sidecar.Attr
 	dirTimes
 	// described says that attr is what marker states, or this machine has set.
 	// shown is the marker in the last listing, retry when one that could not be

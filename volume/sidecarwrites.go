@@ -9,25 +9,23 @@ import (
 	"mcfs/sidecar"
 )
 
-// Programs that copy or restore a tree write sidecars as they write files, and
-// go on to stat them, to set their times, or to remove one before they make it
-// anew. What they wrote is discarded and what they removed is still there, but
-// for a moment they are left in the belief that it is as they did.
+// Programs that copy or restore a tree write sidecars as they write files, then stat
+// them, set their times, or remove them first. Such a write is discarded and such a
+// removal changes nothing, but each is shown for a moment as if it had been done.
 const (
-	acceptedFor = 2 * time.Second
-	unlinkedFor = time.Second
+	sidecarWriteFor = 2 * time.Second
+	unlinkedFor     = time.Second
 )
 
-// accepted is a settings document that was taken and discarded.
-type accepted struct {
+// sidecarWrite is a settings document that was written under a sidecar's name and discarded.
+type sidecarWrite struct {
 	n  *Node
 	at time.Time
 }
 
-// judgeDraft decides about a draft saved under a sidecar's name. Content that
-// is a settings document is accepted and discarded: the true one is made anew
-// with its file. Other content is an ordinary file, unless a file stands beside
-// it whose settings these would be.
+// judgeDraft decides about a draft saved under a sidecar's name. A settings document is
+// discarded; other content is an ordinary file, unless it stands beside a file whose
+// settings it would be.
 func (v *Volume) judgeDraft(n *Node, a *attempt) error {
 	base, ok := sidecar.Base(path.Base(a.path))
 	if !ok {
@@ -39,20 +37,20 @@ func (v *Volume) judgeDraft(n *Node, a *attempt) error {
 			return fmt.Errorf("judge %s: %w", a.path, err)
 		}
 		if _, err := sidecar.Parse(text); err == nil {
-			v.accept(n)
+			v.discardSidecarWrite(n)
 			a.cancel(errGone)
 			return errGone
 		}
 	}
-	if !v.ordain(n, base) {
+	if !v.makeOrdinary(n, base) {
 		return fmt.Errorf("%s is reserved for the settings of %s: %w", a.path, base, ErrPermission)
 	}
 	return v.fitsFile(a.path) // as a settings document it would have none of its own
 }
 
-// ordain makes a draft under a sidecar's name an ordinary file, unless a file
-// stands beside it whose settings these would be.
-func (v *Volume) ordain(n *Node, base string) bool {
+// makeOrdinary makes a draft under a sidecar's name an ordinary file, and reports whether
+// it could: not beside a file whose settings it would be.
+func (v *Volume) makeOrdinary(n *Node, base string) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if n.parent != nil {
@@ -66,10 +64,9 @@ func (v *Volume) ordain(n *Node, base string) bool {
 	return true
 }
 
-// foresee tells at the close of a draft under a sidecar's name what its commit is
-// going to find, should it be no settings document: from then on no other file
-// gets the name whose settings it would be, however long the commit may take.
-func (v *Volume) foresee(ctx context.Context, n *Node) {
+// judgeAtClose judges a draft under a sidecar's name at its close already. If it is an
+// ordinary file, no other file gets the name whose settings it would be while it waits.
+func (v *Volume) judgeAtClose(ctx context.Context, n *Node) {
 	v.mu.Lock()
 	base, ok := sidecar.Base(n.name)
 	v.mu.Unlock()
@@ -92,11 +89,11 @@ func (v *Volume) foresee(ctx context.Context, n *Node) {
 			return
 		}
 	}
-	v.ordain(n, base)
+	v.makeOrdinary(n, base)
 }
 
-// accept takes a draft out of the tree that was never to be an object.
-func (v *Volume) accept(n *Node) {
+// discardSidecarWrite takes a settings document written under a sidecar's name out of the tree.
+func (v *Volume) discardSidecarWrite(n *Node) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	n.content.Lock()
@@ -105,17 +102,17 @@ func (v *Volume) accept(n *Node) {
 	v.discard(n)
 	if d := n.parent; d != nil {
 		v.unlink(d, n)
-		for name, old := range d.dir.accepted {
-			if time.Since(old.at) > acceptedFor {
-				delete(d.dir.accepted, name)
+		for name, old := range d.dir.sidecarWrites {
+			if time.Since(old.at) > sidecarWriteFor {
+				delete(d.dir.sidecarWrites, name)
 			}
 		}
-		if d.dir.accepted == nil {
-			d.dir.accepted = make(map[string]accepted)
+		if d.dir.sidecarWrites == nil {
+			d.dir.sidecarWrites = make(map[string]sidecarWrite)
 		}
-		d.dir.accepted[n.name] = accepted{n, time.Now()}
+		d.dir.sidecarWrites[n.name] = sidecarWrite{n, time.Now()}
 		if base, ok := sidecar.Base(n.name); ok && d.dir.children[base] != nil && d.dir.children[base].side != nil {
-			d.dir.children[base].side.unlinked = time.Time{} // and the true one is in sight again
+			d.dir.children[base].side.unlinked = time.Time{} // and the true one is shown again
 		}
 	}
 	v.trackLocked(n)
@@ -124,34 +121,33 @@ func (v *Volume) accept(n *Node) {
 	}
 }
 
-// acceptedNode is the document that was accepted under the name a moment ago.
-func (v *Volume) acceptedNode(d *Node, name string) (*Node, error) {
+// sidecarWriteNode is the settings document that was written under the name a moment ago.
+func (v *Volume) sidecarWriteNode(d *Node, name string) (*Node, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if a, ok := d.dir.accepted[name]; ok && time.Since(a.at) < acceptedFor {
+	if a, ok := d.dir.sidecarWrites[name]; ok && time.Since(a.at) < sidecarWriteFor {
 		return a.n, nil
 	}
 	return nil, ErrNotExist
 }
 
-// openAccepted opens such a document for one who sets its mode through a
-// descriptor; nil if n is none. It ends the belief of one who wants to write:
-// ErrStale has the kernel look the name up again, and find nothing.
-func (v *Volume) openAccepted(n *Node, h *Handle) (*Handle, error) {
+// openSidecarWrite opens a discarded settings document, so that its mode can be set
+// through a descriptor; nil if n is none. For writing it is ErrStale: the kernel looks the name up again.
+func (v *Volume) openSidecarWrite(n *Node, h *Handle) (*Handle, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if !n.gone || n.parent == nil || n.parent.dir.accepted[n.name].n != n {
+	if !n.gone || n.parent == nil || n.parent.dir.sidecarWrites[n.name].n != n {
 		return nil, nil
 	}
 	if h.writable() {
-		delete(n.parent.dir.accepted, n.name)
+		delete(n.parent.dir.sidecarWrites, n.name)
 		return nil, ErrStale
 	}
 	h.document = &document{}
 	return h, nil
 }
 
-// findSidecar gives the node of the sidecar that bears the name, if there is one.
+// findSidecar returns the node of the sidecar of that name, if there is one.
 func (v *Volume) findSidecar(ctx context.Context, d *Node, name string) (*Node, error) {
 	base, ok := sidecar.Base(name)
 	if !ok {
@@ -162,7 +158,7 @@ func (v *Volume) findSidecar(ctx context.Context, d *Node, name string) (*Node, 
 		return nil, err
 	}
 	if file == nil || file.kind != File || !v.hasSidecar(ctx, file) {
-		return v.acceptedNode(d, name)
+		return v.sidecarWriteNode(d, name)
 	}
 	return v.sidecarNode(file), nil
 }
@@ -174,9 +170,8 @@ func (v *Volume) unlinkSidecar(side *Node) {
 	side.unlinked, side.disowned = time.Now(), true
 }
 
-// UnlinkedJustNow says of a sidecar that a program has removed it a moment ago.
-// Where it cannot be known who makes a file anew, it is to be out of sight then:
-// tar removes what is in its way, and tries again for as long as it is there.
+// UnlinkedJustNow reports whether a program has removed this sidecar a moment ago. It is
+// hidden then: tar removes what is in its way, and tries again as long as it is there.
 func (n *Node) UnlinkedJustNow() bool {
 	n.v.mu.Lock()
 	defer n.v.mu.Unlock()
