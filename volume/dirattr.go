@@ -52,7 +52,7 @@ func (n *Node) describeDir(ctx context.Context) error {
 func (v *Volume) dirPatience(n *Node) time.Duration {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if n.dir.told || time.Now().Before(v.away) {
+	if n.dir.wasDescribed || time.Now().Before(v.away) {
 		return waitKnown
 	}
 	return waitUnknown
@@ -62,7 +62,7 @@ func (v *Volume) dirPatience(n *Node) time.Duration {
 // of it, for it may be private. v.mu is held.
 func (d *dirState) shownAttr() sidecar.Attr {
 	a := d.attr
-	if !d.described && !d.told {
+	if !d.described && !d.wasDescribed {
 		a.Mode &^= 0o077
 	}
 	return a
@@ -148,7 +148,7 @@ func (n *Node) takeMarker(m remote.Marker, attr sidecar.Attr, begun time.Time) (
 	if d.described && (n.localLocked() || n.changed.After(begun)) {
 		return false // else nothing that is known here could be lost: it has been moved, perhaps
 	}
-	was, known := d.attr, d.described || d.told
+	was, known := d.attr, d.described || d.wasDescribed
 	d.described, d.marker = true, m
 	mtime := attr.Mtime
 	if attr.Mode&modeType == modeDir {
@@ -180,7 +180,7 @@ func (n *Node) describeToChange(ctx context.Context) error {
 	for {
 		err := n.describeDir(ctx)
 		v.mu.Lock()
-		known := n.dir.described || n.dir.told
+		known := n.dir.described || n.dir.wasDescribed
 		n.dir.retry = time.Time{}
 		v.mu.Unlock()
 		if known {
@@ -355,7 +355,7 @@ func (v *Volume) seeMarker(d *Node, names dirs.Names) {
 	case d.dir.shown == remote.Marker{}:
 		d.dir.described, d.dir.marker = true, remote.Marker{}
 	case !d.dir.marker.IsShownAs(d.dir.shown):
-		d.dir.told = d.dir.told || d.dir.described
+		d.dir.wasDescribed = d.dir.wasDescribed || d.dir.described
 		d.dir.described = false
 	}
 }

@@ -11,7 +11,7 @@ func (n *Node) startEarly() {
 	v := n.v
 	v.mu.Lock()
 	n.content.Lock()
-	wanted := n.attempt == nil && !n.gone && v.aim(n) == path
+	wanted := n.attempt == nil && !n.gone && v.uploadKey(n) == path
 	fits := n.content.TakeEarlyLocked(up, file, wanted, path != v.path(n))
 	n.content.Unlock()
 	v.mu.Unlock()
@@ -25,7 +25,7 @@ func (n *Node) newEarly() (up *upload.Upload, file *spool.File, path string) {
 	v := n.v
 	v.mu.Lock()
 	n.content.Lock()
-	path = v.aim(n)
+	path = v.uploadKey(n)
 	unwanted := n.gone || n.attempt != nil || n.reserved() || path == ""
 	n.content.Unlock()
 	v.mu.Unlock()

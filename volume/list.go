@@ -34,11 +34,11 @@ type dirState struct {
 	// described says that attr is what marker states, or this machine has set.
 	// shown is the marker in the last listing, retry when one that could not be
 	// read is asked for again.
-	described bool
-	told      bool // it was so before a listing showed another marker
-	marker    remote.Marker
-	shown     remote.Marker
-	retry     time.Time
+	described    bool
+	wasDescribed bool // it was described before a listing showed another marker
+	marker       remote.Marker
+	shown        remote.Marker
+	retry        time.Time
 }
 
 // tomb marks a name that was removed by this machine. A listing that was begun

@@ -163,7 +163,7 @@ func (v *Volume) planDirChanges(m *move, c *Node, newPath string) error {
 func (n *Node) moveChange(oldPath, newPath string) *change {
 	return &change{
 		Change: spool.Change{Op: opMove, Path: oldPath + "/", To: newPath + "/"}, node: n, dir: n.parent, name: n.name,
-		attr: n.dir.attr, stated: n.dir.described || n.dir.told,
+		attr: n.dir.attr, stated: n.dir.described || n.dir.wasDescribed,
 	}
 }
 

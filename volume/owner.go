@@ -17,7 +17,7 @@ func (o owner) Describe(ctx context.Context) error { return o.n.describe(ctx) }
 func (o owner) Save() error                        { return o.n.v.journalEntry(o.n) }
 func (o owner) SaveSoon()                          { o.n.v.rejournal(o.n) }
 func (o owner) ForgetEntry(id spool.ID)            { o.n.v.finishEntry(id) }
-func (o owner) EndOfGrace()                        { o.n.v.ripen(o.n) }
+func (o owner) EndOfGrace()                        { o.n.v.commitTemporary(o.n) }
 func (o owner) StartEarly()                        { o.n.v.background(o.n.startEarly) }
 
 func (o owner) Places(ver *remote.Version) (places []string, moving bool) { return o.n.places(ver) }

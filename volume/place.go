@@ -122,9 +122,9 @@ func (v *Volume) isDatabase(d *Node, journal string) bool {
 	return base.content.HeadLocked(head) == nil && string(head) == sqliteHead
 }
 
-// ripen commits a file under the temporary name that it bears still: whoever made it
-// has neither renamed nor opened it since it was closed, and so may mean it.
-func (v *Volume) ripen(n *Node) {
+// commitTemporary commits a file under its temporary name, once it has been neither renamed
+// nor opened for the grace after its close.
+func (v *Volume) commitTemporary(n *Node) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	n.content.Lock()

@@ -27,7 +27,7 @@ type plan struct {
 	oldName, newName string
 	oldPath, newPath string
 	class            naming.Class    // of the new name
-	aims             []string        // the keys of uploads that go on
+	uploadKeys       []string        // the keys of uploads that go on
 	standing         *remote.Version // what the store has under the old name once all that is queued is done
 	step             storeStep       // what is done with standing
 	replaces         *remote.Version // what the draft's commit is to replace at the new name
@@ -52,8 +52,8 @@ func (v *Volume) planFile(n, to *Node, newName string) (*plan, error) {
 		n: n, from: n.parent, to: to, oldName: n.name, newName: newName,
 		oldPath: v.path(n), newPath: join(v.path(to), newName),
 	}
-	p.aims = v.aimsAfter(to, newName, v.classOfRenamed(n, to, newName))
-	if err := v.checkHeld(n, p.aims); err != nil {
+	p.uploadKeys = v.uploadKeysAfter(to, newName, v.classOfRenamed(n, to, newName))
+	if err := v.checkHeld(n, p.uploadKeys); err != nil {
 		return nil, err
 	}
 	stopped := v.pause(n) || v.drawsAway(n, n.attempt.ver)
@@ -177,7 +177,7 @@ func (v *Volume) applyPlan(p *plan) {
 	}
 	overtaken := false
 	n.content.Lock()
-	if n.goesOn(p.aims) {
+	if n.goesOn(p.uploadKeys) {
 		n.content.GoOnToLocked(v.path(n))
 		v.wakeWriters()
 	} else if err := n.content.GiveUpEarlyLocked(); err != nil { // holdForRename has seen that it can be

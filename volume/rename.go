@@ -105,7 +105,7 @@ func (v *Volume) prepareRename(ctx context.Context, c, to *Node, newName string)
 	v.mu.Lock()
 	var aims []string
 	if to != nil {
-		aims = v.aimsAfter(to, newName, v.classOfRenamed(c, to, newName))
+		aims = v.uploadKeysAfter(to, newName, v.classOfRenamed(c, to, newName))
 	}
 	c.content.Lock()
 	err := c.content.HoldForRenameLocked(c.goesOn(aims))

@@ -50,7 +50,7 @@ func (n *Node) Statfs() Statfs {
 func (n *Node) staysHere() bool {
 	local := n.v.isLocal(n)
 	n.v.mu.Lock()
-	if local && (n.kind != File || n.v.toldBy(n.parent, n.name) == "") {
+	if local && (n.kind != File || n.v.finalPath(n.parent, n.name) == "") {
 		n.v.mu.Unlock()
 		return true
 	}

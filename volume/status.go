@@ -293,7 +293,7 @@ func (v *Volume) noteGivenUp(c *change, cause error) {
 // givenUp is a change that could not be finished, and whether a Sync has said so.
 type givenUp struct {
 	GivenUpStatus
-	told bool
+	reported bool
 }
 
 // givenUpUnder is an errGivenUp that names what was given up at or under path since a
@@ -304,10 +304,10 @@ func (v *Volume) givenUpUnder(path string) error {
 	var errs []error
 	for i := range v.givenUp {
 		g := &v.givenUp[i]
-		if g.told || !within(g.Path, path) && !within(g.To, path) {
+		if g.reported || !within(g.Path, path) && !within(g.To, path) {
 			continue
 		}
-		g.told = true
+		g.reported = true
 		errs = append(errs, g.err())
 	}
 	return errors.Join(errs...)

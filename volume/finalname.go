@@ -10,15 +10,14 @@ import (
 	"mcfs/volume/naming"
 )
 
-// A temporary name often tells which one its file is to get: rsync writes NAME as
-// ".NAME.XXXXXX". Of such a file parts can leave before that, once the spool is full: an
-// upload shows nothing under its key until it is completed, and only the rename to just
-// that name has it completed. Of any other name it would be somebody else's, so that the
-// upload starts over where the spool has all bytes, and the rename is refused where not.
+// A temporary name often contains the final one: rsync writes NAME as ".NAME.XXXXXX".
+// Once the spool is full, parts of such a file are uploaded to the final name's key, where
+// nothing shows until a rename to just that name completes the upload. On a rename to any
+// other name the upload starts over, or the rename is refused if the spool lacks bytes.
 
-// toldBy is the path that a file's temporary or local-only name in d tells; "" if none, or
-// one under which nothing may leave. v.mu is held.
-func (v *Volume) toldBy(d *Node, name string) string {
+// finalPath is the final path that a file's temporary or local-only name in d contains; "" if
+// none, or if nothing may be uploaded there. v.mu is held.
+func (v *Volume) finalPath(d *Node, name string) string {
 	if d == nil {
 		return ""
 	}
@@ -29,44 +28,44 @@ func (v *Volume) toldBy(d *Node, name string) string {
 	return told
 }
 
-// aim is the key under which parts of the draft may leave early; "" if none may. v.mu is
+// uploadKey is the key to which parts of the draft may be uploaded early; "" if none may. v.mu is
 // held and n locked.
-func (v *Volume) aim(n *Node) string {
+func (v *Volume) uploadKey(n *Node) string {
 	switch n.content.State {
 	case Writing:
 		return v.path(n)
 	case Temporary, Local:
-		return v.toldBy(n.parent, n.name)
+		return v.finalPath(n.parent, n.name)
 	}
 	return ""
 }
 
-// aimsAfter are the keys whose uploads go on when a file gets a name of this class; v.mu is held.
-func (v *Volume) aimsAfter(to *Node, newName string, class naming.Class) []string {
+// uploadKeysAfter are the keys to which early uploads go on when a file gets a name of this class; v.mu is held.
+func (v *Volume) uploadKeysAfter(to *Node, newName string, class naming.Class) []string {
 	keys := []string{join(v.path(to), newName)}
-	if told := v.toldBy(to, newName); class != naming.Ordinary && told != "" {
+	if told := v.finalPath(to, newName); class != naming.Ordinary && told != "" {
 		keys = append(keys, told)
 	}
 	return keys
 }
 
-// sendTold has parts leave of all drafts whose names tell where to: the spool is full.
-func (v *Volume) sendTold() {
+// startEarlyUploads begins to upload all drafts with a final name: the spool is full.
+func (v *Volume) startEarlyUploads() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for n := range v.busy {
 		n.content.Lock()
-		if v.sends(n) {
+		if v.canStartEarly(n) {
 			n.content.StartEarlyLocked()
 		}
 		n.content.Unlock()
 	}
 }
 
-// sends reports whether parts of a file whose own name is temporary can begin to leave, and
+// canStartEarly reports whether an early upload of a file with a temporary name can begin and
 // would make room; v.mu is held and n locked.
-func (v *Volume) sends(n *Node) bool {
-	return n.content.CanStartLocked() && v.aim(n) != ""
+func (v *Volume) canStartEarly(n *Node) bool {
+	return n.content.CanStartLocked() && v.uploadKey(n) != ""
 }
 
 // errStranded is why only a rename can have such a file committed.
@@ -87,9 +86,8 @@ func (v *Volume) strandedLeft(nodes []*Node) error {
 	return errors.Join(errs...)
 }
 
-// awaitCommit waits, as long as bytes move, for the commit of a file of which an upload
-// alone has some: who has just renamed it reads it next. It reports false where none is
-// under way, or it gets no further.
+// awaitCommit waits, as long as bytes move, for the commit of a renamed file of which an upload
+// alone has some bytes. It reports false where no commit is under way, or it gets no further.
 func (n *Node) awaitCommit(ctx context.Context) bool {
 	v := n.v
 	tick := time.NewTicker(v.o.CloseTimeout / 20)

@@ -23,7 +23,7 @@ func TestToldHasNoDeadline(t *testing.T) {
 			r.o.Grace = 50 * time.Millisecond
 			r.open("spool-flaky")
 			r.temporary("film.mp4.part", "film.mp4", random(longFile))
-			r.v.ripen(r.node("film.mp4.part")) // whatever had it asked for
+			r.v.commitTemporary(r.node("film.mp4.part")) // whatever had it asked for
 			for _, at := range []string{"", "film.mp4.part"} {
 				if err := r.v.Sync(t.Context(), at); !errors.Is(err, errStranded) || !strings.Contains(err.Error(), "renamed to film.mp4") {
 					t.Errorf("sync %q gave %v", at, err)

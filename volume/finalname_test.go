@@ -179,7 +179,7 @@ func TestToldStartsOver(t *testing.T) {
 			if err := r.fill(h, p); err != nil {
 				t.Fatal(err)
 			}
-			r.v.sendTold() // as a write into a full spool does
+			r.v.startEarlyUploads() // as a write into a full spool does
 			until(t, "parts leave", func() bool { _, n := r.parts.seen(); return n > 0 })
 			r.finish(h)
 			if err := w.do(r, h); err != nil {
