@@ -185,7 +185,7 @@ func (v *Volume) withdraw(ctx context.Context, n *Node, a *attempt) error {
 		side = "" // the move of a directory has brought it here, and made its sidecar anew
 	}
 	err := v.remote.DeleteSidecar(ctx, a.replaces, a.path, side, func(there *remote.FoundSidecar) error {
-		v.inherit(n, a, there)
+		v.mergeAttr(n, a, there)
 		return nil
 	})
 	if err != nil {
@@ -196,12 +196,12 @@ func (v *Volume) withdraw(ctx context.Context, n *Node, a *attempt) error {
 	return nil
 }
 
-// inherit merges attributes that another machine has set of the replaced version.
-func (v *Volume) inherit(n *Node, a *attempt, there *remote.FoundSidecar) {
+// mergeAttr merges attributes that another machine has set of the replaced version.
+func (v *Volume) mergeAttr(n *Node, a *attempt, there *remote.FoundSidecar) {
 	base := a.replaces.Attr()
 	_, meta, err := there.Stated(base)
 	if err != nil {
-		return // it says nothing that could be inherited
+		return // it states nothing that could be merged
 	}
 	a.replaces.SetAttr(meta.Attr)
 	n.content.Lock()
@@ -211,13 +211,13 @@ func (v *Volume) inherit(n *Node, a *attempt, there *remote.FoundSidecar) {
 	n.content.Attr.Mtime = mtime // it is that of the new content
 }
 
-// inheritLate does so when another machine has set attributes of the replaced
-// version after its sidecar was withdrawn, and so put one again.
-func (v *Volume) inheritLate(n *Node, a *attempt, there *remote.FoundSidecar) {
+// mergeLateAttr is mergeAttr for attributes that another machine has set after the
+// replaced version's sidecar was withdrawn, and which put one again.
+func (v *Volume) mergeLateAttr(n *Node, a *attempt, there *remote.FoundSidecar) {
 	if a.replaces == nil || !there.IsOf(a.replaces) {
 		return
 	}
-	v.inherit(n, a, there)
+	v.mergeAttr(n, a, there)
 	n.content.Lock()
 	attr := n.content.Attr
 	n.content.Unlock()
@@ -232,7 +232,7 @@ func (v *Volume) publish(n *Node, a *attempt) error {
 	attr := n.content.Attr
 	n.content.Unlock()
 	a.ver.SetAttr(attr)
-	seen := func(there *remote.FoundSidecar) { v.inheritLate(n, a, there) }
+	seen := func(there *remote.FoundSidecar) { v.mergeLateAttr(n, a, there) }
 	if err := v.remote.PutSidecar(ctx, a.ver, a.path, store.Condition{IfNone: true}, seen); err != nil {
 		return fmt.Errorf("publish %s: %w", a.path, err)
 	}

@@ -15,7 +15,7 @@ func (v *Volume) rewriteSidecar(ctx context.Context, c *change) error {
 	}
 	displaced := c.node != nil && (c.node.parent == nil || c.node.parent.dir.children[c.node.name] != c.node)
 	overtaken := c.again && c.node == nil
-	drawn := c.node != nil && v.drawsAway(c.node, c.ver)
+	drawn := c.node != nil && v.localises(c.node, c.ver)
 	v.mu.Unlock()
 	if overtaken {
 		return nil // before a kill, by a newer version, or by its removal

@@ -28,8 +28,8 @@ func (v *Volume) carryOut(ctx context.Context, c *change) error {
 			return v.forgo(ctx, c)
 		}
 		return err
-	case opDraw:
-		return v.drawIn(ctx, c)
+	case opLocalise:
+		return v.localise(ctx, c)
 	case opLink:
 		return v.putLink(ctx, c)
 	case opMove:
@@ -48,7 +48,7 @@ func (v *Volume) carryOut(ctx context.Context, c *change) error {
 // under way at a kill: what an earlier mount has queued for it is done to that, and not
 // to what it was to replace, if its request is still on its way.
 func (v *Volume) awaitArrival(ctx context.Context, c *change) error {
-	if !c.again || c.Tries > 0 || c.Op != opRemove && c.Op != opRename && c.Op != opDraw || c.ver.Foreign() {
+	if !c.again || c.Tries > 0 || c.Op != opRemove && c.Op != opRename && c.Op != opLocalise || c.ver.Foreign() {
 		return nil
 	}
 	if _, etag := c.ver.Place(); etag != "" {

@@ -34,8 +34,8 @@ type change struct {
 	replaces *remote.Version // what a rename replaces
 	attr     sidecar.Attr
 	body     []byte   // ciphertext of a symlink's target
-	entry    spool.ID // of the draft that a draw is for
-	unwanted bool     // of a draw: that entry has ended, and with it the wish for the bytes; guarded by Volume.mu
+	entry    spool.ID // of the draft that a localisation is for
+	unwanted bool     // of a localisation: that entry has ended, and the bytes are not needed; guarded by Volume.mu
 	stated   bool     // of a move: attr is what the directory's marker states, or what was set since
 	bare     bool     // a rename to a name that nobody is to see: without a sidecar
 	bareOld  bool     // a rename from such a name
@@ -76,7 +76,7 @@ func (c *change) pack() error {
 		Ver: c.ver.Record(), Replaces: c.replaces.Record(), Attr: c.attr, Body: c.body,
 		Stated: c.stated, Bare: c.bare, BareOld: c.bareOld,
 	}
-	if c.Op == opDraw {
+	if c.Op == opLocalise {
 		r.Entry, r.Unwanted = &c.entry, c.unwanted
 	}
 	data, err := json.Marshal(r)
@@ -192,7 +192,7 @@ func (v *Volume) perform(c *change) {
 	c.stride = c.pace.Stride(c.Path)
 	v.mu.Unlock()
 	ctx, cancel := context.WithTimeout(v.ctx, requestTimeout)
-	if c.Op == opRename || c.Op == opMove || c.Op == opDraw {
+	if c.Op == opRename || c.Op == opMove || c.Op == opLocalise {
 		cancel()
 		ctx, cancel = context.WithCancel(v.ctx) // these take as long as the size asks; the store has a deadline without progress
 	}
@@ -237,8 +237,8 @@ const (
 func (c *change) worthAnother(err error) bool {
 	switch {
 	case err == nil, errors.Is(err, store.ErrNotExist):
-		return errors.Is(err, errEngaged)
-	case errors.Is(err, errEngaged), transient(err):
+		return errors.Is(err, errCommitBusy)
+	case errors.Is(err, errCommitBusy), transient(err):
 		return true
 	case c.Op != opRename && errors.Is(err, file.ErrLocked):
 		return true // dropped, it would take with it what only the journal has

@@ -420,10 +420,10 @@ func (v *Volume) committed(n *Node, a *attempt) {
 		v.forgetAttr(waits) // it was of the version before; what is new since is restated
 	}
 	n.content.Lock()
-	drawn := v.drawsAway(n, a.ver)
+	drawn := v.localises(n, a.ver)
 	n.content.LandLocked(a.ver, a.gen, !drawn)
 	if drawn {
-		v.goLoose(n)
+		v.detachCommitted(n)
 	}
 	again, killed := n.content.GoOnLocked(a.gen)
 	rejournal, attr := n.content.Kept > a.gen, n.content.Attr

@@ -107,7 +107,7 @@ var arrivalWaits = []time.Duration{200 * time.Millisecond, 800 * time.Millisecon
 // isLocalised reports whether a rename has taken the draft away from the name at which making
 // may stand: that is queued, or done, and the version is gone; v.mu is held.
 func (v *Volume) isLocalised(n *Node, r record, making *remote.Version) bool {
-	return r.Loose || v.drawsAway(n, making)
+	return r.Loose || v.localises(n, making)
 }
 
 // findInFlight asks the store until it says whether the object has arrived, and then
@@ -251,7 +251,7 @@ func (v *Volume) resumeNewer(n *Node, r record, ver *remote.Version) {
 		n.content.Committed = 1 // only what was written since this mount began is newer
 	}
 	if drawn { // it has nothing but the spool from now on, which promises it anew
-		n.content.Gen = n.drawnGen()
+		n.content.Gen = n.localisedGen()
 		n.content.Kept = n.content.Gen
 		if n.content.State == Queued {
 			n.content.Asked = n.content.Gen

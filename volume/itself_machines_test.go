@@ -14,7 +14,7 @@ import (
 // it out; a name that it has taken there first it keeps.
 func TestTrashOfTwoMachines(t *testing.T) {
 	a, b, between := newPair(t)
-	a.v.drawLimit, b.v.drawLimit = -1, -1
+	a.v.localiseLimit, b.v.localiseLimit = -1, -1
 	for _, name := range []string{"one", "two", "three"} {
 		b.save(name, []byte(name))
 		b.dress(name, 0o640, someDay)
@@ -62,7 +62,7 @@ func TestTrashOfTwoMachines(t *testing.T) {
 // wrapped it in the last moment, is not lost with it.
 func TestRewrappedOnTheWayToTheTrash(t *testing.T) {
 	r, b, between := newPair(t)
-	r.v.drawLimit = -1
+	r.v.localiseLimit = -1
 	b.save("a", []byte("film"))
 	r.mkdir(".Trash-0")
 	key := bytes.Repeat([]byte{7}, 40)

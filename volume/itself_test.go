@@ -70,7 +70,7 @@ func (r *rig) undrawn(name string) {
 	r.t.Helper()
 	r.close()
 	r.open(name)
-	r.v.drawLimit = -1
+	r.v.localiseLimit = -1
 }
 
 // filled is a rig with a film a and a directory d with a file b, none of them cached, and
@@ -118,7 +118,7 @@ func TestIntoTheTrash(t *testing.T) {
 			look()
 			r.close()
 			r.open("spool-another") // which remembers both
-			r.v.drawLimit = -1
+			r.v.localiseLimit = -1
 			look()
 			r.sidecarsAre()
 			r.mustRename(inTrash+"a", inTrash+"a.2", 0)

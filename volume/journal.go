@@ -25,7 +25,7 @@ type record struct {
 	Newer    bool           `json:"newer,omitempty"`   // what is promised was written after Making was frozen
 	Older    bool           `json:"older,omitempty"`   // what is promised, and in the spool, was written over before Making was frozen
 	Partial  bool           `json:"partial,omitempty"` // it was to be kept, and could not: an upload alone has some of it
-	Loose    bool           `json:"loose,omitempty"`   // Making ends under its name, from which a rename to a local-only name draws the file
+	Loose    bool           `json:"loose,omitempty"`   // Making ends under its name, which a rename to a local-only name has taken away
 	Uploads  []string       `json:"uploads,omitempty"` // multipart uploads to abort after a crash
 	Flaws    []flaw.Record  `json:"flaws,omitempty"`   // of what is promised: writes that failed
 	At       string         `json:"at,omitempty"`      // the key of Making and Uploads
@@ -49,7 +49,7 @@ type renamedDraft struct {
 	state       State
 	asked, kept uint64
 	replaces    *remote.Version
-	drawn       bool
+	localised   bool
 }
 
 // entryAs describes the node's draft as it will be after a rename; v.mu is held and n locked.
@@ -68,7 +68,7 @@ func (v *Volume) entryAs(n *Node, t renamedDraft) (spool.Entry, error) {
 		r.Making, r.At = a.ver.Record(), a.path
 		r.Newer, r.Asked = t.kept > a.gen, r.Asked && t.asked > a.gen
 		r.Older = t.kept < a.gen
-		r.Loose = t.drawn || v.drawsAway(n, a.ver)
+		r.Loose = t.localised || v.localises(n, a.ver)
 	}
 	if t.kept > t.asked { // else they are of later content
 		r.Flaws = n.content.Flaws.Records(file.FlawKinds)
@@ -194,7 +194,7 @@ func (v *Volume) finishEntry(id spool.ID) {
 }
 
 // dropEntry forgets, soon, the entry of what is in quarantine, or was never promised: what
-// was to be drawn for it stays in the store.
+// was to be localised for it stays in the store.
 func (v *Volume) dropEntry(id spool.ID) {
 	v.spool.Journal().Later(func(tx *spool.Tx) error { return tx.DeleteEntry(id) })
 }

@@ -106,7 +106,7 @@ func fullSpoolRefusesTheWrite(t *testing.T) {
 // renamed in the store, and so it is on its way back.
 func TestLargeFileToALocalName(t *testing.T) {
 	r := newRig(t, crypt.CTR)
-	p := random(drawLimit + 1)
+	p := random(localiseLimit + 1)
 	r.save("a", p)
 	r.cold() // nothing of it is cached
 	r.mustRename("a", "a~", 0)

@@ -331,7 +331,7 @@ func (v *Volume) standing(n *Node) *remote.Version {
 	if n.local {
 		return nil
 	}
-	if a := n.attempt; a != nil && a.stage != waiting && !v.drawsAway(n, a.ver) {
+	if a := n.attempt; a != nil && a.stage != waiting && !v.localises(n, a.ver) {
 		return a.ver
 	}
 	n.content.Lock()

@@ -25,7 +25,7 @@ func (n *Node) places(ver *remote.Version) (places []string, moving bool) {
 }
 
 // stations are the places through which the renames that are queued take the file, and
-// from which it is to be drawn; v.mu is held.
+// from which it is to be localised; v.mu is held.
 func (v *Volume) stations(n *Node) (places []string) {
 	if n.queued == 0 {
 		return nil
@@ -34,7 +34,7 @@ func (v *Volume) stations(n *Node) (places []string) {
 		switch {
 		case c.node == n && c.Op == opRename:
 			places = append(places, c.Path, c.To)
-		case c.node == n && c.Op == opDraw:
+		case c.node == n && c.Op == opLocalise:
 			places = append(places, c.Path)
 		}
 	}

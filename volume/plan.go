@@ -56,7 +56,7 @@ func (v *Volume) planFile(n, to *Node, newName string) (*plan, error) {
 	if err := v.checkHeld(n, p.uploadKeys); err != nil {
 		return nil, err
 	}
-	stopped := v.pause(n) || v.drawsAway(n, n.attempt.ver)
+	stopped := v.pause(n) || v.localises(n, n.attempt.ver)
 	p.standing, p.class = v.standing(n), v.classOfRenamed(n, to, newName)
 	n.content.Lock()
 	defer n.content.Unlock()
@@ -65,7 +65,7 @@ func (v *Volume) planFile(n, to *Node, newName string) (*plan, error) {
 		p.step = stepNone
 	case stopped && !p.standing.Needs(n.content.Base):
 		p.step = stepRemove
-	case p.class != naming.Ordinary && v.drawable(n, p.standing):
+	case p.class != naming.Ordinary && v.canLocalise(n, p.standing):
 		p.step = stepLocalise
 	default:
 		p.step, p.replaces = stepRename, n.content.Replaces
@@ -113,7 +113,7 @@ func (v *Volume) describeRenamed(p *plan) error {
 	}
 	t := renamedDraft{
 		path: p.newPath, state: n.content.State, asked: n.content.Asked, kept: max(n.content.Kept, n.content.PromisableLocked()), replaces: p.replaces,
-		drawn: p.step == stepLocalise,
+		localised: p.step == stepLocalise,
 	}
 	for _, e := range n.renameEvents(p.class, p.step) {
 		to, err := t.state.Next(e)
@@ -126,7 +126,7 @@ func (v *Volume) describeRenamed(p *plan) error {
 		}
 	}
 	if p.step == stepLocalise {
-		t.kept = max(t.kept, n.drawnGen()) // its content is promised from now on
+		t.kept = max(t.kept, n.localisedGen()) // its content is promised from now on
 	}
 	e, err := v.entryAs(n, t)
 	p.entry, p.attempt = &e, n.attempt
@@ -144,7 +144,7 @@ func (p *plan) renameChange(from, to string, over *remote.Version) *change {
 // localiseChange is the change that brings its bytes into the spool.
 func (p *plan) localiseChange() *change {
 	return &change{
-		Change: spool.Change{Op: opDraw, Path: p.oldPath}, ver: p.standing, node: p.n, entry: p.entry.ID, dir: p.from, name: p.oldName,
+		Change: spool.Change{Op: opLocalise, Path: p.oldPath}, ver: p.standing, node: p.n, entry: p.entry.ID, dir: p.from, name: p.oldName,
 	}
 }
 
@@ -187,7 +187,7 @@ func (v *Volume) applyPlan(p *plan) {
 		n.content.Replaces = p.replaces
 	}
 	if p.step == stepLocalise {
-		n.content.Gen = n.drawnGen()
+		n.content.Gen = n.localisedGen()
 	}
 	n.content.StopSnapshotLocked()
 	if p.class != naming.Ordinary {

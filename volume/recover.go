@@ -54,7 +54,7 @@ func (v *Volume) recover(ctx context.Context) error {
 		return err
 	}
 	v.mu.Lock()
-	v.linkDraws()
+	v.linkLocalised()
 	v.recoverInFlight(drafts)
 	v.mu.Unlock()
 	v.versions = nil
@@ -132,7 +132,7 @@ func (v *Volume) recoverChange(sc spool.Change) {
 	defer v.mu.Unlock()
 	c.ver, c.replaces = v.oneOf(c.ver), v.oneOf(c.replaces)
 	switch c.Op {
-	case opRemove, opRmdir, opDraw:
+	case opRemove, opRmdir, opLocalise:
 		d, name := v.grow(c.Path)
 		delete(d.dir.children, name)
 		d.dir.tombs[name] = &tomb{}

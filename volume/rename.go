@@ -284,7 +284,7 @@ func (v *Volume) journalMove(m *move) error {
 		return nil
 	}
 	for _, id := range m.dropped {
-		if _, failed := v.unwant(id, false); failed != nil {
+		if _, failed := v.setUnwanted(id, false); failed != nil {
 			v.log.Error("journal", "id", id, "cause", failed)
 		}
 	}

@@ -832,7 +832,7 @@ func TestWorthAnother(t *testing.T) {
 		{store.ErrDenied, true, true},
 		{store.ErrConflict, true, true},
 		{store.ErrNotExist, false, false},
-		{errors.Join(errEngaged, store.ErrNotExist), true, true},
+		{errors.Join(errCommitBusy, store.ErrNotExist), true, true},
 		{store.ErrPrecondition, false, false},
 		{spool.ErrCorrupt, false, false},
 		{errUnknownChange, false, false},

@@ -95,7 +95,7 @@ type Volume struct {
 	shared *file.Shared  // by the contents of all files
 	rules  *naming.Rules // of names
 
-	drawLimit int64 // the constant; less where a test has it so
+	localiseLimit int64 // the constant; less where a test has it so
 
 	keys    *keys.Pool
 	uploads *upload.Engine
@@ -160,7 +160,7 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 	}
 	pool := keys.NewPool(o.Keeper, keys.PoolOptions{Bits: o.Bits, Size: 64, MaxAge: 5 * time.Minute, Log: o.Log})
 	v := &Volume{
-		o: o, log: o.Log, store: o.Store, keeper: o.Keeper, spool: o.Spool, rules: rules, drawLimit: drawLimit, keys: pool,
+		o: o, log: o.Log, store: o.Store, keeper: o.Keeper, spool: o.Spool, rules: rules, localiseLimit: localiseLimit, keys: pool,
 		fetches: fetch.NewEngine(fetch.Config{
 			Store: o.Store, Concurrency: o.Concurrency, Memory: o.FetchMemory, Streaming: o.Streaming, Log: o.Log,
 			Timeout: o.CloseTimeout,

@@ -34,7 +34,7 @@ func TestKillAfterBequest(t *testing.T) {
 	id, _ := drawn.content.EntryIDLocked()
 	drawn.content.Unlock()
 	heir.content.Lock()
-	again := &change{Change: spool.Change{Op: opDraw, Path: "a"}, ver: heir.content.Replaces, entry: id}
+	again := &change{Change: spool.Change{Op: opLocalise, Path: "a"}, ver: heir.content.Replaces, entry: id}
 	heir.content.Unlock()
 	if again.ver == nil {
 		t.Fatal("nothing was left to the draft")

@@ -13,20 +13,20 @@ import (
 	"mcfs/volume/remote"
 )
 
-// opDraw ends the version at Path, whose file was renamed to a local-only name:
-// first its bytes are drawn into the spool. So "mv f f~" leaves nothing named f~
+// opLocalise fetches the bytes of the version at Path into the spool and removes it there:
+// its file was renamed to a local-only name. So "mv f f~" leaves nothing named f~
 // in the store, and an editor that writes f anew replaces the old version of it.
-const opDraw = "draw"
+const opLocalise = "draw"
 
-// drawLimit is the largest version that is drawn, in bytes of plaintext, unless
+// localiseLimit is the largest version that is localised, in bytes of plaintext, unless
 // all of it is in the spool already. A larger one is renamed in the store.
-const drawLimit = 64 << 20
+const localiseLimit = 64 << 20
 
-// errEngaged: a commit that reads the same bytes must end first.
-var errEngaged = errors.New("a commit of the same content is under way")
+// errCommitBusy means that a commit that reads the same bytes must end first.
+var errCommitBusy = errors.New("a commit of the same content is under way")
 
-// drawable says whether the spool is to take the bytes of ver; n is locked.
-func (v *Volume) drawable(n *Node, ver *remote.Version) bool {
+// canLocalise reports whether the spool is to take the bytes of ver; n is locked.
+func (v *Volume) canLocalise(n *Node, ver *remote.Version) bool {
 	if n.kind != File || ver.Foreign() || ver.Damage != nil {
 		return false
 	}
@@ -35,13 +35,13 @@ func (v *Volume) drawable(n *Node, ver *remote.Version) bool {
 	}
 	size := ver.Plain
 	used, limit := v.spool.Usage()
-	return size <= v.drawLimit && used+2*size < limit
+	return size <= v.localiseLimit && used+2*size < limit
 }
 
-// drawIn is the work of opDraw.
-func (v *Volume) drawIn(ctx context.Context, c *change) error {
+// localise is the work of opLocalise.
+func (v *Volume) localise(ctx context.Context, c *change) error {
 	select {
-	case <-v.recovered: // only then a queued draw of an earlier mount knows its file
+	case <-v.recovered: // only then a change queued by an earlier mount knows its file
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
@@ -52,17 +52,17 @@ func (v *Volume) drawIn(ctx context.Context, c *change) error {
 	}
 	// Where c.ver never arrived the file rests on what it was to replace.
 	for ver := c.ver; ver != nil && c.node != nil; ver = ver.Fallback() {
-		if err := v.drawBytes(ctx, c.node, ver); err != nil {
+		if err := v.fetchLocalised(ctx, c.node, ver); err != nil {
 			return err
 		}
 	}
 	if c.node != nil && c.node.content.PeekState() == Lost {
 		return nil // should the version be there after all, nobody else has it
 	}
-	return v.vacate(ctx, c)
+	return v.removeLocalised(ctx, c)
 }
 
-// isUnwanted reports whether the journal has said of a draw that nobody wants the bytes.
+// isUnwanted reports whether the journal says that the bytes are not needed.
 func (v *Volume) isUnwanted(c *change) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -70,10 +70,10 @@ func (v *Volume) isUnwanted(c *change) bool {
 }
 
 // endEntry has the journal forget a file that was removed, or whose content is elsewhere by
-// now, and note that with what is still to be drawn for it: a missing entry alone says
+// now, and note that with what is still to be localised for it: a missing entry alone says
 // nothing, and may mean that the store has the only copy.
 func (v *Volume) endEntry(tx *spool.Tx, id spool.ID) error {
-	draws, err := v.unwant(id, true)
+	draws, err := v.setUnwanted(id, true)
 	if err != nil {
 		return err
 	}
@@ -85,13 +85,13 @@ func (v *Volume) endEntry(tx *spool.Tx, id spool.ID) error {
 	return tx.DeleteEntry(id)
 }
 
-// unwant notes of each queued draw for an entry whether it is still wanted, and gives
-// them for the journal.
-func (v *Volume) unwant(id spool.ID, is bool) (draws []spool.Change, err error) {
+// setUnwanted notes of each localisation queued for an entry whether it is unwanted, and
+// returns them for the journal.
+func (v *Volume) setUnwanted(id spool.ID, is bool) (draws []spool.Change, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for _, c := range v.changes {
-		if c.Op != opDraw || c.entry != id {
+		if c.Op != opLocalise || c.entry != id {
 			continue
 		}
 		c.unwanted = is
@@ -106,22 +106,22 @@ func (v *Volume) unwant(id spool.ID, is bool) (draws []spool.Change, err error) 
 	return draws, nil
 }
 
-// drawsAway says whether a queued draw ends ver, a version of n: v.mu is held.
-func (v *Volume) drawsAway(n *Node, ver *remote.Version) bool {
+// localises reports whether a queued localisation ends ver, a version of n: v.mu is held.
+func (v *Volume) localises(n *Node, ver *remote.Version) bool {
 	if n.queued == 0 {
 		return false
 	}
 	for _, c := range v.changes {
-		if c.Op == opDraw && c.node == n && c.ver == ver {
+		if c.Op == opLocalise && c.node == n && c.ver == ver {
 			return true
 		}
 	}
 	return false
 }
 
-// drawnGen is the generation of a file that is to be drawn: a draft's, whatever
+// localisedGen is the generation of a file that is to be localised: a draft's, whatever
 // is or is just being committed; v.mu is held and n locked.
-func (n *Node) drawnGen() uint64 {
+func (n *Node) localisedGen() uint64 {
 	gen := max(n.content.Gen, n.content.Committed+1)
 	if a := n.attempt; a != nil && a.stage != waiting {
 		gen = max(gen, a.gen+1)
@@ -129,9 +129,9 @@ func (n *Node) drawnGen() uint64 {
 	return gen
 }
 
-// goLoose makes a draft of a file that has just been committed under the name
-// from which it is to be drawn; v.mu is held and n locked.
-func (v *Volume) goLoose(n *Node) {
+// detachCommitted makes a draft of a file that has just been committed under the name
+// from which it is to be localised; v.mu is held and n locked.
+func (v *Volume) detachCommitted(n *Node) {
 	n.content.Kept = n.content.Gen
 	class := v.classByPath(n.kind, v.path(n))
 	n.takeClass(class)
@@ -141,8 +141,8 @@ func (v *Volume) goLoose(n *Node) {
 	}
 }
 
-// drawBytes makes n independent of ver, unless nobody wants its bytes any more.
-func (v *Volume) drawBytes(ctx context.Context, n *Node, ver *remote.Version) error {
+// fetchLocalised makes n independent of ver, unless the bytes are not needed any more.
+func (v *Volume) fetchLocalised(ctx context.Context, n *Node, ver *remote.Version) error {
 	if !v.wantsBytes(n, ver) {
 		return nil
 	}
@@ -152,26 +152,26 @@ func (v *Volume) drawBytes(ctx context.Context, n *Node, ver *remote.Version) er
 		return nil
 	case err == nil:
 	case errors.Is(err, fetch.ErrStale) || permanent(err):
-		v.condemnDrawn(n, err)
+		v.loseLocalised(n, err)
 		return nil
 	case errors.Is(err, fetch.ErrClosed), errors.Is(err, file.ErrNoSpace):
-		return errors.Join(errEngaged, err)
+		return errors.Join(errCommitBusy, err)
 	default:
 		return err
 	}
-	if err := v.cutLoose(n, ver); err != nil {
+	if err := v.detachBase(n, ver); err != nil {
 		return err
 	}
 	if err := n.content.Keep(file.Closed); err != nil {
 		n.content.Lock()
 		n.content.Base = ver // the next try is to do all of this again
 		n.content.Unlock()
-		return fmt.Errorf("keep %s: %w", n.Path(), errors.Join(errEngaged, err))
+		return fmt.Errorf("keep %s: %w", n.Path(), errors.Join(errCommitBusy, err))
 	}
 	return nil
 }
 
-// wantsBytes says whether n still rests on ver.
+// wantsBytes reports whether n still rests on ver.
 func (v *Volume) wantsBytes(n *Node, ver *remote.Version) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -180,26 +180,26 @@ func (v *Volume) wantsBytes(n *Node, ver *remote.Version) bool {
 	return !n.gone && n.content.Base == ver && n.content.State != Lost
 }
 
-// cutLoose takes the base away from a file that has all its bytes itself.
-func (v *Volume) cutLoose(n *Node, ver *remote.Version) error {
+// detachBase takes the base away from a file that has all its bytes itself.
+func (v *Volume) detachBase(n *Node, ver *remote.Version) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	n.content.Lock()
 	defer n.content.Unlock()
 	if a := n.attempt; a != nil && a.frozen || n.content.HasSnapshotLocked() {
-		return fmt.Errorf("%s: %w", v.path(n), errEngaged)
+		return fmt.Errorf("%s: %w", v.path(n), errCommitBusy)
 	}
 	if n.content.Base != ver {
 		return nil
 	}
 	if !n.content.CutLooseLocked() {
-		return fmt.Errorf("%s: %w", v.path(n), errEngaged) // fetched since the check
+		return fmt.Errorf("%s: %w", v.path(n), errCommitBusy) // fetched since the check
 	}
 	return nil
 }
 
-// condemnDrawn gives up a file whose bytes are not in the store any more.
-func (v *Volume) condemnDrawn(n *Node, cause error) {
+// loseLocalised gives up a file whose bytes are not in the store any more.
+func (v *Volume) loseLocalised(n *Node, cause error) {
 	path := n.Path()
 	v.log.Error("a file renamed to a local-only name is lost: the version it had is gone from the store, or damaged there", "path", path, "cause", cause)
 	n.content.Lock()
@@ -213,30 +213,30 @@ func (v *Volume) condemnDrawn(n *Node, cause error) {
 	}
 }
 
-// vacate takes the version from its old name. Where a draft by that name waits
+// removeLocalised takes the version from its old name. Where a draft by that name waits
 // to be committed, that is left to it: the name is never missing from the store.
-func (v *Volume) vacate(ctx context.Context, c *change) error {
+func (v *Volume) removeLocalised(ctx context.Context, c *change) error {
 	gone, err := v.removedBefore(ctx, c)
 	if err != nil {
 		return err
 	}
-	var heir *Node
+	var successor *Node
 	if !gone {
-		heir = v.bequeath(c)
+		successor = v.replaceByDraft(c)
 	}
-	if heir == nil {
+	if successor == nil {
 		return v.remote.Remove(ctx, c.ver, c.Path, nil)
 	}
-	if err := v.journalEntry(heir); err != nil {
-		heir.content.Lock()
-		heir.content.Replaces = nil
-		heir.content.Unlock()
-		return errors.Join(errEngaged, err)
+	if err := v.journalEntry(successor); err != nil {
+		successor.content.Lock()
+		successor.content.Replaces = nil
+		successor.content.Unlock()
+		return errors.Join(errCommitBusy, err)
 	}
 	return nil
 }
 
-// removedBefore says that an earlier try of a draw, before a kill or a lost answer, has
+// removedBefore reports whether an earlier try, before a kill or a lost answer, has
 // removed the version: to replace what is not there would look like another machine's doing.
 func (v *Volume) removedBefore(ctx context.Context, c *change) (bool, error) {
 	if !c.again && c.Tries == 0 {
@@ -246,13 +246,13 @@ func (v *Volume) removedBefore(ctx context.Context, c *change) (bool, error) {
 	return err == nil && info.Key == "", err
 }
 
-// bequeath makes the version that which the draft waiting at its name replaces,
-// unless something else is to come and go there before.
-func (v *Volume) bequeath(c *change) *Node {
+// replaceByDraft has the draft that waits at the version's name replace it, unless another
+// change of that name comes before. It returns the draft; nil: there is none.
+func (v *Volume) replaceByDraft(c *change) *Node {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	n := v.nodeAt(c.Path)
-	if n.inherits(c.ver) {
+	if n.isToReplace(c.ver) {
 		return n // so the last mount had it, which was killed before the journal knew that this is done
 	}
 	if n == nil || n.kind != File || n.attempt == nil || n.attempt.stage != waiting || n.paused {
@@ -284,8 +284,8 @@ func (c *change) passes(path string) bool {
 	return false
 }
 
-// inherits says that a draft is to replace the version.
-func (n *Node) inherits(ver *remote.Version) bool {
+// isToReplace reports whether a draft is to replace the version.
+func (n *Node) isToReplace(ver *remote.Version) bool {
 	if n == nil || n.kind != File {
 		return false
 	}
@@ -306,10 +306,10 @@ func (v *Volume) nodeAt(path string) *Node {
 	return n
 }
 
-// linkDraws tells the draws of an earlier mount, by the journal's ids, which file they are for; v.mu is held.
-func (v *Volume) linkDraws() {
+// linkLocalised sets the files of the localisations queued by an earlier mount, by the journal's ids; v.mu is held.
+func (v *Volume) linkLocalised() {
 	for _, c := range v.changes {
-		if c.Op != opDraw || c.entry == (spool.ID{}) {
+		if c.Op != opLocalise || c.entry == (spool.ID{}) {
 			continue
 		}
 		for n := range v.busy {

@@ -54,7 +54,7 @@ func TestDrawWithoutItsEntry(t *testing.T) {
 		t.Fatal(err)
 	}
 	changes, err := sp.Journal().Changes()
-	if err != nil || len(changes) != 1 || changes[0].Op != opDraw {
+	if err != nil || len(changes) != 1 || changes[0].Op != opLocalise {
 		t.Fatalf("%+v, %v: what this test is for was not tried", changes, err)
 	}
 	lose := func(tx *spool.Tx) error { return tx.DeleteEntry(id) }
