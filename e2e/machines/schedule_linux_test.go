@@ -286,15 +286,22 @@ func (p *player) remove(tag, name string) {
 	p.l.note(e)
 }
 
-// wasThis says whether a name that was just taken away led to the version that is
-// open: one that news from elsewhere had taken it from before cannot be opened again.
+// wasThis reports whether a name that was just taken away led to the version that is open:
+// one that news from elsewhere had taken it from before cannot be opened again, or is there
+// under the name of a conflict copy.
 func (p *player) wasThis(f *os.File) bool {
 	again, err := os.Open(fmt.Sprintf("/proc/self/fd/%d", f.Fd()))
-	if err != nil && !errors.Is(err, syscall.ESTALE) {
+	if errors.Is(err, syscall.ESTALE) {
+		return false
+	}
+	if err != nil {
 		p.m.t.Errorf("open %s again: %v", f.Name(), err)
+		return false
 	}
-	if err == nil {
-		_ = again.Close()
+	defer again.Close()
+	var st unix.Statx_t
+	if err := unix.Statx(int(again.Fd()), "", unix.AT_EMPTY_PATH|unix.AT_STATX_FORCE_SYNC, unix.STATX_NLINK, &st); err != nil {
+		p.m.t.Errorf("stat %s again: %v", f.Name(), err)
 	}
-	return err == nil
+	return st.Nlink == 0
 }
