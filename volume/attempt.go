@@ -246,8 +246,8 @@ func (v *Volume) publish(n *Node, a *attempt) error {
 // has been emptied and written anew since, the later content is none the worse.
 func (v *Volume) loseBase(n *Node, a *attempt, err error) {
 	if n.content.Outgrows(a.gen) && errors.Is(err, file.ErrUnproven) {
-		v.outlive(n, a, err)
+		v.dropOlderContent(n, a, err)
 		return
 	}
-	v.condemn(n, a, err)
+	v.loseDraft(n, a, err)
 }

@@ -5,9 +5,9 @@ import "mcfs/spool"
 // Opposite changes of names that have not left yet cancel out: while the store
 // is slow or away, "mv a b; mv b a" or "mkdir d; rmdir d" leaves nothing to do.
 
-// undone finds the queued rename of n from one path to another that has not
+// opposite finds the queued rename of n from one path to another that has not
 // begun, if undoing it leaves the store as it is; nil if there is none. v.mu is held.
-func (v *Volume) undone(n *Node, from, to string) *change {
+func (v *Volume) opposite(n *Node, from, to string) *change {
 	if n.queued != 1 || n.attempt != nil {
 		return nil
 	}
@@ -19,9 +19,9 @@ func (v *Volume) undone(n *Node, from, to string) *change {
 	return nil
 }
 
-// unmade finds the queued change that is to make the object of a directory or
+// notMade finds the queued change that is to make the object of a directory or
 // symlink, if it has not begun; nil if there is none. v.mu is held.
-func (v *Volume) unmade(n *Node) *change {
+func (v *Volume) notMade(n *Node) *change {
 	if n.queued != 1 {
 		return nil
 	}
@@ -50,7 +50,7 @@ func (v *Volume) reinstate(c *change) {
 // cancel forgets a retracted change, which its journal entry's end has made durable; v.mu is held.
 func (v *Volume) cancel(c *change) {
 	delete(v.changes, c.Seq)
-	v.uncarry(c)
+	v.dropCarrier(c)
 	if v.attrs[c.node] == c {
 		delete(v.attrs, c.node)
 	}

@@ -25,7 +25,7 @@ func (v *Volume) carryOut(ctx context.Context, c *change) error {
 		v.cache.Delete(c.Path)
 		err := v.renameObject(ctx, c)
 		if errors.Is(err, store.ErrNotExist) && v.unarrived(c) {
-			return v.forgo(ctx, c)
+			return v.skipRename(ctx, c)
 		}
 		return err
 	case opLocalise:

@@ -161,8 +161,8 @@ func (v *Volume) enqueue(c *change) {
 	c.job = v.queue.AddLocked(func() { v.perform(c) }, c.claims()...)
 }
 
-// uncarry counts a change no more that is over; v.mu is held.
-func (v *Volume) uncarry(c *change) {
+// dropCarrier counts a finished change off its version's carriers; v.mu is held.
+func (v *Volume) dropCarrier(c *change) {
 	if c.carries == nil {
 		return
 	}
@@ -202,7 +202,7 @@ func (v *Volume) perform(c *change) {
 		return // the journal has it
 	}
 	if errors.Is(err, remote.ErrTaken) {
-		if err = v.divert(c); err == nil {
+		if err = v.moveToConflictName(c); err == nil {
 			v.mu.Lock()
 			defer v.mu.Unlock()
 			v.queue.AgainLocked(c.job, 0)
@@ -279,9 +279,9 @@ func (c *change) draft() *Node {
 	return n
 }
 
-// forgo does without such a rename. What it was to replace the draft replaces,
-// or it goes, if the draft has gone on to another name, or is no more.
-func (v *Volume) forgo(ctx context.Context, c *change) error {
+// skipRename finishes a rename whose object was never made. The draft replaces what it was
+// to replace; without a draft at that name, that is removed.
+func (v *Volume) skipRename(ctx context.Context, c *change) error {
 	n, stays := c.draft(), false
 	if n != nil {
 		v.mu.Lock()
@@ -322,7 +322,7 @@ func (v *Volume) finishChange(c *change) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	delete(v.changes, c.Seq)
-	v.uncarry(c)
+	v.dropCarrier(c)
 	if c.Op == opAttr {
 		v.restateCarriers(c.ver)
 	}
@@ -498,8 +498,8 @@ func (v *Volume) beginAttrLocked(c *change) {
 	c.job = v.queue.AddLocked(func() { v.perform(c) }, c.claims()...)
 }
 
-// hurry begins what waits for more to come; v.mu is held.
-func (v *Volume) hurry() {
+// beginDelayed begins what waits for more to come; v.mu is held.
+func (v *Volume) beginDelayed() {
 	for _, c := range v.changes {
 		if c.timer != nil && c.job == nil && !v.comesLater(c) {
 			c.timer.Stop()

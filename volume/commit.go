@@ -139,10 +139,10 @@ func (v *Volume) startAttempt(n *Node) {
 	a.job = v.queue.AddLocked(func() { v.run(n, a) }, a.path)
 }
 
-// callOff ends an attempt that can still be ended, and says whether it could: not
-// if its upload alone has some of the file, unless nobody wants that any more
-// (errGone, errDoomed). v.mu is held.
-func (v *Volume) callOff(n *Node, why error) bool {
+// cancelCommit ends an attempt that can still be ended, and reports whether it could: not
+// if its upload alone has some of the file, unless that is not needed any more
+// (errGone, errUnwanted). v.mu is held.
+func (v *Volume) cancelCommit(n *Node, why error) bool {
 	a := n.attempt
 	if a == nil {
 		return true
@@ -156,20 +156,20 @@ func (v *Volume) callOff(n *Node, why error) bool {
 	return true
 }
 
-// pauseDoomed is pause for a file that is about to be removed or replaced, or to stay
+// pauseRemoved is pause for a file that is about to be removed or replaced, or to stay
 // if the journal cannot be written; what its upload alone has goes in both cases.
-func (v *Volume) pauseDoomed(n *Node) {
+func (v *Volume) pauseRemoved(n *Node) {
 	n.paused = true
-	v.callOff(n, errDoomed)
+	v.cancelCommit(n, errUnwanted)
 }
 
-// cancelAttempt is the part of callOff under the file's lock, under which the attempt
+// cancelAttempt is the part of cancelCommit under the file's lock, under which the attempt
 // takes over content and upload.
 func (n *Node) cancelAttempt(a *attempt, why error) bool {
 	n.content.Lock()
 	defer n.content.Unlock()
-	doomed := errors.Is(why, errGone) || errors.Is(why, errDoomed)
-	if !n.content.YieldLocked(a.up.Load(), a.view, doomed) {
+	unwanted := errors.Is(why, errGone) || errors.Is(why, errUnwanted)
+	if !n.content.YieldLocked(a.up.Load(), a.view, unwanted) {
 		return false
 	}
 	a.cancel(why)
@@ -181,7 +181,7 @@ func (n *Node) cancelAttempt(a *attempt, why error) bool {
 // cannot be called off any more, and goes through under the old name.
 func (v *Volume) pause(n *Node) bool {
 	n.paused = true
-	return v.callOff(n, errMoved)
+	return v.cancelCommit(n, errMoved)
 }
 
 // resume lets commits begin again, and begins the one that is due; v.mu is held.
@@ -236,10 +236,10 @@ func (v *Volume) endUnfinished(n *Node, a *attempt) {
 		return
 	}
 	n.content.AbandonLocked(up, a.view)
-	if n.gone || errors.Is(context.Cause(a.ctx), errDoomed) || n.content.State == Lost || v.ctx.Err() != nil {
+	if n.gone || errors.Is(context.Cause(a.ctx), errUnwanted) || n.content.State == Lost || v.ctx.Err() != nil {
 		return
 	}
-	n.condemned(err)
+	n.markLost(err)
 	id, filed := n.content.EntryIDLocked() // of what is lost: the file may be emptied and written anew before that is in quarantine
 	v.background(func() { v.quarantineDraft(n, id, filed, a.path, err) })
 }
@@ -278,12 +278,12 @@ func (v *Volume) conclude(n *Node, a *attempt, err error) {
 	case a.stage == waiting && called != nil:
 		v.mu.Lock()
 		v.endAttempt(n, a)
-		if errors.Is(called, errMoved) || errors.Is(called, errDoomed) {
+		if errors.Is(called, errMoved) || errors.Is(called, errUnwanted) {
 			v.startAttempt(n)
 		}
 		v.mu.Unlock()
 	case errors.Is(err, upload.ErrConflict):
-		v.giveWay(n, a, err)
+		v.resolveConflict(n, a, err)
 	case errors.Is(err, upload.ErrLost):
 		v.startOver(n, a, err)
 	case permanent(err) || errors.Is(err, ErrPermission) || errors.Is(err, ErrNameTooLong) || errors.Is(err, ErrStale):
@@ -322,14 +322,14 @@ func (v *Volume) startOver(n *Node, a *attempt, err error) {
 // since, that content is whole, and its own close commits it.
 func (v *Volume) loseSent(n *Node, a *attempt, err error) {
 	if !n.content.IsAnew(a.gen) {
-		v.condemn(n, a, err)
+		v.loseDraft(n, a, err)
 		return
 	}
-	v.outlive(n, a, err)
+	v.dropOlderContent(n, a, err)
 }
 
-// outlive ends an attempt that can never succeed of a file that has other content by now.
-func (v *Volume) outlive(n *Node, a *attempt, err error) {
+// dropOlderContent ends an attempt that can never succeed of a file that has other content by now.
+func (v *Volume) dropOlderContent(n *Node, a *attempt, err error) {
 	v.log.Error("what an earlier close was to commit is lost; the file has been written anew since", "path", a.path, "cause", err)
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -389,7 +389,7 @@ func (v *Volume) retryLater(n *Node, a *attempt, err error) {
 			v.log.Error("a draft that could not be committed is not safe in the spool either", "path", a.path, "cause", err)
 		}
 	}
-	v.tellLocked(a.path, err)
+	v.logLocked(a.path, err)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if a.stage == ended {
@@ -456,8 +456,8 @@ func (v *Volume) committed(n *Node, a *attempt) {
 	}
 }
 
-// condemn ends an attempt that can never succeed. The bytes stay, in quarantine.
-func (v *Volume) condemn(n *Node, a *attempt, err error) {
+// loseDraft ends an attempt that can never succeed. The bytes stay, in quarantine.
+func (v *Volume) loseDraft(n *Node, a *attempt, err error) {
 	if n.content.PeekState() == Lost { // when its sealed file was opened
 		v.mu.Lock()
 		v.endAttempt(n, a)
@@ -469,9 +469,9 @@ func (v *Volume) condemn(n *Node, a *attempt, err error) {
 	n.content.Lock()
 	id, filed := n.content.EntryIDLocked()
 	n.content.Unlock()
-	v.setApart(id, filed, err)
+	v.quarantineFile(id, filed, err)
 	n.content.Lock()
-	n.condemned(err)
+	n.markLost(err)
 	n.content.Unlock()
 	v.mu.Lock()
 	v.endAttempt(n, a)
@@ -479,15 +479,15 @@ func (v *Volume) condemn(n *Node, a *attempt, err error) {
 	v.rejournal(n) // the next mount shows it, too
 }
 
-// condemned makes the draft a lost one; n is locked.
-func (n *Node) condemned(err error) {
+// markLost makes the draft a lost one; n is locked.
+func (n *Node) markLost(err error) {
 	n.content.StepLocked(file.EvCondemn)
 	n.content.Failure = err
 	n.content.WakeLocked()
 }
 
-// setApart moves a draft's sealed file to quarantine, and its entry goes.
-func (v *Volume) setApart(id spool.ID, filed bool, err error) {
+// quarantineFile moves a draft's sealed file to quarantine, and its entry goes.
+func (v *Volume) quarantineFile(id spool.ID, filed bool, err error) {
 	if !filed {
 		return
 	}
@@ -497,9 +497,9 @@ func (v *Volume) setApart(id spool.ID, filed bool, err error) {
 	v.dropEntry(id)
 }
 
-// quarantineDraft is what condemn does besides for a draft that is lost already.
+// quarantineDraft is what loseDraft does besides for a draft that is lost already.
 func (v *Volume) quarantineDraft(n *Node, id spool.ID, filed bool, path string, err error) {
 	v.log.Error("file cannot be committed; its draft is in quarantine", "path", path, "cause", err)
-	v.setApart(id, filed, err)
+	v.quarantineFile(id, filed, err)
 	v.rejournal(n)
 }

@@ -33,9 +33,9 @@ func (v *Volume) restoreSidecar(ver *remote.Version, key string) {
 	}
 }
 
-// giveWay decides what follows when the store refused a commit because
+// resolveConflict decides what follows when the store refused a commit because
 // something else stands under the name than this machine knew.
-func (v *Volume) giveWay(n *Node, a *attempt, cause error) {
+func (v *Volume) resolveConflict(n *Node, a *attempt, cause error) {
 	ctx, cancel := context.WithTimeout(v.ctx, requestTimeout)
 	defer cancel()
 	info, err := v.store.Head(ctx, a.path)
@@ -51,13 +51,13 @@ func (v *Volume) giveWay(n *Node, a *attempt, cause error) {
 	case n.content.IsComplete(a.replaces):
 		v.conflict(n, a)
 	case !a.up.Load().Parts():
-		v.condemn(n, a, fmt.Errorf("commit %s: bytes of the version that it replaces are needed and gone: %w", a.path, ErrStale))
+		v.loseDraft(n, a, fmt.Errorf("commit %s: bytes of the version that it replaces are needed and gone: %w", a.path, ErrStale))
 	case vanished:
 		// The parts that left hold the only copy of some bytes: nothing stands in their way.
 		a.replaces, a.withdrew = nil, false
 		v.retryLater(n, a, cause)
 	default:
-		v.setAside(ctx, n, a, info, cause)
+		v.moveTheirsAside(ctx, n, a, info, cause)
 	}
 }
 
@@ -129,10 +129,10 @@ func (v *Volume) applyConflictName(n *Node, name string) {
 	n.misled = now.Add(believed)
 }
 
-// setAside is the other way round, where blocks of ours were dropped from a full
+// moveTheirsAside is the other way round, where blocks of ours were dropped from a full
 // spool once they had been sent, so that they exist as parts of an upload to
 // this name alone: the other machine's version takes the conflict name.
-func (v *Volume) setAside(ctx context.Context, n *Node, a *attempt, info store.Info, cause error) {
+func (v *Volume) moveTheirsAside(ctx context.Context, n *Node, a *attempt, info store.Info, cause error) {
 	theirs, err := v.remote.Load(ctx, remote.Listing{
 		Key: a.path, ETag: info.ETag, Size: info.Size, Modified: info.Modified, SidecarUnknown: true,
 	})
@@ -161,9 +161,9 @@ func (v *Volume) setAside(ctx context.Context, n *Node, a *attempt, info store.I
 	v.retryLater(n, a, cause)
 }
 
-// divert sends what was to go to a name that another machine has saved
+// moveToConflictName sends what was to go to a name that another machine has saved
 // meanwhile to the conflict name beside it.
-func (v *Volume) divert(c *change) error {
+func (v *Volume) moveToConflictName(c *change) error {
 	v.names.Lock()
 	defer v.names.Unlock()
 	taken := c.target()
@@ -195,10 +195,10 @@ func (c *change) target() *string {
 	return &c.Path
 }
 
-// displace makes a draft of a file whose name another machine has taken since it
+// toConflictName makes a draft of a file whose name another machine has taken since it
 // was opened: nothing that is written to it may be lost, nor go over what is
 // there now. It appears under the conflict name, and the next close tells. v.mu is held.
-func (v *Volume) displace(n *Node) {
+func (v *Volume) toConflictName(n *Node) {
 	d := n.parent
 	for d.gone && d.parent != nil {
 		d = d.parent

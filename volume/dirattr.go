@@ -340,9 +340,9 @@ func (v *Volume) putMarker(ctx context.Context, c *change) error {
 	return nil
 }
 
-// seeMarker notes a listing's word of the directory's own marker: another one
+// noteMarker notes a listing's word of the directory's own marker: another one
 // than is known is read before attributes are shown again; v.mu is held.
-func (v *Volume) seeMarker(d *Node, names dirs.Names) {
+func (v *Volume) noteMarker(d *Node, names dirs.Names) {
 	own := names.Marker()
 	if d.parent == nil || d.localLocked() {
 		return

@@ -16,7 +16,7 @@ func (v *Volume) track(n *Node) {
 
 func (v *Volume) trackLocked(n *Node) {
 	if n.stale && n.kind == File && n.content.PeekState() != Clean {
-		v.displace(n)
+		v.toConflictName(n)
 	}
 	if n.content.PeekState() == Clean || n.gone {
 		if _, ok := v.busy[n]; ok {

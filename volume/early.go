@@ -40,8 +40,8 @@ func (n *Node) newEarly() (up *upload.Upload, file *spool.File, path string) {
 	return up, file, path
 }
 
-// doomAll dooms the uploads of the draft, and that of its attempt. Volume.mu is held and n locked.
-func (n *Node) doomAll() {
+// dropUploads marks the uploads of the draft, and of its attempt, as not needed. Volume.mu is held and n locked.
+func (n *Node) dropUploads() {
 	n.content.DoomUploadsLocked()
 	if n.attempt == nil {
 		return

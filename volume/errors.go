@@ -41,7 +41,7 @@ var (
 var (
 	errMoved    = errors.New("the file was renamed")
 	errGone     = errors.New("the file was removed")
-	errDoomed   = errors.New("the file is about to be removed")
+	errUnwanted = errors.New("the file is about to be removed")
 	errKilled   = errors.New("its writer was killed")
 	errNothing  = errors.New("there is nothing to commit any more")
 	errStopping = errors.New("the volume is stopping")

@@ -125,7 +125,7 @@ func (v *Volume) planExchange(a, b *Node) (*move, error) {
 	departures := m.changes
 	switch {
 	case one.moves() && two.moves():
-		m.changes = v.detour(departures, arrivals)
+		m.changes = v.viaAside(departures, arrivals)
 	case (two.moves() || two.becomesObject()) && !one.becomesObject():
 		m.changes = append(departures, arrivals...) // the first leaves its name before the second comes there
 	default:
@@ -170,7 +170,7 @@ func (h half) left() *remote.Version {
 	if h.plan == nil || h.plan.step != stepRemove {
 		return nil
 	}
-	return h.plan.standing
+	return h.plan.stored
 }
 
 // planHalf is planChanges, but the version that a draft leaves behind is replaced by the other.
@@ -190,8 +190,8 @@ func (v *Volume) planHalf(m *move, h half, over *remote.Version) error {
 	return v.planChanges(m, p, over)
 }
 
-// detour has the one that leaves first wait under a name of its own; v.mu is held.
-func (v *Volume) detour(departures, arrivals []*change) []*change {
+// viaAside takes the first of the two through a name of its own; v.mu is held.
+func (v *Volume) viaAside(departures, arrivals []*change) []*change {
 	last := departures[0]
 	first := *last
 	aside := asideName(last.Path)

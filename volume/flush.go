@@ -108,7 +108,7 @@ func (n *Node) await(ctx context.Context, gen uint64) error {
 // giveUpWaiting makes the draft safe; its commit goes on behind.
 func (n *Node) giveUpWaiting(cause error) error {
 	if cause == nil {
-		cause = cmp.Or(n.whyNot(), store.ErrUnavailable)
+		cause = cmp.Or(n.obstacle(), store.ErrUnavailable)
 	}
 	err := n.content.Keep(file.Behind)
 	if file.IsSent(err) {
@@ -123,8 +123,8 @@ func (n *Node) giveUpWaiting(cause error) error {
 	return file.AsIO(cause)
 }
 
-// whyNot is what keeps the node's commit, as far as that is known.
-func (n *Node) whyNot() error {
+// obstacle is the reason why the node is not committed, as far as that is known.
+func (n *Node) obstacle() error {
 	v := n.v
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -201,7 +201,7 @@ func (n *Node) abandon() {
 	n.content.Lock()
 	wanted := n.content.Expected > 0 || n.content.State != Queued && n.content.State != Uploading || n.content.IsSnapshotAloneLocked()
 	n.content.Unlock()
-	if wanted || !v.callOff(n, errKilled) {
+	if wanted || !v.cancelCommit(n, errKilled) {
 		v.mu.Unlock()
 		return
 	}

@@ -76,7 +76,7 @@ func (n *Node) Open(ctx context.Context, flags int, by Process) (*Handle, error)
 	if n.kind == Tombstone {
 		return nil, n.openTombstone(&Handle{flags: flags})
 	}
-	if n.isStale() || n.mistaken() {
+	if n.isStale() || n.openedByOldName() {
 		return nil, fmt.Errorf("open: %w", ErrStale) // the kernel looks the name up again
 	}
 	h := newHandle(n, flags, by)
@@ -133,9 +133,9 @@ func (n *Node) isStale() bool {
 // another one: longer than package fs allows it.
 const believed = 2 * time.Second
 
-// mistaken says, once, that whoever opens the file may have come by the name that was
-// its own until a conflict, and mean the other machine's version.
-func (n *Node) mistaken() bool {
+// openedByOldName reports, once, whether the file may be opened by the name that it had
+// before a conflict, where the other machine's version is meant.
+func (n *Node) openedByOldName() bool {
 	n.v.mu.Lock()
 	defer n.v.mu.Unlock()
 	until := n.misled

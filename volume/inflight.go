@@ -69,7 +69,7 @@ func (v *Volume) recoverCommit(k *recoveredDraft) {
 	case !ours && !n.gone && !written && k.Partial && !k.Promised && alone:
 		n.content.Lock()
 		n.content.LoseLocked(k.Entry, errPartial)
-		n.condemned(file.AsIO(errPartial))
+		n.markLost(file.AsIO(errPartial))
 		n.content.Unlock()
 		v.background(func() { v.quarantineDraft(n, k.ID, true, k.Path, errPartial) })
 	case !ours && !n.gone && v.path(n) == k.Path && !written && !k.Promised:

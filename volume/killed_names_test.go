@@ -115,7 +115,7 @@ func TestKillKeepsAttributesOfMovedDirectories(t *testing.T) {
 	for name := range modes { // as a listing does that shows another marker
 		d := r.v.Root().dir.children[name]
 		d.dir.marker = remote.Marker{}
-		r.v.seeMarker(d, dirs.Names{"": {Object: &store.Info{ETag: "other"}}})
+		r.v.noteMarker(d, dirs.Names{"": {Object: &store.Info{ETag: "other"}}})
 	}
 	r.v.mu.Unlock()
 	f.set(down)

@@ -152,7 +152,7 @@ func TestAttributesOfADrawnFile(t *testing.T) {
 			})
 			rename(r)
 			r.v.mu.Lock()
-			r.v.hurry()
+			r.v.beginDelayed()
 			r.v.mu.Unlock()
 			r.await(func(s Status) bool {
 				return !slices.ContainsFunc(s.Changes, func(c ChangeStatus) bool { return c.What == opAttr })

@@ -39,17 +39,17 @@ func (v *Volume) unwrap(ctx context.Context, wrapped []byte, keyID string) ([]by
 	return key, err
 }
 
-// tellLocked logs, once for each keeper that is missing, that files wait for it.
-func (v *Volume) tellLocked(path string, err error) {
+// logLocked logs, once for each keeper that is missing, that files wait for it.
+func (v *Volume) logLocked(path string, err error) {
 	e, ok := errors.AsType[*lockedError](err)
 	if !ok {
 		return
 	}
 	v.mu.Lock()
-	told := v.lockedBy[e.keyID]
+	logged := v.lockedBy[e.keyID]
 	v.lockedBy[e.keyID] = true
 	v.mu.Unlock()
-	if !told {
+	if !logged {
 		v.log.Error("files in the spool wait for another keeper: unmount, and mount with the keyring or KMS key that wrapped their keys (keys.path, keys.key_id); they go on by themselves",
 			"key_id", e.keyID, "first", path, "cause", e.cause)
 	}
@@ -74,7 +74,7 @@ func (v *Volume) findLocked(drafts []*recoveredDraft) {
 		}
 		if errors.Is(err, file.ErrLocked) {
 			k.node.content.NoteNoKeeper(e, err)
-			v.tellLocked(e.Path, err)
+			v.logLocked(e.Path, err)
 		}
 	}
 }

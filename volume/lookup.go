@@ -159,7 +159,7 @@ func (v *Volume) refresh(ctx context.Context, d *Node, name string) error {
 		}
 		f := d.dir.flight
 		if f == nil {
-			f = v.takeOff(d, name != "")
+			f = v.beginListing(d, name != "")
 		}
 		v.mu.Unlock()
 		if enough, err := v.awaitFlight(ctx, d, f, had, name); enough || err != nil {
@@ -178,20 +178,20 @@ func (v *Volume) listInstead(d *Node, there bool) bool {
 		d.dir.probes++
 		const few, perPage = 8, store.MaxPage / 2 // a file has two keys
 		if d.dir.probes > few+len(d.dir.children)/perPage {
-			f = v.takeOff(d, false)
+			f = v.beginListing(d, false)
 		}
 	}
 	return f != nil && !f.onePage
 }
 
-// takeOff begins a listing; v.mu is held.
-func (v *Volume) takeOff(d *Node, onePage bool) *flight {
+// beginListing begins a listing; v.mu is held.
+func (v *Volume) beginListing(d *Node, onePage bool) *flight {
 	f := &flight{done: make(chan struct{}), onePage: onePage}
 	d.dir.flight = f
 	if !onePage {
 		d.dir.probes = 0
 	}
-	v.background(func() { v.fly(d, f) })
+	v.background(func() { v.listDirectory(d, f) })
 	return f
 }
 
@@ -289,8 +289,8 @@ func (v *Volume) answered(begun time.Time) {
 	v.away = time.Time{}
 }
 
-// fly lists d. A lookup needs one page; if there are more the directory is large.
-func (v *Volume) fly(d *Node, f *flight) {
+// listDirectory lists d. A lookup needs one page; if there are more the directory is large.
+func (v *Volume) listDirectory(d *Node, f *flight) {
 	settled, err, begun := false, error(nil), time.Now()
 	for i := 0; i < maxLooks && !settled && err == nil; i++ {
 		settled, err = v.survey(d, f)

@@ -10,7 +10,7 @@ import (
 
 // merge takes over a whole listing that was begun at a certain time; v.mu is held.
 func (v *Volume) merge(d *Node, names dirs.Names, begun time.Time) {
-	v.seeMarker(d, names)
+	v.noteMarker(d, names)
 	before := maps.Clone(d.dir.children)
 	for name, f := range names {
 		v.mergeName(d, name, f, begun)

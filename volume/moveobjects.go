@@ -96,7 +96,7 @@ func (v *Volume) moveObject(ctx context.Context, c *change, o store.Info) error 
 	}
 	err = v.renameObject(ctx, one)
 	if errors.Is(err, remote.ErrTaken) {
-		if err = v.divert(one); err == nil {
+		if err = v.moveToConflictName(one); err == nil {
 			err = v.renameObject(ctx, one)
 			v.mu.Lock()
 			v.queue.FinishLocked(one.aside)

@@ -216,10 +216,10 @@ func (n *Node) Rmdir(ctx context.Context, name string) error {
 // planRmdir works out what is to be done about a directory's marker; v.mu is held.
 func (v *Volume) planRmdir(d, c *Node, path string) *move {
 	m := &move{}
-	switch m.undone = v.unmade(c); {
+	switch m.opposite = v.notMade(c); {
 	case c.local:
 		m.dropped = append(m.dropped, c.localID)
-	case m.undone == nil:
+	case m.opposite == nil:
 		m.changes = append(m.changes, &change{Change: spool.Change{Op: opRmdir, Path: path + "/"}, node: c, dir: d, name: c.name})
 	}
 	return m
@@ -289,14 +289,14 @@ func (n *Node) Remove(ctx context.Context, name string) error {
 		defer v.mu.Unlock()
 		return n.dir.missing(name)
 	}
-	v.pauseDoomed(c)
-	path, doomed := v.path(c), v.standing(c)
+	v.pauseRemoved(c)
+	path, doomed := v.path(c), v.storedAfterQueue(c)
 	m := &move{target: c}
 	m.drop(c)
 	if c.kind == Symlink {
-		m.undone = v.unmade(c)
+		m.opposite = v.notMade(c)
 	}
-	if doomed != nil && m.undone == nil {
+	if doomed != nil && m.opposite == nil {
 		m.changes = append(m.changes, &change{Change: spool.Change{Op: opRemove, Path: path}, ver: doomed, node: c, dir: n, name: name})
 	}
 	v.mu.Unlock()
@@ -325,9 +325,9 @@ func (v *Volume) isMoving(n *Node) bool {
 	return !v.moves.AtRest(v.path(n))
 }
 
-// standing is what is in the store under the node's name once everything that
-// was queued before now is done; nil: nothing. v.mu is held.
-func (v *Volume) standing(n *Node) *remote.Version {
+// storedAfterQueue is the version that the store has under the node's name once all queued
+// changes are done; nil: nothing. v.mu is held.
+func (v *Volume) storedAfterQueue(n *Node) *remote.Version {
 	if n.local {
 		return nil
 	}
@@ -345,7 +345,7 @@ func (v *Volume) standing(n *Node) *remote.Version {
 
 // discard ends a draft that nobody wants any more; v.mu is held. Open handles go on reading and writing it.
 func (v *Volume) discard(n *Node) {
-	v.callOff(n, errGone)
+	v.cancelCommit(n, errGone)
 	n.content.Lock()
 	if n.content.DiscardLocked() {
 		defer v.wakeWriters()

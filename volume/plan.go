@@ -28,8 +28,8 @@ type plan struct {
 	oldPath, newPath string
 	class            naming.Class    // of the new name
 	uploadKeys       []string        // the keys of uploads that go on
-	standing         *remote.Version // what the store has under the old name once all that is queued is done
-	step             storeStep       // what is done with standing
+	stored           *remote.Version // what the store has under the old name once all that is queued is done
+	step             storeStep       // what is done with stored
 	replaces         *remote.Version // what the draft's commit is to replace at the new name
 	entry            *spool.Entry
 	attempt          *attempt // that was under way when entry was written
@@ -57,15 +57,15 @@ func (v *Volume) planFile(n, to *Node, newName string) (*plan, error) {
 		return nil, err
 	}
 	stopped := v.pause(n) || v.localises(n, n.attempt.ver)
-	p.standing, p.class = v.standing(n), v.classOfRenamed(n, to, newName)
+	p.stored, p.class = v.storedAfterQueue(n), v.classOfRenamed(n, to, newName)
 	n.content.Lock()
 	defer n.content.Unlock()
 	switch {
-	case p.standing == nil:
+	case p.stored == nil:
 		p.step = stepNone
-	case stopped && !p.standing.Needs(n.content.Base):
+	case stopped && !p.stored.Needs(n.content.Base):
 		p.step = stepRemove
-	case p.class != naming.Ordinary && v.canLocalise(n, p.standing):
+	case p.class != naming.Ordinary && v.canLocalise(n, p.stored):
 		p.step = stepLocalise
 	default:
 		p.step, p.replaces = stepRename, n.content.Replaces
@@ -136,7 +136,7 @@ func (v *Volume) describeRenamed(p *plan) error {
 // renameChange is the change that renames the version in the store.
 func (p *plan) renameChange(from, to string, over *remote.Version) *change {
 	return &change{
-		Change: spool.Change{Op: opRename, Path: from, To: to}, ver: p.standing, replaces: over,
+		Change: spool.Change{Op: opRename, Path: from, To: to}, ver: p.stored, replaces: over,
 		node: p.n, dir: p.from, name: p.oldName,
 	}
 }
@@ -144,7 +144,7 @@ func (p *plan) renameChange(from, to string, over *remote.Version) *change {
 // localiseChange is the change that brings its bytes into the spool.
 func (p *plan) localiseChange() *change {
 	return &change{
-		Change: spool.Change{Op: opLocalise, Path: p.oldPath}, ver: p.standing, node: p.n, entry: p.entry.ID, dir: p.from, name: p.oldName,
+		Change: spool.Change{Op: opLocalise, Path: p.oldPath}, ver: p.stored, node: p.n, entry: p.entry.ID, dir: p.from, name: p.oldName,
 	}
 }
 

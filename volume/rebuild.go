@@ -102,7 +102,7 @@ func (v *Volume) rebuild(ctx context.Context, h spool.Header, names sync.Locker)
 	f, err := v.unsealLost(ctx, h)
 	if later = transient(err) || errors.Is(err, file.ErrLocked); later {
 		v.noteUnopened(h.ID, err)
-		v.tellLocked(h.ID.String(), err)
+		v.logLocked(h.ID.String(), err)
 		return true
 	}
 	v.noteUnopened(h.ID, nil)
@@ -143,7 +143,7 @@ func (v *Volume) unsealLost(ctx context.Context, h spool.Header) (*spool.File, e
 // bringBack shows the file as an interrupted draft: a person decides, since
 // nobody knows any more whether it was finished. The caller holds names.
 func (v *Volume) bringBack(f *spool.File, h spool.Header) error {
-	name := v.nameBack(f.Path(), false)
+	name := v.restoredPath(f.Path(), false)
 	n := v.bringBackAs(f, h, name)
 	v.log.Warn("draft brought back after the journal was lost", "path", name, "bytes", f.Size())
 	return errors.Join(n.content.KeepBytes(file.Behind), v.journalNamed(n))

@@ -143,17 +143,17 @@ func (v *Volume) fixFile(ctx context.Context, c, to *Node, newName string) (rele
 
 // move is one rename, from its check to the moment when the tree shows it.
 type move struct {
-	target  *Node      // what is replaced; nil if nothing
-	plans   []*plan    // one; two of an exchange
-	changes []*change  // in the order in which they are to be done
-	dropped []spool.ID // journal entries that end with it
-	ended   []uint64   // queued changes of attributes that end with it
-	undone  *change    // an opposite one that has not begun: both come to nothing
+	target   *Node      // what is replaced; nil if nothing
+	plans    []*plan    // one; two of an exchange
+	changes  []*change  // in the order in which they are to be done
+	dropped  []spool.ID // journal entries that end with it
+	ended    []uint64   // queued changes of attributes that end with it
+	opposite *change    // an opposite one that has not begun: both come to nothing
 }
 
 // durable says whether there is anything to journal.
 func (m *move) durable() bool {
-	return len(m.changes) > 0 || len(m.dropped) > 0 || len(m.ended) > 0 || m.undone != nil
+	return len(m.changes) > 0 || len(m.dropped) > 0 || len(m.ended) > 0 || m.opposite != nil
 }
 
 // planRename works out what a rename means for the store; names is held.
@@ -182,12 +182,12 @@ func (v *Volume) planRename(from, c, to *Node, newName string) (*move, error) {
 		if c.content.PeekSentAway() && t.content.IsPromised() {
 			return m, fmt.Errorf("rename %s over a file that is not uploaded yet: a crash could lose both: %w", p.oldPath, ErrBusy)
 		}
-		v.pauseDoomed(t)
-		over = v.standing(t)
+		v.pauseRemoved(t)
+		over = v.storedAfterQueue(t)
 		m.drop(t)
 	}
 	if p.step == stepRename && m.target == nil && c.content.PeekState() == Clean {
-		if m.undone = v.undone(c, p.newPath, p.oldPath); m.undone != nil {
+		if m.opposite = v.opposite(c, p.newPath, p.oldPath); m.opposite != nil {
 			return m, nil
 		}
 	}
@@ -196,7 +196,7 @@ func (v *Volume) planRename(from, c, to *Node, newName string) (*move, error) {
 
 // resumeAll lets the commits go on of a rename that was not made; v.mu is held.
 func (v *Volume) resumeAll(m *move) {
-	v.reinstate(m.undone)
+	v.reinstate(m.opposite)
 	for _, p := range m.plans {
 		v.resume(p.n)
 	}
@@ -224,7 +224,7 @@ func (m *move) drop(n *Node) {
 	if id, filed := n.content.EntryIDLocked(); filed && n.content.State != Clean {
 		m.dropped = append(m.dropped, id)
 	}
-	n.doomAll()
+	n.dropUploads()
 }
 
 // planChanges turns a plan into queued changes, and into its draft's journal
@@ -246,7 +246,7 @@ func (v *Volume) planChanges(m *move, p *plan, over *remote.Version) error {
 	}
 	switch p.step {
 	case stepRemove:
-		m.changes = append(m.changes, &change{Change: spool.Change{Op: opRemove, Path: p.oldPath}, ver: p.standing, dir: p.from, name: p.oldName})
+		m.changes = append(m.changes, &change{Change: spool.Change{Op: opRemove, Path: p.oldPath}, ver: p.stored, dir: p.from, name: p.oldName})
 	case stepLocalise:
 		m.changes = append(m.changes, p.localiseChange())
 	}
@@ -266,7 +266,7 @@ func (v *Volume) journalMove(m *move) error {
 				return err
 			}
 		}
-		if err := m.undone.forget(tx); err != nil {
+		if err := m.opposite.forget(tx); err != nil {
 			return err
 		}
 		for _, p := range m.plans {
@@ -302,8 +302,8 @@ func (n *Node) setRenaming(is bool) {
 // enqueueAll queues the changes, each with the tomb that keeps its old name
 // from coming back; v.mu is held.
 func (v *Volume) enqueueAll(m *move) {
-	if m.undone != nil {
-		v.cancel(m.undone)
+	if m.opposite != nil {
+		v.cancel(m.opposite)
 	}
 	for _, c := range m.changes {
 		if c.dir != nil && c.dir.dir.children[c.name] == nil {

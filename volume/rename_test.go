@@ -464,7 +464,7 @@ func TestDirectoryAttributesDoNotWaitForUploads(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.v.mu.Lock()
-	r.v.hurry()
+	r.v.beginDelayed()
 	r.v.mu.Unlock()
 	r.save("d/quick", random(200))
 	through.Store(true)

@@ -102,7 +102,7 @@ func (v *Volume) takeBack(q spool.Quarantined, h spool.Header, key []byte, lacks
 		return nil, err
 	}
 	if n == nil {
-		return v.bringBackAs(f, h, v.nameBack(h.Path, taken)), nil
+		return v.bringBackAs(f, h, v.restoredPath(h.Path, taken)), nil
 	}
 	n.content.Reinstate(f, h)
 	v.stepAside(n)
@@ -146,8 +146,8 @@ func (n *Node) hasBase() bool {
 	return n.content.BasedLocked() != nil
 }
 
-// nameBack is the path under which a draft comes back that nothing stands for.
-func (v *Volume) nameBack(name string, taken bool) string {
+// restoredPath is a free path for a draft that is brought back.
+func (v *Volume) restoredPath(name string, taken bool) string {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if taken || v.nodeAt(name) != nil || v.isReserved(name) {

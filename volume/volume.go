@@ -259,7 +259,7 @@ func (v *Volume) Sync(ctx context.Context, path string) error {
 	}
 	for {
 		v.mu.Lock()
-		v.hurry()
+		v.beginDelayed()
 		waiting, locked, stranded := v.pendingUnder(path)
 		settled := v.ended
 		v.mu.Unlock()
