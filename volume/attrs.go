@@ -52,7 +52,7 @@ func (v *Volume) rewriteSidecar(ctx context.Context, c *change) error {
 
 // followMove has a change from the journal know where its object stands by now. A
 // directory's move, for which it has waited, may have taken the object along before
-// the kill: then nobody but the place itself tells.
+// the kill: then only a look at that place tells.
 func (v *Volume) followMove(c *change) {
 	if !c.again {
 		return

@@ -12,7 +12,7 @@ import (
 
 // The store names an upload in its answer to the request that begins it. A kill
 // between the request and the note of that name in the journal would leave an
-// upload that nobody knows and everybody pays for (P5). So the journal has the key
+// upload that no journal knows and that costs money (P5). So the journal has the key
 // and the time before the request leaves, and what then stands unfinished under
 // the key, begun at that time, is looked for. The time is by the store's clock, from
 // which this machine's may be hours away.

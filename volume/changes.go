@@ -37,7 +37,7 @@ type change struct {
 	entry    spool.ID // of the draft that a localisation is for
 	unwanted bool     // of a localisation: that entry has ended, and the bytes are not needed; guarded by Volume.mu
 	stated   bool     // of a move: attr is what the directory's marker states, or what was set since
-	bare     bool     // a rename to a name that nobody is to see: without a sidecar
+	bare     bool     // a rename to a name that is not to be shown: without a sidecar
 	bareOld  bool     // a rename from such a name
 	dir      *Node    // where a tomb stands
 	name     string
@@ -225,15 +225,15 @@ func (v *Volume) perform(c *change) {
 
 // unexplained is how long a change of names is tried that fails for a reason of which
 // nobody knows whether it will pass, as an answer of the store's that is in no table.
-// So long it keeps others from its names. A disk here that fails is given a day: somebody
-// may have to make room.
+// So long it keeps others from its names. A local disk that fails is given a day, so that
+// room can be made.
 const (
 	unexplained = 10 * time.Minute
 	diskFails   = 24 * time.Hour
 )
 
-// worthAnother says whether a try that ended so is to be followed by another. Volume.mu
-// need not be held: nobody else tries.
+// worthAnother reports whether a try that ended so is to be followed by another. Volume.mu
+// need not be held: only one try runs at a time.
 func (c *change) worthAnother(err error) bool {
 	switch {
 	case err == nil, errors.Is(err, store.ErrNotExist):
@@ -470,7 +470,7 @@ func (v *Volume) beginAttr(c *change) {
 // maxWaits is how often a marker waits attrDelay for what is under way in its directory.
 const maxWaits = 30
 
-// comesLater says whether a change is of a directory in which something is under
+// comesLater reports whether a change is of a directory in which something is under
 // way: its marker comes last. Stores that keep directories as a disk does change
 // a marker's time with each entry. v.mu is held.
 func (v *Volume) comesLater(c *change) bool {

@@ -38,10 +38,10 @@ type attempt struct {
 	ver     *remote.Version // what it makes; from ready on
 	queue.Retry
 
-	up   atomic.Pointer[upload.Upload] // set by whoever runs it, looked at by all
+	up   atomic.Pointer[upload.Upload] // set by the worker that runs it, read by all
 	from atomic.Pointer[file.Origin]   // likewise: of the base's bytes in view
 
-	// The rest belongs to whoever runs it.
+	// The rest belongs to the worker that runs it.
 	frozen   bool
 	view     file.View
 	size     int64
@@ -396,7 +396,7 @@ func (v *Volume) retryLater(n *Node, a *attempt, err error) {
 		return
 	}
 	if errors.Is(err, file.ErrLocked) {
-		v.signal() // who waits for it need not
+		v.signal() // a sync that waits for it can go on
 	}
 	v.queue.AgainLocked(a.job, a.FailedLocked(backoff))
 }

@@ -56,7 +56,7 @@ func (n *Node) keepUnfinished() error {
 }
 
 // endControl has what was closed unfinished committed, now that its control file has been
-// removed from the directory: whoever did that means it as it is.
+// removed from the directory: it is meant as it is.
 func (v *Volume) endControl(d *Node, name string) {
 	if n := v.releaseUnfinished(d, name); n != nil {
 		v.ask(n, closing)

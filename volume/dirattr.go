@@ -68,7 +68,7 @@ func (d *dirState) shownAttr() sidecar.Attr {
 	return a
 }
 
-// dirKnown says that a directory can be described without the store, or that it
+// dirKnown reports whether a directory can be described without the store, or that it
 // failed to answer just now.
 func (v *Volume) dirKnown(n *Node) bool {
 	v.mu.Lock()
@@ -169,7 +169,7 @@ func (n *Node) takeMarker(m remote.Marker, attr sidecar.Attr, begun time.Time) (
 	return true
 }
 
-// describeToChange is describeDir for one who is about to state all the attributes
+// describeToChange is describeDir before a change that states all the attributes
 // anew. What is shown while the marker cannot be read must not take the place of
 // what it says: it is asked for until it answers, for ten seconds, but where it was
 // read before.

@@ -30,7 +30,7 @@ type document struct {
 	written bool
 }
 
-// sideShown says whether the file has a sidecar to show: v.mu is held.
+// sideShown reports whether the file has a sidecar to show: v.mu is held.
 func (v *Volume) sideShown(n *Node) bool {
 	if n.kind != File {
 		return false
@@ -44,7 +44,7 @@ func (v *Volume) sideShown(n *Node) bool {
 	return n.content.Base.Sidecar().ETag != "" && n.content.Base == n.content.Replaces && key == v.path(n)
 }
 
-// hasSidecar is sideShown for a name that somebody asks for: while a rename or
+// hasSidecar is sideShown for a lookup of the name: while a rename or
 // the last step of a commit is under way it waits a moment for its end.
 func (v *Volume) hasSidecar(ctx context.Context, n *Node) bool {
 	deadline := time.NewTimer(waitKnown)
@@ -68,7 +68,7 @@ func (v *Volume) hasSidecar(ctx context.Context, n *Node) bool {
 	}
 }
 
-// sidecarNode is the node of a file's sidecar, for somebody who has asked for it.
+// sidecarNode is the node of a file's sidecar, made when it is first looked up.
 func (v *Volume) sidecarNode(n *Node) *Node {
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -51,10 +51,10 @@ var (
 	errPartial = errors.New("parts of it were in an unfinished upload alone, since the spool is too small for it, and mcfs ended before that was complete")
 )
 
-// transient says that another try may give another answer.
+// transient reports whether another try may give another answer.
 func transient(err error) bool { return remote.IsTransient(err) || errors.Is(err, errStopping) }
 
-// permanent says that trying the same again cannot help. Want of a key is not: another
+// permanent reports whether trying the same again cannot help. Want of a key is not: another
 // mount may have the keeper.
 func permanent(err error) bool {
 	return errors.Is(err, fetch.ErrTampered) || errors.Is(err, spool.ErrCorrupt) || errors.Is(err, upload.ErrShort) || file.IsSent(err)

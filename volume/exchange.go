@@ -157,7 +157,7 @@ func (v *Volume) half(n, other *Node) (half, error) {
 	return half{plan: p}, err
 }
 
-// moves says whether objects are renamed in the store.
+// moves reports whether objects are renamed in the store.
 func (h half) moves() bool { return h.dir != nil || h.plan.step == stepRename }
 
 // becomesObject reports whether a local-only symlink becomes an object.

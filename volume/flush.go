@@ -44,7 +44,7 @@ func (n *Node) commitNow(ctx context.Context) error {
 		v.ask(n, itself)
 		return n.await(ctx, gen)
 	case gone, state == Clean:
-		return nil // what nobody can name any more is not published
+		return nil // a file without a name is not published
 	case state == Lost:
 		return fmt.Errorf("its draft is in quarantine: %w", ErrIO)
 	case state == Local, state == Temporary, told:

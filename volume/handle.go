@@ -122,7 +122,7 @@ func (n *Node) Open(ctx context.Context, flags int, by Process) (*Handle, error)
 	return h, nil
 }
 
-// isStale says that another machine has taken the name that led here.
+// isStale reports whether another machine has taken the name that led here.
 func (n *Node) isStale() bool {
 	n.v.mu.Lock()
 	defer n.v.mu.Unlock()
@@ -261,7 +261,7 @@ func (h *Handle) markKilled() {
 	h.killed = true
 }
 
-// isDuplicated says whether the process that closes a descriptor has another one
+// isDuplicated reports whether the process that closes a descriptor has another one
 // of this handle. A second opening looks the same from outside, so that it can
 // be told only where the handle is the only one open for writing.
 func (h *Handle) isDuplicated(by Process) bool {
@@ -272,7 +272,7 @@ func (h *Handle) isDuplicated(by Process) bool {
 	return alone && by != nil && by.Holds(n.ino, n.baseName())
 }
 
-// takeWritten says whether this flush is the one that commits.
+// takeWritten reports whether this flush is the one that commits.
 func (h *Handle) takeWritten(by Process) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -340,7 +340,7 @@ func (h *Handle) Release() {
 	}
 }
 
-// unasked says that no handle is left that would ask for the commit of what has
+// unasked reports whether no handle is left that would ask for the commit of what has
 // changed: as after a file was made by a descriptor that cannot write.
 func (n *Node) unasked() bool {
 	n.content.Lock()

@@ -17,7 +17,7 @@ func (v *Volume) unidle(n *Node) {
 	}
 }
 
-// toIdle keeps a file that nobody has open any more, with its key and
+// toIdle keeps a file that is not open any more, with its key and
 // cached blocks, and lets the oldest such go, and those without a name.
 func (v *Volume) toIdle(n *Node) {
 	v.mu.Lock()

@@ -30,7 +30,7 @@ type record struct {
 	Flaws    []flaw.Record  `json:"flaws,omitempty"`   // of what is promised: writes that failed
 	At       string         `json:"at,omitempty"`      // the key of Making and Uploads
 
-	// Unchecked: bytes of Base that nobody has checked may be in the sealed file. Older programs did not say.
+	// Unchecked: unchecked bytes of Base may be in the sealed file. Older programs did not say.
 	Unchecked bool `json:"unchecked,omitempty"`
 
 	// Boot is that of the machine in which the content was promised, and through which alone it
@@ -122,7 +122,7 @@ func (v *Volume) journalEntry(n *Node) error {
 	return v.journalNamed(n)
 }
 
-// journalNamed is journalEntry for who holds names.
+// journalNamed is journalEntry with names held.
 func (v *Volume) journalNamed(n *Node) error {
 	err := v.spool.Journal().Update(func(tx *spool.Tx) error { return v.putEntry(tx, n) })
 	if err != nil {

@@ -28,7 +28,7 @@ type tombstone struct {
 	owner [2]uint32 // user and group
 	at    time.Time
 
-	node  *Node     // once somebody asked
+	node  *Node     // made when it is first looked up
 	asked time.Time // last
 }
 

@@ -133,7 +133,7 @@ func (v *Volume) known(d *Node, name string) (c *Node, certain bool) {
 	return c, c != nil && c.seen.within(v.o.Fresh)
 }
 
-// localLocked says that this machine knows better than a listing what the name is; v.mu is held.
+// localLocked reports whether this machine knows better than a listing what the name is; v.mu is held.
 func (n *Node) localLocked() bool {
 	if n.attempt != nil || n.queued > 0 || n.local {
 		return true
@@ -170,7 +170,7 @@ func (v *Volume) refresh(ctx context.Context, d *Node, name string) error {
 
 // listInstead counts the single look-ups of names that are there, known before or
 // found by it, in a directory too large for one page: when as many were made as a
-// listing has pages, all of it is listed (somebody looks at one after the other).
+// listing has pages, all of it is listed (its names are looked up one after the other).
 // It says whether a whole listing is under way; v.mu is held.
 func (v *Volume) listInstead(d *Node, there bool) bool {
 	f := d.dir.flight

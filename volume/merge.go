@@ -100,7 +100,7 @@ func (v *Volume) mergeFile(d *Node, name string, c *Node, f *dirs.Name) {
 	c.listed = l
 }
 
-// sameVersion says whether a listing shows the version that the node has. A
+// sameVersion reports whether a listing shows the version that the node has. A
 // sidecar that was put again, or, where there is none, an object that was put
 // again as it was, makes its description be read anew.
 func (v *Volume) sameVersion(c *Node, l remote.Listing) bool {
@@ -160,7 +160,7 @@ func (v *Volume) forget(d, c *Node) {
 	}
 }
 
-// anyLocal says whether something at or below n is only known here; v.mu is held.
+// anyLocal reports whether something at or below n is only known here; v.mu is held.
 func (v *Volume) anyLocal(n *Node) bool {
 	local := false
 	v.walk(n, func(c *Node) { local = local || c.localLocked() || v.queue.BusyLocked(v.path(c)) })

@@ -141,7 +141,7 @@ func (v *Volume) planDir(from, c, to *Node, name string) (*move, error) {
 	return m, v.planDirChanges(m, c, newPath)
 }
 
-// inside says whether n is d or below it; v.mu is held.
+// inside reports whether n is d or below it; v.mu is held.
 func inside(n, d *Node) bool {
 	for ; n != nil; n = n.parent {
 		if n == d {

@@ -46,7 +46,7 @@ func (v *Volume) moveObjects(ctx context.Context, c *change) error {
 	return v.remote.MoveMarkers(ctx, c.Path, c.To, markers)
 }
 
-// isSidecarOf says whether a key is that of a sidecar whose file is on the same
+// isSidecarOf reports whether a key is that of a sidecar whose file is on the same
 // page: that one takes it along. One whose file is on another page is looked at by
 // itself. What has a sidecar is a file.
 func isSidecarOf(key string, page []store.Info) bool {

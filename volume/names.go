@@ -35,7 +35,7 @@ func (v *Volume) checkName(d *Node, name string, making bool) error {
 	return v.fits(key)
 }
 
-// reserved says that the node bears a sidecar's name; v.mu is held.
+// reserved reports whether the node bears a sidecar's name; v.mu is held.
 func (n *Node) reserved() bool { return sidecar.Is(n.name) }
 
 // Create makes and opens a file, or opens the one that is there, with the flags of open(2).
@@ -318,7 +318,7 @@ func (n *Node) Remove(ctx context.Context, name string) error {
 	return nil
 }
 
-// isMoving says whether the file's object is not yet where its name says.
+// isMoving reports whether the file's object is not yet where its name says.
 func (v *Volume) isMoving(n *Node) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -343,7 +343,7 @@ func (v *Volume) storedAfterQueue(n *Node) *remote.Version {
 	return remote.Listed(n.listed)
 }
 
-// discard ends a draft that nobody wants any more; v.mu is held. Open handles go on reading and writing it.
+// discard ends a draft that was removed or replaced; v.mu is held. Open handles go on reading and writing it.
 func (v *Volume) discard(n *Node) {
 	v.cancelCommit(n, errGone)
 	n.content.Lock()

@@ -66,7 +66,7 @@ type Node struct {
 	nameless   bool          // made without a name, and not given one yet: gone too
 	dir        *dirState     // of a Dir
 	base       *Node         // of a Sidecar: its file
-	side       *Node         // of a File: its sidecar's node, once somebody asked
+	side       *Node         // of a File: its sidecar's node, once it was looked up
 	attempt    *attempt      // the commit under way
 	paused     bool          // no commit may begin: the name is about to change
 	recovering bool          // the last mount's commit is in flight, as far as is known: no other may begin
@@ -79,7 +79,7 @@ type Node struct {
 	misled     time.Time     // until when the next opener may mean another file, by the name that this one had
 	unlinked   time.Time     // of a Sidecar: when a program last removed it
 	asker      uint32        // of a Sidecar or Tombstone: the thread that last looked it up
-	disowned   bool          // of a Sidecar: a program has removed or renamed it, and nobody has been shown it since
+	disowned   bool          // of a Sidecar: a program has removed or renamed it, and it has not been shown since
 	behind     *tombstone    // of a Tombstone: itself; of a File: what its sidecar has left behind where it was
 	seen       instant       // when the store was asked for the description that it gave
 

@@ -58,7 +58,7 @@ func (v *Volume) classAfter(n, to *Node, newName string, swapped bool) naming.Cl
 	return naming.Ordinary
 }
 
-// classOfRenamed is classAfter for who has not locked n; v.mu is held.
+// classOfRenamed is classAfter with n not locked; v.mu is held.
 func (v *Volume) classOfRenamed(n, to *Node, newName string) naming.Class {
 	swapped := v.isTemporary(to.dir.children[newName])
 	n.content.Lock()

@@ -178,7 +178,7 @@ func (v *Volume) recoverChange(sc spool.Change) {
 	v.enqueue(c)
 }
 
-// another says that the node has certainly another version than x.
+// another reports whether the node has certainly another version than x.
 func (n *Node) another(x *remote.Version) bool {
 	return n.content.Base != nil && len(n.content.Base.IV) > 0 && len(x.IV) > 0 && !bytes.Equal(n.content.Base.IV, x.IV)
 }
@@ -251,7 +251,7 @@ func (v *Volume) plant(n *Node, p string) {
 	d.dir.children[name] = n
 }
 
-// recoverEntry brings a draft back. What nobody was promised is dropped; what
+// recoverEntry brings a draft back. What was not promised is dropped; what
 // may have reached the store already is looked up there.
 func (v *Volume) recoverEntry(k *recoveredDraft) {
 	e, r := k.Entry, k.record

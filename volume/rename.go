@@ -122,7 +122,7 @@ func (v *Volume) prepareRename(ctx context.Context, c, to *Node, newName string)
 }
 
 // fixFile makes the map durable of what is cached of a file that is about to get a
-// local-only name, and lets nobody make it another sealed file until release: the
+// local-only name, and keeps it from getting another sealed file until release: the
 // journal's entry will name it, and a crash must not find it empty.
 func (v *Volume) fixFile(ctx context.Context, c, to *Node, newName string) (release func(), err error) {
 	v.mu.Lock()
@@ -151,7 +151,7 @@ type move struct {
 	opposite *change    // an opposite one that has not begun: both come to nothing
 }
 
-// durable says whether there is anything to journal.
+// durable reports whether there is anything to journal.
 func (m *move) durable() bool {
 	return len(m.changes) > 0 || len(m.dropped) > 0 || len(m.ended) > 0 || m.opposite != nil
 }

@@ -25,7 +25,7 @@ type room struct {
 type roomAsked struct {
 	room
 	at    time.Time     // zero: never
-	asked chan struct{} // closed with the answer; nil: nobody asks
+	asked chan struct{} // closed with the answer; nil: no request is under way
 }
 
 // Statfs is what df shows where the node is: the room of the store, as long as the

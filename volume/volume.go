@@ -32,7 +32,7 @@ const (
 	// waitKnown bounds how long an operation on names waits for the network
 	// where a last-known answer exists, waitUnknown where none does (P7).
 	waitKnown = time.Second
-	// awayFor is how long after a wait in vain nobody waits where a last-known answer exists.
+	// awayFor is how long after a wait in vain last-known answers are given without waiting.
 	awayFor     = 4 * time.Second
 	waitUnknown = 10 * time.Second
 	// requestTimeout bounds one small request that runs behind.
@@ -40,7 +40,7 @@ const (
 	// maxWorkers is how many commits and changes of names run at once. Their
 	// parts share the upload engine's narrower limit.
 	maxWorkers = 32
-	// maxIdle is how many files nobody has open keep their key and cached blocks.
+	// maxIdle is how many files that are not open keep their key and cached blocks.
 	maxIdle = 256
 	// maxLooks is how often something is looked at again that has changed under the look.
 	maxLooks = remote.MaxLooks
@@ -50,8 +50,8 @@ const (
 	releaseDelay = 50 * time.Millisecond
 )
 
-// Options of a Volume. The volume does not own Store, Keeper and Spool: whoever
-// opened them closes them after Close.
+// Options of a Volume. The volume does not own Store, Keeper and Spool: its
+// caller closes them after Close.
 type Options struct {
 	Store  store.Store
 	Keeper keys.Keeper
@@ -113,7 +113,7 @@ type Volume struct {
 
 	handlesMu sync.Mutex
 	handles   map[*Handle]struct{} // of programs, that can write
-	handled   chan struct{}        // closed when one of them is released or committed; nil: nobody waits
+	handled   chan struct{}        // closed when one of them is released or committed; nil: none is awaited
 
 	mu           sync.Mutex
 	queue        *queue.Queue // of commits and changes of names
@@ -125,9 +125,9 @@ type Volume struct {
 	carriers     map[*remote.Version]int // how many of them carry a version on
 	attrs        map[*Node]*change       // of them, a rewrite of attributes that has not begun
 	opened       map[*Node]struct{}      // files with handles
-	idle         []*Node                 // clean files nobody has open, oldest first
+	idle         []*Node                 // clean files that are not open, oldest first
 	moves        moving.Moves            // directories whose objects still have their old keys
-	away         time.Time               // until then nobody waits for the store who knows something already
+	away         time.Time               // until then what is known is shown without waiting for the store
 	ended        chan struct{}           // closed and renewed when a draft or change ends
 	rechecks     map[*Node]time.Time     // descriptions to be compared with the store, and when
 	recheckAsked chan struct{}           // one waiting token: there are some
@@ -437,7 +437,7 @@ func (v *Volume) signal() {
 // shownPath is a path for people: an empty one says nothing.
 func shownPath(path string) string { return cmp.Or(path, "/") }
 
-// within says whether path is at or below dir ("" is the root).
+// within reports whether path is at or below dir ("" is the root).
 func within(path, dir string) bool {
 	if dir == "" || path == dir {
 		return true

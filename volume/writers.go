@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Writer is who has a file open for writing, or is to rename one that is lost else.
+// Writer is a process that has a file open for writing, or must rename one that would else be lost.
 type Writer struct {
 	Path string // as it is now; "" where the file has no name
 	By   string // the program and the id of its process; "" if that is not known
@@ -27,7 +27,7 @@ func (w Writer) String() string {
 	return fmt.Sprintf("%s: %s", by, path)
 }
 
-// Writers lists who has files open for writing, by path. What has been committed by a
+// Writers lists the processes that have files open for writing, by path. What has been committed by a
 // close is not among them, though the kernel may not have let go of it yet. What is closed
 // and lost unless it is renamed is.
 func (v *Volume) Writers() []Writer {
@@ -87,8 +87,8 @@ func (v *Volume) writerChange() <-chan struct{} {
 	return v.handled
 }
 
-// AwaitWriters returns when nobody has a file open for writing (nil), or stop is closed:
-// who has, then. tell, if there is one, is called with the list whenever it changes.
+// AwaitWriters returns nil when no file is open for writing, or the writers there are when
+// stop is closed. tell, if there is one, is called with the list whenever it changes.
 func (v *Volume) AwaitWriters(stop <-chan struct{}, tell func([]Writer)) []Writer {
 	var told []Writer
 	for {

@@ -36,7 +36,7 @@ func (n *Node) xattrs(ctx context.Context) (map[string][]byte, error) {
 func (n *Node) GetXattr(ctx context.Context, name string) ([]byte, error) {
 	all, err := n.xattrs(ctx)
 	if err != nil && n.kind == Dir && IsACL(name) {
-		return nil, ErrNoAttr // as its mode is shown: whoever goes through it must not fail for it
+		return nil, ErrNoAttr // as its mode is shown: a walk over the tree must not fail for it
 	}
 	if err != nil {
 		return nil, err
