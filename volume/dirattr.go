@@ -33,7 +33,7 @@ func (n *Node) describeDir(ctx context.Context) error {
 	if v.dirKnown(n) {
 		return nil
 	}
-	limit := v.dirPatience(n)
+	limit := v.markerWait(n)
 	bounded, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	err := n.loadMarker(bounded)
@@ -48,8 +48,8 @@ func (n *Node) describeDir(ctx context.Context) error {
 	return err
 }
 
-// dirPatience is how long to wait for the description of a directory.
-func (v *Volume) dirPatience(n *Node) time.Duration {
+// markerWait is how long to wait for the description of a directory.
+func (v *Volume) markerWait(n *Node) time.Duration {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if n.dir.wasDescribed || time.Now().Before(v.away) {

@@ -159,7 +159,7 @@ func (v *Volume) Settings(ctx context.Context, n *Node) ([]byte, error) {
 	case Sidecar:
 		n = n.base
 	case Tombstone:
-		return nil, errLeft
+		return nil, errMovedAlong
 	}
 	if err := n.describe(ctx); err != nil {
 		return nil, err

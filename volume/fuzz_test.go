@@ -118,9 +118,9 @@ func FuzzChangeRecord(f *testing.F) {
 		}
 		v := treeOnly()
 		for _, p := range []string{from, to} {
-			d, name := v.grow(p)
+			d, name := v.makeParents(p)
 			n := v.newNode(File, d, name)
-			v.plant(n, p)
+			v.putNode(n, p)
 			written := !strings.Contains(p, "//") // as mcfs writes one
 			if written && d.dir.children[name] != n || strings.Contains(name, "/") {
 				t.Fatalf("%q grew %q", p, name)

@@ -295,7 +295,7 @@ func (v *Volume) restoreReplaced(n *Node) {
 			old.gone = false
 		}
 	}
-	v.plant(old, p)
+	v.putNode(old, p)
 }
 
 // awaitInFlight waits, for waitUnknown at most, until it is known whether the last mount's

@@ -29,13 +29,13 @@ func TestKillAfterBequest(t *testing.T) {
 	})
 	r.mustRename("a", "b~", Exchange)
 	r.await(func(s Status) bool { return len(s.Changes) == 0 })
-	drawn, heir := r.node("b~"), r.node("a")
+	drawn, successor := r.node("b~"), r.node("a")
 	drawn.content.Lock()
 	id, _ := drawn.content.EntryIDLocked()
 	drawn.content.Unlock()
-	heir.content.Lock()
-	again := &change{Change: spool.Change{Op: opLocalise, Path: "a"}, ver: heir.content.Replaces, entry: id}
-	heir.content.Unlock()
+	successor.content.Lock()
+	again := &change{Change: spool.Change{Op: opLocalise, Path: "a"}, ver: successor.content.Replaces, entry: id}
+	successor.content.Unlock()
 	if again.ver == nil {
 		t.Fatal("nothing was left to the draft")
 	}

@@ -14,9 +14,9 @@ import (
 // way; it can be looked up, removed, and renamed to where its file has gone.
 const (
 	tombstoneFor = time.Minute
-	// takenWithin is how soon a program that has looked a tombstone up goes on to take it,
+	// movedWithin is how soon a program that has looked a tombstone up goes on to take it,
 	// and how long it may look at what it has taken.
-	takenWithin = 2 * time.Second
+	movedWithin = 2 * time.Second
 )
 
 // tombstone is the name of a sidecar that has left a directory with its file; guarded by Volume.mu.
@@ -32,8 +32,8 @@ type tombstone struct {
 	asked time.Time // last
 }
 
-// errLeft: the sidecar has gone with its file.
-var errLeft = fmt.Errorf("its file has gone, and it has gone along: %w", ErrNotExist)
+// errMovedAlong: the sidecar has gone with its file.
+var errMovedAlong = fmt.Errorf("its file has gone, and it has gone along: %w", ErrNotExist)
 
 // leaveTombstone notes that a file is about to leave its name, where its sidecar is
 // shown; v.mu is held. A program that has taken the sidecar first comes for it no more.
@@ -146,15 +146,15 @@ func (n *Node) openTombstone(h *Handle) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	d, name := n.behind.d.dir, n.behind.name
-	if d.taken[name].n == n {
-		delete(d.taken, name)
+	if d.movedSidecars[name].n == n {
+		delete(d.movedSidecars, name)
 		return fmt.Errorf("open: %w", ErrStale)
 	}
 	if h.writable() && d.behind[name] == n.behind {
 		n.behind.end()
 		return fmt.Errorf("open: %w", ErrStale)
 	}
-	return fmt.Errorf("open: %w", errLeft)
+	return fmt.Errorf("open: %w", errMovedAlong)
 }
 
 // endTombstone is what its removal does.
@@ -175,8 +175,8 @@ func (n *Node) Ask(thread uint32) {
 	}
 }
 
-// taken is a name to which a program has renamed a sidecar, or what it has left behind.
-type taken struct {
+// movedSidecar is a name to which a program has renamed a sidecar, or what it has left behind.
+type movedSidecar struct {
 	n      *Node
 	thread uint32
 	at     time.Time
@@ -201,8 +201,8 @@ func (n *Node) Taking(name string, thread uint32) (put *Node, expected bool) {
 	if file != nil && file.kind == File && file.behind != nil && file.behind.isAskedBy(thread) {
 		return nil, true
 	}
-	t, ok := n.dir.taken[name]
-	if !ok || t.thread != thread || time.Since(t.at) >= takenWithin || file != nil && v.sideShown(file) {
+	t, ok := n.dir.movedSidecars[name]
+	if !ok || t.thread != thread || time.Since(t.at) >= movedWithin || file != nil && v.sideShown(file) {
 		return nil, false
 	}
 	return t.n, false
@@ -210,18 +210,18 @@ func (n *Node) Taking(name string, thread uint32) (put *Node, expected bool) {
 
 // isAskedBy reports whether a thread has just looked the tombstone up; Volume.mu is held.
 func (t *tombstone) isAskedBy(thread uint32) bool {
-	return t.node != nil && t.node.asker == thread && time.Since(t.asked) < takenWithin && t.stands()
+	return t.node != nil && t.node.asker == thread && time.Since(t.asked) < movedWithin && t.stands()
 }
 
-// take notes that a sidecar, or a tombstone, was renamed to a name; v.mu is held.
-func (v *Volume) take(c, to *Node, name string) {
-	for name, old := range to.dir.taken {
-		if time.Since(old.at) >= takenWithin {
-			delete(to.dir.taken, name)
+// noteMovedSidecar notes that a sidecar, or a tombstone, was renamed to a name; v.mu is held.
+func (v *Volume) noteMovedSidecar(c, to *Node, name string) {
+	for name, old := range to.dir.movedSidecars {
+		if time.Since(old.at) >= movedWithin {
+			delete(to.dir.movedSidecars, name)
 		}
 	}
-	if to.dir.taken == nil {
-		to.dir.taken = make(map[string]taken)
+	if to.dir.movedSidecars == nil {
+		to.dir.movedSidecars = make(map[string]movedSidecar)
 	}
 	t := tombstone{d: to, name: name, at: time.Now()}
 	if c.kind == Sidecar {
@@ -229,7 +229,7 @@ func (v *Volume) take(c, to *Node, name string) {
 	} else {
 		t.mode, t.owner = c.behind.mode, c.behind.owner
 	}
-	to.dir.taken[name] = taken{v.tombstoneNode(&t), c.asker, t.at}
+	to.dir.movedSidecars[name] = movedSidecar{v.tombstoneNode(&t), c.asker, t.at}
 }
 
 // renameSidecar succeeds and changes nothing, as unlinking a sidecar does, or what it
@@ -251,14 +251,14 @@ func (v *Volume) renameSidecar(ctx context.Context, c, to *Node, newName string,
 	defer v.mu.Unlock()
 	if c.kind == Sidecar {
 		c.disowned = true
-		v.take(c, to, newName)
+		v.noteMovedSidecar(c, to, newName)
 		return nil
 	}
 	t := c.behind
 	if file := t.file; file != nil && !file.gone && file.parent != to {
-		return fmt.Errorf("rename %s: %w", c.name, errLeft)
+		return fmt.Errorf("rename %s: %w", c.name, errMovedAlong)
 	}
 	t.end()
-	v.take(c, to, newName)
+	v.noteMovedSidecar(c, to, newName)
 	return nil
 }

@@ -28,7 +28,7 @@ type dirState struct {
 	walked        dirs.Walk               // whether a program goes through it without having listed it
 	sidecarWrites map[string]sidecarWrite // settings documents taken a moment ago, by their names
 	behind        map[string]*tombstone   // of sidecars, by their names
-	taken         map[string]taken        // where sidecars were moved to a moment ago, by the names they were given
+	movedSidecars map[string]movedSidecar // where sidecars were moved to a moment ago, by the names they were given
 	attr          sidecar.Attr
 	dirTimes
 	// described says that attr is what marker states, or this machine has set.

@@ -68,12 +68,12 @@ func (v *Volume) objectChange(n *Node, path string) *change {
 
 // recoverLocal puts a local-only directory or symlink back into the tree; v.mu is held.
 func (v *Volume) recoverLocal(e spool.Entry, r record) error {
-	d, name := v.grow(e.Path)
+	d, name := v.makeParents(e.Path)
 	if e.Attr.Mode&modeType == modeDir {
 		c := d.dir.children[name]
 		if c == nil || c.kind != Dir {
 			c = v.newDir(nil, "")
-			v.plant(c, e.Path)
+			v.putNode(c, e.Path)
 		}
 		c.dir.attr, c.dir.described, c.local, c.localID = e.Attr, true, true, e.ID
 		return nil
@@ -85,7 +85,7 @@ func (v *Volume) recoverLocal(e spool.Entry, r record) error {
 	ver.SetJournaled(r.Body)
 	l := v.newLink(nil, "", ver)
 	l.content.Attr, l.local, l.localID = e.Attr, true, e.ID
-	v.plant(l, e.Path)
+	v.putNode(l, e.Path)
 	return nil
 }
 

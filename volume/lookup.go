@@ -201,7 +201,7 @@ func (v *Volume) beginListing(d *Node, onePage bool) *flight {
 func (v *Volume) awaitFlight(ctx context.Context, d *Node, f *flight, had bool, name string) (enough bool, err error) {
 	limit := waitUnknown
 	if had {
-		limit = v.patience()
+		limit = v.listingWait()
 	}
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
@@ -238,7 +238,7 @@ func (v *Volume) awaitFlight(ctx context.Context, d *Node, f *flight, had bool, 
 func (v *Volume) bounded(ctx context.Context, had bool, f func(context.Context) error) error {
 	limit := waitUnknown
 	if had {
-		if limit = v.patience(); limit == 0 {
+		if limit = v.listingWait(); limit == 0 {
 			return nil
 		}
 	}
@@ -257,10 +257,10 @@ func (v *Volume) bounded(ctx context.Context, had bool, f func(context.Context) 
 	return nil
 }
 
-// patience is how long to wait for news where something is known: a second, but
+// listingWait is how long to wait for news where something is known: a second, but
 // nothing for a while after a wait in vain. An ls has several such waits, and
 // those of others that hold its directory; in all it is to take a second or two (P7).
-func (v *Volume) patience() time.Duration {
+func (v *Volume) listingWait() time.Duration {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if time.Now().Before(v.away) {

@@ -297,7 +297,7 @@ func (n *Node) SetAttr(ctx context.Context, h *Handle, s SetAttr) (Attr, error) 
 	case Dir:
 		return n.setDirAttr(ctx, s)
 	case Tombstone:
-		return Attr{}, fmt.Errorf("set attributes: %w", errLeft)
+		return Attr{}, fmt.Errorf("set attributes: %w", errMovedAlong)
 	case Sidecar:
 		// cp -p, rsync and tar set size and times of what they write over a
 		// sidecar: it accepts that and stays as it is.

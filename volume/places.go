@@ -15,7 +15,7 @@ func (n *Node) places(ver *remote.Version) (places []string, moving bool) {
 	defer v.mu.Unlock()
 	path := v.path(n)
 	places = v.moves.Since(key)
-	for _, p := range append(v.stations(n), path) {
+	for _, p := range append(v.queuedPlaces(n), path) {
 		places = append(places, v.moves.Sources(p)...) // in a directory that is on its way itself, perhaps
 		if !slices.Contains(places, p) {
 			places = append(places, p) // one that goes on its way only after the file has left it
@@ -24,9 +24,9 @@ func (n *Node) places(ver *remote.Version) (places []string, moving bool) {
 	return places, n.queued > 0 || !v.moves.AtRest(path)
 }
 
-// stations are the places through which the renames that are queued take the file, and
+// queuedPlaces are the places through which the renames that are queued take the file, and
 // from which it is to be localised; v.mu is held.
-func (v *Volume) stations(n *Node) (places []string) {
+func (v *Volume) queuedPlaces(n *Node) (places []string) {
 	if n.queued == 0 {
 		return nil
 	}

@@ -9,7 +9,7 @@ func (v *Volume) rebase(key, etag string, made *remote.Version) error {
 	if !made.Foreign() {
 		return nil
 	}
-	for _, n := range v.restingOn(remote.Listing{Key: key, ETag: etag}, made) {
+	for _, n := range v.moveBases(remote.Listing{Key: key, ETag: etag}, made) {
 		if err := v.journalEntry(n); err != nil {
 			return err
 		}
@@ -17,9 +17,9 @@ func (v *Volume) rebase(key, etag string, made *remote.Version) error {
 	return nil
 }
 
-// restingOn moves every description of a foreign object that drafts have to its copy,
-// and gives these drafts.
-func (v *Volume) restingOn(was remote.Listing, made *remote.Version) (drafts []*Node) {
+// moveBases has the drafts whose base is a moved foreign object know its copy, and
+// returns them.
+func (v *Volume) moveBases(was remote.Listing, made *remote.Version) (drafts []*Node) {
 	key, etag := made.Place()
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -36,10 +36,9 @@ func (v *Volume) removeEntry(id spool.ID) {
 	v.dropEntry(id)
 }
 
-// sweep deals with sealed files that the journal does not name: after a lost
-// journal, or a lost entry, they are drafts to bring back, else clean caches and
-// what was never promised. Those whose key cannot be had now wait for the keeper.
-func (v *Volume) sweep(ctx context.Context, known map[spool.ID]mention) error {
+// recoverUnlisted brings back the drafts among sealed files that a damaged journal does not
+// name, and removes the other such files. Drafts whose key is not to be had wait for the keeper.
+func (v *Volume) recoverUnlisted(ctx context.Context, known map[spool.ID]mention) error {
 	lost, others, err := v.spool.Journal().Unreadable()
 	if err != nil {
 		return err

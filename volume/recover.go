@@ -61,7 +61,7 @@ func (v *Volume) recover(ctx context.Context) error {
 	v.queue.Start() // before that, what is described here could be changed by what is carried out
 	close(v.recovered)
 	v.background(func() { v.findLocked(drafts) })
-	return v.sweep(ctx, known)
+	return v.recoverUnlisted(ctx, known)
 }
 
 // recoveredDraft is a draft, or a local-only directory or symlink, as the journal has it.
@@ -133,12 +133,12 @@ func (v *Volume) recoverChange(sc spool.Change) {
 	c.ver, c.replaces = v.oneOf(c.ver), v.oneOf(c.replaces)
 	switch c.Op {
 	case opRemove, opRmdir, opLocalise:
-		d, name := v.grow(c.Path)
+		d, name := v.makeParents(c.Path)
 		delete(d.dir.children, name)
 		d.dir.tombs[name] = &tomb{}
 		c.dir, c.name = d, name
 	case opRename:
-		d, name := v.grow(c.Path)
+		d, name := v.makeParents(c.Path)
 		n := d.dir.children[name]
 		delete(d.dir.children, name)
 		d.dir.tombs[name] = &tomb{}
@@ -154,17 +154,17 @@ func (v *Volume) recoverChange(sc spool.Change) {
 		} else if n.content.Base != nil {
 			c.ver = n.content.Base // one version, moved twice
 		}
-		v.plant(n, c.To)
+		v.putNode(n, c.To)
 		c.node = n
 	case opMove:
 		v.recoverMove(c)
 	case opLink:
 		c.ver.SetJournaled(c.body)
 		l := v.newLink(nil, "", c.ver)
-		v.plant(l, c.Path)
+		v.putNode(l, c.Path)
 		c.node = l
 	case opMkdir:
-		d, name := v.grow(c.Path)
+		d, name := v.makeParents(c.Path)
 		if d.dir.children[name] == nil {
 			d.dir.children[name] = v.newDir(d, name)
 		}
@@ -185,7 +185,7 @@ func (n *Node) another(x *remote.Version) bool {
 
 // recoverAttr shows attributes that were set and are not in the store yet.
 func (v *Volume) recoverAttr(c *change) {
-	d, name := v.grow(c.Path)
+	d, name := v.makeParents(c.Path)
 	n := d.dir.children[name]
 	switch { // without a node it comes to nothing
 	case n == nil && d.dir.tombs[name] != nil:
@@ -202,12 +202,12 @@ func (v *Volume) recoverAttr(c *change) {
 		return
 	}
 	n.content.Attr, c.ver, c.node = c.attr, n.content.Base, n
-	v.plant(n, c.Path)
+	v.putNode(n, c.Path)
 }
 
 // recoverMove moves what the tree knows of a directory, and remembers its old place.
 func (v *Volume) recoverMove(c *change) {
-	d, name := v.grow(c.Path)
+	d, name := v.makeParents(c.Path)
 	n := d.dir.children[name]
 	delete(d.dir.children, name)
 	d.dir.tombs[name] = &tomb{}
@@ -218,13 +218,13 @@ func (v *Volume) recoverMove(c *change) {
 	if c.stated && !n.dir.described { // until it has moved, another directory's marker may stand at its name
 		n.dir.attr, n.dir.described, n.dir.touched = c.attr, true, true // the marker knows an older time
 	}
-	v.plant(n, c.To)
+	v.putNode(n, c.To)
 	c.node = n
 	v.moves.Begin(c.Path, c.To)
 }
 
-// grow finds the directory of a path, making what is missing, and the last element.
-func (v *Volume) grow(p string) (*Node, string) {
+// makeParents returns the directory of a path, made where it is missing, and the last element.
+func (v *Volume) makeParents(p string) (*Node, string) {
 	p = strings.TrimSuffix(p, "/")
 	d := v.root
 	dir, name := path.Split(p)
@@ -242,10 +242,10 @@ func (v *Volume) grow(p string) (*Node, string) {
 	return d, name
 }
 
-// plant gives a node a place.
-func (v *Volume) plant(n *Node, p string) {
+// putNode puts a node at a path of the tree.
+func (v *Volume) putNode(n *Node, p string) {
 	p = strings.TrimSuffix(p, "/")
-	d, name := v.grow(p)
+	d, name := v.makeParents(p)
 	n.parent, n.name, n.changed = d, name, time.Now()
 	delete(d.dir.tombs, name)
 	d.dir.children[name] = n
@@ -293,7 +293,7 @@ func (v *Volume) recoverEntry(k *recoveredDraft) {
 		return
 	}
 	v.mu.Lock()
-	v.plantDraft(n, e.Path)
+	v.putDraft(n, e.Path)
 	if k.node, k.making = n, v.oneOf(making); making != nil {
 		k.making.SetAttr(r.Making.Attr) // what a queued change says of it is older
 	}
@@ -342,10 +342,10 @@ func (v *Volume) losePartial(e *spool.Entry) {
 // partial reports whether the draft has bytes that only the upload of an earlier mount had.
 func (r record) partial() bool { return r.Partial && !r.Promised && r.Making == nil }
 
-// plantDraft gives a draft its place. What is queued about the version by its
-// name concerns it from now on; v.mu is held.
-func (v *Volume) plantDraft(n *Node, p string) {
-	d, name := v.grow(p)
+// putDraft puts a draft at a path of the tree. What is queued for the version by that
+// name concerns the draft from now on; v.mu is held.
+func (v *Volume) putDraft(n *Node, p string) {
+	d, name := v.makeParents(p)
 	if old := d.dir.children[name]; old != nil && old.kind == File {
 		old.gone = true
 		for _, c := range v.changes {
@@ -356,7 +356,7 @@ func (v *Volume) plantDraft(n *Node, p string) {
 			}
 		}
 	}
-	v.plant(n, p)
+	v.putNode(n, p)
 	v.busy[n] = struct{}{}
 }
 

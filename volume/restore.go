@@ -116,7 +116,7 @@ func (v *Volume) stepAside(n *Node) {
 	defer v.mu.Unlock()
 	if p := v.path(n); v.isReserved(p) {
 		delete(n.parent.dir.children, n.name)
-		v.plant(n, v.besidePath(p, "recovered"))
+		v.putNode(n, v.besidePath(p, "recovered"))
 	}
 }
 
@@ -169,7 +169,7 @@ func (v *Volume) bringBackAs(f *spool.File, h spool.Header, name string) *Node {
 	defer v.mu.Unlock()
 	n := v.newNode(File, nil, "")
 	n.content.BringBack(f, h, sidecar.Attr{Mode: modeFile | 0o644, UID: v.o.UID, GID: v.o.GID, Mtime: time.Now()})
-	v.plant(n, name)
+	v.putNode(n, name)
 	v.busy[n] = struct{}{}
 	return n
 }
