@@ -226,9 +226,8 @@ func (v *Volume) endAttempt(n *Node, a *attempt) {
 	v.signal()
 }
 
-// endUnfinished gives up the upload of an attempt that has made no object. Whoever
-// ends the attempt has seen that nothing wanted is in that alone; should something be,
-// the draft is lost and not queued for ever. v.mu is held and n locked.
+// endUnfinished gives up the upload of an attempt that has made no object. Its caller
+// has seen that the draft does not need that upload; if it does, the draft is lost. v.mu is held and n locked.
 func (v *Volume) endUnfinished(n *Node, a *attempt) {
 	up := a.up.Load()
 	err := n.content.GiveUpLocked(up, a.view)

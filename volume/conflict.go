@@ -85,7 +85,7 @@ func (a *attempt) stepBack(info store.Info) bool {
 	return true
 }
 
-// conflict gives way: another machine saved the name meanwhile. Ours survives
+// conflict handles that another machine saved the name meanwhile. Ours survives
 // beside it, under a name that says so, and is committed there.
 func (v *Volume) conflict(n *Node, a *attempt) {
 	v.names.Lock()

@@ -35,7 +35,7 @@ func (d *dirState) takeMtime(mtime time.Time) {
 	}
 }
 
-// setAtime is for who sets a directory's atime: it lasts as long as the mount, as a file's does.
+// setAtime sets a directory's atime, which lasts as long as the mount, as a file's does.
 func (n *Node) setAtime(atime time.Time) {
 	n.v.mu.Lock()
 	defer n.v.mu.Unlock()

@@ -152,7 +152,7 @@ func (v *Volume) truncateDocuments(n *Node, size int64) error {
 	return nil
 }
 
-// Settings gives the bytes of the file's sidecar as the store holds them.
+// Settings returns the bytes of the file's sidecar as the store holds them.
 // ErrNotExist: it has none, or it is not the object's.
 func (v *Volume) Settings(ctx context.Context, n *Node) ([]byte, error) {
 	switch n.kind {
@@ -302,7 +302,7 @@ func (h *Handle) judge(ctx context.Context) error {
 	return refused
 }
 
-// take gives what was written since the last time; nil: nothing.
+// take returns what was written since the last time; nil: nothing.
 func (d *document) take() []byte {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -65,7 +65,7 @@ var (
 )
 
 // undrawn opens another volume in which every file that is not cached is too large to be
-// drawn into the spool.
+// fetched into the spool.
 func (r *rig) undrawn(name string) {
 	r.t.Helper()
 	r.close()

@@ -10,8 +10,8 @@ import (
 	"mcfs/store"
 )
 
-// TestKillAfterBequest: a version that was drawn into the spool, and left to the
-// draft that waited at its name, is not removed when the draw is done again because
+// TestKillAfterBequest: a version that was fetched into the spool, and left to the
+// draft that waited at its name, is not removed when the localisation is done again because
 // a kill had come before the journal knew that it was done.
 func TestKillAfterBequest(t *testing.T) {
 	r, f := newFlakyRig(t, crypt.CTR)
@@ -49,7 +49,7 @@ func TestKillAfterBequest(t *testing.T) {
 	r.truthful()
 }
 
-// TestKillAfterVacating: a draw has removed the version, and the kill came before the
+// TestKillAfterVacating: a localisation has removed the version, and the kill came before the
 // journal knew. The draft that waits at the name is committed there all the same, and
 // not as if another machine had been at it.
 func TestKillAfterVacating(t *testing.T) {
@@ -81,7 +81,7 @@ func TestKillAfterVacating(t *testing.T) {
 	r.truthful()
 }
 
-// TestKillsAfterADraw: a draft whose commit never arrived was drawn to a local-only name,
+// TestKillsAfterADraw: a draft whose commit never arrived was renamed to a local-only name,
 // and the next mount has removed what it was to replace. The one after that does not
 // look for it under the name that the draft gets then.
 func TestKillsAfterADraw(t *testing.T) { synctest.Test(t, killsAfterADraw) }

@@ -103,7 +103,7 @@ func (t *tombstone) stands() bool {
 		t.d.dir.children[t.name] == nil && (file == nil || file.kind != File)
 }
 
-// findTombstone gives the node of the tombstone that bears the name; nil if there is none.
+// findTombstone returns the node of the tombstone that bears the name; nil if there is none.
 func (v *Volume) findTombstone(d *Node, name string) *Node {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -139,8 +139,8 @@ func (n *Node) tombstoneAttr() Attr {
 	}
 }
 
-// openTombstone refuses. It ends the belief of one who wants to write, or to read what
-// has been moved there: ErrStale has the kernel look the name up again.
+// openTombstone refuses. For writing, or to read what has been moved there, it ends the
+// tombstone: ErrStale has the kernel look the name up again.
 func (n *Node) openTombstone(h *Handle) error {
 	v := n.v
 	v.mu.Lock()

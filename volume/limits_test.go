@@ -102,7 +102,7 @@ func fullSpoolRefusesTheWrite(t *testing.T) {
 	r.truthful()
 }
 
-// TestLargeFileToALocalName: what is too large to be drawn into the spool is
+// TestLargeFileToALocalName: what is too large to be fetched into the spool is
 // renamed in the store, and so it is on its way back.
 func TestLargeFileToALocalName(t *testing.T) {
 	r := newRig(t, crypt.CTR)

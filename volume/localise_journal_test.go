@@ -40,7 +40,7 @@ func drawing(t *testing.T) (r *rig, f *flaky, id spool.ID) {
 }
 
 // TestDrawWithoutItsEntry: where the journal has lost the file for which a version is to be
-// drawn, the store has the only copy, and keeps it.
+// localised, the store has the only copy, and keeps it.
 func TestDrawWithoutItsEntry(t *testing.T) {
 	r, f, id := drawing(t)
 	from := r.spoolDir()
@@ -113,7 +113,7 @@ func TestCommittedBeforeTheDrawEnds(t *testing.T) {
 	r.truthful()
 }
 
-// TestDrawRestated: what the journal is told of a draw just behind the end of its file's
+// TestDrawRestated: what the journal is told of a localisation just behind the end of its file's
 // entry does not take back that nobody wants the bytes any more.
 func TestDrawRestated(t *testing.T) {
 	r, f := newFlakyRig(t, crypt.CTR)

@@ -15,7 +15,7 @@ import (
 
 // TestDrawOfWhatHasMoved: a file is renamed to a local-only name while its directory is
 // being moved. The move ends, there is no room in the spool for the file's bytes, and the
-// daemon is killed: the next one draws them from where the move has brought them.
+// daemon is killed: the next one fetches them from where the move has brought them.
 func TestDrawOfWhatHasMoved(t *testing.T) { synctest.Test(t, drawOfWhatHasMoved) }
 
 func drawOfWhatHasMoved(t *testing.T) {
@@ -87,7 +87,7 @@ func TestRemovedAfterAKill(t *testing.T) {
 }
 
 // endsReader is a store that, asked for content of a file, has the version's reader closed
-// and taken away, as by a draw or a commit that had the bytes sooner.
+// and taken away, as by a localisation or a commit that had the bytes sooner.
 type endsReader struct {
 	store.Store
 	n *Node

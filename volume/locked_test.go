@@ -177,7 +177,7 @@ func (k *refusing) Unwrap(ctx context.Context, wrapped []byte, id string) ([]byt
 }
 
 // TestNoKeyCondemns: whatever a keeper says of the key of a draft, or of a version that is
-// to be drawn into the spool, nothing is given up for it; when it has changed its mind,
+// to be fetched into the spool, nothing is given up for it; when it has changed its mind,
 // all goes on.
 func TestNoKeyCondemns(t *testing.T) {
 	for _, cause := range []error{keys.ErrMalformed, keys.ErrOtherKeeper, keys.ErrDenied, keys.ErrKeyState, keys.ErrUnavailable} {

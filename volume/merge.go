@@ -130,7 +130,7 @@ func (d *dirState) expire(name string) {
 	delete(d.fresh, name)
 }
 
-// expireAbove does so for the directory that a node stands in.
+// expireAbove is expire for the name of a node in its directory.
 func (v *Volume) expireAbove(n *Node) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

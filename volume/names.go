@@ -164,7 +164,7 @@ func (v *Volume) journalNew(n *Node, path string, c *change) error {
 	return v.journalChanges(nil, func(tx *spool.Tx) error { return tx.PutEntry(e) })
 }
 
-// freeName gives the path of a name that is to be made, if nothing bears it.
+// freeName returns the path of a name that is to be made, if nothing bears it.
 func (v *Volume) freeName(d *Node, name string) (string, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

@@ -12,7 +12,7 @@ import (
 
 // TestRenamedAwayWhileItsCommitEnds: a file is renamed to a local-only name while its
 // commit ends. The journal knows of the rename before the tree does, and what it knows
-// then is not forgotten with the commit: a kill would leave the draw of a version
+// then is not forgotten with the commit: a kill would leave the localisation of a version
 // without the file that it is for.
 func TestRenamedAwayWhileItsCommitEnds(t *testing.T) {
 	r, f := newFlakyRig(t, crypt.CTR)
