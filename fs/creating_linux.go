@@ -4,6 +4,7 @@ import (
 	"context"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,12 +18,33 @@ func makes(ctx context.Context) making {
 		return unknowable
 	}
 	var buf [256]byte // os.ReadFile would cost three times as much
-	text, err := readProcNow(procPath(int(tid), "syscall"), buf[:])
-	if err != nil {
-		return unknowable
-	}
-	return makingOf(string(text))
+	path := procPath(int(tid), "syscall")
+	return makingOf(awaitCall(func() ([]byte, error) { return readProcNow(path, buf[:]) }))
 }
+
+// awaitCall reads the system call of a thread again and again until the thread sleeps in it.
+// It returns running if that takes too long, or the call cannot be read.
+func awaitCall(read func() ([]byte, error)) string {
+	for pause := time.Microsecond; pause <= maxPause; pause *= 2 {
+		text, err := read()
+		switch {
+		case err != nil:
+			return running
+		case string(text) != running:
+			return string(text)
+		}
+		time.Sleep(pause)
+	}
+	return running
+}
+
+// running is what the file has of a thread that may run: one that has sent its request, and
+// does not sleep yet, as on a busy machine.
+const running = "running\n"
+
+// maxPause bounds the pauses in which a thread is awaited that is about to sleep: about a
+// quarter of a second in all.
+const maxPause = 1 << 17 * time.Microsecond
 
 // makers maps the system calls that make an entry to which of their arguments has the
 // flags of open(2). 0 is for those without flags, which fail where the name exists.
@@ -33,6 +55,9 @@ var makers = map[int]int{
 // makingOf parses a line of proc_pid_syscall(5): the number of a system call, its
 // arguments in hexadecimal, stack and instruction pointer.
 func makingOf(line string) making {
+	if line == running {
+		return unknowable
+	}
 	fields := strings.Fields(line)
 	if len(fields) < 4 {
 		return nothing

@@ -16,11 +16,35 @@ func TestExclusiveOpen(t *testing.T) {
 		openat + " 0xffffff9c 0x7ffd4c0f5a10 0x1 0x0" + rest:    nothing,     // no O_CREAT
 		mkdirat + " 0xffffff9c 0x7ffd4c0f5a10 0x1ed 0x0" + rest: anything,
 		stat + " 0xffffff9c 0x7ffd4c0f5a10 0xc1 0x1a4" + rest:   nothing,
-		"running\n": nothing,
-		"":          nothing,
+		running: unknowable,
+		"":      nothing,
 	} {
 		if got := makingOf(line); got != want {
 			t.Errorf("%q: %v, want %v", line, got, want)
+		}
+	}
+}
+
+// TestAwaitCall: a thread that has sent its request and does not sleep yet is waited for.
+func TestAwaitCall(t *testing.T) {
+	for what, texts := range map[string][]string{
+		"asleep": {"257 0x0"}, "soon": {running, running, running, "257 0x0"}, "never": {running}, "gone": {running, ""},
+	} {
+		reads := 0
+		got := awaitCall(func() ([]byte, error) {
+			text := texts[min(reads, len(texts)-1)]
+			reads++
+			if text == "" {
+				return nil, unix.ESRCH
+			}
+			return []byte(text), nil
+		})
+		want := texts[len(texts)-1]
+		if want == "" {
+			want = running
+		}
+		if got != want || reads < len(texts) {
+			t.Errorf("%s: %q after %d reads, want %q", what, got, reads, want)
 		}
 	}
 }

@@ -94,9 +94,9 @@ func (n *Node) awaitCommit(ctx context.Context) bool {
 	defer tick.Stop()
 	last, since := v.progressOf(n), time.Now()
 	for {
+		closed := v.isClosed(n)
 		n.content.Lock()
-		away, coming := n.content.IsSentAwayLocked(), n.content.Asked > n.content.Committed && n.content.Failure == nil
-		coming = coming && (n.content.State == Queued || n.content.State == Uploading || n.content.State == Publishing)
+		away, coming := n.content.IsSentAwayLocked(), n.isCommitComing(closed)
 		turned := n.content.WakesLocked()
 		n.content.Unlock()
 		if !away || !coming {
@@ -116,6 +116,18 @@ func (n *Node) awaitCommit(ctx context.Context) bool {
 			return false
 		}
 	}
+}
+
+// isCommitComing reports whether a commit is under way, or will be asked for once the kernel
+// has let go of descriptors that are closed: it tells that a moment after close(2). n is locked.
+func (n *Node) isCommitComing(closed bool) bool {
+	switch c := &n.content; c.State {
+	case Queued, Uploading, Publishing:
+		return c.Asked > c.Committed && c.Failure == nil
+	case Writing:
+		return closed && c.Gen > c.Asked && c.Flaws == nil && !c.IsKilledLocked()
+	}
+	return false
 }
 
 // goesOn reports whether the upload of what is being written is to one of these keys, and

@@ -88,6 +88,27 @@ func TestLargerThanTheSpoolUnderATemporaryName(t *testing.T) {
 	}
 }
 
+// TestReadBeforeTheRelease: a read right after the rename waits for the commit, also where the
+// kernel has not told yet that the writer's descriptor is gone, and nothing has asked for it.
+func TestReadBeforeTheRelease(t *testing.T) { synctest.Test(t, readBeforeTheRelease) }
+
+func readBeforeTheRelease(t *testing.T) {
+	r := newTight(t, crypt.CTR, false)
+	p := random(longFile)
+	h := r.makeAs(".film.mp4.A1b2C3")
+	if err := r.fill(h, p); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Flush(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	r.mustRename(".film.mp4.A1b2C3", "film.mp4", 0)
+	time.AfterFunc(time.Second, h.Release)
+	if !bytes.Equal(r.load("film.mp4"), p) {
+		t.Error("not what was written")
+	}
+}
+
 // TestToldInSmallParts: parts of one block, in a spool of the least size.
 func TestToldInSmallParts(t *testing.T) {
 	for _, mode := range modes {

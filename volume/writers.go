@@ -39,10 +39,7 @@ func (v *Volume) Writers() []Writer {
 	v.handlesMu.Unlock()
 	list := v.unrenamed()
 	for _, h := range open {
-		h.mu.Lock()
-		done := h.done
-		h.mu.Unlock()
-		if done {
+		if h.isDone() {
 			continue
 		}
 		w := Writer{Path: h.n.Path()}
@@ -121,6 +118,27 @@ func (v *Volume) unregisterWriter(h *Handle) {
 	defer v.handlesMu.Unlock()
 	delete(v.handles, h)
 	v.turnWriters()
+}
+
+// isClosed reports whether all descriptors of the file that can write are closed, also where
+// the kernel has not let go of them yet.
+func (v *Volume) isClosed(n *Node) bool {
+	v.handlesMu.Lock()
+	defer v.handlesMu.Unlock()
+	for h := range v.handles {
+		if h.n == n && !h.isDone() {
+			return false
+		}
+	}
+	return true
+}
+
+// isDone reports whether a close has committed, or is committing, all that was written
+// through the handle.
+func (h *Handle) isDone() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.done
 }
 
 // turnWriters wakes those who wait for writers; handlesMu is held.
