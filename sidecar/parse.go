@@ -154,3 +154,20 @@ func binaryText(members map[string]json.RawMessage, name, below string) ([]byte,
 	}
 	return b, nil
 }
+
+// MayBecome reports whether a text is a settings document, or the beginning of
+// one; or has a gap that is yet to be filled.
+func MayBecome(text []byte) bool {
+	if len(text) == 0 || bytes.IndexByte(text, 0) >= 0 {
+		return true
+	}
+	if _, err := Parse(text); err == nil {
+		return true
+	}
+	text = bytes.TrimLeft(bytes.TrimPrefix(text, []byte("\ufeff")), " \t\r\n")
+	if len(text) == 0 || text[0] != '{' {
+		return false
+	}
+	var object json.RawMessage
+	return errors.Is(json.NewDecoder(bytes.NewReader(text)).Decode(&object), io.ErrUnexpectedEOF)
+}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mcfs/store"
+	"mcfs/volume/clock"
 	"mcfs/volume/file"
 )
 
@@ -45,7 +46,7 @@ func (n *Node) describe(ctx context.Context) error {
 	n.content.Unlock()
 	if ver.FromStore {
 		n.v.mu.Lock()
-		n.seen = instantOf(begun)
+		n.seen = clock.At(begun)
 		n.v.mu.Unlock()
 	}
 	if after := ver.Recheck(); after > 0 {

@@ -3,7 +3,6 @@ package volume
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -214,27 +213,10 @@ func (d *document) WriteAt(p []byte, off int64) (int, error) {
 	}
 	copy(d.text[off:], p)
 	d.written = true
-	if last := end == int64(len(d.text)); last && !gap && !mayBecomeSettings(d.text) {
+	if last := end == int64(len(d.text)); last && !gap && !sidecar.MayBecome(d.text) {
 		return 0, ErrPermission
 	}
 	return len(p), nil
-}
-
-// mayBecomeSettings reports whether a text is a settings document, or the beginning of
-// one; or has a gap that is yet to be filled.
-func mayBecomeSettings(text []byte) bool {
-	if len(text) == 0 || bytes.IndexByte(text, 0) >= 0 {
-		return true
-	}
-	if _, err := sidecar.Parse(text); err == nil {
-		return true
-	}
-	text = bytes.TrimLeft(bytes.TrimPrefix(text, []byte("\ufeff")), " \t\r\n")
-	if len(text) == 0 || text[0] != '{' {
-		return false
-	}
-	var object json.RawMessage
-	return errors.Is(json.NewDecoder(bytes.NewReader(text)).Decode(&object), io.ErrUnexpectedEOF)
 }
 
 // misplaced reports whether a draft under a sidecar's name has been begun with what is no
@@ -248,7 +230,7 @@ func (n *Node) misplaced(text []byte) bool {
 		return false
 	}
 	file := n.parent.dir.children[base]
-	if file == nil || file.kind != File || mayBecomeSettings(text) {
+	if file == nil || file.kind != File || sidecar.MayBecome(text) {
 		return false
 	}
 	n.content.Lock()

@@ -2,7 +2,6 @@ package volume
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"path"
@@ -139,7 +138,7 @@ func (v *Volume) fitsExchange(a, b *Node, detour bool) error {
 	if err := errors.Join(v.fitsBelow(a, v.path(b)), v.fitsBelow(b, v.path(a))); err != nil || !detour {
 		return err
 	}
-	return v.fitsBelow(a, asideName(v.path(a)))
+	return v.fitsBelow(a, naming.Aside(v.path(a)))
 }
 
 // half is one of the two that change places: the plan of a file, or a directory.
@@ -194,23 +193,12 @@ func (v *Volume) planHalf(m *move, h half, over *remote.Version) error {
 func (v *Volume) viaAside(departures, arrivals []*change) []*change {
 	last := departures[0]
 	first := *last
-	aside := asideName(last.Path)
+	aside := naming.Aside(last.Path)
 	first.To, first.bare, first.dir = aside, true, nil
 	last.bareOld = true
 	last.Path, last.dir, last.name = aside, v.folder(aside), path.Base(strings.TrimSuffix(aside, "/"))
 	list := append([]*change{&first}, arrivals...)
 	return append(append(list, last), departures[1:]...)
-}
-
-// asideName is a name beside a path that nothing has.
-func asideName(p string) string {
-	folder, slash := strings.CutSuffix(p, "/")
-	dir, _ := path.Split(folder)
-	aside := dir + ".exchange-" + rand.Text()[:12]
-	if slash {
-		aside += "/"
-	}
-	return aside
 }
 
 // folder is the directory in which a path lies; v.mu is held.

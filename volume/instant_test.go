@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"mcfs/crypt"
+	"mcfs/volume/clock"
 )
 
 // wallAges are spellings of an age that the wall clock decides: a number of the clock's
@@ -38,28 +39,6 @@ func TestAgesAreMonotonic(t *testing.T) {
 	}
 }
 
-// TestInstants: an instant is as young as the time that it was made of.
-func TestInstants(t *testing.T) {
-	now := time.Now()
-	if instantOf(epoch) == 0 {
-		t.Error("the first instant is never")
-	}
-	for _, c := range []struct {
-		at   instant
-		d    time.Duration
-		want bool
-	}{
-		{0, time.Hour, false},
-		{instantOf(now), time.Minute, true},
-		{instantOf(now.Add(-time.Hour)), time.Minute, false},
-		{instantOf(epoch), 0, false},
-	} {
-		if got := c.at.within(c.d); got != c.want {
-			t.Errorf("instant %d within %v: %t", c.at, c.d, got)
-		}
-	}
-}
-
 // TestDescriptionIsNotFreshForEver: what a description said of a name holds for Fresh, by
 // a clock that nobody sets.
 func TestDescriptionIsNotFreshForEver(t *testing.T) {
@@ -78,7 +57,7 @@ func TestDescriptionIsNotFreshForEver(t *testing.T) {
 		r.v.mu.Lock()
 		root, n := r.v.root, r.v.root.dir.children["a"]
 		root.dir.listedAt, root.dir.fresh = time.Time{}, nil
-		n.seen = instantOf(time.Now().Add(-age.by))
+		n.seen = clock.At(time.Now().Add(-age.by))
 		_, certain := r.v.known(root, "a")
 		r.v.mu.Unlock()
 		if certain != age.certain {

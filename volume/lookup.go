@@ -130,7 +130,7 @@ func (v *Volume) known(d *Node, name string) (c *Node, certain bool) {
 	}
 	// A description that has just come from the store says that the file is there: a
 	// program that goes through a large directory needs no other listing of it.
-	return c, c != nil && c.seen.within(v.o.Fresh)
+	return c, c != nil && c.seen.Within(v.o.Fresh)
 }
 
 // localLocked reports whether this machine knows better than a listing what the name is; v.mu is held.

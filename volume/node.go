@@ -11,6 +11,7 @@ import (
 	"mcfs/sidecar"
 	"mcfs/spool"
 	"mcfs/volume/acl"
+	"mcfs/volume/clock"
 	"mcfs/volume/file"
 	"mcfs/volume/remote"
 )
@@ -81,7 +82,7 @@ type Node struct {
 	asker      uint32        // of a Sidecar or Tombstone: the thread that last looked it up
 	disowned   bool          // of a Sidecar: a program has removed or renamed it, and it has not been shown since
 	behind     *tombstone    // of a Tombstone: itself; of a File: what its sidecar has left behind where it was
-	seen       instant       // when the store was asked for the description that it gave
+	seen       clock.Moment  // when the store was asked for the description that it gave
 
 	// listed is what the last listing said of a clean file; guarded by Volume.mu.
 	listed remote.Listing

@@ -65,3 +65,14 @@ func noted(name, note string, room int) string {
 	}
 	return stem + note + ext
 }
+
+// Aside is a name beside a path that nothing has.
+func Aside(p string) string {
+	folder, slash := strings.CutSuffix(p, "/")
+	dir, _ := path.Split(folder)
+	aside := dir + ".exchange-" + rand.Text()[:12]
+	if slash {
+		aside += "/"
+	}
+	return aside
+}
