@@ -213,12 +213,17 @@ func (v *Volume) perform(c *change) {
 		v.performLater(c, err)
 		return
 	}
-	if errors.Is(err, store.ErrNotExist) {
+	switch {
+	case errors.Is(err, store.ErrNotExist):
 		v.log.Warn("what was to be renamed was removed elsewhere meanwhile", "path", c.Path, "to", c.To, "cause", err)
+		v.observeFailure(c.Op, c.Path, err, false)
 		v.restoreSidecar(c.replaces, c.To)
-	} else if err != nil {
+	case err != nil:
 		v.log.Error("a change of names could not be finished and is given up", "what", c.Op, "path", c.Path, "to", c.To, "cause", err)
+		v.observeFailure(c.Op, c.Path, err, false)
 		v.noteGivenUp(c, err)
+	default:
+		v.observeChange(c)
 	}
 	v.finishChange(c)
 }
@@ -309,6 +314,7 @@ func (v *Volume) performLater(c *change, err error) {
 	defer v.mu.Unlock()
 	if c.Tries == 0 {
 		v.log.Warn("a change of names failed; it will be tried again", "what", c.Op, "path", c.Path, "cause", err)
+		v.observeFailure(c.Op, c.Path, err, true)
 	}
 	c.reason = err.Error()
 	v.queue.AgainLocked(c.job, c.FailedLocked(backoff))

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mcfs/spool"
+	"mcfs/volume/event"
 	"mcfs/volume/file"
 	"mcfs/volume/queue"
 	"mcfs/volume/remote"
@@ -330,6 +331,7 @@ func (v *Volume) loseSent(n *Node, a *attempt, err error) {
 // dropOlderContent ends an attempt that can never succeed of a file that has other content by now.
 func (v *Volume) dropOlderContent(n *Node, a *attempt, err error) {
 	v.log.Error("what an earlier close was to commit is lost; the file has been written anew since", "path", a.path, "cause", err)
+	v.observeFailure("commit", a.path, err, false)
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.endAttempt(n, a)
@@ -382,6 +384,7 @@ func (v *Volume) retryLater(n *Node, a *attempt, err error) {
 	n.content.Unlock()
 	if a.Tries%remind == 0 {
 		v.log.Warn("commit failed; it will be tried again", "path", a.path, "tries", a.Tries+1, "cause", err)
+		v.observeFailure("commit", a.path, err, true)
 	}
 	if a.Tries == 0 {
 		if err := n.content.Keep(file.Behind); err != nil {
@@ -414,6 +417,7 @@ func (v *Volume) committed(n *Node, a *attempt) {
 	defer v.mu.Unlock()
 	v.endAttempt(n, a)
 	v.finished += a.ver.Cipher
+	v.o.Observer.Observe(event.Committed(a.path, a.ver))
 	n.changed = time.Now()
 	if waits := v.attrs[n]; waits != nil && waits.job == nil {
 		v.forgetAttr(waits) // it was of the version before; what is new since is restated
@@ -465,6 +469,7 @@ func (v *Volume) loseDraft(n *Node, a *attempt, err error) {
 		return
 	}
 	v.log.Error("file cannot be committed; its draft is in quarantine", "path", a.path, "cause", err)
+	v.observeFailure("commit", a.path, err, false)
 	n.content.Lock()
 	id, filed := n.content.EntryIDLocked()
 	n.content.Unlock()
@@ -499,6 +504,7 @@ func (v *Volume) quarantineFile(id spool.ID, filed bool, err error) {
 // quarantineDraft is what loseDraft does besides for a draft that is lost already.
 func (v *Volume) quarantineDraft(n *Node, id spool.ID, filed bool, path string, err error) {
 	v.log.Error("file cannot be committed; its draft is in quarantine", "path", path, "cause", err)
+	v.observeFailure("commit", path, err, false)
 	v.quarantineFile(id, filed, err)
 	v.rejournal(n)
 }

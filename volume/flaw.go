@@ -34,6 +34,7 @@ func (n *Node) holdBack() error {
 	n.stop(file.EvSpoil)
 	n.v.log.Error("a file is not uploaded, for a write to it failed: save it again, or have it committed as it is with mcfs sync and its path",
 		"path", n.Path(), "cause", err)
+	n.v.observeFailure("commit", n.Path(), err, false)
 	if kept := n.content.Keep(file.Behind); kept != nil {
 		n.v.log.Error("a draft of which a write failed is not safe in the spool", "path", n.Path(), "cause", kept)
 	}

@@ -114,12 +114,14 @@ func (n *Node) giveUpWaiting(cause error) error {
 	if file.IsSent(err) {
 		n.v.log.Error("close gave up waiting: the file is larger than the spool, and lost if mcfs ends before its upload, which goes on",
 			"path", n.Path(), "cause", cause)
+		n.v.observeFailure("commit", n.Path(), cause, true)
 		return file.AsIO(cause)
 	}
 	if err != nil {
 		return err
 	}
 	n.v.log.Error("close gave up waiting: the file is safe in the spool and its upload goes on", "path", n.Path(), "cause", cause)
+	n.v.observeFailure("commit", n.Path(), cause, true)
 	return file.AsIO(cause)
 }
 
@@ -218,6 +220,7 @@ func (n *Node) abandon() {
 // be kept from ending.
 func (v *Volume) keepInterrupted(n *Node) {
 	v.background(func() {
+		v.observeFailure("commit", n.Path(), errUnfinished, false)
 		if err := n.content.Keep(file.Behind); err != nil {
 			v.log.Error("an interrupted draft is not safe in the spool", "path", n.Path(), "cause", err)
 		}

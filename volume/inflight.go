@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mcfs/store"
+	"mcfs/volume/event"
 	"mcfs/volume/file"
 	"mcfs/volume/orphans"
 	"mcfs/volume/queue"
@@ -187,6 +188,7 @@ func (v *Volume) takeLateArrival(k *recoveredDraft) {
 			v.log.Warn("cannot look whether an upload of the last mount has arrived", "path", k.At, "cause", err)
 		case ours:
 			v.log.Warn("an upload of the last mount has arrived late; the file has that content now", "path", k.At)
+			v.o.Observer.Observe(event.Committed(k.At, k.making))
 			v.expireName(k.At)
 			return
 		}
@@ -229,6 +231,7 @@ func (v *Volume) takeArrived(k *recoveredDraft) {
 	delete(v.busy, n)
 	n.changed = time.Now() // a listing that was begun before may lack its sidecar
 	v.log.Info("an upload that had arrived before the last mount ended is finished", "path", k.Path)
+	v.o.Observer.Observe(event.Committed(k.Path, k.making))
 	if cached {
 		v.finishEntry(k.ID)
 		return

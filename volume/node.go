@@ -82,7 +82,7 @@ type Node struct {
 	asker      uint32        // of a Sidecar or Tombstone: the thread that last looked it up
 	disowned   bool          // of a Sidecar: a program has removed or renamed it, and it has not been shown since
 	behind     *tombstone    // of a Tombstone: itself; of a File: what its sidecar has left behind where it was
-	seen       clock.Moment  // when the store was asked for the description that it gave
+	seen       clock.Instant // when the store was asked for the description that it gave
 
 	// listed is what the last listing said of a clean file; guarded by Volume.mu.
 	listed remote.Listing

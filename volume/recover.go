@@ -314,6 +314,7 @@ func (v *Volume) recoverEntry(k *recoveredDraft) {
 func (v *Volume) removeUnpromised(k *recoveredDraft) {
 	if k.Partial {
 		v.log.Error("what was written over a file, and was larger than the spool, is lost: mcfs ended before its upload; the file is as it was before", "path", k.Path)
+		v.observeFailure("commit", k.Path, errPartial, false)
 		v.quarantine(k.ID, errPartial.Error())
 		return
 	}
@@ -332,6 +333,7 @@ func (v *Volume) nothingCameBack(e spool.Entry, r record) bool {
 func (v *Volume) losePartial(e *spool.Entry) {
 	e.State, e.Reason = Lost.String(), errPartial.Error()
 	v.log.Error("a file larger than the spool is lost: mcfs ended before its upload", "path", e.Path)
+	v.observeFailure("commit", e.Path, errPartial, false)
 	if err := v.spool.Quarantine(e.ID, errPartial.Error()); err != nil {
 		v.log.Error("quarantine", "id", e.ID, "cause", err)
 	}

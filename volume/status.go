@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"mcfs/spool"
+	"mcfs/volume/event"
 	"mcfs/volume/queue"
 	"mcfs/volume/upload"
 )
@@ -257,6 +258,7 @@ const maxAsides = 1000
 
 // noteConflict remembers that what wanted the name path got another one; v.mu is held.
 func (v *Volume) noteConflict(path, to string, n *Node) {
+	v.o.Observer.Observe(event.Event{Kind: event.Conflict, Path: path, To: to})
 	v.asides = append(v.asides, aside{ConflictStatus{Path: path, Aside: to, At: time.Now(), There: true}, n})
 	if len(v.asides) > maxAsides {
 		v.asides = slices.Delete(v.asides, 0, len(v.asides)-maxAsides)

@@ -16,6 +16,7 @@ import (
 	"mcfs/keys"
 	"mcfs/spool"
 	"mcfs/store"
+	"mcfs/volume/event"
 	"mcfs/volume/fetch"
 	"mcfs/volume/file"
 	dirs "mcfs/volume/listing"
@@ -57,6 +58,8 @@ type Options struct {
 	Keeper keys.Keeper
 	Spool  *spool.Spool
 	Log    *slog.Logger
+	// Observer is told of commits, failures, conflicts and changes of names.
+	Observer event.Observer
 
 	Mode      crypt.Mode
 	IVBytes   int  // 0: the mode's default
@@ -190,6 +193,7 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 	v.uploads = upload.NewEngine(upload.Config{
 		Store: announced{o.Store, v}, PartSize: o.PartSize, Concurrency: o.Concurrency, Memory: o.UploadMemory,
 		Orphans: v.orphans, Log: o.Log,
+		Troubled: func(key string, cause error) { v.observeFailure("commit", key, cause, true) },
 	})
 	v.ctx, v.stop = context.WithCancelCause(context.WithoutCancel(ctx))
 	v.cache = metacache.Open(v.spool.MetadataCache(), remote.CacheIdentity(o.Store, o.UID, o.GID), v.log)
@@ -237,6 +241,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.Fresh == 0 {
 		o.Fresh = 5 * time.Second
+	}
+	if o.Observer == nil {
+		o.Observer = event.Nobody{}
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

@@ -38,7 +38,10 @@ type Config struct {
 	Memory int64
 	// Orphans takes over what is given up; nil: that stays in the store.
 	Orphans Orphans
-	Log     *slog.Logger // nil for none
+	// Troubled is told of an upload that has failed troubledAfter times in a row. It is called
+	// with the engine's lock held: it waits for nothing, and calls nothing of the engine. nil for none.
+	Troubled func(key string, cause error)
+	Log      *slog.Logger // nil for none
 }
 
 // Orphans has uploads that were given up vanish from the store: orphans.Aborter does.
@@ -75,6 +78,9 @@ func (c Config) complete() Config {
 	c.Memory = max(c.Memory, bufferSize(chunkSize))
 	if c.Orphans == nil {
 		c.Orphans = nobody{}
+	}
+	if c.Troubled == nil {
+		c.Troubled = func(string, error) {}
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)

@@ -20,6 +20,9 @@ func (u *Upload) Trouble() Trouble {
 	return u.trouble
 }
 
+// troubledAfter is how many failures in a row are more than a server that is busy for a moment.
+const troubledAfter = 3
+
 // stumble notes a failure, and how long it waits now. e.mu is held.
 func (u *Upload) stumble(err error, wait time.Duration) {
 	now := time.Now()
@@ -29,6 +32,9 @@ func (u *Upload) stumble(err error, wait time.Duration) {
 		u.e.troubled++
 	}
 	t.Cause, t.Tries, t.Next = err, t.Tries+1, now.Add(wait)
+	if t.Tries == troubledAfter {
+		u.e.c.Troubled(u.t.Key, err)
+	}
 	if _, local := errors.AsType[*localError](err); !local {
 		u.e.refused = true
 	}
