@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mcfs/internal/logs"
 	"os"
 	"os/exec"
 	"strconv"
@@ -74,7 +75,7 @@ func (d *daemon) detachFromTerminal(fd int) error {
 	defer null.Close()
 	output := null
 	if d.o.logFile != "" {
-		if output, err = openLogFile(d.o.logFile); err != nil {
+		if output, err = logs.OpenFile(d.o.logFile); err != nil {
 			return err
 		}
 		defer output.Close()

@@ -18,9 +18,12 @@ import (
 	"mcfs/fs"
 	"mcfs/internal/backend"
 	"mcfs/internal/control"
+	"mcfs/internal/feed"
+	"mcfs/internal/logs"
 	"mcfs/internal/memory"
 	"mcfs/internal/metrics"
 	"mcfs/internal/setup"
+	"mcfs/internal/status"
 	"mcfs/spool"
 	"mcfs/volume"
 )
@@ -57,13 +60,14 @@ func (o mountOptions) ownerOfOld() (uid, gid uint32) {
 type daemon struct {
 	o       mountOptions
 	log     *slog.Logger
-	out     *destination   // of the log
-	closers []func() error // in the order of opening
+	out     *logs.Destination // of the log
+	closers []func() error    // in the order of opening
 
 	spool   *spool.Spool
 	volume  *volume.Volume
 	server  *fs.Server
 	control *control.Server
+	feed    *feed.Feed      // of what happens, for those who listen
 	metrics *metrics.Server // nil: none asked for
 	stop    chan bool       // a request to end; true: at once
 	ending  atomic.Bool
@@ -90,8 +94,8 @@ func start(ctx context.Context, o mountOptions, std stdio) (_ *daemon, err error
 	}
 	d.closers = append(d.closers, memory.Limit())
 	syscall.Umask(0o077)
-	d.out = &destination{w: std.err}
-	d.log = newLogger(o.config.Log, d.out)
+	d.out = logs.NewDestination(std.err)
+	d.log = logs.New(o.config.Log, d.out)
 	unlocked := memory.Lock() // before the first key comes
 	b, err := backend.Open(ctx, o.config, d.log)
 	if err != nil {
@@ -146,12 +150,12 @@ func (d *daemon) openLog() error {
 	if d.o.logFile == "" {
 		return nil
 	}
-	f, err := openLogFile(d.o.logFile)
+	f, err := logs.OpenFile(d.o.logFile)
 	if err != nil {
 		return err
 	}
-	d.closers = append(d.closers, func() error { d.out.redirect(os.Stderr); return f.Close() })
-	d.out.redirect(f)
+	d.closers = append(d.closers, func() error { d.out.Redirect(os.Stderr); return f.Close() })
+	d.out.Redirect(f)
 	return nil
 }
 
@@ -162,8 +166,9 @@ func (d *daemon) openVolume(ctx context.Context, b backend.Backend) error {
 		return err
 	}
 	uid, gid := d.o.ownerOfOld()
+	d.feed = feed.New(feed.Place{Mountpoint: d.o.mountpoint, Address: inS3(status.VolumeName(c))})
 	d.volume, err = volume.Open(ctx, volume.Options{
-		Store: b.Store, Keeper: b.Keeper, Spool: d.spool, Log: d.log,
+		Store: b.Store, Keeper: b.Keeper, Spool: d.spool, Log: d.log, Observer: d.feed,
 		Mode: mode, IVBytes: c.Crypt.IVBytes, Bits: c.Keys.Bits, Streaming: c.Crypt.GCMReads == config.ReadsStreaming,
 		PartSize: int64(c.Upload.PartSize), Concurrency: c.Upload.Concurrency, UploadMemory: uploadMemory, FetchMemory: fetchMemory,
 		CloseTimeout: c.Upload.Timeout, SpoolDurable: c.Mount.Durability == config.DurabilitySpool,
@@ -205,8 +210,8 @@ func (d *daemon) closeVolume() error {
 func (d *daemon) mount(ctx context.Context) (err error) {
 	d.control, err = control.Listen(d.o.mountpoint, control.Handler{
 		Stop: d.requestStop, Unused: d.unused, Sync: d.sync, Repair: d.repair, Restore: d.restore,
-		Status: d.status,
-		Log:    func(err error) { d.log.Warn("control socket", "err", err) },
+		Status: d.status, Events: d.events,
+		Log: func(err error) { d.log.Warn("control socket", "err", err) },
 	})
 	if err != nil {
 		return err

@@ -115,6 +115,7 @@ func (d *daemon) shutDown(ctx context.Context) error {
 		d.control.Tell(text)
 	}
 	d.drained = true
+	d.feed.Close()
 	cut := slices.DeleteFunc(d.volume.Writers(), func(w volume.Writer) bool { return w.Told != "" }) // which Close has named
 	if len(cut) > 0 {
 		err = errors.Join(drain.CutOff(cut), err)

@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
 
 	"mcfs/internal/control"
 	"mcfs/internal/drain"
+	"mcfs/internal/feed"
 	"mcfs/internal/status"
 	"mcfs/internal/systemd"
 	"mcfs/spool"
@@ -74,6 +76,17 @@ func (d *daemon) status(path string) any {
 		r.State, r.Note = status.Ending, "finishing what is pending"
 	}
 	return r
+}
+
+// events tells a listener what happens at and below a path.
+func (d *daemon) events(ctx context.Context, path, since string, send func(json.RawMessage) error) error {
+	return d.feed.Follow(ctx, path, since, func(l feed.Line) error {
+		line, err := l.JSON()
+		if err != nil {
+			return err
+		}
+		return send(line)
+	})
 }
 
 // restore brings a file back from quarantine, and returns its path. The error tells the

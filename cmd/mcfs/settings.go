@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
 	"time"
@@ -114,6 +115,9 @@ func whyUnsettled(ctx context.Context, path string) (why, cure string) {
 	}
 	return "", ""
 }
+
+// discard is the log of commands that print all they have to tell.
+var discard = slog.New(slog.DiscardHandler)
 
 // openStored is the volume of a configuration, to be read without a mount.
 func openStored(file string) (*stored.Volume, error) {

@@ -70,6 +70,43 @@ func (c Client) Status(ctx context.Context, path string, report any) error {
 	return nil
 }
 
+// ErrOldDaemon is returned if the daemon is of a version that does not know the request.
+var ErrOldDaemon = errors.New("it is ending, or of a version that knows no events: mount it anew")
+
+// ErrCutOff is returned if the daemon has ended without a word, as when it is killed.
+var ErrCutOff = errors.New("the daemon has ended before it told all: mount it again, and what is pending goes on")
+
+// Events calls tell with each line about what happens at and below a path of the volume, after the
+// one that since names, until ctx or the mount ends, or tell fails. Its error then is the cause.
+func (c Client) Events(ctx context.Context, path, since string, tell func(json.RawMessage) error) error {
+	conn, hangUp, err := c.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer hangUp()
+	if err := send(conn, request{Op: "events", Paths: []string{path}, Since: since}); err != nil {
+		return fmt.Errorf("ask the daemon of %s: %w", c.Mountpoint, err)
+	}
+	gone := ErrOldDaemon
+	for lines := json.NewDecoder(conn); ; gone = ErrCutOff {
+		var a answer
+		err := lines.Decode(&a)
+		switch {
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case err != nil:
+			return fmt.Errorf("events of %s: %w", c.Mountpoint, gone)
+		case a.Done && a.Error != "":
+			return Failure{Text: a.Error, Status: a.Status}
+		case a.Done:
+			return nil
+		}
+		if err := tell(a.Event); err != nil {
+			return err
+		}
+	}
+}
+
 // ask sends a request, hands its progress to tell, and returns when the daemon has ended
 // or done what was asked.
 func (c Client) ask(ctx context.Context, r request, tell func(string)) error {

@@ -1,10 +1,12 @@
 // Package control is the socket on which the daemon of a mount takes requests from
-// commands: to end, to sync, to tell its status, to restore what is in quarantine.
+// commands: to end, to sync, to tell its status and what happens, to restore what is in
+// quarantine.
 //
 // The socket lies in the runtime folder of the daemon's user, named after the
 // mountpoint. A client sends one request, a line of JSON; the daemon answers with lines
 // of JSON. To "status" and "restore" it answers one. After "sync" it keeps the
-// connection until all is done, or the client hangs up; after "unmount" until the
+// connection until all is done, or the client hangs up; after "events" until the mount ends, and
+// sends a line for each; after "unmount" until the
 // process has ended, so that the end of the connection is the end of the daemon.
 //
 // Promises: one daemon alone serves a mountpoint; only its user and root reach the

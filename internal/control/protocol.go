@@ -4,12 +4,13 @@ import "encoding/json"
 
 // request is what a client asks for.
 type request struct {
-	Op     string   `json:"op"`               // "unmount", "sync", "status" or "restore"
+	Op     string   `json:"op"`               // "unmount", "sync", "status", "events" or "restore"
 	Now    bool     `json:"now,omitempty"`    // of unmount: do not wait for what is pending, and end what is open
 	Wait   bool     `json:"wait,omitempty"`   // of unmount: until nothing is open for writing
-	Paths  []string `json:"paths,omitempty"`  // of sync and status, in the volume; "" is all of it
+	Paths  []string `json:"paths,omitempty"`  // of sync, status and events, in the volume; "" is all of it
 	Repair bool     `json:"repair,omitempty"` // of sync: look at all sidecars first
 	ID     string   `json:"id,omitempty"`     // of restore, in quarantine
+	Since  string   `json:"since,omitempty"`  // of events: the last that is known
 }
 
 // answer is one line back.
@@ -21,6 +22,8 @@ type answer struct {
 	Status int `json:"status,omitempty"` // with Error: see Failure
 
 	Report json.RawMessage `json:"report,omitempty"` // to status, with Done
+
+	Event json.RawMessage `json:"event,omitempty"`
 }
 
 // Failure is what a daemon could not do, as it tells its client.

@@ -31,6 +31,8 @@ func (s *Server) serve(conn net.Conn) {
 		s.sync(conn, r)
 	case "status":
 		s.status(conn, r.Paths)
+	case "events":
+		s.events(conn, r)
 	case "restore":
 		s.restore(conn, r.ID)
 	default:
@@ -91,13 +93,38 @@ func (s *Server) whileConnected(conn net.Conn, do func(ctx context.Context, tell
 	return err, ctx.Err() != nil && s.ctx.Err() == nil
 }
 
+// events sends a client what happens until the mount ends. One that does not read is waited for
+// here, which keeps nobody else, and no longer than the server is there.
+func (s *Server) events(conn net.Conn, r request) {
+	defer conn.Close()
+	var broken error
+	err, hungUp := s.whileConnected(conn, func(ctx context.Context, _ func(string)) error {
+		stop := context.AfterFunc(ctx, func() { _ = conn.SetWriteDeadline(time.Now().Add(writeTimeout)) })
+		defer stop()
+		return s.handler.Events(ctx, under(r.Paths), r.Since, func(event json.RawMessage) error {
+			line, err := lineOf(answer{Event: event})
+			if err == nil {
+				_, broken = conn.Write(line)
+			}
+			return errors.Join(err, broken)
+		})
+	})
+	if !hungUp && broken == nil && s.ctx.Err() == nil {
+		s.write(conn, done(err))
+	}
+}
+
+// under is the path that a request is about.
+func under(paths []string) string {
+	if len(paths) == 0 {
+		return ""
+	}
+	return paths[0]
+}
+
 func (s *Server) status(conn net.Conn, paths []string) {
 	defer conn.Close()
-	under := ""
-	if len(paths) > 0 {
-		under = paths[0]
-	}
-	report, err := json.Marshal(s.handler.Status(under))
+	report, err := json.Marshal(s.handler.Status(under(paths)))
 	if err != nil {
 		s.handler.Log(err)
 		return

@@ -25,6 +25,10 @@ func noting(asked *string) Handler {
 			*asked += "status"
 			return "well"
 		},
+		Events: func(_ context.Context, _, _ string, send func(json.RawMessage) error) error {
+			*asked += "events"
+			return send([]byte("{}"))
+		},
 		Restore: func(context.Context, string) (string, error) {
 			*asked += "restore"
 			return "", errors.New("there is none")
@@ -36,7 +40,7 @@ func noting(asked *string) Handler {
 // FuzzRequest sends a daemon whatever it is: it does one of the things
 // that it knows, or hangs up, and lives.
 func FuzzRequest(f *testing.F) {
-	for _, r := range []request{{Op: "status", Paths: []string{"d"}}, {Op: "sync", Paths: []string{"", "../x"}}, {Op: "unmount", Now: true}} {
+	for _, r := range []request{{Op: "status", Paths: []string{"d"}}, {Op: "sync", Paths: []string{"", "../x"}}, {Op: "unmount", Now: true}, {Op: "events", Since: "x-1"}} {
 		line, err := json.Marshal(r)
 		if err != nil {
 			f.Fatal(err)
@@ -74,7 +78,7 @@ func FuzzRequest(f *testing.F) {
 		if json.Unmarshal([]byte(first), &r) != nil {
 			r.Op = ""
 		}
-		if want := map[string]string{"unmount": "stop", "sync": "sync", "status": "status", "restore": "restore"}[r.Op]; asked != want {
+		if want := map[string]string{"unmount": "stop", "sync": "sync", "status": "status", "restore": "restore", "events": "events"}[r.Op]; asked != want {
 			t.Errorf("%q made it do %q", first, asked)
 		}
 	})

@@ -29,6 +29,9 @@ type Handler struct {
 	Repair func(ctx context.Context, paths []string, tell func(string)) error
 	// Status returns how the mount is at and under a path, as a value for JSON.
 	Status func(path string) any
+	// Events calls send with each line about what happens at and below a path, after the one that
+	// since names, until ctx or the mount ends. send may take its time.
+	Events func(ctx context.Context, path, since string, send func(json.RawMessage) error) error
 	// Restore brings something back from quarantine and returns where it is now.
 	Restore func(ctx context.Context, id string) (path string, err error)
 	// Log is told of what went wrong with the socket.

@@ -153,6 +153,8 @@ var kinds = []kind{
 	{Restored, "see mcfs status", sentinel(spool.ErrReinstated)},
 
 	{NoDaemon, "mount it again", sentinel(control.ErrNoDaemon)},
+	{NoDaemon, "mount it again", sentinel(control.ErrCutOff)},
+	{NoDaemon, "mount it anew", sentinel(control.ErrOldDaemon)},
 	{DaemonRefused, "see mcfs status, and the daemon's log", ofType[control.Failure]},
 	{Stuck, "see mcfs status", sentinel(drain.ErrStuck)},
 	{Incomplete, "see mcfs help quarantine", sentinel(volume.ErrIncomplete)},

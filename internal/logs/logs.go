@@ -1,4 +1,4 @@
-package main
+package logs
 
 import (
 	"errors"
@@ -17,28 +17,31 @@ import (
 // NAME.1.
 const maxLog = 16 << 20
 
-// discard is the log of commands that print all they have to tell.
-var discard = slog.New(slog.DiscardHandler)
-
-// destination is where log lines go. It can be changed while they are written.
-type destination struct {
+// Destination is where log lines go. It can be changed while they are written.
+type Destination struct {
 	mu sync.Mutex
 	w  io.Writer
 }
 
-func (d *destination) Write(p []byte) (int, error) {
+// NewDestination is w until it is redirected.
+func NewDestination(w io.Writer) *Destination { return &Destination{w: w} }
+
+// Write writes to where lines go now.
+func (d *Destination) Write(p []byte) (int, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.w.Write(p)
 }
 
-func (d *destination) redirect(w io.Writer) {
+// Redirect changes it.
+func (d *Destination) Redirect(w io.Writer) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.w = w
 }
 
-func newLogger(c config.Log, w io.Writer) *slog.Logger {
+// New is a log by its configuration.
+func New(c config.Log, w io.Writer) *slog.Logger {
 	o := &slog.HandlerOptions{Level: c.Level.Slog()}
 	if c.Format == config.FormatJSON {
 		return slog.New(slog.NewJSONHandler(w, o))
@@ -46,9 +49,9 @@ func newLogger(c config.Log, w io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, o))
 }
 
-// openLogFile opens a log to append to it. One that others may read, or that belongs to
+// OpenFile opens a log to append to it. One that others may read, or that belongs to
 // another user, is refused, since names of files are in it.
-func openLogFile(path string) (*os.File, error) {
+func OpenFile(path string) (*os.File, error) {
 	if info, err := os.Stat(path); err == nil && info.Size() > maxLog {
 		if err := os.Rename(path, path+".1"); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("log: %w: choose another --log-file", err)
@@ -58,15 +61,15 @@ func openLogFile(path string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("log: %w: choose another --log-file", err)
 	}
-	if err := ownLog(f); err != nil {
+	if err := checkOwner(f); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("log: %w, or choose another --log-file", err)
 	}
 	return f, nil
 }
 
-// ownLog returns an error if a regular file belongs to another user or is open to others.
-func ownLog(f *os.File) error {
+// checkOwner returns an error if a regular file belongs to another user or is open to others.
+func checkOwner(f *os.File) error {
 	info, err := f.Stat()
 	if err != nil || !info.Mode().IsRegular() {
 		return err
