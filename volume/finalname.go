@@ -96,7 +96,7 @@ func (n *Node) awaitCommit(ctx context.Context) bool {
 	for {
 		closed := v.isClosed(n)
 		n.content.Lock()
-		away, coming := n.content.IsSentAwayLocked(), n.isCommitComing(closed)
+		away, coming := n.content.IsSentAwayLocked(), n.content.IsCommitComingLocked(closed)
 		turned := n.content.WakesLocked()
 		n.content.Unlock()
 		if !away || !coming {
@@ -116,18 +116,6 @@ func (n *Node) awaitCommit(ctx context.Context) bool {
 			return false
 		}
 	}
-}
-
-// isCommitComing reports whether a commit is under way, or will be asked for once the kernel
-// has let go of descriptors that are closed: it tells that a moment after close(2). n is locked.
-func (n *Node) isCommitComing(closed bool) bool {
-	switch c := &n.content; c.State {
-	case Queued, Uploading, Publishing:
-		return c.Asked > c.Committed && c.Failure == nil
-	case Writing:
-		return closed && c.Gen > c.Asked && c.Flaws == nil && !c.IsKilledLocked()
-	}
-	return false
 }
 
 // goesOn reports whether the upload of what is being written is to one of these keys, and

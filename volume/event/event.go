@@ -43,7 +43,7 @@ type Observer interface {
 	Observe(Event)
 }
 
-// Nobody observes nothing.
+// Nobody stands for no observer.
 type Nobody struct{}
 
 // Observe leaves the event.

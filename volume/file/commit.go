@@ -130,3 +130,15 @@ func (c *Content) DiscardLocked() (told bool) {
 	c.WakeLocked() // whose close still waits for the commit waits for nothing now
 	return told
 }
+
+// IsCommitComingLocked reports whether a commit is under way, or will be asked for once the
+// kernel has let go of descriptors that are closed: it tells that a moment after close(2).
+func (c *Content) IsCommitComingLocked(closed bool) bool {
+	switch c.State {
+	case Queued, Uploading, Publishing:
+		return c.Asked > c.Committed && c.Failure == nil
+	case Writing:
+		return closed && c.Gen > c.Asked && c.Flaws == nil && !c.IsKilledLocked()
+	}
+	return false
+}
