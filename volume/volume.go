@@ -243,7 +243,7 @@ func (o Options) withDefaults() Options {
 		o.Fresh = 5 * time.Second
 	}
 	if o.Observer == nil {
-		o.Observer = event.Nobody{}
+		o.Observer = event.Discard{}
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)

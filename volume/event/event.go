@@ -43,11 +43,11 @@ type Observer interface {
 	Observe(Event)
 }
 
-// Nobody stands for no observer.
-type Nobody struct{}
+// Discard is the observer that leaves every event.
+type Discard struct{}
 
 // Observe leaves the event.
-func (Nobody) Observe(Event) {}
+func (Discard) Observe(Event) {}
 
 // Committed is the commit of a version at a path.
 func Committed(path string, x *remote.Version) Event { return of(Commit, path, x) }
