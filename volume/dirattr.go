@@ -145,7 +145,7 @@ func (n *Node) takeMarker(m remote.Marker, attr sidecar.Attr, begun time.Time) (
 	n.v.mu.Lock()
 	defer n.v.mu.Unlock()
 	d := n.dir
-	if d.described && (n.localLocked() || n.changed.After(begun)) {
+	if d.described && (n.localLocked() || !n.changed.Before(begun)) {
 		return false // else nothing that is known here could be lost: it has been moved, perhaps
 	}
 	was, known := d.attr, d.described || d.wasDescribed

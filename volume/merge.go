@@ -40,7 +40,7 @@ func (v *Volume) mergeName(d *Node, name string, f *dirs.Name, begun time.Time) 
 	if t := d.dir.tombs[name]; t != nil && (t.done.IsZero() || !t.done.Before(begun)) {
 		return
 	}
-	if c != nil && (c.localLocked() || c.changed.After(begun)) {
+	if c != nil && (c.localLocked() || !c.changed.Before(begun)) {
 		return
 	}
 	switch {

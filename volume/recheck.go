@@ -109,7 +109,7 @@ func (n *Node) recheckObject(ctx context.Context) error {
 	n.content.Lock()
 	defer n.content.Unlock()
 	now := x.State()
-	if n.content.Base != ver || n.content.State != Clean || n.localLocked() || n.changed.After(begun) || now.ETag != etag || !bytes.Equal(x.IV, ver.IV) || x.IsSymlink() != ver.IsSymlink() {
+	if n.content.Base != ver || n.content.State != Clean || n.localLocked() || !n.changed.Before(begun) || now.ETag != etag || !bytes.Equal(x.IV, ver.IV) || x.IsSymlink() != ver.IsSymlink() {
 		return nil
 	}
 	ver.Rechecked(x)
