@@ -19,23 +19,24 @@ func makes(ctx context.Context) making {
 	}
 	var buf [256]byte // os.ReadFile would cost three times as much
 	path := procPath(int(tid), "syscall")
-	return makingOf(awaitCall(func() ([]byte, error) { return readProcNow(path, buf[:]) }))
+	text, err := awaitCall(func() ([]byte, error) { return readProcNow(path, buf[:]) })
+	if err != nil {
+		return unknowable
+	}
+	return makingOf(text)
 }
 
 // awaitCall reads the system call of a thread again and again until the thread sleeps in it.
-// It returns running if that takes too long, or the call cannot be read.
-func awaitCall(read func() ([]byte, error)) string {
+// It returns running if that takes too long.
+func awaitCall(read func() ([]byte, error)) (string, error) {
 	for pause := time.Microsecond; pause <= maxPause; pause *= 2 {
 		text, err := read()
-		switch {
-		case err != nil:
-			return running
-		case string(text) != running:
-			return string(text)
+		if err != nil || string(text) != running {
+			return string(text), err
 		}
 		time.Sleep(pause)
 	}
-	return running
+	return running, nil
 }
 
 // running is what the file has of a thread that may run: one that has sent its request, and
@@ -55,9 +56,6 @@ var makers = map[int]int{
 // makingOf parses a line of proc_pid_syscall(5): the number of a system call, its
 // arguments in hexadecimal, stack and instruction pointer.
 func makingOf(line string) making {
-	if line == running {
-		return unknowable
-	}
 	fields := strings.Fields(line)
 	if len(fields) < 4 {
 		return nothing
