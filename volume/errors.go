@@ -39,14 +39,15 @@ var (
 
 // causes why a running commit attempt is cancelled.
 var (
-	errMoved    = errors.New("the file was renamed")
-	errGone     = errors.New("the file was removed")
-	errUnwanted = errors.New("the file is about to be removed")
-	errKilled   = errors.New("its writer was killed")
-	errNothing  = errors.New("there is nothing to commit any more")
-	errStopping = errors.New("the volume is stopping")
-	errLost     = errors.New("the draft is lost")
-	errGivenUp  = errors.New("given up")
+	errMoved      = errors.New("the file was renamed")
+	errGone       = errors.New("the file was removed")
+	errUnwanted   = errors.New("the file is about to be removed")
+	errKilled     = errors.New("its writer was killed")
+	errNothing    = errors.New("there is nothing to commit any more")
+	errStopping   = errors.New("the volume is stopping")
+	errLost       = errors.New("the draft is lost")
+	errGivenUp    = errors.New("given up")
+	errUnfinished = errors.New("its writer was killed, or a write to it failed")
 	// errPartial is why a draft is lost of which an upload alone had some bytes.
 	errPartial = errors.New("parts of it were in an unfinished upload alone, since the spool is too small for it, and mcfs ended before that was complete")
 )

@@ -211,12 +211,3 @@ func (v *Volume) swap(a, b *Node, m *move) {
 	v.moveNode(b, aDir, aName)
 	v.applyPlans(m)
 }
-
-// elements are the names that a path leads through.
-func elements(p string) []string {
-	p = strings.Trim(p, "/")
-	if p == "" || p == "." {
-		return nil
-	}
-	return strings.Split(p, "/")
-}

@@ -297,7 +297,7 @@ func (n *Node) isToReplace(ver *remote.Version) bool {
 // nodeAt is the node at a path as far as the tree knows it; nil: none. v.mu is held.
 func (v *Volume) nodeAt(path string) *Node {
 	n := v.root
-	for _, elem := range elements(path) {
+	for _, elem := range naming.Elements(path) {
 		if n == nil || n.dir == nil {
 			return nil
 		}

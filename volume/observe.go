@@ -1,14 +1,10 @@
 package volume
 
 import (
-	"errors"
 	"strings"
 
 	"mcfs/volume/event"
 )
-
-// errUnfinished is why a draft is not committed that nobody has finished.
-var errUnfinished = errors.New("its writer was killed, or a write to it failed")
 
 // observeFailure tells of what did not succeed: of a commit, or of a change of a name.
 func (v *Volume) observeFailure(what, path string, cause error, again bool) {

@@ -67,7 +67,7 @@ func (r *rig) holds(when string, want map[string]string) {
 func (r *rig) shown(p string) string {
 	r.t.Helper()
 	n := r.v.Root()
-	for _, elem := range elements(p) {
+	for _, elem := range naming.Elements(p) {
 		c, err := n.Lookup(r.t.Context(), elem)
 		if errors.Is(err, ErrNotExist) {
 			return ""

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"mcfs/volume/naming"
 	"strings"
 	"sync/atomic"
 
@@ -21,7 +22,7 @@ const repairers = 16
 // gives the number. Sync waits for them. What is not committed gets a sidecar by its commit.
 func (v *Volume) Repair(ctx context.Context, path string) (int, error) {
 	n := v.root
-	for _, elem := range elements(strings.Trim(path, "/")) {
+	for _, elem := range naming.Elements(strings.Trim(path, "/")) {
 		var err error
 		if n, err = n.Lookup(ctx, elem); err != nil {
 			return 0, fmt.Errorf("repair %s: %w", shownPath(path), err)

@@ -9,6 +9,7 @@ import (
 
 	"mcfs/sidecar"
 	"mcfs/spool"
+	"mcfs/volume/naming"
 )
 
 // ErrIncomplete: not all that is needed of a file in quarantine is there.
@@ -71,7 +72,7 @@ func inspect(q spool.Quarantined, unwrap spool.Unwrap) (h spool.Header, l spool.
 // isTaken reports whether a name is another file's, as far as that can be told now.
 func (v *Volume) isTaken(ctx context.Context, name string) bool {
 	n := v.root
-	for _, elem := range elements(name) {
+	for _, elem := range naming.Elements(name) {
 		c, err := n.lookup(ctx, elem)
 		if err != nil {
 			return false

@@ -54,12 +54,11 @@ const (
 // Options of a Volume. The volume does not own Store, Keeper and Spool: its
 // caller closes them after Close.
 type Options struct {
-	Store  store.Store
-	Keeper keys.Keeper
-	Spool  *spool.Spool
-	Log    *slog.Logger
-	// Observer is told of commits, failures, conflicts and changes of names.
-	Observer event.Observer
+	Store    store.Store
+	Keeper   keys.Keeper
+	Spool    *spool.Spool
+	Log      *slog.Logger
+	Observer event.Observer // of commits, failures, conflicts and changes of names; nil: nobody
 
 	Mode      crypt.Mode
 	IVBytes   int  // 0: the mode's default

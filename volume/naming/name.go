@@ -50,3 +50,12 @@ func CheckSidecar(file string) error {
 func HidesSidecars(dir string) bool {
 	return strings.HasPrefix(dir, ".") || strings.Contains(dir, "/.") || strings.Contains(dir+"/", ".git/")
 }
+
+// Elements are the names that a path leads through.
+func Elements(p string) []string {
+	p = strings.Trim(p, "/")
+	if p == "" || p == "." {
+		return nil
+	}
+	return strings.Split(p, "/")
+}
