@@ -27,7 +27,7 @@ const maxSeconds = 1 << 60
 // with what else Meta writes.
 const (
 	attrRoom = len(KeyMtime+KeyFileMode+KeyUID+KeyGID) + roomTime + 3*roomInt32
-	metaRoom = attrRoom + len(KeyETag+KeySize+KeyMAC+KeyKeyID) + roomETag + roomInt64 + roomMAC + roomKeyID
+	metaRoom = attrRoom + len(KeyETag+KeySize+KeyMAC+KeyKeyID+KeyJob) + roomETag + roomInt64 + roomMAC + roomKeyID + roomJob
 )
 
 // Fits says whether a file can keep these attributes, whatever becomes of

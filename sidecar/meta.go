@@ -22,6 +22,7 @@ const (
 	KeySize    = "mcfs-size"
 	KeyMAC     = "mcfs-mac"
 	KeyXattr   = "mcfs-xattr"
+	KeyJob     = "mcfs-job"
 
 	KeyMtime    = "mtime"
 	KeyFileMode = "mode"
@@ -46,6 +47,7 @@ const (
 	roomETag  = 80  // S3's have at most 40
 	roomMAC   = 96  // base64 of 48 bytes has 64
 	roomKeyID = 160 // a KMS key's ARN has about 90
+	roomJob   = 40  // IDs of MediaConvert's jobs have about 20
 	roomCheck = 64  // base64 of 32 bytes has 44
 	roomInt64 = 20
 	roomInt32 = 10
@@ -58,6 +60,7 @@ type Meta struct {
 	Size  int64  // mcfs-size: plaintext bytes
 	MAC   string // mcfs-mac; may be empty
 	KeyID string // mcfs-key-id: of the wrapped key in the document (a rewrap changes it)
+	Job   string // mcfs-job: ID of the job that mcfs watch has made of the version; empty: none
 	Attr  Attr
 }
 
@@ -72,7 +75,7 @@ func (m Meta) Encode() (map[string]string, error) {
 		return nil, fmt.Errorf("encode metadata: %w", err)
 	}
 	out[KeySize] = strconv.FormatInt(m.Size, 10)
-	for key, value := range map[string]string{KeyETag: m.ETag, KeyMAC: m.MAC, KeyKeyID: m.KeyID} {
+	for key, value := range map[string]string{KeyETag: m.ETag, KeyMAC: m.MAC, KeyKeyID: m.KeyID, KeyJob: m.Job} {
 		if err := printable(key, value); err != nil {
 			return nil, fmt.Errorf("encode metadata: %w", err)
 		}
@@ -91,7 +94,7 @@ func (m Meta) Encode() (map[string]string, error) {
 const namePrefix = len("x-amz-meta-")
 
 // objectsOwn are the fields of a sidecar's metadata that an object may state itself.
-var objectsOwn = []string{KeySize, KeyMAC, KeyXattr, KeyMtime, KeyFileMode, KeyUID, KeyGID}
+var objectsOwn = []string{KeySize, KeyMAC, KeyXattr, KeyMtime, KeyFileMode, KeyUID, KeyGID, KeyJob}
 
 // EncodeInto adds to the metadata of the object itself what that of a sidecar states: all
 // but what the object has already. ErrTooLarge, and nothing added, if S3 has no room for it.
@@ -125,8 +128,8 @@ func TakeFrom(object map[string]string) {
 // An absent mode is 0 and an absent mtime the zero time, which no file that we
 // wrote has; whether uid and gid were there, meta itself tells.
 func ParseMeta(meta map[string]string) (m Meta, ok bool, err error) {
-	m = Meta{ETag: meta[KeyETag], MAC: meta[KeyMAC], KeyID: meta[KeyKeyID]}
-	for _, key := range []string{KeyETag, KeyMAC, KeyKeyID} {
+	m = Meta{ETag: meta[KeyETag], MAC: meta[KeyMAC], KeyID: meta[KeyKeyID], Job: meta[KeyJob]}
+	for _, key := range []string{KeyETag, KeyMAC, KeyKeyID, KeyJob} {
 		if err := printable(key, meta[key]); err != nil {
 			return Meta{}, false, fmt.Errorf("read metadata: %w", err)
 		}

@@ -81,6 +81,12 @@ func (s Settings) Marshal() ([]byte, error) {
 	return b.Bytes(), nil
 }
 
+// Renew returns a document with another random line, so that a sidecar that is put again with other
+// metadata has another ETag.
+func Renew(text []byte) []byte {
+	return append(append(bytes.TrimRight(bytes.Clone(text), " \t\r\n"), '\n'), nonceLine()...)
+}
+
 // nonceLine spells 32 random bits, a space for 0 and a tab for 1, and ends the line.
 func nonceLine() []byte {
 	var r [4]byte

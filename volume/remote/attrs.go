@@ -127,7 +127,7 @@ func (c *Client) putMerged(ctx context.Context, a AttrChange, key string, base s
 		return err
 	}
 	x.mu.Lock()
-	x.now.Attr = meta.Attr
+	x.now.Attr, x.now.Job = meta.Attr, meta.Job
 	x.now.Wrapped, x.now.KeyID, x.now.Region = doc.Key, meta.KeyID, doc.Region // somebody may have rewrapped it
 	x.mu.Unlock()
 	x.sidecarPut(side)

@@ -135,7 +135,7 @@ func (c *Client) askSidecar(ctx context.Context, x *Version) error {
 	x.IV, x.MAC = doc.IV, meta.MAC
 	x.now.Wrapped, x.now.KeyID, x.now.Region = doc.Key, meta.KeyID, doc.Region
 	c.noteAddress(x.now.Key, doc.FileInput)
-	x.now.Sidecar = there.Sidecar
+	x.now.Sidecar, x.now.Job = there.Sidecar, meta.Job
 	addStated(&x.now.Attr, meta.Attr)
 	x.byTime = meta.Attr.Mtime.IsZero()
 	if whole {

@@ -85,11 +85,11 @@ func (c *Client) takeCopy(r *Relocation, info store.Info) {
 
 // carried is how the sidecar of the copy is to be put with what was taken along; not put:
 // the copy has none, and states that itself.
-func (r *Relocation) carried(side string, attr sidecar.Attr, rewrapped bool) (cond store.Condition, put bool) {
+func (r *Relocation) carried(side string, attr sidecar.Attr, changed bool) (cond store.Condition, put bool) {
 	switch {
 	case side != "":
 		return store.Condition{IfMatch: side}, true
-	case rewrapped || Differ(attr, *r.itself):
+	case changed || Differ(attr, *r.itself):
 		return store.Condition{IfNone: true}, true
 	}
 	return store.Condition{}, false
@@ -124,7 +124,7 @@ func (x *Version) said(metadata map[string]string) (meta sidecar.Meta, whole boo
 func (x *Version) takeStated(metadata map[string]string) bool {
 	meta, whole := x.said(metadata)
 	if whole {
-		x.Plain, x.MAC, x.now.Attr = meta.Size, meta.MAC, meta.Attr
+		x.Plain, x.MAC, x.now.Attr, x.now.Job = meta.Size, meta.MAC, meta.Attr, meta.Job
 		x.now.Sidecar = Sidecar{Itself: &meta.Attr}
 	}
 	return whole

@@ -23,6 +23,7 @@ type Record struct {
 	Region   string        `json:"region,omitempty"`
 	Time     time.Time     `json:"time,omitzero"`
 	Attr     sidecar.Attr  `json:"attr"`
+	Job      string        `json:"job,omitempty"`
 	Side     string        `json:"sidecar_etag,omitempty"`
 	Size     int64         `json:"sidecar_size,omitempty"`
 	SideTime time.Time     `json:"sidecar_time,omitzero"`
@@ -44,7 +45,7 @@ func (x *Version) Record() *Record {
 	}
 	r := &Record{
 		Mode: mode, IV: x.IV, Check: now.Check, MAC: x.MAC, Plain: x.Plain, Cipher: x.Cipher, Key: now.Key, ETag: now.ETag,
-		Wrapped: now.Wrapped, KeyID: now.KeyID, Region: now.Region, Time: now.Modified, Attr: now.Attr,
+		Wrapped: now.Wrapped, KeyID: now.KeyID, Region: now.Region, Time: now.Modified, Attr: now.Attr, Job: now.Job,
 		Side: now.Sidecar.ETag, Size: now.Sidecar.Size, Itself: now.Sidecar.Itself, Over: now.Fallback.Record(),
 	}
 	if !now.Sidecar.Modified.Equal(now.Modified) { // else earlier records do not have it
@@ -71,7 +72,7 @@ func (r *Record) Version() (*Version, error) {
 	}
 	return NewVersion(Content{Mode: mode, IV: r.IV, MAC: r.MAC, Plain: r.Plain, Cipher: r.Cipher}, State{
 		Key: r.Key, ETag: r.ETag, Check: r.Check, Wrapped: r.Wrapped, KeyID: r.KeyID, Region: r.Region,
-		Modified: r.Time, Attr: r.Attr, Sidecar: r.sidecar(), Body: r.Body, Fallback: fallback,
+		Modified: r.Time, Attr: r.Attr, Job: r.Job, Sidecar: r.sidecar(), Body: r.Body, Fallback: fallback,
 	}), nil
 }
 

@@ -102,10 +102,11 @@ func (c *Client) takeAlong(ctx context.Context, r *Relocation, there *FoundSidec
 	if now.Sidecar.ETag == "" && r.itself == nil && !r.NoSidecarTo {
 		return nil // another machine has saved the new name meanwhile, and has a sidecar there
 	}
-	rewrapped := r.Version.takeKey(doc, meta.KeyID)
+	changed := r.Version.takeKey(doc, meta.KeyID)
+	changed = r.Version.takeJob(meta.Job) || changed
 	if r.NoSidecarTo {
 		r.Version.SetAttr(meta.Attr) // for the sidecar at the end of the way
-	} else if cond, put := r.carried(now.Sidecar.ETag, meta.Attr, rewrapped); put {
+	} else if cond, put := r.carried(now.Sidecar.ETag, meta.Attr, changed); put {
 		if err := c.putAttr(ctx, r.Version, r.To, meta.Attr, cond); err != nil && !Refused(err) {
 			return err
 		}

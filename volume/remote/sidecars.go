@@ -112,6 +112,9 @@ func (c *Client) PutSidecar(ctx context.Context, x *Version, key string, cond st
 		cond = store.Condition{IfNone: true}
 		if there != nil {
 			cond = store.Condition{IfMatch: there.ETag}
+			if there.IsOf(x) {
+				x.takeJob(there.Metadata[sidecar.KeyJob])
+			}
 			if seen != nil {
 				seen(there)
 			}
@@ -267,7 +270,8 @@ func (c *Client) takeSidecar(x *Version, there *FoundSidecar) {
 		return
 	}
 	x.mu.Lock()
-	x.now.Attr, x.now.Wrapped, x.now.KeyID, x.now.Region = meta.Attr, doc.Key, meta.KeyID, doc.Region
+	x.now.Attr, x.now.Job = meta.Attr, meta.Job
+	x.now.Wrapped, x.now.KeyID, x.now.Region = doc.Key, meta.KeyID, doc.Region
 	x.mu.Unlock()
 	x.sidecarPut(there.Sidecar)
 	c.Remember(x)

@@ -30,6 +30,7 @@ type State struct {
 	Region   string // of the KMS key, by a sidecar; where KeyID is not known, it alone tells
 	Modified time.Time
 	Attr     sidecar.Attr
+	Job      string // that was made of the version, by a sidecar; "": none
 	Sidecar  Sidecar
 	Body     []byte   // ciphertext of a symlink's target, if it is known
 	Fallback *Version // what stands in its place, should it not have arrived
@@ -206,6 +207,17 @@ func (x *Version) FallbackThatIs(info store.Info) *Version {
 	return x
 }
 
+// takeJob notes the job that a sidecar of the version names, and reports whether it was not known.
+func (x *Version) takeJob(job string) bool {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	news := job != "" && job != x.now.Job
+	if news {
+		x.now.Job = job
+	}
+	return news
+}
+
 // Needs reports whether base is x, or one that stands in its place.
 func (x *Version) Needs(base *Version) bool {
 	for ; x != nil; x = x.Fallback() {
@@ -241,7 +253,7 @@ func (x *Version) Refresh(later *Version) (before sidecar.Attr, stated bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if before = x.now.Attr; stated {
-		x.now.Attr = next.Attr
+		x.now.Attr, x.now.Job = next.Attr, next.Job
 	}
 	if stated || next.Key == x.now.Key {
 		x.now.Sidecar = next.Sidecar.as(x.now.Sidecar)
@@ -295,5 +307,5 @@ func (x *Version) Object() sidecar.Object {
 // meta is the metadata of the version's sidecar.
 func (x *Version) meta() sidecar.Meta {
 	now := x.State()
-	return sidecar.Meta{ETag: now.ETag, Size: x.Plain, MAC: x.MAC, KeyID: now.KeyID, Attr: now.Attr}
+	return sidecar.Meta{ETag: now.ETag, Size: x.Plain, MAC: x.MAC, KeyID: now.KeyID, Job: now.Job, Attr: now.Attr}
 }
