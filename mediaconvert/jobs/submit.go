@@ -21,6 +21,9 @@ import (
 // Mark is the name in a job's UserMetadata of the mark of its document.
 const Mark = "mcfs-document"
 
+// Watched is the name in UserMetadata of jobs of which there is one a version.
+const Watched = "mcfs-watch"
+
 // ErrUnclear is a submission of which nobody knows whether the job was made.
 var ErrUnclear = errors.New("it is not known whether the job was made: run the same command again, which finds it")
 
@@ -38,6 +41,9 @@ type Submitter struct {
 	API   API
 	Pace  Pace // between tries when the service is asked too often
 	Again bool // a job of the same document that is complete does not count
+	// Once makes one job of a version of a file: any that was made so counts, whatever its document
+	// and its end.
+	Once bool
 }
 
 // Ready refuses a document that can be printed, but not submitted.
@@ -54,7 +60,7 @@ func (s Submitter) Submit(ctx context.Context, d document.Document) (Submitted, 
 	if err := Ready(d); err != nil {
 		return Submitted{}, err
 	}
-	job, mark, err := marked(d.Job)
+	job, mark, err := s.marked(d.Job)
 	if err != nil {
 		return Submitted{}, err
 	}
@@ -62,7 +68,7 @@ func (s Submitter) Submit(ctx context.Context, d document.Document) (Submitted, 
 	if err != nil || alive != nil {
 		return adopted(alive), err
 	}
-	job.ClientRequestToken = aws.String(mark + "-" + strconv.Itoa(len(ended)))
+	job.ClientRequestToken = aws.String(s.token(job, mark, len(ended)))
 	out, err := patiently(ctx, s.Pace, func() (*mediaconvert.CreateJobOutput, error) {
 		return once(ctx, "create the job", s.API.CreateJob, job)
 	})
@@ -81,7 +87,7 @@ func (s Submitter) Submit(ctx context.Context, d document.Document) (Submitted, 
 
 // Find returns the job of a document that Submit would adopt, nil if it would make one.
 func (s Submitter) Find(ctx context.Context, d document.Document) (*types.Job, error) {
-	job, mark, err := marked(d.Job)
+	job, mark, err := s.marked(d.Job)
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +96,7 @@ func (s Submitter) Find(ctx context.Context, d document.Document) (*types.Job, e
 }
 
 // marked is a copy of a job that carries the mark of its document.
-func marked(in *mediaconvert.CreateJobInput) (*mediaconvert.CreateJobInput, string, error) {
+func (s Submitter) marked(in *mediaconvert.CreateJobInput) (*mediaconvert.CreateJobInput, string, error) {
 	job := *in
 	job.ClientRequestToken = nil
 	text, err := wire.Encode(&job, wire.Camel)
@@ -104,7 +110,29 @@ func marked(in *mediaconvert.CreateJobInput) (*mediaconvert.CreateJobInput, stri
 		job.UserMetadata = make(map[string]string)
 	}
 	job.UserMetadata[Mark] = mark
+	if s.Once {
+		job.UserMetadata[Watched] = "1"
+	}
 	return &job, mark, nil
+}
+
+// token is what the service knows two requests for one job by. Of a version it is one for all
+// documents: two machines that are set up differently make one job.
+func (s Submitter) token(job *mediaconvert.CreateJobInput, mark string, before int) string {
+	if s.Once {
+		sum := sha256.Sum256([]byte(aws.ToString(job.Settings.Inputs[0].FileInput) + "\n" + job.UserMetadata[document.IVs]))
+		mark = "version-" + hex.EncodeToString(sum[:16])
+	}
+	return mark + "-" + strconv.Itoa(before)
+}
+
+// counts reports whether a job is one of the document or, with Once, of the version.
+func (s Submitter) counts(j types.Job, of *mediaconvert.CreateJobInput, mark string) bool {
+	if !s.Once {
+		return j.UserMetadata[Mark] == mark
+	}
+	iv := of.UserMetadata[document.IVs]
+	return j.UserMetadata[Watched] != "" && iv != "" && j.UserMetadata[document.IVs] == iv
 }
 
 // settle looks for a job whose making is unclear. Before it, so many jobs of the document had ended.
@@ -140,8 +168,8 @@ func (s Submitter) find(ctx context.Context, job *mediaconvert.CreateJobInput, m
 	}
 	for i, j := range found {
 		switch {
-		case j.UserMetadata[Mark] != mark:
-		case Ended(j.Status) && (j.Status != types.JobStatusComplete || s.Again):
+		case !s.counts(j, job, mark):
+		case !s.Once && Ended(j.Status) && (j.Status != types.JobStatusComplete || s.Again):
 			ended = append(ended, j)
 		case alive == nil || Ended(alive.Status): // a job that runs before one that is complete
 			alive = &found[i]
@@ -226,6 +254,29 @@ func List(ctx context.Context, api API, p Pace, most int) ([]types.Job, error) {
 		}
 		in.NextToken = out.NextToken
 	}
+}
+
+// Running returns the jobs of the account that are one of a version, and wait or run.
+func Running(ctx context.Context, api API, p Pace) ([]types.Job, error) {
+	var list []types.Job
+	for _, status := range []types.JobStatus{types.JobStatusSubmitted, types.JobStatusProgressing} {
+		in := &mediaconvert.ListJobsInput{MaxResults: aws.Int32(20), Order: types.OrderDescending, Status: status}
+		for more := true; more; more = aws.ToString(in.NextToken) != "" {
+			out, err := patiently(ctx, p, func() (*mediaconvert.ListJobsOutput, error) {
+				return once(ctx, "list the jobs", api.ListJobs, in)
+			})
+			if err != nil {
+				return nil, err
+			}
+			for _, j := range out.Jobs {
+				if j.UserMetadata[Watched] != "" && j.Settings != nil && len(j.Settings.Inputs) > 0 {
+					list = append(list, j)
+				}
+			}
+			in.NextToken = out.NextToken
+		}
+	}
+	return list, nil
 }
 
 // made reports whether mcfs has made the job, or its document.
