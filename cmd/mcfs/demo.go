@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	_ "embed"
 	"fmt"
 	"time"
 
@@ -11,17 +12,8 @@ import (
 	"mcfs/internal/demo"
 )
 
-const demoHelp = `Shows on this machine, without an account and in a few seconds, what mcfs does,
-and proves it with another program:
-
-  it mounts the built-in configuration (a folder instead of S3, a local keyring
-  instead of KMS) in a temporary directory, writes a video into it, shows the
-  settings beside it and the ciphertext in the store, decrypts that with
-  openssl, and reads the video back through a second mount that knows nothing of
-  the first. Everything is compared.
-
-It needs FUSE and openssl; with ffmpeg the video is a real one, else random
-bytes. Nothing is left behind. The exit status is 0 only if every comparison held.`
+//go:embed help/demo.txt
+var demoHelp string
 
 // demoTimeout bounds the whole demonstration.
 const demoTimeout = 2 * time.Minute

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"cmp"
 	"context"
+	_ "embed"
 	"errors"
 	"os"
 	"strings"
@@ -27,31 +28,8 @@ import (
 	"mcfs/store/s3"
 )
 
-const doctorHelp = `Finds out whether the volume of the configuration can work here, and says what to do where
-it cannot. Each line is a check: ok, warn or FAIL, what was found, and the cure.
-
-It looks at this machine: FUSE, mounts whose daemon has ended, swap, the limit of open files,
-the spool with its disk and space. Then at AWS: whose credentials these are, and until when,
-the clock, the bucket; put, get, list, a conditional write, a multipart upload and delete, under
-a key .mcfs-doctor-... that is always removed; versioning and lifecycle rules; the key, that it
-makes data keys in MediaConvert's encryption context, and that without it they do not open; and
-the queue of the jobs. What one fault would break is said once: what needs a check that failed
-is not asked, and named at the end. No key and no credential is printed.
-
-With --role it asks IAM whether that role trusts MediaConvert, and by its policies may read the
-volume, write where --output says, and unwrap data keys in MediaConvert's encryption context,
-directly and not by way of S3 alone (kms:ViaService). IAM does not simulate the key's own policy.
-
---transcode, with --role and --output, is the acceptance kit: a clip of two seconds is saved in
-each of the seven forms that mcfs can write, a job is made of each, and a line for each says
-whether MediaConvert decrypted it. It says what that costs, and asks first; --yes answers. The
-clips are removed, the outputs stay. It needs what mcfs policy submitter prints.
-
---fix mends what is on this machine and can be mended without a loss: a dead mount of this
-volume is taken away, and the spool's folder is closed to others.
-
---json prints a line {"v": 1, "type": "item", "check", "verdict", "what", "cure", "fixed"} for
-each check, and one of the type "summary" at the end.`
+//go:embed help/doctor.txt
+var doctorHelp string
 
 // doctorFlags are the flags of `mcfs doctor`.
 type doctorFlags struct {

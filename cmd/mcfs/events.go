@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,38 +21,8 @@ import (
 	"mcfs/internal/verdict"
 )
 
-const eventsHelp = `Prints a line of JSON for each thing that happens to the files at and below PATH, a place
-in a mount; without PATH in the one mount of this user. It goes on until the mount ends, or
-a signal comes.
-
-  commit    a version is in the store, and NAME.settings.json beside it: it is ready
-  failure   a commit, or a change of a name, failed; "again" says that it will be tried again
-  conflict  another machine had saved the name; "to" is where the one that gave way is kept
-  rename    what was in the store at "path" is at "to"
-  remove    nothing is in the store at "path" any more
-  listening the first line: what happens from now on is told
-  missed    there were lines before this one that are lost: look at the files themselves
-  ended     the mount has ended
-
-The names, each where it applies:
-  {"v": 1, "type", "seq", "time", "mountpoint", "path", "to", "dir": a directory and all in it,
-   "size": bytes of plaintext, "etag", "address": of the object, "settings": the path of its
-   settings, "iv": as the settings spell it, which names the version, "what": has failed,
-   "again", "failure": {"code", "message", "cure"}, "missed": how many}
-Paths are those in the volume; names may be added, and none changes.
-
-The mount keeps the last 4096. --since SEQ, the "seq" of an earlier line, also prints what
-was since; where that is not known any more, or the mount was another one, a line of the type
-"missed" says so, and what is kept follows. A listener that reads too slowly is told the
-same, and holds nothing up.
-
---exec CMD runs CMD by the shell for each of them, one after the other, in place of printing
-it. The line is its standard input, and its environment has MCFS_TYPE, MCFS_SEQ, MCFS_PATH,
-MCFS_TO, MCFS_SIZE, MCFS_ETAG, MCFS_ADDRESS, MCFS_IV, MCFS_WHAT, MCFS_CODE, MCFS_MESSAGE,
-MCFS_CURE; MCFS_FILE, the file in the mount, and MCFS_SETTINGS, its settings there. Of a commit
-or rename it also has what these say, unless the file has been saved again since:
-MCFS_DECRYPTION_MODE, MCFS_ENCRYPTED_KEY, MCFS_KMS_KEY_REGION. A command that fails is named, and
-the others go on.`
+//go:embed help/events.txt
+var eventsHelp string
 
 // eventsFlags are the flags of `mcfs events`.
 type eventsFlags struct {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"cmp"
 	"context"
+	_ "embed"
 	"errors"
 	"fmt"
 	"os"
@@ -21,17 +22,8 @@ import (
 	"mcfs/internal/verdict"
 )
 
-const initHelp = `Makes a configuration. On a terminal it asks for what no flag says: bucket, prefix, region,
-KMS key and mountpoint. Each answer is proved by the checks of mcfs doctor, and asked again if it
-cannot work. At the end it prints the policies that are needed, and offers to have the volume
-mounted when the machine starts, by a line of fstab or a unit of systemd.
-
-Elsewhere it takes what flags say, and fails if --bucket or --key is missing.
-
---local asks nothing: objects go into a folder of this machine, and data keys under a keyring.
-
-The file is written whole, for this user alone, without credentials, and never over another
-one unless --force says so. Credentials are found as the AWS CLI finds them.`
+//go:embed help/init.txt
+var initHelp string
 
 // initFlags are the flags of `mcfs init`.
 type initFlags struct {

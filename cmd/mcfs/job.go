@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	_ "embed"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/mediaconvert/types"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"mcfs/internal/human"
 	"mcfs/internal/paths"
@@ -22,44 +24,8 @@ import (
 	"mcfs/mediaconvert/wire"
 )
 
-const jobHelp = `Prints the document of a MediaConvert job that has each PATH as an input, one after the
-other, for aws mediaconvert create-job --cli-input-json. PATH is a file in a mount, or an
-address s3://BUCKET/KEY, which is read from the store of the configuration without a mount.
-
-Without --template the job is one of mcfs's own: --preset mp4 (one file), hls (one
-rendition), or abr (renditions that the service chooses). They follow the source's size,
-frame rate and rotation. A template is a CreateJob document, its Settings alone, or what
-the console or the command line tool exports of a job or template, in a file (- is
-standard input); or the name or ARN of a job template that the service keeps. mcfs sets
-each input's FileInput and DecryptionSettings in it, and what flags say, and nothing else;
-one input in the template serves all PATHs, several are taken by position.
-
-With --submit the job is created and followed to its end, and then its outputs are
-printed. A document becomes one job: where an answer was lost, or the same command runs
-again, the job that is there is found and followed. After one that failed or was cancelled
-another is made; --again also makes one after a job that is complete. An interrupt stops
-the following, never the job.
-
-What could not work is refused, with the cure: a file that is not committed yet, one that was
-not encrypted by mcfs (unless --allow-plain, then the job reads it as it is), a package
-of several objects (HLS, DASH, IMF, pictures), other objects of the template that lie in
-the volume, outputs that would be put there in plaintext.
-
-The section [job] of the configuration may say what flags do not: of the one that --config
-names, else of the mount of the first PATH, where this user may read that, else of the one
-that applies.
-
-With --recursive, or --files-from, each file has a job of its own: of directories each file
-below them that --match lets pass, without links and what stays on this machine; of an
-address each encrypted file below it. In --output {dir} stands for the folder of the file in
-the volume, {file} for its name, {name} for that without the extension. Without --submit a
-document a line is printed, in any order. What fails is named, and the others go on; an
-interrupt leaves the jobs alone, and the same command finds them.
-
---json prints lines {"v": 1, "type": "status", ...} while it follows, of several files one
-of the type "item" for each, and at the end one of the type "summary".
-
-The exit status is 0 when the job is complete, or its document printed.`
+//go:embed help/job.txt
+var jobHelp string
 
 // jobFlags are the flags of `mcfs job`.
 type jobFlags struct {
@@ -130,19 +96,8 @@ func newJob(std stdio) *cobra.Command {
 		},
 	}
 	fl := c.Flags()
-	fl.StringVarP(&f.config, "config", "c", "", "configuration `FILE`, for s3:// addresses and [job]")
-	fl.StringVar(&f.template, "template", "", "`FILE`, or NAME or ARN of a job template of the service")
-	fl.StringVar(&f.preset, "preset", "", "mp4, hls or abr (mp4)")
-	fl.StringVar(&f.output, "output", "", "where the outputs go, `s3://...`")
-	fl.StringVar(&f.sse, "sse", "", "have S3 encrypt a preset's outputs with its own keys or KMS's: s3 or `kms[:ARN]` (s3)")
-	fl.BoolVar(&f.noAudio, "no-audio", false, "the inputs have no audio; for presets")
+	f.addDocument(fl)
 	fl.BoolVar(&f.allowPlain, "allow-plain", false, "take files that mcfs has not encrypted, too, as they are")
-	fl.StringVar(&f.role, "role", "", "`ARN` of the role that MediaConvert takes on")
-	fl.StringVar(&f.queue, "queue", "", "name or ARN of the `QUEUE`")
-	fl.StringVar(&f.kmsRegion, "kms-region", "", "`REGION` of the KMS key, in place of the settings' own")
-	fl.Int32Var(&f.priority, "priority", 0, "-50 to 50")
-	fl.StringArrayVar(&f.tags, "tag", nil, "`NAME=VALUE` of a tag; may be repeated")
-	fl.StringVar(&f.acceleration, "acceleration", "", "accelerated transcoding: off or preferred")
 	fl.StringVar(&f.spelling, "case", "pascal", "spelling of the document's names: pascal or camel")
 	fl.BoolVar(&f.submit, "submit", false, "create the job, and follow it to its end")
 	fl.BoolVar(&f.detach, "detach", false, "with --submit: print the job's ID, and do not follow it")
@@ -156,6 +111,22 @@ func newJob(std stdio) *cobra.Command {
 	f.service.add(c, true)
 	c.AddCommand(newJobStatus(std), newJobWait(std), newJobCancel(std), newJobList(std))
 	return endsWith(c, append([]int{exitSome}, jobExits...)...)
+}
+
+// addDocument adds the flags that say what job is made.
+func (f *jobFlags) addDocument(fl *pflag.FlagSet) {
+	fl.StringVarP(&f.config, "config", "c", "", "configuration `FILE`, for s3:// addresses and [job]")
+	fl.StringVar(&f.template, "template", "", "`FILE`, or NAME or ARN of a job template of the service")
+	fl.StringVar(&f.preset, "preset", "", "mp4, hls or abr (mp4)")
+	fl.StringVar(&f.output, "output", "", "where the outputs go, `s3://...`")
+	fl.StringVar(&f.sse, "sse", "", "have S3 encrypt a preset's outputs with its own keys or KMS's: s3 or `kms[:ARN]` (s3)")
+	fl.BoolVar(&f.noAudio, "no-audio", false, "the inputs have no audio; for presets")
+	fl.StringVar(&f.role, "role", "", "`ARN` of the role that MediaConvert takes on")
+	fl.StringVar(&f.queue, "queue", "", "name or ARN of the `QUEUE`")
+	fl.StringVar(&f.kmsRegion, "kms-region", "", "`REGION` of the KMS key, in place of the settings' own")
+	fl.Int32Var(&f.priority, "priority", 0, "-50 to 50")
+	fl.StringArrayVar(&f.tags, "tag", nil, "`NAME=VALUE` of a tag; may be repeated")
+	fl.StringVar(&f.acceleration, "acceleration", "", "accelerated transcoding: off or preferred")
 }
 
 // jobExits are how a job stands when the command ends.

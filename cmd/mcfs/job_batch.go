@@ -266,12 +266,8 @@ func (b *batched) add(l report.Line, err error) {
 // end prints the tally. Its error is the exit status.
 func (b *batched) end(err error) error {
 	c := b.count
-	if c.V, c.Type = 1, "summary"; b.s.flags.json {
-		text, merr := json.Marshal(c)
-		if merr != nil {
-			panic(merr) // it has only texts and numbers
-		}
-		fmt.Fprintln(b.std.out, string(text))
+	if b.s.flags.json {
+		fmt.Fprintln(b.std.out, c.JSON())
 	}
 	const again = "run the same command again, which finds the jobs that were made"
 	if sig, ok := errors.AsType[signalled](err); ok {

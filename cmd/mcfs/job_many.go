@@ -33,7 +33,12 @@ func (f *jobFlags) checkBatch(given *pflag.FlagSet) error {
 	case f.filesFrom == "-" && f.template == "-":
 		return usageError{verdict.Errorf(verdict.Usage, "put one of them into a file", "--template and --files-from cannot both be standard input")}
 	}
-	for _, pattern := range f.match {
+	return checkMatch(f.match)
+}
+
+// checkMatch refuses patterns that match nothing.
+func checkMatch(match []string) error {
+	for _, pattern := range match {
 		if _, err := path.Match(pattern, ""); err != nil || pattern == "" {
 			return usageError{verdict.Errorf(verdict.Usage, "give a pattern like '*.mov'", "--match %q", pattern)}
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	_ "embed"
 	"errors"
 	"fmt"
 	"os"
@@ -21,35 +22,8 @@ import (
 	"mcfs/internal/systemd"
 )
 
-const mountHelp = `Mounts a volume at MOUNTPOINT, an empty directory, and serves it until it is
-unmounted. Files saved there are encrypted and uploaded: when close(2) returns 0,
-the ciphertext and NAME.settings.json are in the store.
-
-The configuration is the file given by --config, else the one that $MCFS_CONFIG
-names, else $XDG_CONFIG_HOME/mcfs/config.toml; without one everything stays on
-this machine. Before anything is mounted, bucket, key and credentials are tried.
-
-In the foreground the log goes to standard error. SIGTERM, SIGINT (Ctrl-C) and
-` + "`mcfs unmount`" + ` end the mount: new opens are refused, what is pending is
-finished while a line says what is left, whenever that changes, and the directory is
-unmounted. What makes no progress for upload.timeout stays, encrypted, in the
-spool, and the next mount goes on with it; the exit status is then 1. A second
-signal ends at once.
-
-With --background the command returns as soon as the mount answers; the log
-goes to mcfs.log in the spool folder. Under systemd use Type=notify and the
-foreground.
-
-In /etc/fstab, with this program linked as /sbin/mount.fuse.mcfs, the source is
-a configuration file, or "mcfs" for the default one:
-
-  /etc/mcfs/ingest.toml  /mnt/ingest  fuse.mcfs  _netdev,allow_other,uid=1000,gid=1000  0 0
-
-Options after -o: config=FILE, log_file=FILE, allow_other, ro, uid=N and gid=N (the
-owner of files that have none recorded, and of what is made in the mount, whoever
-makes it), sidecars=hidden or listed (over mount.sidecars), nodev, nosuid, noexec, default_permissions; those of mount(8) itself
-are accepted and ignored. With ro no program changes anything in the mount; what an
-earlier one has left to be uploaded is uploaded all the same.`
+//go:embed help/mount.txt
+var mountHelp string
 
 // mountFlags are the flags of `mcfs mount`.
 type mountFlags struct {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	_ "embed"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,22 +12,8 @@ import (
 	"mcfs/policy"
 )
 
-const policyHelp = `Prints an IAM policy for this configuration, with what is needed and nothing more:
-
-  mount      for the user or role with whose credentials mcfs mounts
-  role       for the role that MediaConvert's jobs take on
-  trust      who may take on that role: the jobs of one queue
-  submitter  for the user or role that runs mcfs job
-  key        the KMS key's own policy, where it must name role and mount, as over accounts
-  doctor     what mcfs doctor looks at besides
-
-It asks nobody, and changes nothing. What flags leave out is taken from the section [job] of
-the configuration. --format json is the document, terraform declares it with
-what it belongs to, and cli are commands that put it there.
-
-None has kms:ViaService, which AWS's example of the role has: MediaConvert asks KMS directly
-for the keys of client-side encryption, and would be refused. A mount's policy lets it list
-the bucket without a prefix too: only who may list a bucket is told that an object is not there.`
+//go:embed help/policy.txt
+var policyHelp string
 
 // policyFlags are the flags of `mcfs policy`.
 type policyFlags struct {

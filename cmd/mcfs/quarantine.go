@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -24,39 +25,17 @@ import (
 	"mcfs/spool"
 )
 
-const quarantineHelp = `What cannot be committed, or is damaged, mcfs does not delete: it puts it into the
-quarantine folder of the spool, encrypted as it was. These commands get it out of
-there. The spool is the one that the configuration names.
+//go:embed help/quarantine.txt
+var quarantineHelp string
 
-  list     what lies there: id, path, size, since when, why
-  restore  brings a file back into its mount, as an interrupted draft
-  export   decrypts what can be read of a file, into a new file
-  remove   deletes one for good
+//go:embed help/quarantine_list.txt
+var quarantineListHelp string
 
-An ID is as list shows it; its beginning or end will do, where no other has that.`
+//go:embed help/restore.txt
+var restoreHelp string
 
-const quarantineListHelp = `Lists what lies in quarantine, the oldest first. Nothing is changed.
-
---json prints one document:
-  {"version": 1, "spool", "items": [{"id", "path", "file", "bytes", "size",
-    "at", "why"}]}
-"bytes" is on the disk, "size" that of the content. What is not known is left out.`
-
-const restoreHelp = `Brings a file back from quarantine into the volume, which must be mounted: as an
-interrupted draft, under its path, or beside that if another file has it. Then it
-can be read and written as any file; closing it after a write, or mcfs sync with
-its path, commits it.
-
-A file of which parts are missing or damaged stays where it is: the exit status
-is 3 or 4 then, and mcfs quarantine export reads the rest.`
-
-const exportHelp = `Decrypts a file of the quarantine into DEST, a new file with mode 0600. DEST holds
-PLAINTEXT: choose a place for that, and delete it when you are done. The volume
-need not be mounted; the file stays in quarantine.
-
-What cannot be read is left as zeros and told: the exit status is 3 if parts are
-not there (they were the earlier version's, or were sent already and dropped from
-the full spool), and 4 if any are damaged.`
+//go:embed help/export.txt
+var exportHelp string
 
 func newQuarantine(std stdio) *cobra.Command {
 	c := &cobra.Command{

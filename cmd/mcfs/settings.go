@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	_ "embed"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -24,13 +25,8 @@ import (
 	"mcfs/volume"
 )
 
-const settingsHelp = `Prints the settings of an encrypted file: one element of the Settings.Inputs list
-of a MediaConvert job, as JSON.
-
-PATH is a file in a mount, or its NAME.settings.json; or an address,
-s3://BUCKET/KEY, which is read from the store of the configuration without a
-mount. What is printed has been checked: it is complete, and within the limits
-that MediaConvert sets.`
+//go:embed help/settings.txt
+var settingsHelp string
 
 // requestTimeout bounds a request that a person waits for.
 const requestTimeout = 30 * time.Second

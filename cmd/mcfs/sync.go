@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,25 +21,8 @@ import (
 	"mcfs/mediaconvert/batch"
 )
 
-const syncHelp = `Waits until everything at and under each PATH is in the store: files that are
-closed, changes of names and attributes. PATH is in a mount; without one it is
-the current directory. While it waits it says what is pending, whenever that changes.
-
-A file whose writer was killed, or to which a write failed, stays as it is until it
-is saved again; named here, by its own path or that of a directory above it, it is
-committed as it is. The mountpoint itself names none of them. Closed files whose
-names look temporary are uploaded under these names. Files that are open for
-writing are not waited for, nor those under local-only names, which are named.
-
-With --repair every sidecar at and under PATH is looked at first, and put again where
-it names another place than its file's, has lost metadata, or is missing, as after a
-copy of a bucket. That takes a request for each file.
-
-What makes no progress for upload.timeout is named, and goes on behind; that PATH
-has failed then.
-
---json prints lines {"v": 1, "type": "status", "path", "text"} while it waits, one of the type
-"item" for each PATH, with its "failure", and at the end one of the type "summary".`
+//go:embed help/sync.txt
+var syncHelp string
 
 // syncFlags are the flags of `mcfs sync`.
 type syncFlags struct {

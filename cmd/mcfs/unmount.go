@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	_ "embed"
 	"errors"
 	"fmt"
 	"os"
@@ -15,24 +16,8 @@ import (
 	"mcfs/internal/verdict"
 )
 
-const unmountHelp = `Ends a mount made by mcfs: new opens are refused, drafts and changes of names are
-finished, the directory is unmounted, and the command returns when the daemon
-has ended. While it waits it says what is pending.
-
-While a file is open for writing nothing is ended: the file is named, with the
-program and its process, and the exit status is 1. --wait waits until it is closed.
-
-Closed files whose names look temporary are uploaded under these names; those
-under local-only names stay in the spool, and are named. One that is larger than
-the spool is lost unless it is renamed before: it counts as open until then.
-
-What makes no progress for upload.timeout is named, stays encrypted in the spool,
-and is taken up by the next mount; the exit status is then 1. --now does not
-wait for what is pending, and cuts off what is open for writing, which it names;
-the exit status is 1 if there was something. SIGTERM, SIGINT and SIGHUP to the
-daemon wait for what is pending and cut off likewise what is open by then. If this command is interrupted the daemon goes on.
-
-A mount whose daemon was killed is taken away. Root can end any user's mount.`
+//go:embed help/unmount.txt
+var unmountHelp string
 
 func newUnmount(std stdio) *cobra.Command {
 	var how control.Unmount

@@ -1,6 +1,7 @@
 package batch
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 )
@@ -18,6 +19,16 @@ type Tally struct {
 	Canceled int    `json:"canceled,omitempty"`
 	Failed   int    `json:"failed,omitempty"`
 	Skipped  int    `json:"skipped,omitempty"`
+}
+
+// JSON is the tally as a line.
+func (c Tally) JSON() string {
+	c.V, c.Type = 1, "summary"
+	text, err := json.Marshal(c)
+	if err != nil {
+		panic(err) // it has only texts and numbers
+	}
+	return string(text)
 }
 
 // String is the tally for a person.
