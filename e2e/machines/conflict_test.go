@@ -77,9 +77,7 @@ func TestConflictOnCreate(t *testing.T) {
 // TestConflictOnRename: a save by rename is finished behind, and cannot tell;
 // all the more both contents must be there.
 func TestConflictOnRename(t *testing.T) {
-	r, a, b := newPair(t, nil)
-	a.save("f.txt", "one")
-	b.sees("f.txt", "one")
+	r, a, b := newBehind(t, map[string]string{"f.txt": "one"})
 	b.save("f.new", "from b")
 	b.save("g.new", "from b, too")
 	b.misses("g.txt")
@@ -87,6 +85,7 @@ func TestConflictOnRename(t *testing.T) {
 	a.save("g.txt", "from a, too")
 	b.rename("f.new", "f.txt")
 	b.rename("g.new", "g.txt")
+	a, b = again(a, b)
 	agree(r, map[string]string{
 		"f.txt": "from a", "f (conflict).txt": "from b", "g.txt": "from a, too", "g (conflict).txt": "from b, too",
 	}, a, b)
@@ -96,15 +95,14 @@ func TestConflictOnRename(t *testing.T) {
 // TestConflictOfTemporaryFile: as rsync and editors save, under a local-only name first.
 func TestConflictOfTemporaryFile(t *testing.T) {
 	rig.Need(t, "rsync")
-	r, a, b := newPair(t, nil)
-	a.save("f.txt", "one")
-	b.sees("f.txt", "one")
+	r, a, b := newBehind(t, map[string]string{"f.txt": "one"})
 	source := t.TempDir() + "/f.txt"
 	if err := os.WriteFile(source, []byte("from b, by rsync"), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	a.save("f.txt", "from a")
 	b.Run("rsync", "--ignore-times", source, "f.txt")
+	a, b = again(a, b)
 	agree(r, map[string]string{"f.txt": "from a", "f (conflict).txt": "from b, by rsync"}, a, b)
 	unmount(a, b)
 }
@@ -112,11 +110,7 @@ func TestConflictOfTemporaryFile(t *testing.T) {
 // TestRemovedAndOverwritten: the unlink of a version does not remove a newer one,
 // and a save over a version that was removed elsewhere is not lost.
 func TestRemovedAndOverwritten(t *testing.T) {
-	r, a, b := newPair(t, nil)
-	for _, name := range []string{"f", "g", "h"} {
-		a.save(name, "one")
-		b.sees(name, "one")
-	}
+	r, a, b := newBehind(t, map[string]string{"f": "one", "g": "one", "h": "one"})
 	a.save("f", "from a")
 	b.remove("f")
 	fb := b.open("g", os.O_RDWR)
@@ -132,6 +126,7 @@ func TestRemovedAndOverwritten(t *testing.T) {
 		return nil
 	})
 	b.rename("h.new", "h")
+	a, b = again(a, b)
 	agree(r, map[string]string{"f": "from a", "g (conflict)": "from b", "h": "from b"}, a, b)
 	unmount(a, b)
 }
