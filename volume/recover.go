@@ -31,7 +31,7 @@ func (v *Volume) recover(ctx context.Context) error {
 	}
 	for _, u := range uploads {
 		if !u.Since.IsZero() {
-			v.seekUpload(u)
+			v.announced.Seek(u)
 			continue
 		}
 		v.orphans.Abort(store.Upload{Key: u.Key, ID: u.ID})

@@ -99,11 +99,12 @@ type Volume struct {
 
 	localiseLimit int64 // the constant; less where a test has it so
 
-	keys    *keys.Pool
-	uploads *upload.Engine
-	orphans *orphans.Aborter
-	fetches *fetch.Engine
-	lists   dirs.Reader
+	keys      *keys.Pool
+	uploads   *upload.Engine
+	orphans   *orphans.Aborter
+	announced *orphans.Store // whose uploads the journal knows before they begin
+	fetches   *fetch.Engine
+	lists     dirs.Reader
 
 	ctx  context.Context // of all that runs behind
 	stop context.CancelCauseFunc
@@ -138,8 +139,7 @@ type Volume struct {
 	behind       []*tombstone            // of sidecars, the oldest first
 	lockedBy     map[string]bool         // key ids of keepers for which files wait, as the log has said
 	unopened     map[spool.ID]string     // sealed files that the journal does not know, and why they wait
-	begins       *orphans.Begun
-	writes       remote.Writes // of this machine
+	writes       remote.Writes           // of this machine
 	started      time.Time
 	boot         string  // of the machine; see record.Boot
 	asides       []aside // since then, the oldest first
@@ -168,7 +168,6 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 			Timeout: o.CloseTimeout,
 		}),
 		lists:        dirs.Reader{Store: o.Store, Timeout: requestTimeout},
-		begins:       &orphans.Begun{Within: beginning},
 		busy:         make(map[*Node]struct{}),
 		changes:      make(map[uint64]*change),
 		carriers:     make(map[*remote.Version]int),
@@ -189,15 +188,18 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 	}
 	v.queue = queue.New(&v.mu, maxWorkers)
 	v.orphans = orphans.New(orphans.Config{Store: o.Store, Note: v.noteUpload, Forget: v.forgetUpload, Log: o.Log})
+	v.ctx, v.stop = context.WithCancelCause(context.WithoutCancel(ctx))
+	v.announced = orphans.NewStore(orphans.StoreConfig{
+		Store: o.Store, Journal: o.Spool.Journal(), Aborter: v.orphans, Context: v.ctx, Background: v.background, Backoff: backoff,
+	})
 	v.uploads = upload.NewEngine(upload.Config{
-		Store: announced{o.Store, v}, PartSize: o.PartSize, Concurrency: o.Concurrency, Memory: o.UploadMemory,
+		Store: v.announced, PartSize: o.PartSize, Concurrency: o.Concurrency, Memory: o.UploadMemory,
 		Orphans: v.orphans, Log: o.Log,
 		Troubled: func(key string, cause error) { v.observeFailure("commit", key, cause, true) },
 	})
-	v.ctx, v.stop = context.WithCancelCause(context.WithoutCancel(ctx))
 	v.cache = metacache.Open(v.spool.MetadataCache(), remote.CacheIdentity(o.Store, o.UID, o.GID), v.log)
 	v.remote = remote.New(remote.Config{
-		Store: announced{o.Store, v}, Cache: v.cache, Fetch: v.fetches, Unwrap: v.unwrap, Log: o.Log,
+		Store: v.announced, Cache: v.cache, Fetch: v.fetches, Unwrap: v.unwrap, Log: o.Log,
 		LocalOnly: func(key string) bool { return rules.LocalOnly(key, naming.AsFile) },
 		UID:       o.UID, GID: o.GID, UncheckedSymlinks: o.UncheckedLinks,
 	})
