@@ -99,28 +99,44 @@ func (c *change) unpack() error {
 	return errors.Join(err, err2)
 }
 
-// journalChanges makes changes durable, together with what else belongs to the same step.
+// journalChanges makes changes durable, together with what else belongs to the same step;
+// enqueue is to follow.
 func (v *Volume) journalChanges(list []*change, also func(tx *spool.Tx) error) error {
-	for _, c := range list {
-		if err := c.pack(); err != nil {
-			return fmt.Errorf("journal %s %s: %w", c.Op, c.Path, err)
-		}
-	}
 	err := v.spool.Journal().Update(func(tx *spool.Tx) error {
-		for _, c := range list {
-			seq, err := tx.AddChange(c.Change)
-			if err != nil {
-				return err
-			}
-			c.Seq = seq
-		}
-		if also == nil {
-			return nil
+		if err := v.putChanges(tx, list); err != nil || also == nil {
+			return err
 		}
 		return also(tx)
 	})
 	if err != nil {
+		v.mu.Lock()
+		defer v.mu.Unlock()
+		for _, c := range list {
+			delete(v.coming, c)
+		}
 		return file.FromSpool(fmt.Errorf("journal: %w", err))
+	}
+	return nil
+}
+
+// putChanges puts new changes into a transaction, as they are when it runs. What the versions
+// state that they carry on may change from then on, and before they are queued: so
+// restateCarriers knows them already.
+func (v *Volume) putChanges(tx *spool.Tx, list []*change) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for _, c := range list {
+		if err := c.pack(); err != nil {
+			return fmt.Errorf("journal %s %s: %w", c.Op, c.Path, err)
+		}
+		seq, err := tx.AddChange(c.Change)
+		if err != nil {
+			return err
+		}
+		c.Seq = seq
+		if c.ver != nil {
+			v.coming[c] = struct{}{}
+		}
 	}
 	return nil
 }
@@ -129,6 +145,11 @@ func (v *Volume) journalChanges(list []*change, also func(tx *spool.Tx) error) e
 // x states by now: the next mount would show what it stated when they were queued.
 // v.mu is held.
 func (v *Volume) restateCarriers(x *remote.Version) {
+	for c := range v.coming {
+		if c.ver == x {
+			v.restateComing(c)
+		}
+	}
 	if v.carriers[x] == 0 {
 		return
 	}
@@ -144,9 +165,29 @@ func (v *Volume) restateCarriers(x *remote.Version) {
 	}
 }
 
+// restateComing is restateCarriers for a change that is in the journal, or in a transaction
+// that may fail, and not queued yet; v.mu is held.
+func (v *Volume) restateComing(c *change) {
+	if err := c.pack(); err != nil {
+		v.log.Error("journal", "what", c.Op, "path", c.Path, "cause", err)
+		return
+	}
+	v.spool.Journal().Later(func(tx *spool.Tx) error {
+		v.mu.Lock()
+		_, coming := v.coming[c]
+		there, kept := coming || v.changes[c.Seq] == c, c.Change
+		v.mu.Unlock()
+		if !there {
+			return nil
+		}
+		return tx.PutChange(kept)
+	})
+}
+
 // enqueue claims the paths of a journaled change; v.mu is held, in the same
 // step in which the tree changes.
 func (v *Volume) enqueue(c *change) {
+	delete(v.coming, c)
 	v.changes[c.Seq] = c
 	if c.ver != nil {
 		c.carries = c.ver

@@ -174,8 +174,18 @@ func TestAttributesInTheTrash(t *testing.T) {
 // TestTrashWithoutRoom: attributes for which S3 has no room beside the key stay in a sidecar.
 func TestTrashWithoutRoom(t *testing.T) {
 	r, _ := filled(t, crypt.CTR)
+	// As many as older programs let a file have, which kept no room for the name of a job.
 	long := strings.Repeat("x", 1164)
-	r.note("a", long)
+	n := r.node("a")
+	if err := n.describe(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	n.content.Lock()
+	n.content.Attr.Xattr = map[string][]byte{"user.note": []byte(long)}
+	n.content.Unlock()
+	if err := n.attrChanged(); err != nil {
+		t.Fatal(err)
+	}
 	r.sync()
 	r.mustRename("a", inTrash+"a", 0)
 	r.sync()

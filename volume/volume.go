@@ -125,6 +125,7 @@ type Volume struct {
 	closing      bool
 	busy         map[*Node]struct{}      // files with a draft
 	changes      map[uint64]*change      // queued changes of names
+	coming       map[*change]struct{}    // those that are in the journal, or about to be, and not queued yet
 	carriers     map[*remote.Version]int // how many of them carry a version on
 	attrs        map[*Node]*change       // of them, a rewrite of attributes that has not begun
 	opened       map[*Node]struct{}      // files with handles
@@ -170,6 +171,7 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 		lists:        dirs.Reader{Store: o.Store, Timeout: requestTimeout},
 		busy:         make(map[*Node]struct{}),
 		changes:      make(map[uint64]*change),
+		coming:       make(map[*change]struct{}),
 		carriers:     make(map[*remote.Version]int),
 		attrs:        make(map[*Node]*change),
 		opened:       make(map[*Node]struct{}),
