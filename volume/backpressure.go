@@ -43,7 +43,7 @@ func (v *Volume) uploading() bool {
 		n.content.Lock()
 		leaving := n.content.IsLeavingLocked()
 		n.content.Unlock()
-		if leaving || n.attempt != nil {
+		if leaving || n.commit.AttemptLocked() != nil {
 			return true
 		}
 	}
@@ -62,8 +62,8 @@ func (v *Volume) movedLocked() int64 {
 		n.content.Lock()
 		sum += n.content.SentEarlyLocked()
 		n.content.Unlock()
-		if n.attempt != nil {
-			sum += n.attempt.progress()
+		if n.commit.AttemptLocked() != nil {
+			sum += n.commit.AttemptLocked().Progress()
 		}
 	}
 	return sum

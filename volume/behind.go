@@ -40,8 +40,8 @@ func (v *Volume) blockers() map[*queue.Job]*Behind {
 		note(c.aside, b)
 	}
 	for n := range v.busy {
-		if a := n.attempt; a != nil {
-			note(a.job, &Behind{What: "commit", Path: a.path, failing: !a.Failing.IsZero()})
+		if a := n.commit.AttemptLocked(); a != nil {
+			note(a.Job(), &Behind{What: "commit", Path: a.Path(), failing: !a.RetryLocked().Failing.IsZero()})
 		}
 	}
 	return found

@@ -8,7 +8,7 @@ import "mcfs/spool"
 // opposite finds the queued rename of n from one path to another that has not
 // begun, if undoing it leaves the store as it is; nil if there is none. v.mu is held.
 func (v *Volume) opposite(n *Node, from, to string) *change {
-	if n.queued != 1 || n.attempt != nil {
+	if n.queued != 1 || n.commit.AttemptLocked() != nil {
 		return nil
 	}
 	for _, c := range v.changes {

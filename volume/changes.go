@@ -11,6 +11,7 @@ import (
 	"mcfs/sidecar"
 	"mcfs/spool"
 	"mcfs/store"
+	"mcfs/volume/commit"
 	"mcfs/volume/file"
 	"mcfs/volume/queue"
 	"mcfs/volume/remote"
@@ -184,6 +185,10 @@ func (v *Volume) restateComing(c *change) {
 	})
 }
 
+// backoff is how long a commit, a change of names or what an earlier mount has left waits
+// between tries.
+var backoff = queue.Backoff{First: 500 * time.Millisecond, Longest: time.Minute}
+
 // enqueue claims the paths of a journaled change; v.mu is held, in the same
 // step in which the tree changes.
 func (v *Volume) enqueue(c *change) {
@@ -258,7 +263,7 @@ func (v *Volume) perform(c *change) {
 	case errors.Is(err, store.ErrNotExist):
 		v.log.Warn("what was to be renamed was removed elsewhere meanwhile", "path", c.Path, "to", c.To, "cause", err)
 		v.observeFailure(c.Op, c.Path, err, false)
-		v.restoreSidecar(c.replaces, c.To)
+		v.commits.RestoreSidecar(c.replaces, c.To)
 	case err != nil:
 		v.log.Error("a change of names could not be finished and is given up", "what", c.Op, "path", c.Path, "to", c.To, "cause", err)
 		v.observeFailure(c.Op, c.Path, err, false)
@@ -288,7 +293,7 @@ func (c *change) worthAnother(err error) bool {
 		return true
 	case c.Op != opRename && errors.Is(err, file.ErrLocked):
 		return true // dropped, it would take with it what only the journal has
-	case permanent(err), errors.Is(err, store.ErrPrecondition), errors.Is(err, errUnknownChange):
+	case commit.Permanent(err), errors.Is(err, store.ErrPrecondition), errors.Is(err, errUnknownChange):
 		return false
 	}
 	limit := unexplained
@@ -525,7 +530,7 @@ func (v *Volume) comesLater(c *change) bool {
 		return false
 	}
 	for _, child := range c.node.dir.children {
-		if child.queued > 0 || child.attempt != nil {
+		if child.queued > 0 || child.commit.AttemptLocked() != nil {
 			return true
 		}
 	}

@@ -1,7 +1,6 @@
 package volume
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -9,112 +8,41 @@ import (
 	"time"
 
 	"mcfs/spool"
-	"mcfs/store"
 	"mcfs/volume/file"
 	"mcfs/volume/naming"
-	"mcfs/volume/remote"
 )
 
-// putBack restores the sidecar of a version that was not replaced after all.
-func (v *Volume) putBack(a *attempt) {
-	if !a.withdrew {
-		return
-	}
-	a.withdrew = false
-	v.restoreSidecar(a.replaces, a.path)
-}
-
-// restoreSidecar puts the sidecar of ver again, if its object stands there without one.
-func (v *Volume) restoreSidecar(ver *remote.Version, key string) {
-	ctx, cancel := context.WithTimeout(v.ctx, requestTimeout)
-	defer cancel()
-	if err := v.remote.RestoreSidecar(ctx, ver, key); err != nil {
-		v.log.Error("sidecar not put back", "path", key, "cause", err)
-	}
-}
-
-// resolveConflict decides what follows when the store refused a commit because
-// something else stands under the name than this machine knew.
-func (v *Volume) resolveConflict(n *Node, a *attempt, cause error) {
-	ctx, cancel := context.WithTimeout(v.ctx, requestTimeout)
-	defer cancel()
-	info, err := v.store.Head(ctx, a.path)
-	switch vanished := errors.Is(err, store.ErrNotExist); {
-	case err != nil && !vanished:
-		v.retryLater(n, a, errors.Join(cause, err))
-	case !vanished && a.replaces != nil && a.replaces.Is(info):
-		// The version that this machine knows, under another ETag: no conflict.
-		a.replaces.Moved(a.path, info.ETag, a.replaces.Sidecar())
-		v.retryLater(n, a, cause)
-	case !vanished && (a.stepBack(info) || v.replaceWritten(a, info)):
-		v.retryLater(n, a, cause)
-	case n.content.IsComplete(a.replaces):
-		v.conflict(n, a)
-	case !a.up.Load().Parts():
-		v.loseDraft(n, a, fmt.Errorf("commit %s: bytes of the version that it replaces are needed and gone: %w", a.path, ErrStale))
-	case vanished:
-		// The parts that left hold the only copy of some bytes: nothing stands in their way.
-		a.replaces, a.withdrew = nil, false
-		v.retryLater(n, a, cause)
-	default:
-		v.moveTheirsAside(ctx, n, a, info, cause)
-	}
-}
-
-// replaceWritten has the attempt replace an object that turned out to be this machine's own.
-func (v *Volume) replaceWritten(a *attempt, info store.Info) bool {
-	x := v.writes.Written(a.path, info)
-	if x == nil {
-		v.writes.Forget(a.path)
-		return false
-	}
-	x.Moved(a.path, info.ETag, x.Sidecar())
-	a.replaces, a.withdrew = x, false
-	return true
-}
-
-// stepBack has the attempt replace what an earlier commit was to replace that has
-// never arrived, if that is what stands in the store.
-func (a *attempt) stepBack(info store.Info) bool {
-	over := a.replaces.FallbackThatIs(info)
-	if over == nil {
-		return false
-	}
-	over.Moved(a.path, info.ETag, over.Sidecar())
-	a.replaces = over
-	return true
-}
-
-// conflict handles that another machine saved the name meanwhile. Ours survives
-// beside it, under a name that says so, and is committed there.
-func (v *Volume) conflict(n *Node, a *attempt) {
+// GiveWay implements commit.Host.
+func (o owner) GiveWay(at string, end func()) {
+	v, n := o.n.v, o.n
 	v.names.Lock()
 	defer v.names.Unlock()
+	v.giveWay(n, at, end)
+	if err := errors.Join(n.content.KeepBytes(file.Behind), v.journalNamed(n)); err != nil {
+		v.log.Error("a conflicting draft is not safe in the spool", "path", at, "cause", err)
+	}
+}
+
+// giveWay is the tree's part of GiveWay; names is held.
+func (v *Volume) giveWay(n *Node, at string, end func()) {
 	v.mu.Lock()
-	name := path.Base(v.conflictPath(v.path(n)))
-	v.log.Error("another machine saved the file meanwhile; ours is kept beside it", "path", a.path, "kept as", name)
-	v.endAttempt(n, a)
+	defer v.mu.Unlock()
+	was := v.path(n)
+	name := path.Base(v.conflictPath(was))
+	v.log.Error("another machine saved the file meanwhile; ours is kept beside it", "path", at, "kept as", name)
+	end()
 	if !n.gone && n.parent != nil && n.parent.dir.children[name] == nil {
-		was := v.path(n)
 		v.applyConflictName(n, name)
 		v.noteConflict(was, v.path(n), n)
 	}
-	n.content.Lock()
-	gen := n.content.Gen
-	n.content.Replaces = nil
-	if n.content.State == Uploading || n.content.State == Publishing {
-		n.content.StepLocked(file.EvFail)
+}
+
+// TheirsAsideLocked implements commit.Host.
+func (o owner) TheirsAsideLocked(at, aside string) {
+	if d := o.n.parent; d != nil {
+		d.dir.expire(o.n.name)
 	}
-	n.content.Unlock()
-	v.mu.Unlock()
-	if err := errors.Join(n.content.KeepBytes(file.Behind), v.journalNamed(n)); err != nil {
-		v.log.Error("a conflicting draft is not safe in the spool", "path", a.path, "cause", err)
-	}
-	n.content.Lock()
-	n.content.Displaced = max(n.content.Displaced, gen)
-	n.content.WakeLocked() // who waits in close is told that it is kept, and so it is
-	n.content.Unlock()
-	v.ask(n, itself)
+	o.n.v.noteConflict(at, aside, nil)
 }
 
 // applyConflictName gives a node its other name in the tree; v.mu is held.
@@ -127,38 +55,6 @@ func (v *Volume) applyConflictName(n *Node, name string) {
 	n.name, n.changed = name, now
 	d.dir.children[name] = n
 	n.misled = now.Add(believed)
-}
-
-// moveTheirsAside is the other way round, where blocks of ours were dropped from a full
-// spool once they had been sent, so that they exist as parts of an upload to
-// this name alone: the other machine's version takes the conflict name.
-func (v *Volume) moveTheirsAside(ctx context.Context, n *Node, a *attempt, info store.Info, cause error) {
-	theirs, err := v.remote.Load(ctx, remote.Listing{
-		Key: a.path, ETag: info.ETag, Size: info.Size, Modified: info.Modified, SidecarUnknown: true,
-	})
-	if err == nil && theirs.Damage != nil {
-		err = theirs.Damage
-	}
-	if err != nil {
-		v.retryLater(n, a, errors.Join(cause, err))
-		return
-	}
-	to := v.conflictPath(a.path)
-	r := &remote.Relocation{From: a.path, To: to, Version: theirs}
-	if err := v.remote.CopyAside(ctx, r); err != nil {
-		v.retryLater(n, a, errors.Join(cause, err))
-		return
-	}
-	v.log.Error("another machine saved the file meanwhile; parts of ours are in the store alone, so the other's is kept beside it",
-		"path", a.path, "kept as", to)
-	a.replaces, a.withdrew = r.Source(), false
-	v.mu.Lock()
-	if d := n.parent; d != nil {
-		d.dir.expire(n.name)
-	}
-	v.noteConflict(a.path, to, nil)
-	v.mu.Unlock()
-	v.retryLater(n, a, cause)
 }
 
 // moveToConflictName sends what was to go to a name that another machine has saved

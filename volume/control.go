@@ -3,6 +3,7 @@ package volume
 import (
 	"slices"
 
+	"mcfs/volume/commit"
 	"mcfs/volume/file"
 	"mcfs/volume/naming"
 )
@@ -59,7 +60,7 @@ func (n *Node) keepUnfinished() error {
 // removed from the directory: it is meant as it is.
 func (v *Volume) endControl(d *Node, name string) {
 	if n := v.releaseUnfinished(d, name); n != nil {
-		v.ask(n, closing)
+		n.commit.Ask(commit.Closing)
 		if err := v.journalEntry(n); err != nil {
 			v.log.Error("journal", "path", n.Path(), "cause", err)
 		}

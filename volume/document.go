@@ -14,6 +14,7 @@ import (
 
 	"mcfs/sidecar"
 	"mcfs/spool"
+	"mcfs/volume/commit"
 	"mcfs/volume/file"
 	"mcfs/volume/remote"
 )
@@ -52,7 +53,7 @@ func (v *Volume) hasSidecar(ctx context.Context, n *Node) bool {
 		v.mu.Lock()
 		shown := v.sideShown(n)
 		settled := v.ended
-		moving := n.queued > 0 || n.attempt != nil && n.attempt.stage != waiting
+		moving := n.queued > 0 || n.commit.AttemptLocked() != nil && n.commit.AttemptLocked().StageLocked() != commit.Waiting
 		v.mu.Unlock()
 		if shown || !moving {
 			return shown

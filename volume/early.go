@@ -11,7 +11,7 @@ func (n *Node) startEarly() {
 	v := n.v
 	v.mu.Lock()
 	n.content.Lock()
-	wanted := n.attempt == nil && !n.gone && v.uploadKey(n) == path
+	wanted := n.commit.AttemptLocked() == nil && !n.gone && v.uploadKey(n) == path
 	fits := n.content.TakeEarlyLocked(up, file, wanted, path != v.path(n))
 	n.content.Unlock()
 	v.mu.Unlock()
@@ -26,7 +26,7 @@ func (n *Node) newEarly() (up *upload.Upload, file *spool.File, path string) {
 	v.mu.Lock()
 	n.content.Lock()
 	path = v.uploadKey(n)
-	unwanted := n.gone || n.attempt != nil || n.reserved() || path == ""
+	unwanted := n.gone || n.commit.AttemptLocked() != nil || n.reserved() || path == ""
 	n.content.Unlock()
 	v.mu.Unlock()
 	if unwanted {
@@ -43,10 +43,10 @@ func (n *Node) newEarly() (up *upload.Upload, file *spool.File, path string) {
 // dropUploads marks the uploads of the draft, and of its attempt, as not needed. Volume.mu is held and n locked.
 func (n *Node) dropUploads() {
 	n.content.DoomUploadsLocked()
-	if n.attempt == nil {
+	if n.commit.AttemptLocked() == nil {
 		return
 	}
-	if up := n.attempt.up.Load(); up != nil {
+	if up := n.commit.AttemptLocked().Upload(); up != nil {
 		up.Doom()
 	}
 }

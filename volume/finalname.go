@@ -1,10 +1,8 @@
 package volume
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"mcfs/sidecar"
 	"mcfs/volume/naming"
@@ -86,40 +84,8 @@ func (v *Volume) strandedLeft(nodes []*Node) error {
 	return errors.Join(errs...)
 }
 
-// awaitCommit waits, as long as bytes move, for the commit of a renamed file of which an upload
-// alone has some bytes. It reports false where no commit is under way, or it gets no further.
-func (n *Node) awaitCommit(ctx context.Context) bool {
-	v := n.v
-	tick := time.NewTicker(v.o.CloseTimeout / 20)
-	defer tick.Stop()
-	last, since := v.progressOf(n), time.Now()
-	for {
-		closed := v.isClosed(n)
-		n.content.Lock()
-		away, coming := n.content.IsSentAwayLocked(), n.content.IsCommitComingLocked(closed)
-		turned := n.content.WakesLocked()
-		n.content.Unlock()
-		if !away || !coming {
-			return !away
-		}
-		select {
-		case <-turned:
-		case <-tick.C:
-		case <-ctx.Done():
-			return false
-		case <-v.ctx.Done():
-			return false
-		}
-		if now := v.progressOf(n); now != last {
-			last, since = now, time.Now()
-		} else if time.Since(since) > v.o.CloseTimeout {
-			return false
-		}
-	}
-}
-
 // goesOn reports whether the upload of what is being written is to one of these keys, and
 // there is no other; v.mu is held and n locked.
 func (n *Node) goesOn(keys []string) bool {
-	return n.attempt == nil && n.content.LeavesOnlyToLocked(keys)
+	return n.commit.AttemptLocked() == nil && n.content.LeavesOnlyToLocked(keys)
 }

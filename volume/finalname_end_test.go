@@ -57,7 +57,7 @@ func TestKilledWriterOfATold(t *testing.T) {
 	if err := r.fill(h, p); err != nil {
 		t.Fatal(err)
 	}
-	h.Node().interrupt(file.EvKill)
+	h.Node().commit.Interrupt(file.EvKill)
 	h.markKilled()
 	h.Release()
 	r.state(r.node(".film.mp4.A1b2C3"), Interrupted)
@@ -83,7 +83,7 @@ func TestToldGoesOnAfterAKill(t *testing.T) {
 	if err := r.fill(h, p[:longFile-10*tightPart]); err != nil {
 		t.Fatal(err)
 	}
-	h.Node().interrupt(file.EvKill)
+	h.Node().commit.Interrupt(file.EvKill)
 	h.markKilled()
 	h.Release()
 	h = r.openFile("film.mp4.part", os.O_WRONLY)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"mcfs/crypt"
+	"mcfs/volume/commit"
 	"mcfs/volume/file"
 )
 
@@ -207,7 +208,7 @@ func TestToldStartsOver(t *testing.T) {
 				t.Fatal(err)
 			}
 			r.pressure()
-			r.v.ask(r.node("other"), itself)
+			r.node("other").commit.Ask(commit.Itself)
 			r.sync()
 			if !bytes.Equal(r.load(w.at), p) {
 				t.Error("not what was written")

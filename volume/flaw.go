@@ -31,7 +31,7 @@ func (n *Node) holdBack() error {
 	if err == nil || state == Clean || state == Lost {
 		return err
 	}
-	n.stop(file.EvSpoil)
+	n.commit.Stop(file.EvSpoil)
 	n.v.log.Error("a file is not uploaded, for a write to it failed: save it again, or have it committed as it is with mcfs sync and its path",
 		"path", n.Path(), "cause", err)
 	n.v.observeFailure("commit", n.Path(), err, false)

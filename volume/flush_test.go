@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mcfs/crypt"
+	"mcfs/volume/commit"
 )
 
 // TestRenamedWhileItsCloseWaits: a close waits for a commit, and the file is renamed to a
@@ -64,7 +65,7 @@ func TestRenamedWhileItsCloseWaits(t *testing.T) {
 		r.write(h, []byte("text"), 0)
 		first := closes(h)
 		n := r.node("a")
-		until(t, "its object is there", func() bool { return r.stage(n) == stored })
+		until(t, "its object is there", func() bool { return r.stage(n) == commit.Stored })
 		r.mustRename("a", "a~", 0)
 		r.write(h, []byte("next"), 0)
 		second := closes(h)

@@ -400,7 +400,7 @@ func TestKilledWriterOfDroppedParts(t *testing.T) {
 		r := newTight(t, crypt.CTR, false)
 		p := random(longFile)
 		h := r.begin("a", p)
-		h.Node().interrupt(file.EvKill)
+		h.Node().commit.Interrupt(file.EvKill)
 		h.markKilled()
 		h.Release()
 		r.state(r.node("a"), Interrupted)

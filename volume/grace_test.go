@@ -114,7 +114,7 @@ func TestKilledWriterOfATemporaryName(t *testing.T) {
 		h := r.create("a.part", os.O_TRUNC)
 		r.write(h, []byte("half"), 0)
 		h.markKilled()
-		h.Node().interrupt(file.EvKill)
+		h.Node().commit.Interrupt(file.EvKill)
 		h.Release()
 		time.Sleep(time.Hour)
 		synctest.Wait()

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"mcfs/volume/commit"
 	"mcfs/volume/file"
 )
 
@@ -238,7 +239,7 @@ func (h *Handle) Flush(ctx context.Context, by Process) error {
 	n.v.noteControl(n)
 	if by != nil && by.Fate() == Killed {
 		h.markKilled()
-		n.interrupt(file.EvKill)
+		n.commit.Interrupt(file.EvKill)
 		return nil
 	}
 	if h.isDuplicated(by) {
@@ -250,7 +251,7 @@ func (h *Handle) Flush(ctx context.Context, by Process) error {
 	err := n.commitNow(ctx)
 	if errors.Is(err, ErrInterrupted) {
 		h.markKilled()
-		n.abandon()
+		n.commit.Abandon()
 	}
 	return err
 }
@@ -332,7 +333,7 @@ func (h *Handle) Release() {
 		n.v.background(wait)
 	}
 	if !killed && h.writable() && n.holdUnfinished() { // not a byte had come, and no close has held it back
-		n.v.keepInterrupted(n)
+		n.commit.KeepInterrupted()
 	}
 	n.unhold(h)
 	if !killed && n.unasked() {
@@ -364,7 +365,7 @@ func (v *Volume) afterRelease(n *Node) {
 	gone := n.gone
 	v.mu.Unlock()
 	if !gone && n.unasked() {
-		v.ask(n, itself)
+		n.commit.Ask(commit.Itself)
 	}
 }
 

@@ -25,7 +25,7 @@ func (v *Volume) recoverInFlight(drafts []*recoveredDraft) {
 		if !v.isLocalised(k.node, k.record, k.making) {
 			k.node.content.Replaces = k.making
 		}
-		k.node.recovering = true
+		k.node.commit.RecoverLocked()
 		if !k.Promised || k.Older { // else the spool has what Making has, or what is newer
 			k.node.inFlight = make(chan struct{})
 		}
@@ -48,7 +48,7 @@ func (v *Volume) recoverCommit(k *recoveredDraft) {
 	defer v.mu.Unlock()
 	defer v.signal()
 	v.queue.FinishLocked(k.job)
-	n.recovering = false
+	n.commit.RecoveredLocked()
 	v.writes.Note(k.At, k.making) // which may arrive still
 	if n.inFlight != nil {
 		close(n.inFlight)
@@ -70,9 +70,9 @@ func (v *Volume) recoverCommit(k *recoveredDraft) {
 	case !ours && !n.gone && !written && k.Partial && !k.Promised && alone:
 		n.content.Lock()
 		n.content.LoseLocked(k.Entry, errPartial)
-		n.markLost(file.AsIO(errPartial))
+		n.commit.LoseLocked(file.AsIO(errPartial))
 		n.content.Unlock()
-		v.background(func() { v.quarantineDraft(n, k.ID, true, k.Path, errPartial) })
+		v.background(func() { n.commit.QuarantineLost(k.ID, true, k.Path, errPartial) })
 	case !ours && !n.gone && v.path(n) == k.Path && !written && !k.Promised:
 		v.restoreReplaced(n)
 		v.background(func() { v.removeUnpromised(k) })
@@ -91,7 +91,7 @@ func (v *Volume) recoverCommit(k *recoveredDraft) {
 			n.content.ComeBackAsLocked(back, 0)
 		}
 		n.content.Unlock()
-		v.resume(n)
+		n.commit.ResumeLocked()
 	}
 }
 
@@ -273,7 +273,7 @@ func (v *Volume) resumeNewer(n *Node, r record, ver *remote.Version) {
 	due := n.content.State == Queued
 	n.content.Unlock()
 	if due {
-		v.startAttempt(n)
+		n.commit.StartLocked()
 	}
 }
 

@@ -64,11 +64,11 @@ func (v *Volume) entryAs(n *Node, t renamedDraft) (spool.Entry, error) {
 	if filed {
 		r.Boot = n.content.ThroughBootLocked()
 	}
-	if a := n.attempt; a != nil && a.ver != nil && t.state != Lost {
-		r.Making, r.At = a.ver.Record(), a.path
-		r.Newer, r.Asked = t.kept > a.gen, r.Asked && t.asked > a.gen
-		r.Older = t.kept < a.gen
-		r.Loose = t.localised || v.localises(n, a.ver)
+	if a := n.commit.AttemptLocked(); a != nil && a.VersionLocked() != nil && t.state != Lost {
+		r.Making, r.At = a.VersionLocked().Record(), a.Path()
+		r.Newer, r.Asked = t.kept > a.Gen(), r.Asked && t.asked > a.Gen()
+		r.Older = t.kept < a.Gen()
+		r.Loose = t.localised || v.localises(n, a.VersionLocked())
 	}
 	if t.kept > t.asked { // else they are of later content
 		r.Flaws = n.content.Flaws.Records(file.FlawKinds)
@@ -81,7 +81,7 @@ func (v *Volume) entryAs(n *Node, t renamedDraft) (spool.Entry, error) {
 		ID: id, Path: t.path, State: t.state.String(), Wrapped: wrapped, KeyID: keyID, Size: n.content.PromisedSizeLocked(t.kept),
 		Attr: n.content.Attr, Updated: time.Now(), Data: data,
 	}
-	if why := n.trouble(); why != nil {
+	if why := n.commit.Trouble(); why != nil {
 		e.Reason = why.Error()
 	}
 	return e, nil
@@ -90,17 +90,6 @@ func (v *Volume) entryAs(n *Node, t renamedDraft) (spool.Entry, error) {
 // loose reports whether the content may be gone, since the machine went down before the
 // disk had what no fsync had asked for: then what is there of it is all that there is.
 func (r record) loose(boot string) bool { return r.Boot != "" && r.Boot != boot }
-
-// trouble is why the draft is not committed; v.mu is held and n locked.
-func (n *Node) trouble() error {
-	if why := n.content.ReasonLocked(); why != nil || n.attempt == nil {
-		return why
-	}
-	if up := n.attempt.up.Load(); up != nil {
-		return up.Trouble().Cause
-	}
-	return nil
-}
 
 // snapshot is entry with the locks taken; ok is false where there is no draft.
 func (v *Volume) snapshot(n *Node) (e spool.Entry, ok bool, err error) {

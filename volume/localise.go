@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"mcfs/spool"
+	"mcfs/volume/commit"
 	"mcfs/volume/fetch"
 	"mcfs/volume/file"
 	"mcfs/volume/naming"
@@ -123,8 +124,8 @@ func (v *Volume) localises(n *Node, ver *remote.Version) bool {
 // is or is just being committed; v.mu is held and n locked.
 func (n *Node) localisedGen() uint64 {
 	gen := max(n.content.Gen, n.content.Committed+1)
-	if a := n.attempt; a != nil && a.stage != waiting {
-		gen = max(gen, a.gen+1)
+	if a := n.commit.AttemptLocked(); a != nil && a.StageLocked() != commit.Waiting {
+		gen = max(gen, a.Gen()+1)
 	}
 	return gen
 }
@@ -151,7 +152,7 @@ func (v *Volume) fetchLocalised(ctx context.Context, n *Node, ver *remote.Versio
 		n.forgetCache() // which may have been opened after the removal
 		return nil
 	case err == nil:
-	case errors.Is(err, fetch.ErrStale) || permanent(err):
+	case errors.Is(err, fetch.ErrStale) || commit.Permanent(err):
 		v.loseLocalised(n, err)
 		return nil
 	case errors.Is(err, fetch.ErrClosed), errors.Is(err, file.ErrNoSpace):
@@ -186,7 +187,7 @@ func (v *Volume) detachBase(n *Node, ver *remote.Version) error {
 	defer v.mu.Unlock()
 	n.content.Lock()
 	defer n.content.Unlock()
-	if a := n.attempt; a != nil && a.frozen || n.content.HasSnapshotLocked() {
+	if a := n.commit.AttemptLocked(); a != nil && a.IsFrozen() || n.content.HasSnapshotLocked() {
 		return fmt.Errorf("%s: %w", v.path(n), errCommitBusy)
 	}
 	if n.content.Base != ver {
@@ -209,7 +210,7 @@ func (v *Volume) loseLocalised(n *Node, cause error) {
 	id, filed := n.content.EntryIDLocked()
 	n.content.Unlock()
 	if filed {
-		v.quarantine(id, cause.Error())
+		v.commits.Quarantine(id, cause.Error())
 	}
 }
 
@@ -255,7 +256,7 @@ func (v *Volume) replaceByDraft(c *change) *Node {
 	if n.isToReplace(c.ver) {
 		return n // so the last mount had it, which was killed before the journal knew that this is done
 	}
-	if n == nil || n.kind != File || n.attempt == nil || n.attempt.stage != waiting || n.paused {
+	if n == nil || n.kind != File || n.commit.AttemptLocked() == nil || n.commit.AttemptLocked().StageLocked() != commit.Waiting || n.commit.IsPausedLocked() {
 		return nil
 	}
 	for _, other := range v.changes {
@@ -265,7 +266,7 @@ func (v *Volume) replaceByDraft(c *change) *Node {
 	}
 	n.content.Lock()
 	defer n.content.Unlock()
-	if n.content.Replaces != nil || n.attempt.frozen || n.content.HasSnapshotLocked() {
+	if n.content.Replaces != nil || n.commit.AttemptLocked().IsFrozen() || n.content.HasSnapshotLocked() {
 		return nil
 	}
 	n.content.Replaces = c.ver

@@ -90,7 +90,7 @@ func otherKeeper(t *testing.T) {
 	right, p := r.keeper, random(300_000)
 	k := r.create("killed", os.O_TRUNC)
 	r.write(k, p, 0)
-	k.Node().interrupt(file.EvKill)
+	k.Node().commit.Interrupt(file.EvKill)
 	h := r.create("notes~", os.O_TRUNC)
 	r.write(h, p, 0)
 	r.finish(h)

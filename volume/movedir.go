@@ -185,7 +185,7 @@ func (v *Volume) planBelow(m *move, c *Node, oldPath, newPath string) error {
 		if failed = v.checkHeld(n, nil); failed != nil {
 			return
 		}
-		through := !v.pause(n)
+		through := !n.commit.PauseLocked()
 		n.content.Lock()
 		p.replaces = n.content.Replaces
 		if n.content.Replaces == nil && !through {

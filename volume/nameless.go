@@ -125,7 +125,7 @@ func (v *Volume) applyLink(d, c *Node, name string) {
 	if due && c.content.Flaws != nil {
 		c.content.StepLocked(file.EvSpoil)
 		due = false
-		defer v.keepInterrupted(c)
+		defer c.commit.KeepInterrupted()
 	}
 	if due {
 		c.content.Asked = c.content.Gen
@@ -133,7 +133,7 @@ func (v *Volume) applyLink(d, c *Node, name string) {
 	}
 	c.content.Unlock()
 	if due {
-		v.startAttempt(c)
+		c.commit.StartLocked()
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"mcfs/sidecar"
 	"mcfs/spool"
+	"mcfs/volume/commit"
 	"mcfs/volume/naming"
 	"mcfs/volume/remote"
 )
@@ -289,7 +290,7 @@ func (n *Node) Remove(ctx context.Context, name string) error {
 		defer v.mu.Unlock()
 		return n.dir.missing(name)
 	}
-	v.pauseRemoved(c)
+	c.commit.PauseRemovedLocked()
 	path, doomed := v.path(c), v.storedAfterQueue(c)
 	m := &move{target: c}
 	m.drop(c)
@@ -331,8 +332,8 @@ func (v *Volume) storedAfterQueue(n *Node) *remote.Version {
 	if n.local {
 		return nil
 	}
-	if a := n.attempt; a != nil && a.stage != waiting && !v.localises(n, a.ver) {
-		return a.ver
+	if a := n.commit.AttemptLocked(); a != nil && a.StageLocked() != commit.Waiting && !v.localises(n, a.VersionLocked()) {
+		return a.VersionLocked()
 	}
 	n.content.Lock()
 	defer n.content.Unlock()
@@ -345,7 +346,7 @@ func (v *Volume) storedAfterQueue(n *Node) *remote.Version {
 
 // discard ends a draft that was removed or replaced; v.mu is held. Open handles go on reading and writing it.
 func (v *Volume) discard(n *Node) {
-	v.cancelCommit(n, errGone)
+	n.commit.CancelLocked(commit.ErrGone)
 	n.content.Lock()
 	if n.content.DiscardLocked() {
 		defer v.wakeWriters()

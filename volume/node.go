@@ -12,6 +12,7 @@ import (
 	"mcfs/spool"
 	"mcfs/volume/acl"
 	"mcfs/volume/clock"
+	"mcfs/volume/commit"
 	"mcfs/volume/file"
 	"mcfs/volume/remote"
 )
@@ -60,34 +61,32 @@ type Node struct {
 	kind Kind
 
 	// Guarded by Volume.mu.
-	parent     *Node
-	name       string
-	gone       bool          // no name leads here any more
-	stale      bool          // gone, because another machine has taken the name
-	nameless   bool          // made without a name, and not given one yet: gone too
-	dir        *dirState     // of a Dir
-	base       *Node         // of a Sidecar: its file
-	side       *Node         // of a File: its sidecar's node, once it was looked up
-	attempt    *attempt      // the commit under way
-	paused     bool          // no commit may begin: the name is about to change
-	recovering bool          // the last mount's commit is in flight, as far as is known: no other may begin
-	inFlight   chan struct{} // closed when recovery knows whether that commit has arrived; nil: the content is known
-	local      bool          // a local-only directory or symlink: only the journal has it
-	localID    spool.ID      // of its journal entry; zero: it has none yet
-	queued     int           // changes of names that concern this node and are not finished
-	changed    time.Time     // when this machine last changed the name: older listings say nothing about it
-	onIdle     bool          // stands in Volume.idle
-	misled     time.Time     // until when the next opener may mean another file, by the name that this one had
-	unlinked   time.Time     // of a Sidecar: when a program last removed it
-	asker      uint32        // of a Sidecar or Tombstone: the thread that last looked it up
-	disowned   bool          // of a Sidecar: a program has removed or renamed it, and it has not been shown since
-	behind     *tombstone    // of a Tombstone: itself; of a File: what its sidecar has left behind where it was
-	seen       clock.Instant // when the store was asked for the description that it gave
+	parent   *Node
+	name     string
+	gone     bool          // no name leads here any more
+	stale    bool          // gone, because another machine has taken the name
+	nameless bool          // made without a name, and not given one yet: gone too
+	dir      *dirState     // of a Dir
+	base     *Node         // of a Sidecar: its file
+	side     *Node         // of a File: its sidecar's node, once it was looked up
+	inFlight chan struct{} // closed when recovery knows whether that commit has arrived; nil: the content is known
+	local    bool          // a local-only directory or symlink: only the journal has it
+	localID  spool.ID      // of its journal entry; zero: it has none yet
+	queued   int           // changes of names that concern this node and are not finished
+	changed  time.Time     // when this machine last changed the name: older listings say nothing about it
+	onIdle   bool          // stands in Volume.idle
+	misled   time.Time     // until when the next opener may mean another file, by the name that this one had
+	unlinked time.Time     // of a Sidecar: when a program last removed it
+	asker    uint32        // of a Sidecar or Tombstone: the thread that last looked it up
+	disowned bool          // of a Sidecar: a program has removed or renamed it, and it has not been shown since
+	behind   *tombstone    // of a Tombstone: itself; of a File: what its sidecar has left behind where it was
+	seen     clock.Instant // when the store was asked for the description that it gave
 
 	// listed is what the last listing said of a clean file; guarded by Volume.mu.
 	listed remote.Listing
 
 	content file.Content
+	commit  commit.File
 
 	// Guarded by the content's lock.
 	refresh *descriptionRefresh // its description is not what the store has now; nil: it is
@@ -118,6 +117,7 @@ func (v *Volume) newNode(k Kind, parent *Node, name string) *Node {
 	v.lastIno += 2
 	n := &Node{v: v, ino: v.lastIno, kind: k, parent: parent, name: name}
 	n.content.Init(v.shared, owner{n})
+	n.commit.Init(v.commits, &n.content, owner{n})
 	return n
 }
 

@@ -162,7 +162,7 @@ func observeFailures(t *testing.T) {
 	o.expect(t, "it is back", "commit a", "rename old new")
 	h = r.create("half", os.O_TRUNC)
 	r.write(h, []byte("half"), 0)
-	h.Node().interrupt(file.EvKill)
+	h.Node().commit.Interrupt(file.EvKill)
 	h.Release()
 	synctest.Wait()
 	if list := o.expect(t, "its writer was killed", "failure half"); list[0].Again {

@@ -442,7 +442,7 @@ func (r *rig) attemptEnds(n *Node) {
 	r.t.Helper()
 	r.v.mu.Lock()
 	defer r.v.mu.Unlock()
-	for n.attempt != nil {
+	for n.commit.AttemptLocked() != nil {
 		settled := r.v.ended
 		r.v.mu.Unlock()
 		select {

@@ -2,8 +2,10 @@ package volume
 
 import (
 	"context"
+	"io"
 
 	"mcfs/spool"
+	"mcfs/volume/commit"
 	"mcfs/volume/file"
 	"mcfs/volume/remote"
 )
@@ -26,12 +28,34 @@ func (o owner) WaitForSpace(ctx context.Context, acks int64, full error) error {
 	return o.n.v.waitForSpace(ctx, acks, full)
 }
 
-func (o owner) AwaitCommit(ctx context.Context) bool { return o.n.awaitCommit(ctx) }
+func (o owner) AwaitCommit(ctx context.Context) bool {
+	return o.n.commit.AwaitComing(ctx, func() bool { return o.n.v.isClosed(o.n) })
+}
 
 func (o owner) Settling() bool {
 	o.n.v.mu.Lock()
 	defer o.n.v.mu.Unlock()
-	return o.n.recovering
+	return o.n.commit.IsRecoveringLocked()
+}
+
+func (o owner) PathLocked() string              { return o.n.v.path(o.n) }
+func (o owner) GoneLocked() bool                { return o.n.gone }
+func (o owner) BegunLocked()                    { o.n.v.busy[o.n] = struct{}{} }
+func (o owner) ForgetCache()                    { o.n.forgetCache() }
+func (o owner) ConflictPath(path string) string { return o.n.v.conflictPath(path) }
+
+func (o owner) Judge(path string, content io.ReaderAt, size int64) error {
+	return o.n.v.judgeDraft(o.n, path, content, size)
+}
+
+// committer runs the commits of the volume's files.
+func (v *Volume) committer() *commit.Runner {
+	return commit.NewRunner(commit.Config{
+		Mu: &v.mu, Context: v.ctx, Queue: v.queue, Store: v.store, Remote: v.remote, Writes: &v.writes, Spool: v.spool,
+		Events: v.o.Observer, Log: v.log, Mode: v.o.Mode, CloseTimeout: v.o.CloseTimeout, Backoff: backoff,
+		Background: v.background, ChangedLocked: v.signal, BeforeLocked: v.failingBefore, NoKeeper: v.logLocked,
+		MovedLocked: func() int64 { return v.movedLocked() + v.steps.Load() },
+	})
 }
 
 // share gives the contents of files what they need of the volume.

@@ -132,7 +132,7 @@ func (v *Volume) commitTemporary(n *Node) {
 	if ripe && n.content.Flaws != nil {
 		n.content.StepLocked(file.EvSpoil)
 		ripe = false
-		defer v.keepInterrupted(n)
+		defer n.commit.KeepInterrupted()
 	}
 	if ripe && n.content.UntellLocked() != nil {
 		n.content.EndGraceLocked()
@@ -148,5 +148,5 @@ func (v *Volume) commitTemporary(n *Node) {
 		return
 	}
 	v.log.Info("a file with a temporary name is committed under it: it was closed and not renamed", "path", v.path(n), "grace", v.o.Grace)
-	v.startAttempt(n)
+	n.commit.StartLocked()
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"mcfs/spool"
+	"mcfs/volume/commit"
 	"mcfs/volume/file"
 	"mcfs/volume/naming"
 	"mcfs/volume/remote"
@@ -32,7 +33,7 @@ type plan struct {
 	step             storeStep       // what is done with stored
 	replaces         *remote.Version // what the draft's commit is to replace at the new name
 	entry            *spool.Entry
-	attempt          *attempt // that was under way when entry was written
+	attempt          *commit.Attempt // that was under way when entry was written
 }
 
 // checkHeld is holdForRename once more: what has been written since the first time
@@ -56,7 +57,7 @@ func (v *Volume) planFile(n, to *Node, newName string) (*plan, error) {
 	if err := v.checkHeld(n, p.uploadKeys); err != nil {
 		return nil, err
 	}
-	stopped := v.pause(n) || v.localises(n, n.attempt.ver)
+	stopped := n.commit.PauseLocked() || v.localises(n, n.commit.AttemptLocked().VersionLocked())
 	p.stored, p.class = v.storedAfterQueue(n), v.classOfRenamed(n, to, newName)
 	n.content.Lock()
 	defer n.content.Unlock()
@@ -129,7 +130,7 @@ func (v *Volume) describeRenamed(p *plan) error {
 		t.kept = max(t.kept, n.localisedGen()) // its content is promised from now on
 	}
 	e, err := v.entryAs(n, t)
-	p.entry, p.attempt = &e, n.attempt
+	p.entry, p.attempt = &e, n.commit.AttemptLocked()
 	return err
 }
 
@@ -198,7 +199,7 @@ func (v *Volume) applyPlan(p *plan) {
 		if p.step == stepLocalise {
 			n.content.Kept = n.content.Gen // as the entry has it
 		}
-		overtaken = p.attempt != n.attempt
+		overtaken = p.attempt != n.commit.AttemptLocked()
 	}
 	for _, e := range n.renameEvents(p.class, p.step) {
 		n.content.StepLocked(e)

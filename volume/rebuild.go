@@ -22,13 +22,6 @@ func (v *Volume) forgetUpload(up store.Upload) {
 	v.spool.Journal().Later(func(tx *spool.Tx) error { return tx.DeleteUpload(up.ID) })
 }
 
-func (v *Volume) quarantine(id spool.ID, why string) {
-	if err := v.spool.Quarantine(id, why); err != nil {
-		v.log.Error("quarantine", "id", id, "cause", err)
-	}
-	v.dropEntry(id)
-}
-
 func (v *Volume) removeEntry(id spool.ID) {
 	if err := v.spool.Remove(id); err != nil {
 		v.log.Warn("remove sealed file", "id", id, "cause", err)
@@ -113,7 +106,7 @@ func (v *Volume) rebuild(ctx context.Context, h spool.Header, names sync.Locker)
 	if err != nil {
 		v.log.Error("a sealed file cannot be brought back after the journal was lost", "id", h.ID, "cause", err)
 		if !errors.Is(err, spool.ErrCorrupt) { // else it is there already
-			v.quarantine(h.ID, err.Error())
+			v.commits.Quarantine(h.ID, err.Error())
 		}
 	}
 	return false

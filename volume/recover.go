@@ -86,7 +86,7 @@ func (v *Volume) readEntries(entries []spool.Entry) (drafts []*recoveredDraft, k
 		k := &recoveredDraft{Entry: e}
 		if err := json.Unmarshal(e.Data, &k.record); err != nil {
 			v.log.Error("a draft's journal entry cannot be read", "path", e.Path, "id", e.ID, "cause", err)
-			v.quarantine(e.ID, "journal entry cannot be read")
+			v.commits.Quarantine(e.ID, "journal entry cannot be read")
 			known[e.ID] = mention{there: true}
 			continue
 		}
@@ -289,7 +289,7 @@ func (v *Volume) recoverEntry(k *recoveredDraft) {
 	making, err2 := r.Making.Version()
 	if err = errors.Join(err, err2); err != nil {
 		v.log.Error("a draft cannot be taken up", "path", e.Path, "cause", err)
-		v.quarantine(e.ID, err.Error())
+		v.commits.Quarantine(e.ID, err.Error())
 		return
 	}
 	v.mu.Lock()
@@ -304,7 +304,7 @@ func (v *Volume) recoverEntry(k *recoveredDraft) {
 	v.log.Info("draft taken up", "path", e.Path, "state", n.content.State.String(), "bytes", e.Size)
 	if n.content.State == Queued {
 		v.mu.Lock()
-		v.startAttempt(n)
+		n.commit.StartLocked()
 		v.mu.Unlock()
 	}
 }
@@ -315,7 +315,7 @@ func (v *Volume) removeUnpromised(k *recoveredDraft) {
 	if k.Partial {
 		v.log.Error("what was written over a file, and was larger than the spool, is lost: mcfs ended before its upload; the file is as it was before", "path", k.Path)
 		v.observeFailure("commit", k.Path, errPartial, false)
-		v.quarantine(k.ID, errPartial.Error())
+		v.commits.Quarantine(k.ID, errPartial.Error())
 		return
 	}
 	v.log.Info("an unfinished draft that was never closed nor synced is gone", "path", k.Path)

@@ -182,7 +182,7 @@ func (v *Volume) planRename(from, c, to *Node, newName string) (*move, error) {
 		if c.content.PeekSentAway() && t.content.IsPromised() {
 			return m, fmt.Errorf("rename %s over a file that is not uploaded yet: a crash could lose both: %w", p.oldPath, ErrBusy)
 		}
-		v.pauseRemoved(t)
+		t.commit.PauseRemovedLocked()
 		over = v.storedAfterQueue(t)
 		m.drop(t)
 	}
@@ -198,10 +198,10 @@ func (v *Volume) planRename(from, c, to *Node, newName string) (*move, error) {
 func (v *Volume) resumeAll(m *move) {
 	v.reinstate(m.opposite)
 	for _, p := range m.plans {
-		v.resume(p.n)
+		p.n.commit.ResumeLocked()
 	}
 	if m.target != nil && m.target.kind == File {
-		v.resume(m.target)
+		m.target.commit.ResumeLocked()
 	}
 }
 
@@ -315,7 +315,7 @@ func (v *Volume) enqueueAll(m *move) {
 		v.followName(c)
 	}
 	for _, p := range m.plans {
-		v.resume(p.n)
+		p.n.commit.ResumeLocked()
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"mcfs/crypt"
 	"mcfs/spool"
+	"mcfs/volume/commit"
 )
 
 // TestRenamedAwayWhileItsCommitEnds: a file is renamed to a local-only name while its
@@ -28,7 +29,7 @@ func TestRenamedAwayWhileItsCommitEnds(t *testing.T) {
 	})
 	r.save("a", []byte("content"))
 	n := r.node("a")
-	until(t, "its object is there", func() bool { return r.stage(n) == stored })
+	until(t, "its object is there", func() bool { return r.stage(n) == commit.Stored })
 
 	goOn, renamed := r.renameWhileCommitEnds(n, "a", "a~", gate)
 	r.v.mu.Lock() // the rename is in the journal, and not made yet
@@ -66,7 +67,7 @@ func TestDirectoryRenamedWhileItsFileGoesLoose(t *testing.T) {
 	})
 	r.save("d/a", []byte("content"))
 	n := r.node("d/a")
-	until(t, "its object is there", func() bool { return r.stage(n) == stored })
+	until(t, "its object is there", func() bool { return r.stage(n) == commit.Stored })
 	r.mustRename("d/a", "d/a~", 0)
 
 	goOn, renamed := r.renameWhileCommitEnds(n, "d", "e", gate)
@@ -91,18 +92,18 @@ func (r *rig) renameWhileCommitEnds(n *Node, from, to string, gate chan struct{}
 	go func() { renamed <- r.v.Root().Rename(r.t.Context(), from, r.v.Root(), to, 0) }()
 	until(r.t, "the rename waits for the journal", func() bool { return running("journalMove", "(*Journal).Update") })
 	close(gate)
-	until(r.t, "the commit has ended", func() bool { return r.stage(n) == ended })
+	until(r.t, "the commit has ended", func() bool { return r.stage(n) == commit.Ended })
 	return func() { close(hold) }, renamed
 }
 
 // stage is how far the commit of a node is.
-func (r *rig) stage(n *Node) stage {
+func (r *rig) stage(n *Node) commit.Stage {
 	r.v.mu.Lock()
 	defer r.v.mu.Unlock()
-	if n.attempt == nil {
-		return ended
+	if n.commit.AttemptLocked() == nil {
+		return commit.Ended
 	}
-	return n.attempt.stage
+	return n.commit.AttemptLocked().StageLocked()
 }
 
 // running reports whether some goroutine is in all of these functions.
@@ -144,7 +145,7 @@ func TestRemovedWhileItsUploadIsCompleted(t *testing.T) {
 				})
 				r.save("a", random(1_875_000))
 				n := r.node("a")
-				until(t, "its last request is sent", func() bool { return r.stage(n) == ready })
+				until(t, "its last request is sent", func() bool { return r.stage(n) == commit.Ready })
 				if err := remove(r); err != nil {
 					t.Fatal(err)
 				}

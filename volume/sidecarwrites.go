@@ -3,10 +3,12 @@ package volume
 import (
 	"context"
 	"fmt"
+	"io"
 	"path"
 	"time"
 
 	"mcfs/sidecar"
+	"mcfs/volume/commit"
 )
 
 // Programs that copy or restore a tree write sidecars as they write files, then stat
@@ -26,26 +28,25 @@ type sidecarWrite struct {
 // judgeDraft decides about a draft saved under a sidecar's name. A settings document is
 // discarded; other content is an ordinary file, unless it stands beside a file whose
 // settings it would be.
-func (v *Volume) judgeDraft(n *Node, a *attempt) error {
-	base, ok := sidecar.Base(path.Base(a.path))
+func (v *Volume) judgeDraft(n *Node, at string, content io.ReaderAt, length int64) error {
+	base, ok := sidecar.Base(path.Base(at))
 	if !ok {
 		return nil
 	}
-	if a.size <= maxDocument {
-		text := make([]byte, a.size)
-		if k, err := a.view.ReadAt(text, 0); int64(k) < a.size {
-			return fmt.Errorf("judge %s: %w", a.path, err)
+	if length <= maxDocument {
+		text := make([]byte, length)
+		if k, err := content.ReadAt(text, 0); int64(k) < length {
+			return fmt.Errorf("judge %s: %w", at, err)
 		}
 		if _, err := sidecar.Parse(text); err == nil {
 			v.discardSidecarWrite(n)
-			a.cancel(errGone)
-			return errGone
+			return commit.ErrGone
 		}
 	}
 	if !v.makeOrdinary(n, base) {
-		return fmt.Errorf("%s is reserved for the settings of %s: %w", a.path, base, ErrPermission)
+		return fmt.Errorf("%s is reserved for the settings of %s: %w", at, base, ErrPermission)
 	}
-	return v.fitsFile(a.path) // as a settings document it would have none of its own
+	return v.fitsFile(at) // as a settings document it would have none of its own
 }
 
 // makeOrdinary makes a draft under a sidecar's name an ordinary file, and reports whether

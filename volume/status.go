@@ -134,8 +134,8 @@ func (v *Volume) look(s *Status) []draft {
 			continue
 		}
 		d := draft{n: n, path: v.path(n)}
-		if a := n.attempt; a != nil {
-			d.up, d.Retry, d.wait = a.up.Load(), a.Retry, blocked[a.job]
+		if a := n.commit.AttemptLocked(); a != nil {
+			d.up, d.Retry, d.wait = a.Upload(), a.RetryLocked(), blocked[a.Job()]
 		}
 		list = append(list, d)
 	}

@@ -296,7 +296,7 @@ func waitingPaths(t *testing.T) {
 	h.Release()
 	k := r.create("killed", os.O_TRUNC)
 	r.write(k, random(10), 0)
-	k.Node().interrupt(file.EvKill)
+	k.Node().commit.Interrupt(file.EvKill)
 	r.mkdir("d")
 	r.mustRename("old", "new", 0)
 	r.finish(r.create("notes~", os.O_TRUNC))

@@ -72,7 +72,7 @@ func (v *Volume) commitSynced(n *Node) {
 	}
 	n.content.Unlock()
 	if quiet {
-		v.startAttempt(n)
+		n.commit.StartLocked()
 	}
 }
 

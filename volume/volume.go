@@ -16,6 +16,7 @@ import (
 	"mcfs/keys"
 	"mcfs/spool"
 	"mcfs/store"
+	"mcfs/volume/commit"
 	"mcfs/volume/event"
 	"mcfs/volume/fetch"
 	"mcfs/volume/file"
@@ -87,15 +88,16 @@ type Options struct {
 
 // Volume is an open volume.
 type Volume struct {
-	o      Options
-	log    *slog.Logger
-	store  store.Store
-	keeper keys.Keeper
-	spool  *spool.Spool
-	cache  *metacache.Cache // what earlier mounts remember of the volume's objects
-	remote *remote.Client
-	shared *file.Shared  // by the contents of all files
-	rules  *naming.Rules // of names
+	o       Options
+	log     *slog.Logger
+	store   store.Store
+	keeper  keys.Keeper
+	spool   *spool.Spool
+	cache   *metacache.Cache // what earlier mounts remember of the volume's objects
+	remote  *remote.Client
+	shared  *file.Shared // by the contents of all files
+	commits *commit.Runner
+	rules   *naming.Rules // of names
 
 	localiseLimit int64 // the constant; less where a test has it so
 
@@ -206,6 +208,7 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 		UID:       o.UID, GID: o.GID, UncheckedSymlinks: o.UncheckedLinks,
 	})
 	v.shared = v.share()
+	v.commits = v.committer()
 	v.background(v.recheckLoop)
 	v.root = v.newDir(nil, "")
 	v.root.dir.described = true
@@ -263,9 +266,9 @@ func (v *Volume) Root() *Node { return v.root }
 // is, once, a change of names there that was given up.
 func (v *Volume) Sync(ctx context.Context, path string) error {
 	path = strings.Trim(path, "/")
-	by := itself
+	by := commit.Itself
 	if path != "" {
-		by = byHand
+		by = commit.ByHand
 	}
 	for {
 		v.mu.Lock()
@@ -281,7 +284,7 @@ func (v *Volume) Sync(ctx context.Context, path string) error {
 		}
 		for _, n := range waiting {
 			if n != nil && n.content.OpenWriters() == 0 { // else what its next close is to finish
-				v.ask(n, by)
+				n.commit.Ask(by)
 			}
 		}
 		select {
@@ -380,8 +383,8 @@ func (n *Node) pendingInfo() (p Pending, ok bool) {
 		p.Reason = why.Error()
 	}
 	p.Done = n.content.SentEarlyLocked()
-	if n.attempt != nil {
-		p.Done = n.attempt.progress()
+	if n.commit.AttemptLocked() != nil {
+		p.Done = n.commit.AttemptLocked().Progress()
 	}
 	return p, true
 }
@@ -427,7 +430,7 @@ func (v *Volume) Close(ctx context.Context) error {
 
 // halt stops all that runs and lets go of every file.
 func (v *Volume) halt() {
-	v.stop(errStopping)
+	v.stop(commit.ErrStopping)
 	v.uploads.Close()
 	v.queue.Close()
 	v.wg.Wait()

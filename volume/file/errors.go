@@ -16,6 +16,8 @@ var (
 	ErrTooBig      = errors.New("file too large")
 	ErrBusy        = errors.New("busy")
 	ErrInterrupted = errors.New("interrupted")
+	ErrPermission  = errors.New("not permitted")
+	ErrShutdown    = errors.New("volume is shutting down")
 	// ErrLocked: it cannot be opened with this volume's keeper, and waits for the right one.
 	ErrLocked = errors.New("locked")
 	// ErrIO is what is left: the store or the keeper is down, or data is corrupt.

@@ -1,0 +1,158 @@
+package commit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"mcfs/volume/event"
+	"mcfs/volume/file"
+	"mcfs/volume/upload"
+)
+
+// run is one try of an attempt, on a worker.
+func (f *File) run(a *Attempt) {
+	f.r.Mu.Lock()
+	if a.stage == Ended || a.running {
+		f.r.Mu.Unlock()
+		return
+	}
+	a.running, a.retry.Next = true, time.Time{}
+	f.r.Mu.Unlock()
+	err := f.try(a)
+	f.r.Mu.Lock()
+	a.running = false
+	f.r.Mu.Unlock()
+	f.conclude(a, err)
+}
+
+// conclude decides what comes after a try.
+func (f *File) conclude(a *Attempt, err error) {
+	called := context.Cause(a.ctx)
+	switch {
+	case err == nil:
+		f.committed(a)
+	case errors.Is(called, ErrStopping):
+		// The spool has it; the next mount goes on.
+		f.r.Mu.Lock()
+		f.EndLocked(a)
+		f.r.Mu.Unlock()
+	case errors.Is(err, errNothing):
+		f.r.Mu.Lock()
+		f.EndLocked(a)
+		f.r.Mu.Unlock()
+	case a.stage == Waiting && called != nil:
+		f.r.Mu.Lock()
+		f.EndLocked(a)
+		if errors.Is(called, ErrMoved) || errors.Is(called, ErrUnwanted) {
+			f.StartLocked()
+		}
+		f.r.Mu.Unlock()
+	case errors.Is(err, upload.ErrConflict):
+		f.resolveConflict(a, err)
+	case errors.Is(err, upload.ErrLost):
+		f.startOver(a, err)
+	case Permanent(err) || refused(err):
+		f.putBack(a)
+		f.loseBase(a, err)
+	default:
+		f.retryLater(a, err)
+	}
+}
+
+// committed makes what the attempt stored the file's version.
+func (f *File) committed(a *Attempt) {
+	f.r.Mu.Lock()
+	defer f.r.Mu.Unlock()
+	f.EndLocked(a)
+	f.r.Events.Observe(event.Committed(a.path, a.ver))
+	again, interrupted := f.host.LandedLocked(Landed{Path: a.path, Version: a.ver, Gen: a.gen})
+	if interrupted {
+		f.KeepInterrupted()
+	}
+	if again {
+		f.content.Lock()
+		f.content.StepLocked(file.EvAsk)
+		f.content.Unlock()
+		f.StartLocked()
+	}
+}
+
+// startOver sends everything again under a fresh key: the store forgot the upload.
+// What that alone had is lost.
+func (f *File) startOver(a *Attempt, err error) {
+	up := a.up.Swap(nil)
+	f.r.Mu.Lock()
+	a.ver, a.stage = nil, Waiting
+	f.r.Mu.Unlock()
+	f.content.Lock()
+	alone := f.content.GiveUpLocked(up, nil)
+	if alone != nil {
+		f.content.AbandonLocked(up, nil)
+	}
+	f.content.Unlock()
+	switch {
+	case alone != nil:
+		f.loseSent(a, fmt.Errorf("commit %s: %w: %w", a.path, err, alone))
+	case f.overtaken(a):
+	default:
+		f.r.Log.Warn("the store lost an upload; it starts over under a fresh key", "path", a.path, "cause", err)
+		f.retryLater(a, err)
+	}
+}
+
+// overtaken ends an attempt that starts over although the file was removed, or
+// renamed, since its request had left: it is not to make anything under the old name.
+func (f *File) overtaken(a *Attempt) bool {
+	f.r.Mu.Lock()
+	defer f.r.Mu.Unlock()
+	if !f.host.GoneLocked() && f.host.PathLocked() == a.path {
+		return false
+	}
+	f.EndLocked(a)
+	f.content.Lock()
+	if f.content.State == file.Uploading || f.content.State == file.Publishing {
+		f.content.StepLocked(file.EvFail)
+	}
+	due := f.content.State == file.Queued
+	f.content.Unlock()
+	if due {
+		f.StartLocked()
+	}
+	return true
+}
+
+// retryLater notes the failure, makes sure that the draft is safe, and tries again after a while.
+func (f *File) retryLater(a *Attempt, err error) {
+	f.content.Lock()
+	if a.stage == Waiting && (f.content.State == file.Uploading || f.content.State == file.Publishing) {
+		f.content.StepLocked(file.EvFail)
+	}
+	f.content.Failure = err
+	f.content.WakeLocked()
+	f.content.Unlock()
+	if a.retry.Tries%remind == 0 {
+		f.r.Log.Warn("commit failed; it will be tried again", "path", a.path, "tries", a.retry.Tries+1, "cause", err)
+		f.r.failed(a.path, err, true)
+	}
+	if a.retry.Tries == 0 {
+		if err := f.content.Keep(file.Behind); err != nil {
+			f.r.Log.Error("a draft that could not be committed is not safe in the spool either", "path", a.path, "cause", err)
+		}
+	}
+	f.r.NoKeeper(a.path, err)
+	f.r.Mu.Lock()
+	defer f.r.Mu.Unlock()
+	if a.stage == Ended {
+		return
+	}
+	if errors.Is(err, file.ErrLocked) {
+		f.r.ChangedLocked() // a sync that waits for it can go on
+	}
+	f.r.Queue.AgainLocked(a.job, a.retry.FailedLocked(f.r.Backoff))
+}
+
+// remind is after how many more tries the log says again that a commit fails: about
+// an hour's, so that none fails for days with one line at its start.
+const remind = 60
