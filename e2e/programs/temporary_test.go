@@ -65,8 +65,9 @@ ffmpeg -v error -i "$MEDIA/clip.mp4" -c copy -f dash list.mpd; ffmpeg -v error -
 zip -qj a.zip "$MEDIA/notes"; zip -qj a.zip "$MEDIA/film.mp4"; zip -qd a.zip notes; unzip -p a.zip film.mp4 | cmp - "$MEDIA/film.mp4"`,
 		"a.zip", ""},
 	{"libzip", `
-zip -qj a.zip "$MEDIA/notes"; for i in 1 2 3 4 5 6 7 8; do ziptool a.zip add n$i text$i; done; [ "$(unzip -p a.zip n1 n8)" = text1text8 ]`,
-		"a.zip", ""},
+zip -qj a.zip "$MEDIA/notes"; for i in 1 2 3 4 5 6 7 8; do ziptool a.zip add n$i text$i; done; [ "$(unzip -p a.zip n1 n8)" = text1text8 ]
+for i in 1 2 3 4 5 6 7 8 9; do ziptool new$i.zip add n text$i; done; umask 077; ziptool own.zip add n text; [ "$(unzip -p new9.zip n; unzip -p own.zip n)" = text9text ]`,
+		"a.zip new[1-9].zip own.zip", ""},
 	{"restic", `
 export RESTIC_PASSWORD=secret; restic() { command restic -q --no-cache -r repository "$@"; }
 restic init; restic backup "$MEDIA"; restic check --read-data >/dev/null; restic dump latest "$MEDIA/film.mp4" | cmp - "$MEDIA/film.mp4"`,
@@ -118,12 +119,12 @@ glib, gio = ctypes.CDLL("libglib-2.0.so.0"), ctypes.CDLL("libgio-2.0.so.0")
 gio.g_file_new_for_path.restype = ctypes.c_void_p
 gio.g_file_replace_contents.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t, ctypes.c_char_p, ctypes.c_int, ctypes.c_int] + [ctypes.c_void_p] * 3
 for text in b"first", b"second":
-    for name in b"notes.txt", b"Makefile":
+    for name in b"notes.txt", b"Makefile", *(b"README%d" % i for i in range(9)):
         assert glib.g_file_set_contents(name, text, ctypes.c_ssize_t(len(text)), None)
     assert gio.g_file_replace_contents(gio.g_file_new_for_path(b"saved.txt"), text, len(text), None, True, 0, None, None, None)
 END
 [ "$(cat notes.txt Makefile saved.txt)" = secondsecondsecond ]`,
-		"notes.txt Makefile saved.txt saved.txt~", ""},
+		"notes.txt Makefile README[0-8] saved.txt saved.txt~", ""},
 	{"Qt", replay("project.txt.bXcDeF", "project.txt", unnamed), "project.txt", ""},
 	{"Firefox", replay("clip.mp4.part", "clip.mp4", exclusive), "clip.mp4", ""},
 	{"Chrome", replay("clip.mp4.crdownload", "clip.mp4", truncating), "clip.mp4", ""},

@@ -29,10 +29,11 @@ const (
 	AsFile                      // a file's, by a rename or by open(2) without O_EXCL
 	Exclusive                   // with O_EXCL
 	Updating                    // with O_EXCL and O_RDWR
+	Public                      // with O_EXCL and O_RDWR, for all whom the umask lets
 	Mkstemp                     // with O_EXCL and O_RDWR, for its owner alone
 )
 
-// CreationOf reads the flags and the mode of open(2).
+// CreationOf reads the flags and the mode of open(2), before the umask.
 func CreationOf(flags int, mode uint32) Creation {
 	switch {
 	case flags&os.O_EXCL == 0:
@@ -41,6 +42,8 @@ func CreationOf(flags int, mode uint32) Creation {
 		return Exclusive
 	case mode&0o077 == 0:
 		return Mkstemp
+	case mode == 0o666:
+		return Public
 	}
 	return Updating
 }

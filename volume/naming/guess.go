@@ -102,7 +102,9 @@ func isRandom(name string, e Evidence) bool {
 		return false
 	case isMixed(letters), e.Creation >= Updating && (isChance(letters, base) || e.Beside(base)):
 		return true
-	case e.Creation < Mkstemp && (letters != strings.ToUpper(letters) || letters == strings.ToLower(letters)): // GLib's have capitals, and a mode for all
+	case e.Creation >= Public && letters == strings.ToUpper(letters): // as GLib's
+		return true
+	case e.Creation < Public && (letters != strings.ToUpper(letters) || letters == strings.ToLower(letters)):
 		return false
 	case strings.HasPrefix(base, ".") && len(base) > 1:
 		return e.Creation == Mkstemp

@@ -1,6 +1,7 @@
 package naming
 
 import (
+	"math/rand/v2"
 	"os"
 	"slices"
 	"strings"
@@ -39,7 +40,11 @@ var temporaries = []struct {
 	{"GLib, over a file without an extension", "Makefile.QWERTZ", mkstemped, 0o600, true, "Makefile", Temporary},
 	{"GLib, a name without an extension", "Makefile.L1E5Y3", mkstemped, 0o666, true, "", Temporary},
 	{"GLib, no digit, a name without an extension", "Makefile.QWERTZ", mkstemped, 0o666, true, "", Temporary},
+	{"GLib, a name in capitals", "README.QWERTZ", mkstemped, 0o666, true, "", Temporary},
+	{"GLib, for its owner alone, a name in capitals", "README.QWERTZ", mkstemped, 0o600, true, "", Temporary},
 	{"libzip, a new archive", "a.zip.8d5hvj", mkstemped, 0o666, true, "", Temporary},
+	{"libzip, a new archive, no digit", "a.zip.gyrigq", mkstemped, 0o666, true, "", Temporary},
+	{"libzip, a new archive, a suffix like a part's", "a.zip.part01", mkstemped, 0o666, true, "", Temporary},
 	{"libzip", "a.zip.yawdk6", mkstemped, 0o644, true, "a.zip", Temporary},
 	{"libzip, no digit", "a.zip.gyrigq", mkstemped, 0o644, true, "a.zip", Temporary},
 	{"libzip's trial", "a.zip.fKUjTP", mkstemped, 0o600, false, "a.zip", Temporary},
@@ -121,6 +126,9 @@ var temporaries = []struct {
 	{"a part of a film, by a server", "film.mp4.part01", sharing, 0o744, false, "", Ordinary},
 	{"a camera's names, by a server", "CLIP0001.ALEXAS", sharing, 0o744, false, "", Ordinary},
 	{"a version, by a server", "film.take02", sharing, 0o744, false, "", Ordinary},
+	{"capitals, by a server", "README.QWERTZ", sharing, 0o744, false, "", Ordinary},
+	{"a part of an archive, by a server", "a.zip.part01", sharing, 0o744, false, "", Ordinary},
+	{"a version of a name without extension", "film.take02", mkstemped, 0o666, false, "", Ordinary},
 	{"cp with a word", "film.mp4.Edited", copying, 0o644, false, "film.mp4", Ordinary},
 	{"cp with a month", "film.mp4.202611", copying, 0o644, false, "film.mp4", Ordinary},
 	{"GLib, digits alone", "notes.txt.202611", mkstemped, 0o666, true, "", Temporary},
@@ -206,6 +214,29 @@ func TestExtensionsAreNotTemporary(t *testing.T) {
 						}
 					}
 				}
+			}
+		}
+	}
+}
+
+// TestSuffixesOfChance: whatever six letters chance gives to libzip's first save of an archive, or
+// to GLib's of a file, that is temporary.
+func TestSuffixesOfChance(t *testing.T) {
+	r, chance := rules(t), rand.New(rand.NewPCG(1, 2))
+	for _, c := range []struct{ base, letters string }{
+		{"a.zip", "0123456789abcdefghijklmnopqrstuvwxyz"},
+		{"notes.txt", "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"},
+		{"README", "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"},
+		{"Makefile", "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"},
+	} {
+		for range 20_000 {
+			suffix := make([]byte, 6)
+			for i := range suffix {
+				suffix[i] = c.letters[chance.IntN(len(c.letters))]
+			}
+			name := c.base + "." + string(suffix)
+			if got := classBeside(r, name, "", opened(mkstemped, 0o666)); got != Temporary {
+				t.Fatalf("%s is %v", name, got)
 			}
 		}
 	}

@@ -56,6 +56,8 @@ func TestCreationOf(t *testing.T) {
 		{os.O_RDWR | os.O_CREATE | os.O_EXCL, 0o600, Mkstemp},
 		{os.O_WRONLY | os.O_CREATE | os.O_EXCL, 0o600, Exclusive},
 		{os.O_RDWR | os.O_CREATE | os.O_EXCL, 0o644, Updating},
+		{os.O_RDWR | os.O_CREATE | os.O_EXCL, 0o666, Public},
+		{os.O_WRONLY | os.O_CREATE | os.O_EXCL, 0o666, Exclusive},
 		{os.O_RDWR | os.O_CREATE, 0o600, AsFile},
 	} {
 		if got := CreationOf(c.flags, c.mode); got != c.want {
