@@ -33,13 +33,12 @@ func (n *Node) describeDir(ctx context.Context) error {
 	if v.dirKnown(n) {
 		return nil
 	}
-	limit := v.markerWait(n)
-	bounded, cancel := context.WithTimeout(ctx, limit)
+	bounded, cancel := context.WithTimeout(ctx, v.markerWait(n))
 	defer cancel()
 	err := n.loadMarker(bounded)
 	if err != nil {
 		if ctx.Err() == nil {
-			v.waitedInVain(limit)
+			v.noteFailure(err)
 		}
 		v.mu.Lock()
 		n.dir.retry = time.Now().Add(v.o.Fresh)

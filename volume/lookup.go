@@ -219,7 +219,9 @@ func (v *Volume) awaitFlight(ctx context.Context, d *Node, f *flight, had bool, 
 		now := f.pages.Load()
 		switch {
 		case had:
-			v.waitedInVain(limit)
+			if limit > 0 {
+				v.noteFailure(store.ErrUnavailable)
+			}
 			return true, nil
 		case now == pages:
 			return true, fmt.Errorf("list: %w: %w", ErrIO, store.ErrUnavailable)
@@ -234,61 +236,6 @@ func (v *Volume) awaitFlight(ctx context.Context, d *Node, f *flight, had bool, 
 	}
 }
 
-// bounded runs a request under P7's limit; a failure matters only where nothing is known.
-func (v *Volume) bounded(ctx context.Context, had bool, f func(context.Context) error) error {
-	limit := waitUnknown
-	if had {
-		if limit = v.listingWait(); limit == 0 {
-			return nil
-		}
-	}
-	begun := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	err := f(ctx)
-	switch {
-	case err == nil:
-		v.answered(begun)
-	case !had:
-		return file.AsIO(err)
-	default:
-		v.waitedInVain(limit)
-	}
-	return nil
-}
-
-// listingWait is how long to wait for news where something is known: a second, but
-// nothing for a while after a wait in vain. An ls has several such waits, and
-// those of others that hold its directory; in all it is to take a second or two (P7).
-func (v *Volume) listingWait() time.Duration {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if time.Now().Before(v.away) {
-		return 0
-	}
-	return waitKnown
-}
-
-// waitedInVain notes that the store did not answer within the limit.
-func (v *Volume) waitedInVain(limit time.Duration) {
-	if limit == 0 {
-		return
-	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.away = time.Now().Add(awayFor)
-}
-
-// answered notes that it did, to what was asked then.
-func (v *Volume) answered(begun time.Time) {
-	if time.Since(begun) >= waitKnown {
-		return
-	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.away = time.Time{}
-}
-
 // listDirectory lists d. A lookup needs one page; if there are more the directory is large.
 func (v *Volume) listDirectory(d *Node, f *flight) {
 	settled, err, begun := false, error(nil), time.Now()
@@ -298,7 +245,7 @@ func (v *Volume) listDirectory(d *Node, f *flight) {
 	if err == nil {
 		v.answered(begun)
 	} else {
-		v.waitedInVain(waitKnown)
+		v.noteFailure(err)
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
