@@ -43,6 +43,7 @@ type change struct {
 	dir      *Node    // where a tomb stands
 	name     string
 	again    bool // taken up from the journal
+	stays    bool // of a localisation that is done: the store keeps the version, which a draft replaces, or of which nobody else has the bytes
 	// relocation is how far a rename of an object is.
 	relocation remote.Relocation
 	pace       *queue.Pace   // how far it is; set when it begins

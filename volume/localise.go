@@ -49,6 +49,7 @@ func (v *Volume) localise(ctx context.Context, c *change) error {
 	if c.node == nil && c.again && !v.isUnwanted(c) {
 		v.log.Error("a version that was to go from the store once its bytes are in the spool is kept there: the journal does not know its file any more",
 			"path", c.Path)
+		c.stays = true
 		return nil
 	}
 	// Where c.ver never arrived the file rests on what it was to replace.
@@ -57,7 +58,7 @@ func (v *Volume) localise(ctx context.Context, c *change) error {
 			return err
 		}
 	}
-	if c.node != nil && c.node.content.PeekState() == Lost {
+	if c.stays = c.node != nil && c.node.content.PeekState() == Lost; c.stays {
 		return nil // should the version be there after all, nobody else has it
 	}
 	return v.removeLocalised(ctx, c)
@@ -225,7 +226,7 @@ func (v *Volume) removeLocalised(ctx context.Context, c *change) error {
 	if !gone {
 		successor = v.replaceByDraft(c)
 	}
-	if successor == nil {
+	if c.stays = successor != nil; !c.stays {
 		return v.remote.Remove(ctx, c.ver, c.Path, nil)
 	}
 	if err := v.journalEntry(successor); err != nil {

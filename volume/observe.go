@@ -15,6 +15,9 @@ func (v *Volume) observeFailure(what, path string, cause error, again bool) {
 func (v *Volume) observeChange(c *change) {
 	switch c.Op {
 	case opRemove, opLocalise:
+		if c.stays {
+			return
+		}
 		v.o.Observer.Observe(event.Event{Kind: event.Remove, Path: c.Path})
 	case opRmdir:
 		v.o.Observer.Observe(event.Event{Kind: event.Remove, Path: strings.TrimSuffix(c.Path, "/"), Dir: true})

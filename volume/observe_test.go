@@ -134,6 +134,32 @@ func TestObserveNames(t *testing.T) {
 	o.expect(t, "removed", "remove e/b", "remove e/new")
 }
 
+// TestObserveBackup: where an editor renames the old version to its backup and writes the file
+// anew, that is one commit: the store never was without the file.
+func TestObserveBackup(t *testing.T) {
+	r := newRig(t, crypt.CTR)
+	r.save("a", []byte("text"))
+	r.sync()
+	slow := awaited{r.store, "a", make(chan struct{}, 1), make(chan struct{})}
+	r.o.Store = slow
+	r.cold()
+	o := r.observed()
+	r.mustRename("a", "a~", 0)
+	<-slow.begun
+	h := r.create("a", os.O_TRUNC)
+	r.write(h, []byte("other text"), 0)
+	saved := make(chan error, 1)
+	go func() { saved <- h.Flush(t.Context(), nil) }() // ends with the commit
+	until(t, "the new version waits", func() bool { return h.n.content.PeekState() == Queued })
+	close(slow.let)
+	if err := <-saved; err != nil {
+		t.Error(err)
+	}
+	h.Release()
+	r.sync()
+	r.describes(o.expect(t, "saved with a backup", "commit a")[0], "a", 10)
+}
+
 // TestObserveFailures: of a commit or a rename that fails and is tried again, and of what is not.
 func TestObserveFailures(t *testing.T) { synctest.Test(t, observeFailures) }
 
