@@ -247,8 +247,8 @@ func TestOldControlFile(t *testing.T) {
 	}
 }
 
-// TestUnfinishedOverARestart: it waits in the next mount, too; once its control file is gone,
-// its commit goes on there.
+// TestUnfinishedOverARestart: it waits in the next mount, too, until its control file is removed
+// there; where that was before, its commit goes on.
 func TestUnfinishedOverARestart(t *testing.T) {
 	for _, finished := range []bool{false, true} {
 		r, f := newFlakyRig(t, crypt.CTR)
@@ -263,7 +263,9 @@ func TestUnfinishedOverARestart(t *testing.T) {
 		r.sync()
 		if !finished {
 			r.expectObjects("d/")
-			continue
+			r.awaits("d/film.mp4")
+			r.remove("d/film.mp4.aria2")
+			r.sync()
 		}
 		r.expectObjects("d/", "d/film.mp4", "d/film.mp4.settings.json")
 	}

@@ -28,6 +28,7 @@ type record struct {
 	Loose    bool           `json:"loose,omitempty"`   // Making ends under its name, which a rename to a local-only name has taken away
 	Uploads  []string       `json:"uploads,omitempty"` // multipart uploads to abort after a crash
 	Flaws    []flaw.Record  `json:"flaws,omitempty"`   // of what is promised: writes that failed
+	Awaits   bool           `json:"awaits,omitempty"`  // the end of the control file beside it
 	At       string         `json:"at,omitempty"`      // the key of Making and Uploads
 
 	// Unchecked: unchecked bytes of Base may be in the sealed file. Older programs did not say.
@@ -59,6 +60,7 @@ func (v *Volume) entryAs(n *Node, t renamedDraft) (spool.Entry, error) {
 	r := record{
 		Promised: t.kept > n.content.Committed, Asked: t.asked > n.content.Committed && t.kept <= t.asked, Blank: !filed && !whole, Bare: !filed && whole,
 		Partial: n.content.IsPartialLocked(t.kept), Unchecked: n.content.PromisesUncheckedLocked(t.kept),
+		Awaits:  n.content.Control == file.ClosedUnfinished,
 		Uploads: n.content.Uploads, Base: n.content.Base.Record(), Replaces: t.replaces.Record(), At: cmp.Or(n.content.EarlyKeyLocked(), v.path(n)),
 	}
 	if filed {

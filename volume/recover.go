@@ -378,7 +378,7 @@ func (v *Volume) draftOf(e spool.Entry, r record) (*Node, error) {
 	n := v.newNode(File, nil, "")
 	n.content.Recover(file.Recovered{
 		Entry: &e, State: v.stateOf(e, r), Base: ver, Replaces: replaces, Blank: r.Blank, Bare: r.Bare, Boot: r.Boot,
-		Flaws: flaw.Recall(r.Flaws, file.FlawKinds, ErrIO), Unchecked: r.Unchecked,
+		Flaws: flaw.Recall(r.Flaws, file.FlawKinds, ErrIO), Unchecked: r.Unchecked, Awaits: r.Awaits && !r.loose(v.boot),
 	})
 	return n, nil
 }

@@ -183,6 +183,7 @@ type Recovered struct {
 	Boot           string
 	Flaws          flaw.Set
 	Unchecked      bool
+	Awaits         bool // the end of its control file
 }
 
 // Recover makes the content what an earlier mount has left, without its bytes: those wait
@@ -196,6 +197,10 @@ func (c *Content) Recover(r Recovered) {
 		c.blank, c.blankID, c.stored, c.boot = r.Blank, e.ID, nil, ""
 	}
 	switch c.State = r.State; c.State {
+	case Interrupted:
+		if r.Awaits {
+			c.Control = ClosedUnfinished
+		}
 	case Queued:
 		c.Asked = 1
 	case Temporary:
