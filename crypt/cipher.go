@@ -70,6 +70,24 @@ func (c *Cipher) Wipe() {
 	c.block = nil
 }
 
+// Encrypt returns the object that a whole plaintext makes: in CBC with its padding, in GCM with its
+// tag. plain stays as it is; content that may be long is for EncryptStream, or for parts.
+func (c *Cipher) Encrypt(plain []byte) []byte {
+	body := slices.Grow(slices.Clone(plain), blockLen) // the padding's room, or the tag's
+	if c.mode == CBC {
+		body = Pad(body)
+		chain := c.CBCStart()
+		c.EncryptCBC(body, body, &chain)
+		return body
+	}
+	c.XORAt(body, body, 0)
+	if c.mode == GCM {
+		tag := c.Tag(c.Hasher().Sum(body))
+		body = append(body, tag[:]...)
+	}
+	return body
+}
+
 // DecryptSpan decrypts, in place, the ciphertext that Mode.Span(off, n, plain)
 // names, and returns the plaintext [off, off+n), cut at the file's end: a slice
 // of span. Nothing is authenticated. A span of another length is

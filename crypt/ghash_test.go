@@ -178,7 +178,7 @@ func TestHasherOnlyInGCM(t *testing.T) {
 func TestEveryBitOfATagCounts(t *testing.T) {
 	for _, ivSize := range []int{12, 16} {
 		c := mustCipher(t, GCM, noise(29, 32), noise(30, ivSize))
-		object := encrypt(c, noise(31, 100))
+		object := c.Encrypt(noise(31, 100))
 		text, tag := object[:100], object[100:]
 		if err := c.VerifyTag(c.Hasher().Sum(text), tag); err != nil {
 			t.Fatal(err)

@@ -93,7 +93,7 @@ func TestDecryptAnywhere(t *testing.T) {
 		file := files[f]
 		size := int64(rapid.OneOf(rapid.IntRange(0, 100), rapid.IntRange(65_530, 65_540), rapid.Just(70_000)).Draw(t, "size"))
 		if f.mode == CBC {
-			file.object = encrypt(file.c, file.plain[:size])
+			file.object = file.c.Encrypt(file.plain[:size])
 		}
 		off := int64(rapid.OneOf(rapid.IntRange(0, 100), rapid.IntRange(0, 70_010)).Draw(t, "off"))
 		n := int64(rapid.OneOf(rapid.IntRange(0, 100), rapid.IntRange(0, 70_010)).Draw(t, "n"))
@@ -127,7 +127,7 @@ func TestExactSize(t *testing.T) {
 	for _, f := range forms {
 		c := mustCipher(t, f.mode, noise(1, 16), noise(2, f.ivSize))
 		for n := range 70 {
-			object := encrypt(c, noise(3, n))
+			object := c.Encrypt(noise(3, n))
 			off, length := f.mode.TailSpan(int64(len(object)))
 			got, err := c.PlainSize(int64(len(object)), object[off:off+length])
 			if err != nil || got != int64(n) {
@@ -136,7 +136,7 @@ func TestExactSize(t *testing.T) {
 		}
 	}
 	c := mustCipher(t, CBC, noise(1, 16), noise(2, 16))
-	object := encrypt(c, noise(3, 40))
+	object := c.Encrypt(noise(3, 40))
 	if _, err := c.PlainSize(48, object[32:]); !errors.Is(err, io.ErrUnexpectedEOF) {
 		t.Errorf("short tail: %v", err)
 	}

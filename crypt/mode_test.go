@@ -94,7 +94,7 @@ func TestCipherCopies(t *testing.T) {
 		clear(key)
 		clear(iv)
 		c.IV()[0]++
-		if got := encrypt(c, []byte("twenty-one plain bytes")); !bytes.Equal(got, want) {
+		if got := c.Encrypt([]byte("twenty-one plain bytes")); !bytes.Equal(got, want) {
 			t.Errorf("%v: depends on the caller's key or IV", f)
 		}
 		if c.Mode() != f.mode || !bytes.Equal(c.IV(), noise(2, f.ivSize)) {

@@ -19,6 +19,24 @@ var testSizes = []int{
 	3*testPart + 12_345,
 }
 
+// TestEncrypt: a whole object is the standard's, and its plaintext is left as it was, whatever
+// memory lies behind it.
+func TestEncrypt(t *testing.T) {
+	for _, f := range forms {
+		for _, n := range testSizes {
+			key, iv, memory := noise(90, 24), noise(91, f.ivSize), noise(92, n+64)
+			before := bytes.Clone(memory)
+			got := mustCipher(t, f.mode, key, iv).Encrypt(memory[:n])
+			if !bytes.Equal(got, stdObject(f.mode, key, iv, before[:n])) {
+				t.Errorf("%v, %d bytes: not the standard's", f, n)
+			}
+			if !bytes.Equal(memory, before) {
+				t.Errorf("%v, %d bytes: it has changed its plaintext, or what lies behind", f, n)
+			}
+		}
+	}
+}
+
 // Parts are encrypted and hashed in a shuffled order by several goroutines,
 // joined in order, and give the object that the standard library gives.
 func TestPartsInAnyOrder(t *testing.T) {

@@ -214,23 +214,6 @@ func mustIntegrity(t testing.TB, m Mode, key, iv []byte) *Integrity {
 	return g
 }
 
-// encrypt makes an object by this package's primitives, in one piece.
-func encrypt(c *Cipher, plain []byte) []byte {
-	if c.Mode() == CBC {
-		chain := c.CBCStart()
-		out := Pad(slices.Clone(plain))
-		c.EncryptCBC(out, out, &chain)
-		return out
-	}
-	out := make([]byte, len(plain), len(plain)+16)
-	c.XORAt(out, plain, 0)
-	if c.Mode() == GCM {
-		tag := c.Tag(c.Hasher().Sum(out))
-		out = append(out, tag[:]...)
-	}
-	return out
-}
-
 // mustPanic says that f panics.
 func mustPanic(t *testing.T, what string, f func()) {
 	t.Helper()

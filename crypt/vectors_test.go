@@ -32,7 +32,7 @@ func TestNISTVectors(t *testing.T) {
 		t.Run(v.name, func(t *testing.T) {
 			plain, want := unhex(t, nistPlain), unhex(t, v.out)
 			c := mustCipher(t, v.mode, unhex(t, v.key), unhex(t, v.iv))
-			got := encrypt(c, plain)
+			got := c.Encrypt(plain)
 			if !bytes.Equal(got[:len(want)], want) { // CBC has a block of padding more
 				t.Errorf("encrypted:\n got %x\nwant %x", got, want)
 			}
@@ -72,7 +72,7 @@ func TestGCMVectors(t *testing.T) {
 	} {
 		t.Run(v.name, func(t *testing.T) {
 			c := mustCipher(t, GCM, unhex(t, v.key), unhex(t, v.iv))
-			got, want := encrypt(c, unhex(t, v.plain)), unhex(t, v.text+v.tag)
+			got, want := c.Encrypt(unhex(t, v.plain)), unhex(t, v.text+v.tag)
 			if !bytes.Equal(got, want) {
 				t.Errorf("\n got %x\nwant %x", got, want)
 			}
@@ -98,7 +98,7 @@ func TestGCMCounterWraps(t *testing.T) {
 					t.Fatalf("%d bytes: reference and standard library differ", n)
 				}
 				c := mustCipher(t, GCM, key, iv)
-				if !bytes.Equal(encrypt(c, plain), want) {
+				if !bytes.Equal(c.Encrypt(plain), want) {
 					t.Errorf("%d bytes: wrong ciphertext", n)
 				}
 				pieces := make([]byte, n)

@@ -56,7 +56,7 @@ func (f Form) save(ctx context.Context, st store.Store, keeper keys.Keeper, p *d
 		return sidecar.Settings{}, err
 	}
 	defer c.Wipe()
-	body := seal(c, clip)
+	body := c.Encrypt(clip)
 	sum := crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli))
 	_, err = st.Put(ctx, key, store.Body{ReadSeeker: bytes.NewReader(body), Size: int64(len(body)), CRC32C: sum}, store.Attributes{ContentType: "video/mp4"}, store.Condition{IfNone: true})
 	if p.Wrote(err) != nil {
@@ -65,22 +65,4 @@ func (f Form) save(ctx context.Context, st store.Store, keeper keys.Keeper, p *d
 	return sidecar.Settings{
 		FileInput: st.Address(key), Mode: "AES_" + f.Mode.String(), Key: data.Wrapped, IV: iv, Region: keeper.Region(),
 	}, nil
-}
-
-// seal encrypts as an upload does: CBC padded, GCM with its tag at the end.
-func seal(c *crypt.Cipher, plain []byte) []byte {
-	body := bytes.Clone(plain)
-	switch c.Mode() {
-	case crypt.CBC:
-		body = crypt.Pad(body)
-		chain := c.CBCStart()
-		c.EncryptCBC(body, body, &chain)
-	case crypt.GCM:
-		c.XORAt(body, body, 0)
-		tag := c.Tag(c.Hasher().Sum(body))
-		body = append(body, tag[:]...)
-	default:
-		c.XORAt(body, body, 0)
-	}
-	return body
 }

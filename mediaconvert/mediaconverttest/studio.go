@@ -75,24 +75,7 @@ func (st *Studio) seal(key string, plain []byte, m crypt.Mode, ivBytes, bits int
 	settings := sidecar.Settings{
 		FileInput: "s3://" + st.Files.Bucket + "/" + key, Mode: "AES_" + m.String(), Key: wrapped, IV: iv, Region: st.KMS.Region(),
 	}
-	return settings, encrypt(c, plain), nil
-}
-
-func encrypt(c *crypt.Cipher, plain []byte) []byte {
-	body := bytes.Clone(plain)
-	switch c.Mode() {
-	case crypt.CBC:
-		body = crypt.Pad(body)
-		chain := c.CBCStart()
-		c.EncryptCBC(body, body, &chain)
-	case crypt.GCM:
-		c.XORAt(body, body, 0)
-		tag := c.Tag(c.Hasher().Sum(body))
-		body = append(body, tag[:]...)
-	default:
-		c.XORAt(body, body, 0)
-	}
-	return body
+	return settings, c.Encrypt(plain), nil
 }
 
 var film = sync.OnceValues(func() ([]byte, error) {
