@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"fmt"
@@ -20,14 +21,14 @@ import (
 // commandGrace is how long a command may take to end after a signal.
 const commandGrace = 5 * time.Second
 
-// runFor runs a command of the shell for a line, which is its standard input.
-func runFor(ctx context.Context, command string, l feed.Line, text []byte, out, err io.Writer) error {
-	c := exec.CommandContext(ctx, "/bin/sh", "-c", command)
-	c.Stdin, c.Stdout, c.Stderr = bytes.NewReader(append(bytes.Clone(text), '\n')), out, err
+// runFor runs the command for a line, which is its standard input.
+func (p *Pipeline) runFor(ctx context.Context, l feed.Line, text []byte) error {
+	c := exec.CommandContext(ctx, "/bin/sh", "-c", p.Command)
+	c.Stdin, c.Stdout, c.Stderr = bytes.NewReader(append(bytes.Clone(text), '\n')), p.Out, p.Err
 	c.Env = append(os.Environ(), environment(l)...)
 	c.Env = append(c.Env, settingsOf(l)...)
 	c.Cancel = func() error { return c.Process.Signal(syscall.SIGTERM) }
-	c.WaitDelay = commandGrace
+	c.WaitDelay = cmp.Or(p.grace, commandGrace)
 	return c.Run()
 }
 

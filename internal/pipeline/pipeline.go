@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"time"
 
 	"mcfs/internal/feed"
 	"mcfs/internal/human"
@@ -18,6 +19,8 @@ type Pipeline struct {
 	Out, Err io.Writer
 
 	Ran, Failed int // commands
+
+	grace time.Duration // in place of commandGrace, for tests
 }
 
 // Take prints a line, or runs the command for it. Its error ends the listening.
@@ -37,7 +40,7 @@ func (p *Pipeline) Take(ctx context.Context, text json.RawMessage) error {
 		return nil
 	}
 	p.Ran++
-	if err := runFor(ctx, p.Command, l, text, p.Out, p.Err); err != nil {
+	if err := p.runFor(ctx, l, text); err != nil {
 		p.Failed++
 		fmt.Fprintln(p.Err, "mcfs:", human.OneLine(fmt.Errorf("%s %s: %w", l.Type, l.Path, err)))
 	}

@@ -1,7 +1,8 @@
-// Package event says what has happened to the files of a volume, to one who wants to know.
+// Package event has the types of what a volume tells its observer: commits, failures, conflicts,
+// renames and removals of files.
 //
-// It promises nothing but the types: what an Observer may do with them decides whether a volume
-// with one is as quick and as safe as without.
+// Promises: an Event does not change after it was told. What Observer asks of an observer keeps a
+// volume that has one as quick and as safe as a volume that has none.
 //
 // May import: volume/remote.
 package event
