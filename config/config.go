@@ -25,6 +25,7 @@ type Config struct {
 	Upload  Upload  `toml:"upload"`
 	Mount   Mount   `toml:"mount"`
 	Job     Job     `toml:"job"`
+	Watch   []Watch `toml:"watch"`
 	Log     Log     `toml:"log"`
 	Metrics Metrics `toml:"metrics"`
 }
@@ -111,7 +112,7 @@ func defaults() Config {
 		Spool:  Spool{MaxSize: 20 << 30},
 		Upload: Upload{PartSize: 8 << 20, Concurrency: 8, Timeout: 60 * time.Second, Checksum: ChecksumCRC32C},
 		Mount:  Mount{Sidecars: SidecarsListed, Durability: DurabilityUpload, LocalOnly: []string{}, CommitOnFsync: []string{}, Grace: 30 * time.Second, Fresh: 5 * time.Second},
-		Job:    Job{Tags: []string{}, Case: CasePascal, Jobs: 4},
+		Job:    Job{Making: Making{Tags: []string{}}, Case: CasePascal, Jobs: 4},
 		Log:    Log{Level: LevelInfo, Format: FormatText},
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -46,7 +48,7 @@ func TestDefaultsOfEveryKey(t *testing.T) {
 		Spool:   Spool{Dir: filepath.Join(home, ".local/state/mcfs", c.VolumeID()), MaxSize: 20 << 30},
 		Upload:  Upload{PartSize: 8 << 20, Concurrency: 8, Timeout: time.Minute, Checksum: "crc32c"},
 		Mount:   Mount{Sidecars: "listed", Durability: "upload", LocalOnly: []string{}, CommitOnFsync: []string{}, Grace: 30 * time.Second, Fresh: 5 * time.Second},
-		Job:     Job{Tags: []string{}, Case: "pascal", Jobs: 4},
+		Job:     Job{Making: Making{Tags: []string{}}, Case: "pascal", Jobs: 4},
 		Log:     Log{Level: "info", Format: "text"},
 		Metrics: Metrics{},
 	}
@@ -222,7 +224,7 @@ func TestExample(t *testing.T) {
 
 	var set []string
 	section := ""
-	lines := strings.Split(string(text), "\n")
+	lines := strings.Split(withWatch(string(text)), "\n")
 	for i, line := range lines {
 		if strings.HasPrefix(line, "[") {
 			section = strings.Trim(line, "[]")
@@ -236,6 +238,26 @@ func TestExample(t *testing.T) {
 	}
 	if diff := cmp.Diff(allKeys(), set); diff != "" {
 		t.Errorf("keys of the program (-) and of the example (+), in order:\n%s", diff)
+	}
+}
+
+// withWatch is the example with the section [[watch]], which is a comment there.
+func withWatch(text string) string {
+	return regexp.MustCompile(`(?m)^#(\[\[watch\]\]|[a-z_]+ = )`).ReplaceAllString(text, "$1")
+}
+
+// TestExampleOfWatch: the section [[watch]] of the example can be used as it stands, and says the
+// truth about the defaults.
+func TestExampleOfWatch(t *testing.T) {
+	testHome(t)
+	text, err := os.ReadFile("../config.example.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := mustParse(t, withWatch(string(text)))
+	plain := mustParse(t, minimal+"[[watch]]\noutput = '"+c.Watch[0].Output+"'\nrole = '"+c.Watch[0].Role+"'\npath = 'day1'\nmatch = ['*.mov']")
+	if diff := cmp.Diff(plain.Watch, c.Watch); diff != "" {
+		t.Errorf("the example differs from the defaults:\n%s", diff)
 	}
 }
 
@@ -322,10 +344,10 @@ listen = "127.0.0.1:9464"
 		Upload: Upload{PartSize: 5 << 20, Concurrency: 64, Timeout: 90 * time.Second, Checksum: ChecksumNone},
 		Mount: Mount{Sidecars: SidecarsHidden, Durability: DurabilitySpool, LocalOnly: []string{"*.part", "!*~"}, CommitOnFsync: []string{"*.aup3"}, Grace: 45 * time.Second, AllowOther: true,
 			UncheckedSymlinks: true},
-		Job: Job{Preset: PresetHLS, Output: "s3://deliver/", SSE: "kms:arn:aws:kms:us-west-2:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab",
-			NoAudio: true, AllowPlain: true, Role: "arn:aws:iam::111122223333:role/MediaConvert", Queue: "Fast", Region: "eu-west-1", KMSRegion: "us-west-2", Priority: -3,
-			Tags: []string{"show=7"}, Acceleration: AccelerationPreferred, Case: CaseCamel, Submit: true, Detach: true, Poll: 30 * time.Second, Timeout: 2 * time.Hour,
-			Endpoint: "https://mediaconvert.example.com", Jobs: 9},
+		Job: Job{Making: Making{Preset: PresetHLS, Output: "s3://deliver/", SSE: "kms:arn:aws:kms:us-west-2:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+			NoAudio: true, Role: "arn:aws:iam::111122223333:role/MediaConvert", Queue: "Fast", Region: "eu-west-1", KMSRegion: "us-west-2", Priority: -3,
+			Tags: []string{"show=7"}, Acceleration: AccelerationPreferred, Poll: 30 * time.Second, Endpoint: "https://mediaconvert.example.com"},
+			AllowPlain: true, Case: CaseCamel, Submit: true, Detach: true, Timeout: 2 * time.Hour, Jobs: 9},
 		Log:     Log{Level: LevelDebug, Format: FormatJSON},
 		Metrics: Metrics{Listen: "127.0.0.1:9464"},
 	}
@@ -333,14 +355,19 @@ listen = "127.0.0.1:9464"
 		t.Error(diff)
 	}
 	// A field that was forgotten above, or that no code sets, shows here.
-	v := reflect.ValueOf(c)
+	everyFieldIsSet(t, "", reflect.ValueOf(c), "Mount.Fresh", "Job.Making.Template" /* TestTemplateOfJob */, "Watch" /* TestWatch */)
+}
+
+// everyFieldIsSet demands that no field is zero, but for some.
+func everyFieldIsSet(t *testing.T, of string, v reflect.Value, but ...string) {
+	t.Helper()
 	for i := range v.NumField() {
-		if s := v.Field(i); s.Kind() == reflect.Struct {
-			for j := range s.NumField() {
-				if name := v.Type().Field(i).Name + "." + s.Type().Field(j).Name; s.Field(j).IsZero() && name != "Mount.Fresh" && name != "Job.Template" /* TestTemplateOfJob */ {
-					t.Errorf("%s is not tested", name)
-				}
-			}
+		name, field := of+v.Type().Field(i).Name, v.Field(i)
+		switch {
+		case field.Kind() == reflect.Struct:
+			everyFieldIsSet(t, name+".", field, but...)
+		case field.IsZero() && !slices.Contains(but, name):
+			t.Errorf("%s is not tested", name)
 		}
 	}
 }

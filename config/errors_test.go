@@ -21,7 +21,7 @@ func TestErrors(t *testing.T) {
 		{"bucket = 'b'", `config.toml:1: unknown key bucket; did you mean store.bucket?`},
 		{"[log]\nverbosity = 3", `config.toml:2: unknown key log.verbosity; [log] has level, format`},
 		{"[crypto]\nmode = 'CTR'", `config.toml:1: unknown section crypto; did you mean [crypt]?`},
-		{"\n[network.proxy]\na = 1", `config.toml:2: unknown section network; there are [store], [keys], [crypt], [spool], [upload], [mount], [job], [log], [metrics]`},
+		{"\n[network.proxy]\na = 1", `config.toml:2: unknown section network; there are [store], [keys], [crypt], [spool], [upload], [mount], [job], [[watch]], [log], [metrics]`},
 		{"[store]\nbucket='b'\n[store.s3]\nacl = 'x'", `config.toml:3: unknown key store.s3; did you mean store.sse?`},
 		{"[crypt]\n\"a b\\n\" = 1", `config.toml:2: unknown key crypt."a b\n"; [crypt] has mode, iv_bytes, gcm_reads`},
 		// Not TOML, or not its shape.

@@ -11,15 +11,13 @@ import (
 	"mcfs/sidecar"
 )
 
-// Job has the defaults of the flags of `mcfs job` with the same names. Empty ones leave the
-// command's own.
-type Job struct {
+// Making says what jobs are made, and where. Empty values leave the commands' own.
+type Making struct {
 	Template     string        `toml:"template"` // a file, absolute; or name or ARN of one that the service keeps
 	Preset       Preset        `toml:"preset"`
 	Output       string        `toml:"output"` // s3://…
 	SSE          string        `toml:"sse"`    // s3, kms or kms:ARN
 	NoAudio      bool          `toml:"no_audio"`
-	AllowPlain   bool          `toml:"allow_plain"`
 	Role         string        `toml:"role"`  // ARN
 	Queue        string        `toml:"queue"` // name or ARN
 	Region       string        `toml:"region"`
@@ -27,13 +25,19 @@ type Job struct {
 	Priority     int           `toml:"priority"` // -50 to 50
 	Tags         []string      `toml:"tags"`     // NAME=VALUE
 	Acceleration Acceleration  `toml:"acceleration"`
-	Case         Case          `toml:"case"`
-	Submit       bool          `toml:"submit"`
-	Detach       bool          `toml:"detach"`
-	Poll         time.Duration `toml:"poll"`    // 0: the command's own
-	Timeout      time.Duration `toml:"timeout"` // 0: none
+	Poll         time.Duration `toml:"poll"` // 0: the command's own
 	Endpoint     string        `toml:"endpoint"`
-	Jobs         int           `toml:"jobs"` // of many files how many at once, 1 to 64
+}
+
+// Job has the defaults of the flags of `mcfs job` with the same names.
+type Job struct {
+	Making
+	AllowPlain bool          `toml:"allow_plain"`
+	Case       Case          `toml:"case"`
+	Submit     bool          `toml:"submit"`
+	Detach     bool          `toml:"detach"`
+	Timeout    time.Duration `toml:"timeout"` // 0: none
+	Jobs       int           `toml:"jobs"`    // of many files how many at once, 1 to 64
 }
 
 // The values of keys of [job] that take one word of a few.
@@ -81,33 +85,39 @@ const (
 func DefaultJob() Job { return defaults().Job }
 
 func (f *file) job(j *Job) {
-	f.jobTemplate(j)
-	f.given("job.output", j.Output, outputPattern.MatchString, "give an address like s3://BUCKET/FOLDER/")
-	f.given("job.sse", j.SSE, validSSE, `give "s3", "kms" or "kms:ARN"`)
-	f.given("job.role", j.Role, rolePattern.MatchString, "give an ARN like arn:aws:iam::111122223333:role/MediaConvert")
-	f.given("job.queue", j.Queue, validName, "give the name or the ARN of a queue")
-	f.endpoint("job", &j.Endpoint, false)
-	f.region("job.region", j.Region, j.Endpoint)
-	if err := sidecar.CheckRegion(j.KMSRegion); err != nil {
-		f.reject("job.kms_region", j.KMSRegion, errors.New("give a region like us-west-2"))
-	}
-	if j.Priority < -mostPriority || j.Priority > mostPriority {
-		f.reject("job.priority", j.Priority, fmt.Errorf("give %d to %d", -mostPriority, mostPriority))
-	}
-	for _, tag := range j.Tags {
-		f.given("job.tags", tag, tagPattern.MatchString, "give NAME=VALUE, a name of at most 128 and a value of at most 256 characters")
-	}
+	f.making("job", &j.Making)
 	if j.Detach && !j.Submit {
 		f.reject("job.detach", j.Detach, errors.New("it goes with job.submit = true"))
-	}
-	if j.Poll < 0 {
-		f.reject("job.poll", j.Poll, errors.New(`give "0s" or more`))
 	}
 	if j.Timeout < 0 {
 		f.reject("job.timeout", j.Timeout, errors.New(`give "0s" or more`))
 	}
 	if j.Jobs < 1 || j.Jobs > mostJobs {
 		f.reject("job.jobs", j.Jobs, fmt.Errorf("give 1 to %d", mostJobs))
+	}
+}
+
+// making checks the keys of a section that say what jobs are made.
+func (f *file) making(section string, m *Making) {
+	f.template(section, m)
+	key := func(name string) string { return section + "." + name }
+	f.given(key("output"), m.Output, outputPattern.MatchString, "give an address like s3://BUCKET/FOLDER/")
+	f.given(key("sse"), m.SSE, validSSE, `give "s3", "kms" or "kms:ARN"`)
+	f.given(key("role"), m.Role, rolePattern.MatchString, "give an ARN like arn:aws:iam::111122223333:role/MediaConvert")
+	f.given(key("queue"), m.Queue, validName, "give the name or the ARN of a queue")
+	f.endpoint(section, &m.Endpoint, false)
+	f.region(key("region"), m.Region, m.Endpoint)
+	if err := sidecar.CheckRegion(m.KMSRegion); err != nil {
+		f.reject(key("kms_region"), m.KMSRegion, errors.New("give a region like us-west-2"))
+	}
+	if m.Priority < -mostPriority || m.Priority > mostPriority {
+		f.reject(key("priority"), m.Priority, fmt.Errorf("give %d to %d", -mostPriority, mostPriority))
+	}
+	for _, tag := range m.Tags {
+		f.given(key("tags"), tag, tagPattern.MatchString, "give NAME=VALUE, a name of at most 128 and a value of at most 256 characters")
+	}
+	if m.Poll < 0 {
+		f.reject(key("poll"), m.Poll, errors.New(`give "0s" or more`))
 	}
 }
 
@@ -118,26 +128,27 @@ func (f *file) given(key, value string, valid func(string) bool, cure string) {
 	}
 }
 
-// jobTemplate makes the path of a template absolute. A name or an ARN stays as it is.
-func (f *file) jobTemplate(j *Job) {
-	isFile := !strings.HasPrefix(j.Template, "arn:") && (strings.Contains(j.Template, "/") || strings.HasSuffix(j.Template, ".json"))
+// template makes the path of a template absolute. A name or an ARN stays as it is.
+func (f *file) template(section string, m *Making) {
+	key := section + ".template"
+	isFile := !strings.HasPrefix(m.Template, "arn:") && (strings.Contains(m.Template, "/") || strings.HasSuffix(m.Template, ".json"))
 	switch {
-	case j.Template == "":
-	case j.Preset != PresetNone:
-		f.reject("job.preset", string(j.Preset), errors.New("job.template says what is made; remove one of them"))
-	case j.NoAudio || j.SSE != "":
-		f.reject("job.template", j.Template, errors.New("job.no_audio and job.sse are for presets; write that into the template"))
+	case m.Template == "":
+	case m.Preset != PresetNone:
+		f.reject(section+".preset", string(m.Preset), fmt.Errorf("%s says what is made; remove one of them", key))
+	case m.NoAudio || m.SSE != "":
+		f.reject(key, m.Template, fmt.Errorf("%s.no_audio and %[1]s.sse are for presets; write that into the template", section))
 	case isFile:
-		f.path("job.template", &j.Template, false, "")
-	case j.Output != "":
-		f.reject("job.output", j.Output, errors.New("the job template of the service says where its outputs go; remove one of them"))
+		f.path(key, &m.Template, false, "")
+	case m.Output != "":
+		f.reject(section+".output", m.Output, errors.New("the job template of the service says where its outputs go; remove one of them"))
 	default:
-		f.given("job.template", j.Template, validName, "give a file, or the name or ARN of a job template")
+		f.given(key, m.Template, validName, "give a file, or the name or ARN of a job template")
 	}
 }
 
 // TemplateIsFile reports whether the template is a file, and not the service's.
-func (j Job) TemplateIsFile() bool { return strings.HasPrefix(j.Template, "/") }
+func (m Making) TemplateIsFile() bool { return strings.HasPrefix(m.Template, "/") }
 
 func validName(s string) bool {
 	return utf8.ValidString(s) && utf8.RuneCountInString(s) <= mostName && !strings.ContainsFunc(s, isControl)

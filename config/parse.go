@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -19,7 +20,7 @@ import (
 // (errors.Join): first unknown keys and values of a wrong type, and when there
 // are none, values out of range.
 func Parse(data []byte, name string) (Config, error) {
-	f := file{name: name, lines: make(map[string]int)}
+	f := file{name: name, text: string(data), lines: make(map[string]int)}
 	c := defaults()
 	c.Source = name
 	f.decode(data, &c)
@@ -35,8 +36,10 @@ func Parse(data []byte, name string) (Config, error) {
 // file is one configuration file being read.
 type file struct {
 	name   string
+	text   string
 	meta   toml.MetaData
 	lines  map[string]int // of each known key that the file sets, by full name
+	tables []*file        // each [[watch]]: lines of its own, and in the end faults of its own
 	faults []fault
 }
 
@@ -83,7 +86,7 @@ func (f *file) decode(data []byte, c *Config) {
 	}
 	var sections map[string]toml.Primitive
 	var err error
-	if f.meta, err = toml.Decode(string(data), &sections); err != nil {
+	if f.meta, err = toml.Decode(f.text, &sections); err != nil {
 		f.syntax(err)
 		return
 	}
@@ -96,6 +99,8 @@ func (f *file) decode(data []byte, c *Config) {
 			f.faultf(line, "unknown section %s; %s", oneLine(toml.Key{name}.String()), suggestSection(name, names))
 		case !ok:
 			f.faultf(line, "unknown key %s; %s", oneLine(toml.Key{name}.String()), suggest(name, all))
+		case section.Kind() == reflect.Slice:
+			f.decodeWatches(body, c, all)
 		default:
 			f.section(name, body, section, all)
 		}
@@ -106,9 +111,14 @@ func (f *file) decode(data []byte, c *Config) {
 func (f *file) section(name string, body toml.Primitive, section reflect.Value, all []string) {
 	var keys map[string]toml.Primitive
 	if err := f.meta.PrimitiveDecode(body, &keys); err != nil || !f.isTable(body) {
-		f.faultf(f.line(body), "%s: not a table; write [%s] on a line of its own", name, name)
+		f.faultf(f.line(body), "%s: not a table; write %s on a line of its own", name, heading(name))
 		return
 	}
+	f.table(name, keys, section, all)
+}
+
+// table decodes the keys of a table.
+func (f *file) table(name string, keys map[string]toml.Primitive, section reflect.Value, all []string) {
 	known, _ := fieldsOf(section)
 	for leaf, primitive := range keys {
 		key, line := toml.Key{name, leaf}.String(), f.line(primitive)
@@ -177,7 +187,14 @@ func (*refuser) UnmarshalTOML(any) error { return errors.New("asked for its line
 func fieldsOf(v reflect.Value) (fields map[string]reflect.Value, names []string) {
 	fields = make(map[string]reflect.Value)
 	for i := range v.NumField() {
-		if name := v.Type().Field(i).Tag.Get("toml"); name != "-" {
+		field := v.Type().Field(i)
+		if field.Anonymous { // its fields are among the others
+			below, more := fieldsOf(v.Field(i))
+			maps.Copy(fields, below)
+			names = append(names, more...)
+			continue
+		}
+		if name := field.Tag.Get("toml"); name != "-" {
 			fields[name] = v.Field(i)
 			names = append(names, name)
 		}
@@ -191,7 +208,11 @@ func allKeys() []string {
 	var c Config
 	sections, names := fieldsOf(reflect.ValueOf(&c).Elem())
 	for _, s := range names {
-		_, leaves := fieldsOf(sections[s])
+		section := sections[s]
+		if section.Kind() == reflect.Slice {
+			section = reflect.New(section.Type().Elem()).Elem()
+		}
+		_, leaves := fieldsOf(section)
 		for _, l := range leaves {
 			all = append(all, s+"."+l)
 		}

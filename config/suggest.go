@@ -26,7 +26,7 @@ func suggest(unknown string, known []string) string {
 		return fmt.Sprintf("did you mean %s?", best)
 	}
 	if beside != nil {
-		return fmt.Sprintf("[%s] has %s", section, strings.Join(beside, ", "))
+		return fmt.Sprintf("%s has %s", heading(section), strings.Join(beside, ", "))
 	}
 	return "remove it"
 }
@@ -34,9 +34,21 @@ func suggest(unknown string, known []string) string {
 // suggestSection does the same for a table.
 func suggestSection(unknown string, known []string) string {
 	if best := Nearest(unknown, known); best != "" {
-		return fmt.Sprintf("did you mean [%s]?", best)
+		return fmt.Sprintf("did you mean %s?", heading(best))
 	}
-	return fmt.Sprintf("there are [%s]", strings.Join(known, "], ["))
+	var all []string
+	for _, name := range known {
+		all = append(all, heading(name))
+	}
+	return "there are " + strings.Join(all, ", ")
+}
+
+// heading is the line with which a section begins. Of [[watch]] there may be several.
+func heading(name string) string {
+	if name == "watch" {
+		return "[[watch]]"
+	}
+	return "[" + name + "]"
 }
 
 // Nearest is the known word that a misspelled one most resembles, "" if none does.

@@ -24,6 +24,7 @@ func (f *file) finish(c *Config) {
 	f.upload(&c.Upload, &c.Store)
 	f.mount(&c.Mount)
 	f.job(&c.Job)
+	f.watches(c)
 	f.listen(c.Metrics.Listen)
 	if len(f.faults) == 0 { // the VolumeID needs a valid store
 		f.spool(c)
@@ -213,7 +214,7 @@ func (f *file) endpoint(section string, endpoint *string, insecure bool) {
 		f.reject(key, *endpoint, errors.New("give scheme, host and port only; credentials go where the AWS SDK looks for them"))
 	case u.Scheme == "http" && section == "keys" && !loopback(u.Hostname()):
 		f.reject(key, *endpoint, errors.New("use https: the answers carry data keys"))
-	case u.Scheme == "http" && section == "job" && !loopback(u.Hostname()):
+	case u.Scheme == "http" && (section == "job" || section == "watch") && !loopback(u.Hostname()):
 		f.reject(key, *endpoint, errors.New("use https: who reads a request learns what the job is"))
 	case u.Scheme == "http" && !insecure && !loopback(u.Hostname()):
 		f.reject(key, *endpoint, fmt.Errorf("use https, or set %s.insecure_http = true to send requests readable and unprotected over the network", section))
