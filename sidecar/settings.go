@@ -22,6 +22,13 @@ type Settings struct {
 	Region    string // of the KMS key; may be empty: then the field is left out
 }
 
+// shortest is less than KMS ever makes of a data key, and more than a local keyring does.
+const shortest = 100
+
+// IsLocal reports whether a local keyring has wrapped the key. What KMS wraps is longer, and its
+// region is named.
+func (s Settings) IsLocal() bool { return s.Region == "" && len(s.Key) < shortest }
+
 // MediaConvert's limits, from its API reference (Jobs, InputDecryptionSettings
 // and Input; the service's API model gives the same patterns):
 // https://docs.aws.amazon.com/mediaconvert/latest/apireference/jobs.html

@@ -24,6 +24,7 @@ import (
 	"mcfs/internal/metrics"
 	"mcfs/internal/setup"
 	"mcfs/internal/status"
+	"mcfs/internal/watches"
 	"mcfs/spool"
 	"mcfs/volume"
 )
@@ -67,9 +68,10 @@ type daemon struct {
 	volume  *volume.Volume
 	server  *fs.Server
 	control *control.Server
-	feed    *feed.Feed      // of what happens, for those who listen
-	metrics *metrics.Server // nil: none asked for
-	stop    chan bool       // a request to end; true: at once
+	feed    *feed.Feed                      // of what happens, for those who listen
+	metrics *metrics.Server                 // nil: none asked for
+	watches atomic.Pointer[watches.Watches] // nil: not begun, or none asked for
+	stop    chan bool                       // a request to end; true: at once
 	ending  atomic.Bool
 	drained bool // the volume is closed
 }
@@ -114,6 +116,7 @@ func start(ctx context.Context, o mountOptions, std stdio) (_ *daemon, err error
 	if err = d.mount(ctx); err != nil {
 		return nil, err
 	}
+	d.watch(b)
 	if unlocked != nil {
 		d.log.Info("memory, and keys with it, may come into the swap: encrypt that, or lift the limit of locked memory (LimitMEMLOCK=infinity, ulimit -l)", "err", unlocked)
 	}
@@ -226,6 +229,22 @@ func (d *daemon) mount(ctx context.Context) (err error) {
 	}
 	d.log.Info("mounted", "mountpoint", d.o.mountpoint, "volume", source(d.o.config), "spool", d.o.config.Spool.Dir, "config", d.o.config.Source)
 	return nil
+}
+
+// watch begins the hot folders of the configuration. They note their jobs in the store, which a
+// mount that changes nothing must not.
+func (d *daemon) watch(b backend.Backend) {
+	c := d.o.config
+	switch {
+	case len(c.Watch) == 0:
+		return
+	case d.o.readOnly:
+		d.log.Info("the hot folders of the configuration are not watched, since the mount is read-only")
+		return
+	}
+	w := watches.Start(watches.Options{Config: c, Store: b.Store, Feed: d.feed, Log: d.log})
+	d.closers = append(d.closers, w.Close)
+	d.watches.Store(w)
 }
 
 func (d *daemon) requestStop(now bool) {

@@ -6,16 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/mediaconvert/types"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"mcfs/internal/human"
+	"mcfs/internal/jobspec"
 	"mcfs/internal/paths"
 	"mcfs/internal/verdict"
 	"mcfs/mediaconvert/batch"
@@ -29,19 +26,15 @@ var jobHelp string
 
 // jobFlags are the flags of `mcfs job`.
 type jobFlags struct {
-	config                                  string
-	template, preset, output, sse, spelling string
-	role, queue, kmsRegion, acceleration    string
-	priority                                int32
-	prioritySet, noAudio                    bool
-	kept                                    bool // the template is one of the service's
-	recursive, zero, dryRun, allowPlain     bool
-	filesFrom                               string
-	match                                   []string
-	parallel                                int
-	tags                                    []string
-	submit, detach, again                   bool
-	service                                 serviceFlags
+	config, spelling                    string
+	spec                                jobspec.Spec
+	priority                            int32
+	recursive, zero, dryRun, allowPlain bool
+	filesFrom                           string
+	match                               []string
+	parallel                            int
+	submit, detach, again               bool
+	service                             serviceFlags
 }
 
 // serviceFlags say where MediaConvert is, and how often it is asked.
@@ -79,7 +72,6 @@ func newJob(std stdio) *cobra.Command {
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			f.prioritySet = c.Flags().Changed("priority")
 			if err := f.checkBatch(c.Flags()); err != nil {
 				return err
 			}
@@ -116,17 +108,17 @@ func newJob(std stdio) *cobra.Command {
 // addDocument adds the flags that say what job is made.
 func (f *jobFlags) addDocument(fl *pflag.FlagSet) {
 	fl.StringVarP(&f.config, "config", "c", "", "configuration `FILE`, for s3:// addresses and [job]")
-	fl.StringVar(&f.template, "template", "", "`FILE`, or NAME or ARN of a job template of the service")
-	fl.StringVar(&f.preset, "preset", "", "mp4, hls or abr (mp4)")
-	fl.StringVar(&f.output, "output", "", "where the outputs go, `s3://...`")
-	fl.StringVar(&f.sse, "sse", "", "have S3 encrypt a preset's outputs with its own keys or KMS's: s3 or `kms[:ARN]` (s3)")
-	fl.BoolVar(&f.noAudio, "no-audio", false, "the inputs have no audio; for presets")
-	fl.StringVar(&f.role, "role", "", "`ARN` of the role that MediaConvert takes on")
-	fl.StringVar(&f.queue, "queue", "", "name or ARN of the `QUEUE`")
-	fl.StringVar(&f.kmsRegion, "kms-region", "", "`REGION` of the KMS key, in place of the settings' own")
+	fl.StringVar(&f.spec.Template, "template", "", "`FILE`, or NAME or ARN of a job template of the service")
+	fl.StringVar(&f.spec.Preset, "preset", "", "mp4, hls or abr (mp4)")
+	fl.StringVar(&f.spec.Output, "output", "", "where the outputs go, `s3://...`")
+	fl.StringVar(&f.spec.SSE, "sse", "", "have S3 encrypt a preset's outputs with its own keys or KMS's: s3 or `kms[:ARN]` (s3)")
+	fl.BoolVar(&f.spec.NoAudio, "no-audio", false, "the inputs have no audio; for presets")
+	fl.StringVar(&f.spec.Role, "role", "", "`ARN` of the role that MediaConvert takes on")
+	fl.StringVar(&f.spec.Queue, "queue", "", "name or ARN of the `QUEUE`")
+	fl.StringVar(&f.spec.KMSRegion, "kms-region", "", "`REGION` of the KMS key, in place of the settings' own")
 	fl.Int32Var(&f.priority, "priority", 0, "-50 to 50")
-	fl.StringArrayVar(&f.tags, "tag", nil, "`NAME=VALUE` of a tag; may be repeated")
-	fl.StringVar(&f.acceleration, "acceleration", "", "accelerated transcoding: off or preferred")
+	fl.StringArrayVar(&f.spec.Tags, "tag", nil, "`NAME=VALUE` of a tag; may be repeated")
+	fl.StringVar(&f.spec.Acceleration, "acceleration", "", "accelerated transcoding: off or preferred")
 }
 
 // jobExits are how a job stands when the command ends.
@@ -191,7 +183,6 @@ func runJob(ctx context.Context, f jobFlags, args []string, std stdio) error {
 
 // options are what the flags say of the document.
 func (f jobFlags) options(in io.Reader) (o document.Options, spelling wire.Case, err error) {
-	o = document.Options{Preset: document.Preset(f.preset), Output: f.output, NoAudio: f.noAudio, Role: f.role, Queue: f.queue, KMSRegion: f.kmsRegion}
 	switch f.spelling {
 	case "pascal":
 	case "camel":
@@ -199,72 +190,12 @@ func (f jobFlags) options(in io.Reader) (o document.Options, spelling wire.Case,
 	default:
 		return o, spelling, usageError{fmt.Errorf("--case %q: give pascal or camel", f.spelling)}
 	}
-	switch f.acceleration {
-	case "":
-	case "off":
-		o.Acceleration = types.AccelerationModeDisabled
-	case "preferred":
-		o.Acceleration = types.AccelerationModePreferred
-	default:
-		return o, spelling, usageError{fmt.Errorf("--acceleration %q: give off or preferred", f.acceleration)}
-	}
-	kind, key, _ := strings.Cut(f.sse, ":")
-	switch {
-	case f.sse == "" || f.sse == "s3":
-	case kind == "kms":
-		o.SSE = document.SSE{KMS: true, Key: key}
-	default:
-		return o, spelling, usageError{fmt.Errorf("--sse %q: give s3, kms or kms:ARN", f.sse)}
-	}
-	if f.prioritySet {
-		o.Priority = aws.Int32(f.priority)
-	}
-	for _, tag := range f.tags {
-		name, value, ok := strings.Cut(tag, "=")
-		if !ok || name == "" {
-			return o, spelling, usageError{fmt.Errorf("--tag %q: give NAME=VALUE", tag)}
-		}
-		if o.Tags == nil {
-			o.Tags = make(map[string]string)
-		}
-		o.Tags[name] = value
-	}
 	if !f.submit && (f.detach || f.again) {
 		return o, spelling, usageError{errors.New("--detach and --again go with --submit")}
 	}
-	return o, spelling, f.readTemplate(&o, in)
-}
-
-// readTemplate takes the template from a file, or by its name.
-func (f jobFlags) readTemplate(o *document.Options, in io.Reader) error {
-	switch {
-	case f.template == "":
-		return nil
-	case f.kept, strings.HasPrefix(f.template, "arn:"):
-		o.JobTemplate = f.template
-		return nil
-	case f.template == "-":
-	case !strings.Contains(f.template, "/") && !strings.HasSuffix(f.template, ".json"):
-		if _, err := os.Stat(f.template); errors.Is(err, os.ErrNotExist) {
-			o.JobTemplate = f.template
-			return nil
-		}
+	o, err = f.spec.Options(in)
+	if errors.As(err, new(jobspec.Mistake)) {
+		err = usageError{err}
 	}
-	if f.template != "-" {
-		file, err := os.Open(f.template)
-		if err != nil {
-			return fmt.Errorf("template: %w", err)
-		}
-		defer file.Close()
-		in = file
-	}
-	text, err := io.ReadAll(io.LimitReader(in, wire.MaxSize+1))
-	if err != nil {
-		return fmt.Errorf("template %s: %w", f.template, err)
-	}
-	o.Template, err = document.ParseTemplate(text)
-	if err != nil {
-		return fmt.Errorf("%s: %w", f.template, err)
-	}
-	return nil
+	return o, spelling, err
 }

@@ -11,6 +11,7 @@ import (
 	"mcfs/config"
 	"mcfs/fs"
 	"mcfs/internal/control"
+	"mcfs/internal/jobspec"
 	"mcfs/internal/mounts"
 	"mcfs/internal/status"
 )
@@ -77,29 +78,30 @@ func (f *jobFlags) setDefaults(given *pflag.FlagSet, j config.Job) {
 	f.service.setDefaults(given, j)
 	setDefault(given, "allow-plain", &f.allowPlain, j.AllowPlain)
 	setDefault(given, "jobs", &f.parallel, j.Jobs)
-	setDefault(given, "role", &f.role, j.Role)
-	setDefault(given, "queue", &f.queue, j.Queue)
-	setDefault(given, "kms-region", &f.kmsRegion, j.KMSRegion)
-	setDefault(given, "acceleration", &f.acceleration, string(j.Acceleration))
+	spec := &f.spec
+	setDefault(given, "role", &spec.Role, j.Role)
+	setDefault(given, "queue", &spec.Queue, j.Queue)
+	setDefault(given, "kms-region", &spec.KMSRegion, j.KMSRegion)
+	setDefault(given, "acceleration", &spec.Acceleration, string(j.Acceleration))
 	setDefault(given, "case", &f.spelling, string(j.Case))
 	setDefault(given, "submit", &f.submit, j.Submit)
 	if f.submit {
 		setDefault(given, "detach", &f.detach, j.Detach)
 	}
-	if !given.Changed("priority") {
-		f.priority, f.prioritySet = int32(j.Priority), j.Priority != 0
+	if spec.Priority = jobspec.Of(j.Making).Priority; given.Changed("priority") {
+		spec.Priority = &f.priority
 	}
-	f.tags = append(append([]string{}, j.Tags...), f.tags...) // of one name the last counts
+	spec.Tags = append(append([]string{}, j.Tags...), spec.Tags...) // of one name the last counts
 	if given.Changed("template") {
 		return
 	}
-	setDefault(given, "output", &f.output, j.Output)
+	setDefault(given, "output", &spec.Output, j.Output)
 	preset := given.Changed("preset") || given.Changed("sse") || given.Changed("no-audio")
 	if j.Template != "" && !preset {
-		f.template, f.kept = j.Template, !j.TemplateIsFile()
+		spec.Template, spec.Kept = j.Template, !j.TemplateIsFile()
 		return
 	}
-	setDefault(given, "preset", &f.preset, string(j.Preset))
-	setDefault(given, "sse", &f.sse, j.SSE)
-	setDefault(given, "no-audio", &f.noAudio, j.NoAudio)
+	setDefault(given, "preset", &spec.Preset, string(j.Preset))
+	setDefault(given, "sse", &spec.SSE, j.SSE)
+	setDefault(given, "no-audio", &spec.NoAudio, j.NoAudio)
 }

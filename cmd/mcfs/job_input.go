@@ -113,7 +113,7 @@ func (r *inputReader) read(ctx context.Context, path string) (in jobInput, err e
 	if err != nil {
 		return in, err
 	}
-	if isLocal(in.Settings) {
+	if in.Settings.IsLocal() {
 		return in, verdict.Errorf(verdict.LocalKey, `save it in a mount whose configuration has keys.kind = "kms"`, "%s was encrypted under a local keyring, whose keys MediaConvert cannot have", path)
 	}
 	return in, nil
@@ -201,13 +201,6 @@ func (r *inputReader) volumeOf(ctx context.Context, path, address string) *store
 	}
 	return r.mounted[address]
 }
-
-// shortest is less than KMS ever makes of a data key, and more than a local keyring does.
-const shortest = 100
-
-// isLocal reports whether settings are of a file whose key a local keyring has wrapped. KMS's
-// have a region in a mount, and are longer.
-func isLocal(s sidecar.Settings) bool { return s.Region == "" && len(s.Key) < shortest }
 
 // inS3 is a volume's name if that is an address in S3, else "".
 func inS3(name string) string {

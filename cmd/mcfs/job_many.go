@@ -30,7 +30,7 @@ func (f *jobFlags) checkBatch(given *pflag.FlagSet) error {
 		return usageError{verdict.Errorf(verdict.Usage, "give one of them, or leave it out", "-j goes with --recursive or --files-from")}
 	case f.parallel < 1 || f.parallel > mostParallel:
 		return usageError{verdict.Errorf(verdict.Usage, fmt.Sprintf("give 1 to %d", mostParallel), "-j %d", f.parallel)}
-	case f.filesFrom == "-" && f.template == "-":
+	case f.filesFrom == "-" && f.spec.Template == "-":
 		return usageError{verdict.Errorf(verdict.Usage, "put one of them into a file", "--template and --files-from cannot both be standard input")}
 	}
 	return checkMatch(f.match)

@@ -182,24 +182,16 @@ func (s service) summary(ctx context.Context, j types.Job, std stdio) error {
 
 // outcome is the error, with its exit status, that a job's status is; nil of a complete one.
 func (s service) outcome(j types.Job) error {
-	id := aws.ToString(j.Id)
-	switch j.Status {
-	case types.JobStatusComplete:
+	err := verdict.OfJob(j)
+	switch {
+	case err == nil:
 		return nil
-	case types.JobStatusError:
-		return statusError{verdict.With(fmt.Errorf("job %s ended in error %d: %s", id, aws.ToInt32(j.ErrorCode), aws.ToString(j.ErrorMessage)), verdict.JobError, cureOf(aws.ToInt32(j.ErrorCode))), exitJobError}
-	case types.JobStatusCanceled:
-		return statusError{verdict.With(fmt.Errorf("job %s was cancelled", id), verdict.JobCanceled, "run the command again, which makes another"), exitJobCanceled}
+	case j.Status == types.JobStatusError:
+		return statusError{err, exitJobError}
+	case j.Status == types.JobStatusCanceled:
+		return statusError{err, exitJobCanceled}
 	}
-	return statusError{verdict.With(fmt.Errorf("job %s still runs: `mcfs job wait %s` follows it", id, id), verdict.JobRunning, "mcfs job wait "+id), exitRunning}
-}
-
-// cureOf is what is documented to do about an error of a job.
-func cureOf(number int32) string {
-	if e, ok := failure.Of(number); ok {
-		return e.Cure
-	}
-	return "see https://docs.aws.amazon.com/mediaconvert/latest/ug/mediaconvert_error_codes.html"
+	return statusError{err, exitRunning}
 }
 
 // say tells a person, on standard error, unless a program reads.

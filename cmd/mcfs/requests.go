@@ -72,6 +72,9 @@ func (d *daemon) status(path string) any {
 		Mountpoint: d.o.mountpoint, Volume: status.VolumeName(d.o.config), Config: d.o.config.Source, Spool: d.o.config.Spool.Dir,
 		State: status.Mounted, Status: &s,
 	}
+	if w := d.watches.Load(); w != nil {
+		r.HotFolders = w.Status()
+	}
 	if d.ending.Load() {
 		r.State, r.Note = status.Ending, "finishing what is pending"
 	}

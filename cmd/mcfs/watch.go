@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/spf13/cobra"
 
+	"mcfs/config"
 	"mcfs/fs"
 	"mcfs/internal/control"
 	"mcfs/internal/hotfolder"
@@ -19,18 +20,12 @@ import (
 	"mcfs/internal/stored"
 	"mcfs/internal/verdict"
 	"mcfs/mediaconvert/batch"
-	"mcfs/mediaconvert/document"
 	"mcfs/mediaconvert/report"
 	"mcfs/sidecar"
 )
 
 //go:embed help/watch.txt
 var watchHelp string
-
-const (
-	defaultMaxJobs = 20
-	mostMaxJobs    = 1000
-)
 
 // watchFlags are the flags of `mcfs watch`.
 type watchFlags struct {
@@ -48,7 +43,6 @@ func newWatch(std stdio) *cobra.Command {
 		Example: `  mcfs watch ~/ingest --match '*.mov' --output s3://deliver/{dir}/{name}/ --role MediaConvert_Role_ARN
   mcfs watch s3://ingest/camera-a/ --config ingest.toml --template house.json`,
 		RunE: func(c *cobra.Command, args []string) error {
-			f.prioritySet = c.Flags().Changed("priority")
 			if err := f.check(args); err != nil {
 				return err
 			}
@@ -64,8 +58,8 @@ func newWatch(std stdio) *cobra.Command {
 	fl := c.Flags()
 	f.addDocument(fl)
 	fl.StringArrayVar(&f.match, "match", nil, "only files whose names match `PATTERN`, like '*.mov'; may be repeated")
-	fl.IntVar(&f.maxJobs, "max-jobs", defaultMaxJobs, "how many jobs are made and followed at once")
-	fl.DurationVar(&f.every, "every", 30*time.Second, "how often all files are looked at")
+	fl.IntVar(&f.maxJobs, "max-jobs", config.DefaultMaxJobs, "how many jobs are made and followed at once")
+	fl.DurationVar(&f.every, "every", config.DefaultEvery, "how often all files are looked at")
 	fl.DurationVar(&f.service.poll, "poll", 0, "how often the service is asked for each job (10s)")
 	fl.BoolVar(&f.dryRun, "dry-run", false, "say which files have no job, and end")
 	f.service.add(c, false)
@@ -77,9 +71,9 @@ func (f *watchFlags) check(args []string) error {
 	switch {
 	case len(args) == 0:
 		return usageError{verdict.Errorf(verdict.Usage, "see `mcfs help watch`", "PATH is missing")}
-	case f.maxJobs < 1 || f.maxJobs > mostMaxJobs:
-		return usageError{verdict.Errorf(verdict.Usage, fmt.Sprintf("give 1 to %d", mostMaxJobs), "--max-jobs %d", f.maxJobs)}
-	case f.every < time.Second:
+	case f.maxJobs < 1 || f.maxJobs > config.MostMaxJobs:
+		return usageError{verdict.Errorf(verdict.Usage, fmt.Sprintf("give 1 to %d", config.MostMaxJobs), "--max-jobs %d", f.maxJobs)}
+	case f.every < config.LeastEvery:
 		return usageError{verdict.Errorf(verdict.Usage, "give 1s or more", "--every %v", f.every)}
 	}
 	return checkMatch(f.match)
@@ -103,13 +97,13 @@ func runWatch(parent context.Context, f watchFlags, args []string, std stdio) er
 	}
 	defer v.Close()
 	o.Region = region
-	b := &batched{s: service{api: api, region: region, flags: f.service}, f: f.jobFlags, o: o, std: std, outputs: batch.NewOutputs()}
+	b := &batched{s: service{api: api, region: region, flags: f.service}, f: f.jobFlags, o: o, std: std}
 	b.s.reread = func(ctx context.Context, address string) (sidecar.Settings, error) {
 		return parseSettings(v.Settings(ctx, address))
 	}
 	folder := hotfolder.Folder{
 		Volume: v, Addresses: addresses, Wanted: paths.Source{Match: f.match}.Wanted, API: api, Pace: b.s.pace(),
-		Build: func(found stored.Version) (document.Document, error) { return b.build(found, v.Address()) }, MaxJobs: f.maxJobs, Every: f.every,
+		Build: hotfolder.Builder{Options: o, Volume: v.Address(), Outputs: batch.NewOutputs()}.Build, MaxJobs: f.maxJobs, Every: f.every,
 		Tell: func(n hotfolder.News) { b.news(ctx, n) },
 	}
 	if daemon != nil {
@@ -179,26 +173,11 @@ func watchAt(ctx context.Context, file string, args []string) (v *stored.Volume,
 	return v, addresses, daemon, nil
 }
 
-// build is the document of a version's job.
-func (b *batched) build(found stored.Version, volume string) (document.Document, error) {
-	at := found.Settings.FileInput
-	if isLocal(found.Settings) {
-		return document.Document{}, verdict.Errorf(verdict.LocalKey, `save it in a mount whose configuration has keys.kind = "kms"`, "%s was encrypted under a local keyring, whose keys MediaConvert cannot have", at)
-	}
-	o := b.o
-	o.Volumes, o.Output = []string{volume}, batch.Placed(o.Output, volume, at)
-	d, err := document.Build([]document.Input{{Name: at, Settings: found.Settings}}, o)
-	if err != nil {
-		return d, err
-	}
-	if err := b.outputs.Take(d); err != nil {
-		return d, verdict.Errorf(verdict.SameOutput, "put {dir}, {name} or {file} into --output", "%w", err)
-	}
-	return d, nil
-}
-
 // news tells what becomes of a version.
 func (b *batched) news(ctx context.Context, n hotfolder.News) {
+	if n.Kind == hotfolder.Unfollowed || n.Kind == hotfolder.Looked {
+		return
+	}
 	s := b.s
 	s.path = n.Address
 	l, why, outcome := report.Line{Type: "item", Path: n.Address}, []string(nil), n.Err

@@ -41,7 +41,8 @@ type Feed struct {
 // entry is an event, and when it was.
 type entry struct {
 	event.Event
-	at time.Time
+	at  time.Time
+	job *Job // of an event of the kind kindJob
 }
 
 // New is a feed without events.
@@ -52,8 +53,14 @@ func newFeed(p Place, most int) *Feed {
 }
 
 // Observe notes an event.
-func (f *Feed) Observe(e event.Event) {
-	now := time.Now()
+func (f *Feed) Observe(e event.Event) { f.note(entry{Event: e, at: time.Now()}) }
+
+// ObserveJob notes what has become of a job.
+func (f *Feed) ObserveJob(j Job) {
+	f.note(entry{Event: event.Event{Kind: kindJob, Path: j.Path, What: string(j.What), Cause: j.Cause, Again: j.Again}, at: time.Now(), job: &j})
+}
+
+func (f *Feed) note(e entry) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.ended {
@@ -63,7 +70,7 @@ func (f *Feed) Observe(e event.Event) {
 	for len(f.kept) <= at {
 		f.kept = append(f.kept, entry{})
 	}
-	f.kept[at] = entry{e, now}
+	f.kept[at] = e
 	f.next++
 	f.wake()
 }

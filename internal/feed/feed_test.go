@@ -193,7 +193,7 @@ func TestLines(t *testing.T) {
 		{event.Event{Kind: event.Remove, Path: "a", Dir: true}, `{"v":1,"type":"remove","seq":"run-3","time":"2026-01-02T03:04:05Z","mountpoint":"/mnt","path":"a","dir":true}`},
 		{event.Event{Kind: event.Failure, What: "commit", Path: "a", Again: true, Cause: fmt.Errorf("put: %w", store.ErrDenied)}, `{"v":1,"type":"failure","seq":"run-3","time":"2026-01-02T03:04:05Z","mountpoint":"/mnt","path":"a","what":"commit","again":true,"failure":{"code":"store_denied","message":"put: ` + store.ErrDenied.Error() + `","cure":"give credentials that may use the bucket"}}`},
 	} {
-		text, err := f.lineOf(entry{c.e, at}, 3).JSON()
+		text, err := f.lineOf(entry{Event: c.e, at: at}, 3).JSON()
 		if err != nil || string(text) != c.want {
 			t.Errorf("%s (%v)\nwant %s", text, err, c.want)
 		}

@@ -19,6 +19,32 @@ const (
 	kindEnded     = "ended"     // the mount has ended, and this was all
 )
 
+// kindJob is what has become of a job that a hot folder of the mount has made. It is no volume's.
+const kindJob event.Kind = "job"
+
+// What has become of a job. The words are those of `mcfs events`, and stay.
+type What string
+
+const (
+	JobCreated  What = "created"
+	JobAdopted  What = "adopted"  // it was there already
+	JobEnded    What = "ended"    // as its status says
+	JobReplaced What = "replaced" // the file was saved again while it waits or runs
+	JobFailed   What = "failed"   // there is none, or it is not followed any more
+)
+
+// Job is what has become of the job of a version.
+type Job struct {
+	What    What
+	Path    string // of the file, in the volume; "": all
+	IV      string // of the version, as the settings spell it
+	ID      string
+	Status  string   // the service's word
+	Outputs []string // addresses, of a job that is complete
+	Cause   error    // why it has failed
+	Again   bool     // it will be tried again
+}
+
 // Line is one line for a listener.
 type Line struct {
 	V       int           `json:"v"`
@@ -34,7 +60,10 @@ type Line struct {
 	Address string        `json:"address,omitempty"`  // of the object
 	Sidecar string        `json:"settings,omitempty"` // path of its settings, in the volume
 	IV      string        `json:"iv,omitempty"`       // as the settings spell it
-	What    string        `json:"what,omitempty"`     // has failed
+	What    string        `json:"what,omitempty"`     // has failed; of a job: has become of it
+	Job     string        `json:"job,omitempty"`      // ID
+	Status  string        `json:"status,omitempty"`   // of the job, the service's word
+	Outputs []string      `json:"outputs,omitempty"`  // addresses, of a job that is complete
 	Again   bool          `json:"again,omitempty"`    // it will be tried again
 	Failure *verdict.Line `json:"failure,omitempty"`
 	Missed  uint64        `json:"missed,omitempty"` // how many, where that is known
@@ -60,7 +89,7 @@ func (l Line) IsRename() bool { return l.Type == string(event.Rename) }
 
 // Kinds are the types that lines of files have.
 func Kinds() []string {
-	return []string{string(event.Commit), string(event.Failure), string(event.Conflict), string(event.Rename), string(event.Remove)}
+	return []string{string(event.Commit), string(event.Failure), string(event.Conflict), string(event.Rename), string(event.Remove), string(kindJob)}
 }
 
 // seq spells a number for this mount alone.
@@ -81,11 +110,15 @@ func (f *Feed) line(kind string, n uint64) Line {
 // lineOf is the line of an event.
 func (f *Feed) lineOf(e entry, n uint64) Line {
 	l := Line{V: 1, Type: string(e.Kind), Seq: f.seq(n), Time: e.at, Mount: f.place.Mountpoint, Path: e.Path, To: e.To, Dir: e.Dir}
-	switch {
-	case e.Kind == event.Failure:
+	l.What, l.Again = e.What, e.Again
+	if e.Cause != nil {
 		failure := verdict.LineOf(e.Cause)
 		failure.Type = ""
-		l.Failure, l.What, l.Again = &failure, e.What, e.Again
+		l.Failure = &failure
+	}
+	switch {
+	case e.job != nil:
+		l.ofJob(*e.job, f.place)
 	case e.Kind == event.Commit, e.Kind == event.Rename && !e.Dir:
 		l.describe(e, f.place)
 	}
@@ -107,5 +140,16 @@ func (l *Line) describe(e entry, p Place) {
 	}
 	if e.Settings {
 		l.Sidecar = sidecar.Name(at)
+	}
+}
+
+// ofJob says of a job which it is, and of which version.
+func (l *Line) ofJob(j Job, p Place) {
+	l.Job, l.Status, l.Outputs, l.IV = j.ID, j.Status, j.Outputs, j.IV
+	if j.Path != "" && p.Address != "" {
+		l.Address = p.Address + j.Path
+	}
+	if j.IV != "" {
+		l.Sidecar = sidecar.Name(j.Path)
 	}
 }

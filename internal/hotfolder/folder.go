@@ -23,11 +23,15 @@ type Folder struct {
 	Volume    *stored.Volume
 	Addresses []string               // of folders and files of the volume
 	Wanted    func(name string) bool // by a file's name
-	API       jobs.API
-	Pace      jobs.Pace
-	Build     func(stored.Version) (document.Document, error)
-	MaxJobs   int           // made and followed at once
-	Every     time.Duration // how often all is looked at
+
+	// Left reports whether a file is left to another hot folder; nil: none is.
+	Left func(address string) bool
+
+	API     jobs.API
+	Pace    jobs.Pace
+	Build   func(stored.Version) (document.Document, error)
+	MaxJobs int           // made and followed at once
+	Every   time.Duration // how often all is looked at
 	// Listen tells what happens in a mount of the volume until that ends; nil: there is none.
 	Listen func(ctx context.Context, tell func(feed.Line)) error
 	// Tell is told what becomes of each version, by several goroutines.
@@ -38,20 +42,23 @@ type Folder struct {
 type Kind int
 
 const (
-	Made     Kind = iota // its job is made
-	Adopted              // it had one, which was not noted yet, or still runs
-	Moves                // its job has got further
-	Ended                // its job has ended
-	Replaced             // the file was saved again while its job waits or runs
-	Would                // it has no job, and would have one made
-	Failed               // it has no job, or its job cannot be followed any more
+	Made       Kind = iota // its job is made
+	Adopted                // it had one, which was not noted yet, or still runs
+	Moves                  // its job has got further
+	Ended                  // its job has ended
+	Replaced               // the file was saved again while its job waits or runs
+	Would                  // it has no job, and would have one made
+	Failed                 // it has no job, or its job cannot be followed any more
+	Unfollowed             // its job, of which Made or Adopted was told, is followed no more: it may have ended
+	Looked                 // at all files, of whatever version
 )
 
 // News is what there is to tell of a version.
 type News struct {
 	Kind     Kind
 	Address  string
-	Job      types.Job // of Made, Adopted, Ended, Replaced
+	Job      types.Job // of Made, Adopted, Ended, Unfollowed, Replaced
+	IV       string    // as the settings spell it, of Made, Adopted, Ended; of Failed where it is known
 	State    jobs.State
 	Warnings []string
 	Err      error // of Failed
@@ -99,15 +106,18 @@ func (f Folder) Run(ctx context.Context) error {
 	return err
 }
 
-// covers reports whether a file is watched.
-func (f *Folder) covers(address string) bool {
+// Covers reports whether a file is watched.
+func (f *Folder) Covers(address string) bool {
 	for _, at := range f.Addresses {
 		if address == at || strings.HasSuffix(at, "/") && strings.HasPrefix(address, at) || strings.HasPrefix(address, at+"/") {
-			return f.Wanted(path.Base(address))
+			return f.Wanted(path.Base(address)) && !f.isLeft(address)
 		}
 	}
 	return false
 }
+
+// isLeft reports whether a file is left to another hot folder.
+func (f *Folder) isLeft(address string) bool { return f.Left != nil && f.Left(address) }
 
 // listen has files looked at of which a mount tells.
 func (w *watch) listen(ctx context.Context) {
@@ -122,7 +132,7 @@ func (w *watch) hear(l feed.Line) {
 	switch {
 	case l.IsListening(), l.IsMissed(), l.IsRename() && l.Dir:
 		w.lookAgain()
-	case !l.IsCommit() && !l.IsRename(), !w.covers(l.Address):
+	case !l.IsCommit() && !l.IsRename(), !w.Covers(l.Address):
 	default:
 		select {
 		case w.saved <- l.Address:
@@ -149,6 +159,9 @@ func (w *watch) each(ctx context.Context, do func(item) bool) error {
 		if why := fmt.Sprint(err); w.isNews("", "", why) && err != nil && ctx.Err() == nil {
 			w.Tell(News{Kind: Failed, Err: err, Again: true})
 		}
+		if err == nil && !w.failing() {
+			w.Tell(News{Kind: Looked})
+		}
 		pause := w.Every
 		if err != nil || w.failing() {
 			rest = min(max(2*rest, firstRest), mostRest)
@@ -173,7 +186,7 @@ func (w *watch) lookAtAll(ctx context.Context, taken *bool, do func(item) bool) 
 		}
 		for i, j := range running {
 			at := aws.ToString(j.Settings.Inputs[0].FileInput)
-			if w.covers(at) && !do(item{address: at, job: &running[i]}) {
+			if w.Covers(at) && !do(item{address: at, job: &running[i]}) {
 				return nil
 			}
 		}
@@ -181,7 +194,7 @@ func (w *watch) lookAtAll(ctx context.Context, taken *bool, do func(item) bool) 
 	}
 	for _, at := range w.Addresses {
 		err := w.Volume.EachSettings(ctx, at, w.Wanted, func(address, etag string) bool {
-			if w.isKnown(address, etag) {
+			if w.isKnown(address, etag) || w.isLeft(address) {
 				return true
 			}
 			return do(item{address: address, etag: etag}) && !w.isAway(w.MaxJobs)

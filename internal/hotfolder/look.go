@@ -31,7 +31,9 @@ func Listener(daemon control.Client) func(context.Context, func(feed.Line)) erro
 func (f Folder) Look(ctx context.Context) error {
 	for _, at := range f.Addresses {
 		err := f.Volume.EachSettings(ctx, at, f.Wanted, func(address, _ string) bool {
-			f.lookAt(ctx, address)
+			if !f.isLeft(address) {
+				f.lookAt(ctx, address)
+			}
 			return ctx.Err() == nil
 		})
 		if err != nil {

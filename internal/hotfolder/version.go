@@ -17,7 +17,7 @@ import (
 )
 
 // markTimeout bounds the noting of a job, which an interrupt does not keep from being noted.
-const markTimeout = 30 * time.Second
+const markTimeout = 10 * time.Second
 
 // do sees to it that a file's version has its job, and follows that.
 func (w *watch) do(ctx context.Context, it item) {
@@ -60,7 +60,8 @@ func (w *watch) do(ctx context.Context, it item) {
 	if made.Adopted {
 		kind = Adopted
 	}
-	w.Tell(News{Kind: kind, Address: it.address, Job: made.Job, Warnings: warnings})
+	w.Tell(News{Kind: kind, Address: it.address, Job: made.Job, IV: iv, Warnings: warnings})
+	defer w.Tell(News{Kind: Unfollowed, Address: it.address, Job: made.Job})
 	w.note(ctx, it, found.Settings.IV, made.Job)
 	w.follow(ctx, it.address, iv, made.Job)
 }
@@ -96,7 +97,8 @@ func (w *watch) takeOver(ctx context.Context, it item) {
 	}
 	defer w.leave(it.address, mine)
 	w.has(mine, aws.ToString(it.job.Id))
-	w.Tell(News{Kind: Adopted, Address: it.address, Job: *it.job})
+	w.Tell(News{Kind: Adopted, Address: it.address, Job: *it.job, IV: text})
+	defer w.Tell(News{Kind: Unfollowed, Address: it.address, Job: *it.job})
 	w.note(ctx, it, iv, *it.job)
 	w.follow(ctx, it.address, text, *it.job)
 }
@@ -118,7 +120,7 @@ func (w *watch) note(parent context.Context, it item, iv []byte, job types.Job) 
 		err = fmt.Errorf("job %s is made, and not noted yet: %w", id, err)
 	}
 	if err != nil {
-		w.fail(parent, it, string(iv), err)
+		w.fail(parent, it, base64.StdEncoding.EncodeToString(iv), err)
 		return
 	}
 	w.went(true)
@@ -137,7 +139,7 @@ func (w *watch) follow(ctx context.Context, address, iv string, job types.Job) {
 			return
 		}
 	}
-	w.Tell(News{Kind: Ended, Address: address, Job: job})
+	w.Tell(News{Kind: Ended, Address: address, Job: job, IV: iv})
 }
 
 // fail says why a version has no job yet, once as long as it is the same.
@@ -151,7 +153,7 @@ func (w *watch) fail(ctx context.Context, it item, iv string, err error) {
 	}
 	w.went(final)
 	if w.isNews(it.address, iv, err.Error()) {
-		w.Tell(News{Kind: Failed, Address: it.address, Err: err, Again: !final})
+		w.Tell(News{Kind: Failed, Address: it.address, IV: iv, Err: err, Again: !final})
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -49,6 +50,7 @@ func environment(l feed.Line) []string {
 	list := []string{
 		"MCFS_TYPE=" + l.Type, "MCFS_SEQ=" + l.Seq, "MCFS_PATH=" + l.Path, "MCFS_TO=" + l.To, "MCFS_FILE=" + file,
 		"MCFS_SETTINGS=" + side, "MCFS_ETAG=" + l.ETag, "MCFS_ADDRESS=" + l.Address, "MCFS_IV=" + l.IV, "MCFS_WHAT=" + l.What,
+		"MCFS_JOB=" + l.Job, "MCFS_STATUS=" + l.Status, "MCFS_OUTPUTS=" + strings.Join(l.Outputs, "\n"),
 	}
 	size, code, message, cure := "", "", "", ""
 	if l.Size != nil {

@@ -127,8 +127,8 @@ func TestEnvironment(t *testing.T) {
 	}
 	want := []string{
 		"MCFS_ADDRESS=s3://in/d/b.mov", "MCFS_CODE=", "MCFS_CURE=", "MCFS_DECRYPTION_MODE=AES_CTR", "MCFS_ENCRYPTED_KEY=MDEyMzQ1Njc4OWFiY2RlZg==", "MCFS_ETAG=e",
-		"MCFS_FILE=" + mount + "/d/b.mov", "MCFS_IV=ZmVkY2JhOTg3NjU0MzIxMA==", "MCFS_KMS_KEY_REGION=us-west-2", "MCFS_MESSAGE=", "MCFS_PATH=d/a.mov", "MCFS_SEQ=run-1",
-		"MCFS_SETTINGS=" + mount + "/d/b.mov.settings.json", "MCFS_SIZE=7", "MCFS_TO=d/b.mov", "MCFS_TYPE=rename", "MCFS_WHAT=",
+		"MCFS_FILE=" + mount + "/d/b.mov", "MCFS_IV=ZmVkY2JhOTg3NjU0MzIxMA==", "MCFS_JOB=", "MCFS_KMS_KEY_REGION=us-west-2", "MCFS_MESSAGE=", "MCFS_OUTPUTS=", "MCFS_PATH=d/a.mov", "MCFS_SEQ=run-1",
+		"MCFS_SETTINGS=" + mount + "/d/b.mov.settings.json", "MCFS_SIZE=7", "MCFS_STATUS=", "MCFS_TO=d/b.mov", "MCFS_TYPE=rename", "MCFS_WHAT=",
 	}
 	if got := run(line); !slices.Equal(got, want) {
 		t.Errorf("environment\n%q\nnot\n%q", got, want)

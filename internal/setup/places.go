@@ -17,6 +17,11 @@ func CheckPlaces(mountpoint string, c config.Config, logFile string) error {
 	if c.Keys.Kind == config.KeysLocal {
 		places = append(places, struct{ what, path, key string }{"the keyring", c.Keys.Path, "keys.path"})
 	}
+	for _, w := range c.Watch {
+		if w.TemplateIsFile() {
+			places = append(places, struct{ what, path, key string }{"the template", w.Template, "watch.template"})
+		}
+	}
 	for _, p := range places {
 		if p.path == "" {
 			continue

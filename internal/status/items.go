@@ -104,6 +104,7 @@ func (r Report) items(now time.Time) []item {
 			rest: fmt.Sprintf("%s, since %s: %s", human.Size(q.Bytes), human.Clock(q.At, now), human.Quoted(q.Why)),
 		}
 	})...)
+	list = append(list, clip(r.HotFolders, "hot folder", func(f HotFolder) item { return hotItem(f, now) })...)
 	if len(r.Drafts)+len(r.Changes)+len(r.Unopened) == 0 {
 		list = append(list, item{key: "nothing", name: "nothing is pending", extra: true})
 	}

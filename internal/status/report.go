@@ -29,6 +29,8 @@ type Report struct {
 	Spool      string `json:"spool,omitempty"`
 	State      State  `json:"state"`
 	Note       string `json:"note,omitempty"`
+
+	HotFolders []HotFolder `json:"hot_folders,omitempty"`
 	*volume.Status
 }
 
