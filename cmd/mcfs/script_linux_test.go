@@ -280,15 +280,14 @@ func cmdSignal(ts *testscript.TestScript, neg bool, args []string) {
 	for args[0] == "STOP" && !standsStill(ts, pid) { // it is delivered when the kernel comes to it
 		time.Sleep(time.Millisecond)
 	}
-	for args[0] == "KILL" && !isDead(ts, pid) { // until then its sockets are open
+	for args[0] == "KILL" && !isDead(pid) { // until then its sockets are open
 		time.Sleep(time.Millisecond)
 	}
 }
 
 // isDead reports whether nothing is left of a process but its exit status.
-func isDead(ts *testscript.TestScript, pid string) bool {
-	threads, err := filepath.Glob(filepath.Join("/proc", pid, "task", "*", "stat"))
-	ts.Check(err)
+func isDead(pid string) bool {
+	threads, _ := filepath.Glob(filepath.Join("/proc", pid, "task", "*", "stat")) // the pattern is right
 	for _, thread := range threads {
 		stat, err := os.ReadFile(thread)
 		if err == nil && !strings.HasPrefix(string(stat[strings.LastIndexByte(string(stat), ')')+1:]), " Z") {

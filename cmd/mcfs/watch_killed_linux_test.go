@@ -44,34 +44,64 @@ func (m *machine) start() *exec.Cmd {
 	return c
 }
 
-// TestWatchKilled: mcfs watch is killed 50 times at random, on two machines, while 200 files are
-// saved and answers are lost: each version has one job, and it is noted.
-func TestWatchKilled(t *testing.T) {
+// hotRig is a configuration of a volume, and the services that it needs.
+type hotRig struct {
+	t           *testing.T
+	e           *testscript.Env
+	convert     *mediaconverttest.Server
+	config, mnt string
+
+	saving sync.Mutex // while a file is saved, and while nothing is mounted
+}
+
+// newHotRig starts the services, and makes what a mount needs.
+func newHotRig(t *testing.T) *hotRig {
+	t.Helper()
 	s3 := s3test.Start(t)
 	kms := startKMS(t, s3)
-	convert := startConvert(t, s3, kms)
+	r := &hotRig{t: t, convert: startConvert(t, s3, kms)}
 	dir := t.TempDir()
 	if err := os.Chmod(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	e := &testscript.Env{WorkDir: dir, Vars: os.Environ()}
-	setEnvironment(e, s3, kms)
-	e.Setenv("AWS_ENDPOINT_URL_MEDIACONVERT", convert.URL)
-	if err := writeConfig(e); err != nil {
+	r.e = &testscript.Env{WorkDir: dir, Vars: os.Environ()}
+	setEnvironment(r.e, s3, kms)
+	r.e.Setenv("AWS_ENDPOINT_URL_MEDIACONVERT", r.convert.URL)
+	if err := writeConfig(r.e); err != nil {
 		t.Fatal(err)
 	}
-	config, mnt := filepath.Join(dir, "aws.toml"), filepath.Join(dir, "mnt")
-	for _, name := range []string{mnt, e.Getenv("TMPDIR"), e.Getenv("HOME"), filepath.Join(dir, "other")} {
+	r.config, r.mnt = filepath.Join(dir, "aws.toml"), filepath.Join(dir, "mnt")
+	for _, name := range []string{r.mnt, r.e.Getenv("TMPDIR"), r.e.Getenv("HOME"), filepath.Join(dir, "other")} {
 		if err := os.Mkdir(name, 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
-	mount := exec.Command("mcfs", "mount", "--background", "--config", config, mnt)
-	mount.Env = e.Vars
-	if out, err := mount.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	t.Cleanup(func() { unmountBelow(t, dir) })
+	return r
+}
+
+// run runs the program.
+func (r *hotRig) run(args ...string) {
+	r.t.Helper()
+	c := exec.Command("mcfs", args...)
+	c.Env = r.e.Vars
+	if out, err := c.CombinedOutput(); err != nil {
+		r.t.Fatalf("mcfs %v: %v\n%s", args, err, out)
 	}
-	defer unmountBelow(t, dir)
+}
+
+// mount mounts the volume.
+func (r *hotRig) mount() {
+	r.t.Helper()
+	r.run("mount", "--background", "--config", r.config, r.mnt)
+}
+
+// TestWatchKilled: mcfs watch is killed 50 times at random, on two machines, while 200 files are
+// saved and answers are lost: each version has one job, and it is noted.
+func TestWatchKilled(t *testing.T) {
+	r := newHotRig(t)
+	e, convert, config, mnt := r.e, r.convert, r.config, r.mnt
+	r.mount()
 	machines := watchMachines(t, e, config, mnt)
 
 	var saving sync.WaitGroup
@@ -96,7 +126,7 @@ func TestWatchKilled(t *testing.T) {
 	last := machines[1].start()
 	defer last.Wait()
 	defer last.Process.Kill()
-	checkOnce(t, convert, awaitMarks(t, e, config, machines))
+	checkOnce(t, convert, awaitMarks(t, e, config, machines[1].log.Name(), watchSaves))
 	if before < watchSaves/10 {
 		t.Errorf("%d jobs were made while the watches were killed: this shows little", before)
 	}
@@ -138,8 +168,9 @@ func saveFilms(t *testing.T, mnt string, film []byte) {
 	}
 }
 
-// awaitMarks waits until a job is noted of each file, and returns them by the versions' IVs.
-func awaitMarks(t *testing.T, e *testscript.Env, config string, machines []*machine) map[string]string {
+// awaitMarks waits until a job is noted of each of so many files, and returns them by the versions'
+// IVs. Where they do not come it shows a log.
+func awaitMarks(t *testing.T, e *testscript.Env, config, log string, files int) map[string]string {
 	t.Helper()
 	for _, line := range e.Vars {
 		for _, name := range []string{"AWS_ACCESS_KEY_ID=", "AWS_SECRET_ACCESS_KEY=", "AWS_REGION="} {
@@ -155,11 +186,11 @@ func awaitMarks(t *testing.T, e *testscript.Env, config string, machines []*mach
 	defer v.Close()
 	for end := time.Now().Add(2 * time.Minute); ; time.Sleep(200 * time.Millisecond) {
 		noted := readMarks(t, v, e.Getenv("VOLUME_ADDRESS"))
-		if len(noted) == watchSaves {
+		if len(noted) == files {
 			return noted
 		}
 		if time.Now().After(end) {
-			text, _ := os.ReadFile(machines[1].log.Name())
+			text, _ := os.ReadFile(log)
 			t.Fatalf("%d files have a job\n%s", len(noted), text)
 		}
 	}

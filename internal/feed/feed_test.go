@@ -199,3 +199,33 @@ func TestLines(t *testing.T) {
 		}
 	}
 }
+
+// TestJobs: what becomes of a job is told beside the rest, at and below the path of its file.
+func TestJobs(t *testing.T) { synctest.Test(t, jobLines) }
+
+func jobLines(t *testing.T) {
+	f := New(Place{Mountpoint: "/mnt", Address: "s3://b/p/"})
+	all, other := listen(t, f, "d", "", nil), listen(t, f, "e", "", nil)
+	f.ObserveJob(Job{What: JobCreated, Path: "d/a.mov", IV: "aXY=", ID: "1-a", Status: "SUBMITTED"})
+	f.ObserveJob(Job{What: JobEnded, Path: "d/a.mov", IV: "aXY=", ID: "1-a", Status: "COMPLETE", Outputs: []string{"s3://out/a.mp4"}})
+	f.ObserveJob(Job{What: JobFailed, Path: "d/b.mov", Cause: fmt.Errorf("look: %w", store.ErrDenied), Again: true})
+	all.expect(t, "below", "listening", "job d/a.mov", "job d/a.mov", "job d/b.mov")
+	other.expect(t, "elsewhere", "listening")
+	f.Close()
+	<-all.done
+	<-other.done
+	f.run = "run"
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	const head = `{"v":1,"type":"job","seq":"run-3","time":"2026-01-02T03:04:05Z","mountpoint":"/mnt","path":"d/`
+	for i, want := range []string{
+		head + `a.mov","address":"s3://b/p/d/a.mov","settings":"d/a.mov.settings.json","iv":"aXY=","what":"created","job":"1-a","status":"SUBMITTED"}`,
+		head + `a.mov","address":"s3://b/p/d/a.mov","settings":"d/a.mov.settings.json","iv":"aXY=","what":"ended","job":"1-a","status":"COMPLETE","outputs":["s3://out/a.mp4"]}`,
+		head + `b.mov","address":"s3://b/p/d/b.mov","what":"failed","again":true,"failure":{"code":"store_denied","message":"look: ` + store.ErrDenied.Error() + `","cure":"give credentials that may use the bucket"}}`,
+	} {
+		e := f.kept[i+1]
+		e.at = at
+		if text, err := f.lineOf(e, 3).JSON(); err != nil || string(text) != want {
+			t.Errorf("%s (%v)\nwant %s", text, err, want)
+		}
+	}
+}

@@ -79,7 +79,7 @@ func newRig(t *testing.T) *rig {
 func (r *rig) tell(n News) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	name := map[Kind]string{Made: "made", Adopted: "adopted", Ended: "ended", Replaced: "replaced", Failed: "failed", Would: "would"}[n.Kind]
+	name := map[Kind]string{Made: "made", Adopted: "adopted", Ended: "ended", Replaced: "replaced", Failed: "failed", Would: "would", Unfollowed: "unfollowed", Looked: "looked"}[n.Kind]
 	if name != "" {
 		text := name + " " + strings.TrimPrefix(n.Address, home)
 		if n.Again {
@@ -181,6 +181,30 @@ func TestTold(t *testing.T) {
 		if r.noted(at) != *j.Id {
 			t.Errorf("of %s %q is noted, not %s", at, r.noted(at), *j.Id)
 		}
+	}
+}
+
+// TestLeft: what is left to another hot folder has no job of this one, neither by a listing nor
+// where a mount tells of it, nor in a dry look. That a job is followed no more is told, and that all
+// was looked at.
+func TestLeft(t *testing.T) {
+	r := newRig(t)
+	r.folder.Left = func(address string) bool { return strings.HasSuffix(address, "left.mov") }
+	r.save("day/left.mov", 1)
+	r.save("day/mine.mov", 2)
+	if err := r.folder.Look(t.Context()); err != nil || r.count("would day/left.mov") != 0 || r.count("would day/mine.mov") != 1 {
+		t.Errorf("a dry look: %v, %q", err, r.told)
+	}
+	stop := r.run()
+	r.await("unfollowed day/mine.mov")
+	r.await("looked ")
+	r.lines <- line("commit", "day/left.mov")
+	r.save("day/last.mov", 3)
+	r.lines <- line("commit", "day/last.mov")
+	r.await("unfollowed day/last.mov")
+	stop()
+	if n := len(r.convert.Jobs()); n != 2 || r.count("ended day/mine.mov") != 1 {
+		t.Errorf("%d jobs: %q", n, r.told)
 	}
 }
 
