@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
@@ -27,6 +28,38 @@ type Facts struct {
 	Queue     string // name or ARN of the queue of the jobs
 	Role      string // name or ARN of the role that jobs take on
 	Principal string // ARN of the user or role that mounts; may be empty
+
+	Watches []Watched // hot folders; none: one with JobRegion and Role
+}
+
+// Watched is what a hot folder's jobs are.
+type Watched struct {
+	Region string // in which they run; empty: JobRegion
+	Role   string // ARN; empty: Role
+}
+
+// watchRegions are the regions in which the jobs of hot folders run, sorted.
+func (f Facts) watchRegions() []string {
+	regions := map[string]bool{}
+	for _, w := range f.Watches {
+		regions[cmp.Or(w.Region, f.JobRegion)] = true
+	}
+	if len(regions) == 0 {
+		return []string{f.JobRegion}
+	}
+	return sortedKeys(regions)
+}
+
+// watchRoles are the roles that the jobs of hot folders take on, sorted.
+func (f Facts) watchRoles() []string {
+	roles := map[string]bool{}
+	for _, w := range f.Watches {
+		roles[cmp.Or(w.Role, f.roleARN())] = true
+	}
+	if len(roles) == 0 {
+		return []string{f.roleARN()}
+	}
+	return sortedKeys(roles)
 }
 
 var (
@@ -103,6 +136,14 @@ func (f Facts) check() error {
 		}
 	case f.Principal != "" && !identities.MatchString(f.Principal):
 		return fmt.Errorf("principal %q: give the ARN of a user or a role", f.Principal)
+	}
+	for _, w := range f.Watches {
+		switch {
+		case w.Region != "" && !regions.MatchString(w.Region):
+			return fmt.Errorf("region %q of a hot folder: give one like us-west-2", w.Region)
+		case w.Role != "" && !roleARNs.MatchString(w.Role):
+			return fmt.Errorf("role %q of a hot folder: give the ARN of a role", w.Role)
+		}
 	}
 	for _, o := range f.Outputs {
 		if !buckets.MatchString(o.Bucket) {

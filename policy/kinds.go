@@ -14,12 +14,13 @@ const (
 	Role      Kind = "role"      // the role that MediaConvert's jobs take on
 	Trust     Kind = "trust"     // who may take on that role
 	Submitter Kind = "submitter" // the user or role that submits jobs
+	Watch     Kind = "watch"     // the user or role that watches hot folders
 	Key       Kind = "key"       // the policy of the KMS key itself
 	Doctor    Kind = "doctor"    // what mcfs doctor asks besides
 )
 
 // Kinds are all of them.
-var Kinds = []Kind{Mount, Role, Trust, Submitter, Key, Doctor}
+var Kinds = []Kind{Mount, Role, Trust, Submitter, Watch, Key, Doctor}
 
 // mediaConvert is the service, in encryption contexts and as a principal.
 const mediaConvert = "mediaconvert.amazonaws.com"
@@ -38,7 +39,7 @@ func Make(k Kind, f Facts) (Policy, error) {
 		return Policy{}, err
 	}
 	write, ok := map[Kind]func(Facts) Document{
-		Mount: mount, Role: role, Trust: trust, Submitter: submitter, Key: key, Doctor: doctor,
+		Mount: mount, Role: role, Trust: trust, Submitter: submitter, Watch: watch, Key: key, Doctor: doctor,
 	}[k]
 	if !ok {
 		return Policy{}, fmt.Errorf("policy %q: give one of %v", k, Kinds)
@@ -83,12 +84,6 @@ func (f Facts) making() string {
 // mount: an object that is not there is told from one that may not be read only where the bucket
 // may be listed, and no prefix is in the question for one object: hence IfExists.
 func mount(f Facts) Document {
-	listing := Statement{
-		Sid: "Listing", Action: []string{"s3:ListBucket", "s3:ListBucketMultipartUploads"}, Resource: []string{f.bucket(f.Volume)},
-	}
-	if f.Volume.Prefix != "" {
-		listing.Condition = map[string]map[string]string{"StringLikeIfExists": {"s3:prefix": literal(f.Volume.Prefix) + "*"}}
-	}
 	all := []Statement{
 		f.underKey("DataKeys", f.making(), "kms:Decrypt"),
 		{
@@ -96,12 +91,26 @@ func mount(f Facts) Document {
 			Action:   []string{"s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"},
 			Resource: []string{f.objects(f.Volume)},
 		},
-		listing,
+		f.listing("s3:ListBucket", "s3:ListBucketMultipartUploads"),
 	}
-	if f.BucketKey != "" {
-		all = append(all, Statement{Sid: "BucketKey", Action: []string{"kms:GenerateDataKey", "kms:Decrypt"}, Resource: []string{f.BucketKey}})
+	return document(append(all, f.bucketKey()...)...)
+}
+
+// listing allows to list the volume.
+func (f Facts) listing(actions ...string) Statement {
+	s := Statement{Sid: "Listing", Action: actions, Resource: []string{f.bucket(f.Volume)}}
+	if f.Volume.Prefix != "" {
+		s.Condition = map[string]map[string]string{"StringLikeIfExists": {"s3:prefix": literal(f.Volume.Prefix) + "*"}}
 	}
-	return document(all...)
+	return s
+}
+
+// bucketKey allows to read and write what S3 encrypts with a KMS key, if there is one.
+func (f Facts) bucketKey() []Statement {
+	if f.BucketKey == "" {
+		return nil
+	}
+	return []Statement{{Sid: "BucketKey", Action: []string{"kms:GenerateDataKey", "kms:Decrypt"}, Resource: []string{f.BucketKey}}}
 }
 
 // role has no condition kms:ViaService: MediaConvert asks KMS directly for the keys of
@@ -141,12 +150,35 @@ func submitter(f Facts) Document {
 			Action:   []string{"mediaconvert:CreateJob", "mediaconvert:TagResource", "mediaconvert:GetJob", "mediaconvert:CancelJob"},
 			Resource: []string{f.arn("mediaconvert", f.JobRegion, "*")},
 		},
-		Statement{Sid: "FindJobs", Action: []string{"mediaconvert:ListJobs", "mediaconvert:SearchJobs"}, Resource: []string{"*"}},
-		Statement{
-			Sid: "HandOverTheRole", Action: []string{"iam:PassRole"}, Resource: []string{f.roleARN()},
-			Condition: map[string]map[string]string{"StringEquals": {"iam:PassedToService": mediaConvert}},
-		},
+		findJobs(), f.handOver(f.roleARN()),
 	)
+}
+
+// watch: a job is made of what settings say, and noted in their metadata.
+func watch(f Facts) Document {
+	jobs := Statement{Sid: "Jobs", Action: []string{"mediaconvert:CreateJob", "mediaconvert:TagResource", "mediaconvert:GetJob"}}
+	for _, region := range f.watchRegions() {
+		jobs.Resource = append(jobs.Resource, f.arn("mediaconvert", region, "*"))
+	}
+	all := []Statement{
+		jobs, findJobs(), f.handOver(f.watchRoles()...),
+		{Sid: "Settings", Action: []string{"s3:GetObject", "s3:PutObject"}, Resource: []string{f.objects(f.Volume) + ".settings.json"}},
+		f.listing("s3:ListBucket"),
+	}
+	return document(append(all, f.bucketKey()...)...)
+}
+
+// findJobs is for all of an account: no resource can be named.
+func findJobs() Statement {
+	return Statement{Sid: "FindJobs", Action: []string{"mediaconvert:ListJobs", "mediaconvert:SearchJobs"}, Resource: []string{"*"}}
+}
+
+// handOver allows to have MediaConvert's jobs take on roles.
+func (f Facts) handOver(roles ...string) Statement {
+	return Statement{
+		Sid: "HandOverTheRole", Action: []string{"iam:PassRole"}, Resource: roles,
+		Condition: map[string]map[string]string{"StringEquals": {"iam:PassedToService": mediaConvert}},
+	}
 }
 
 // key leaves the rest to IAM, as the policy of a new key does: without its first statement nobody

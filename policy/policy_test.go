@@ -75,6 +75,38 @@ func TestSubmitter(t *testing.T) {
 	}
 }
 
+// TestWatch: all that a hot folder asks of MediaConvert is allowed, which cancels no job, in the
+// regions and with the roles of all that there are; in the volume settings alone are touched.
+func TestWatch(t *testing.T) {
+	want := []string{"iam:PassRole", "mediaconvert:TagResource", "s3:GetObject", "s3:ListBucket", "s3:PutObject"}
+	api := reflect.TypeFor[jobs.API]()
+	for i := range api.NumMethod() {
+		if name := api.Method(i).Name; name != "CancelJob" {
+			want = append(want, "mediaconvert:"+name)
+		}
+	}
+	slices.Sort(want)
+	f := example()
+	if got := mustMake(t, Watch, f).Document.Actions(); !slices.Equal(got, want) {
+		t.Errorf("allowed is %q, and asked %q", got, want)
+	}
+	const other = "arn:aws:iam::111122223333:role/Other"
+	f.Watches = []Watched{{}, {Region: "eu-west-1", Role: other}, {Region: "us-west-2"}}
+	resources := map[string][]string{}
+	for _, s := range mustMake(t, Watch, f).Document.Statement {
+		resources[s.Sid] = s.Resource
+	}
+	if diff := cmp.Diff(map[string][]string{
+		"Jobs":            {"arn:aws:mediaconvert:eu-west-1:111122223333:*", "arn:aws:mediaconvert:us-west-2:111122223333:*"},
+		"FindJobs":        {"*"},
+		"HandOverTheRole": {"arn:aws:iam::111122223333:role/MediaConvert", other},
+		"Settings":        {"arn:aws:s3:::ingest/camera-a/*.settings.json"},
+		"Listing":         {"arn:aws:s3:::ingest"},
+	}, resources); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // variants are configurations of which each kind is made.
 var variants = map[string]func(*Facts){
 	"plain":     func(*Facts) {},
@@ -85,6 +117,9 @@ var variants = map[string]func(*Facts){
 	"alias ARN": func(f *Facts) { f.KeyID = "arn:aws:kms:eu-west-1:111122223333:alias/ingest" },
 	"all": func(f *Facts) {
 		f.BucketKey, f.Encrypts, f.Principal = keyARN, true, "arn:aws:iam::111122223333:user/team/ingest"
+	},
+	"hot folders": func(f *Facts) {
+		f.Watches = []Watched{{Region: "eu-west-1"}, {Role: "arn:aws:iam::111122223333:role/x"}}
 	},
 	"role's mount": func(f *Facts) { f.Principal = "arn:aws:iam::111122223333:role/ingest" },
 }
@@ -218,6 +253,8 @@ func TestRefusals(t *testing.T) {
 		"a user or a role":  func(f *Facts) { f.Principal = "bob" },
 		"no bucket's name":  func(f *Facts) { f.Outputs = []Place{{"UP", ""}} },
 		"in which jobs run": func(f *Facts) { f.JobRegion = "here" },
+		"one like us-west":  func(f *Facts) { f.Watches = []Watched{{Region: "here"}} },
+		"the ARN of a role": func(f *Facts) { f.Watches = []Watched{{Role: "House"}} },
 	} {
 		f := example()
 		change(&f)

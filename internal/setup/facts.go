@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"mcfs/config"
@@ -26,18 +27,43 @@ func Facts(c config.Config, said policy.Facts) (policy.Facts, error) {
 	if id := f.BucketKey; id != "" && !strings.HasPrefix(id, "arn:") {
 		return f, errors.New("store.sse_kms_key_id is no ARN, which a policy needs: write it as one")
 	}
-	if len(f.Outputs) == 0 && c.Job.Output != "" {
-		place, err := PlaceOf(c.Job.Output)
-		if err != nil {
-			return f, fmt.Errorf("job.output %q: %w", c.Job.Output, err)
-		}
-		f.Outputs = []policy.Place{place}
+	for _, w := range c.Watch {
+		f.Watches = append(f.Watches, policy.Watched{Region: w.Region, Role: w.Role})
+		f.Role = cmp.Or(f.Role, w.Role)
 	}
-	return f, nil
+	if len(f.Outputs) > 0 {
+		return f, nil
+	}
+	var err error
+	f.Outputs, err = outputs(c)
+	return f, err
 }
 
-// PlaceOf is the place that an address names. What follows its last "/" begins names there.
+// outputs are the places to which the jobs of a configuration write, each once.
+func outputs(c config.Config) (list []policy.Place, err error) {
+	addresses := []string{c.Job.Output}
+	for _, w := range c.Watch {
+		addresses = append(addresses, w.Output)
+	}
+	for _, address := range addresses {
+		if address == "" {
+			continue
+		}
+		place, err := PlaceOf(address)
+		if err != nil {
+			return nil, fmt.Errorf("output %q: %w", address, err)
+		}
+		if !slices.Contains(list, place) {
+			list = append(list, place)
+		}
+	}
+	return list, nil
+}
+
+// PlaceOf is the place that an address names, up to what stands for the place of a file. What
+// follows its last "/" begins names there.
 func PlaceOf(address string) (policy.Place, error) {
+	address, _, _ = strings.Cut(address, "{")
 	rest, ok := strings.CutPrefix(address, "s3://")
 	bucket, prefix, _ := strings.Cut(rest, "/")
 	if !ok || bucket == "" {
