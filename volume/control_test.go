@@ -270,3 +270,35 @@ func TestUnfinishedOverARestart(t *testing.T) {
 		r.expectObjects("d/", "d/film.mp4", "d/film.mp4.settings.json")
 	}
 }
+
+// TestStateOfAxel: so it is with axel's NAME.st, which stays here for good then, over a restart,
+// too. What is in it has to tell.
+func TestStateOfAxel(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	h := r.create("film.mp4", os.O_TRUNC)
+	r.write(h, random(30_000), 0)
+	r.save("film.mp4.st", append([]byte{2, 0}, make([]byte, 8+2*16)...))
+	r.finish(h)
+	r.awaits("film.mp4")
+	for _, next := range []string{"after", "later"} {
+		r.sync()
+		r.expectObjects()
+		if d := r.draft(r.v.Status(), "film.mp4.st"); d.State != "local" {
+			t.Errorf("its state file: %+v", d)
+		}
+		r.crash(f, next)
+		r.awaits("film.mp4")
+	}
+	r.remove("film.mp4.st")
+	r.sync()
+	r.expectObjects("film.mp4", "film.mp4.settings.json")
+
+	h = r.create("plc", os.O_TRUNC)
+	r.write(h, random(10_000), 0)
+	r.save("plc.st", []byte("PROGRAM plc END_PROGRAM 0123456789 abcdefg"))
+	r.finish(h)
+	r.save("alone.st", random(100))
+	r.sync()
+	r.expectObjects("alone.st", "alone.st.settings.json", "film.mp4", "film.mp4.settings.json", "plc", "plc.settings.json", "plc.st", "plc.st.settings.json")
+	r.truthful()
+}

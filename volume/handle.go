@@ -240,6 +240,7 @@ func (h *Handle) Flush(ctx context.Context, by Process) error {
 	if by != nil && by.Fate() == Killed {
 		h.markKilled()
 		n.commit.Interrupt(file.EvKill)
+		n.v.background(func() { n.v.hideControl(n) }) // its writer must not be kept from ending
 		return nil
 	}
 	if h.isDuplicated(by) {
@@ -334,6 +335,7 @@ func (h *Handle) Release() {
 	}
 	if !killed && h.writable() && n.holdUnfinished() { // not a byte had come, and no close has held it back
 		n.commit.KeepInterrupted()
+		n.v.background(func() { n.v.hideControl(n) })
 	}
 	n.unhold(h)
 	if !killed && n.unasked() {

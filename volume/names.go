@@ -55,7 +55,7 @@ func (n *Node) Create(ctx context.Context, name string, flags int, mode, uid, gi
 	if err := v.checkName(n, name, true); err != nil {
 		return nil, nil, err
 	}
-	seen := naming.Evidence{Creation: naming.CreationOf(flags, mode&0o777), Database: v.isDatabase(n, name)}
+	seen := naming.Evidence{Creation: naming.CreationOf(flags, mode&0o777), Database: v.isDatabase(n, name), Written: v.isControlled(n, name)}
 	v.names.Lock()
 	c, made, err := v.makeNode(n, name, seen, mode, uid, gid)
 	v.names.Unlock()

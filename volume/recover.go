@@ -13,6 +13,7 @@ import (
 	"mcfs/store"
 	"mcfs/volume/file"
 	"mcfs/volume/flaw"
+	"mcfs/volume/naming"
 	"mcfs/volume/queue"
 	"mcfs/volume/remote"
 )
@@ -403,6 +404,8 @@ func (v *Volume) stateOf(e spool.Entry, r record) State {
 		return was
 	}
 	switch s, ok := stateUnder(v.classByPath(File, e.Path)); {
+	case ok && was == Local && naming.Controlled(path.Base(e.Path)) != "":
+		return Local // its content has told
 	case ok && (s == Local || !r.loose(v.boot)):
 		return s
 	case r.loose(v.boot):

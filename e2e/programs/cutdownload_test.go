@@ -20,7 +20,7 @@ import (
 // signal tells of is not published; what ends as a whole file does, by itself, is.
 func TestCutDownloads(t *testing.T) {
 	t.Parallel()
-	rig.Need(t, "aria2c", "curl", "wget", "lftp")
+	rig.Need(t, "aria2c", "axel", "curl", "wget", "lftp")
 	r := rig.New(t, rig.Settings{"mount.grace": `"1h"`})
 	m := r.Mount("warm")
 	media := t.TempDir()
@@ -28,7 +28,7 @@ func TestCutDownloads(t *testing.T) {
 		t.Fatal(err)
 	}
 	url := serveHalves(t, media)
-	for _, d := range []string{"aria2c", "curl", "wget", "lftp"} {
+	for _, d := range []string{"aria2c", "axel", "curl", "wget", "lftp"} {
 		m.Shell("mkdir " + d)
 	}
 	const aria2c = "aria2c -q --no-conf --max-tries=1 --auto-save-interval=1 --file-allocation=none -d aria2c "
@@ -36,26 +36,30 @@ func TestCutDownloads(t *testing.T) {
 	endBySignal(t, m, "aria2c/asis.mp4.aria2", aria2c+"-o asis.mp4 "+url+"/hung/film.mp4")
 	endBySignal(t, m, "aria2c/stays.mp4.aria2", aria2c+"-o stays.mp4 "+url+"/hung/film.mp4")
 	endBySignal(t, m, "aria2c/empty.mp4.aria2", aria2c+"-o empty.mp4 "+url+"/silent/film.mp4")
+	const axel = "axel -q -n 2 -o axel/"
+	endBySignal(t, m, "axel/again.mp4.st", axel+"again.mp4 "+url+"/ranged/film.mp4")
+	endBySignal(t, m, "axel/stays.mp4.st", axel+"stays.mp4 "+url+"/ranged/film.mp4")
 	endBySignal(t, m, "curl/ended.mp4", "curl -sSf -o curl/ended.mp4 "+url+"/hung/film.mp4")
 	endBySignal(t, m, "wget/ended.mp4", "wget -q -t 1 -O wget/ended.mp4 "+url+"/hung/film.mp4")
 	m.Shell(`for what in "` + aria2c + `-o cut.mp4" "curl -sSf -o curl/cut.mp4" "wget -q -t 1 -O wget/cut.mp4"; do
 ! $what "` + url + `/cut/film.mp4"; done
+` + axel + `whole.mp4 ` + url + `/film.mp4; cmp axel/whole.mp4 '` + media + `/film.mp4'
 cd lftp; lftp -c 'pget -n 2 ` + url + `/film.mp4'; cmp film.mp4 '` + media + `/film.mp4'`)
 	syncAll(t, m)
-	halves := []string{"aria2c/again.mp4", "aria2c/asis.mp4", "aria2c/stays.mp4", "aria2c/cut.mp4", "aria2c/empty.mp4", "curl/ended.mp4", "wget/ended.mp4"}
-	dirs := []string{"aria2c/", "curl/", "lftp/", "wget/"}
-	published := append(dirs, "curl/cut.mp4", "lftp/film.mp4", "wget/cut.mp4")
+	halves := []string{"aria2c/again.mp4", "aria2c/asis.mp4", "aria2c/stays.mp4", "aria2c/cut.mp4", "aria2c/empty.mp4", "axel/again.mp4", "axel/stays.mp4", "curl/ended.mp4", "wget/ended.mp4"}
+	dirs := []string{"aria2c/", "axel/", "curl/", "lftp/", "wget/"}
+	published := append(dirs, "axel/whole.mp4", "curl/cut.mp4", "lftp/film.mp4", "wget/cut.mp4")
 	r.Settle(30*time.Second, published)
 	judgeInterrupted(t, m, halves)
-	for _, name := range append(halves, "lftp/film.mp4.lftp-pget-status") {
+	for _, name := range append(halves, "lftp/film.mp4.lftp-pget-status", "axel/again.mp4.st", "axel/stays.mp4.st", "axel/whole.mp4.st") {
 		if given := r.Writes()[name]; given != nil {
 			t.Errorf("S3 was given %s: %v", name, given)
 		}
 	}
-	m.Shell(aria2c + "-c -o again.mp4 " + url + "/film.mp4; cmp aria2c/again.mp4 '" + media + "/film.mp4'; rm aria2c/asis.mp4.aria2; cp '" + media + "/film.mp4' curl/ended.mp4")
+	m.Shell(aria2c + "-c -o again.mp4 " + url + "/film.mp4; cmp aria2c/again.mp4 '" + media + "/film.mp4'; rm aria2c/asis.mp4.aria2; " + axel + "again.mp4 " + url + "/film.mp4; cmp axel/again.mp4 '" + media + "/film.mp4'; cp '" + media + "/film.mp4' curl/ended.mp4")
 	syncAll(t, m)
-	r.Settle(30*time.Second, append(published, "aria2c/again.mp4", "aria2c/asis.mp4", "curl/ended.mp4"))
-	judgeInterrupted(t, m, []string{"aria2c/stays.mp4", "aria2c/cut.mp4", "aria2c/empty.mp4", "wget/ended.mp4"})
+	r.Settle(30*time.Second, append(published, "aria2c/again.mp4", "aria2c/asis.mp4", "axel/again.mp4", "curl/ended.mp4"))
+	judgeInterrupted(t, m, []string{"axel/stays.mp4", "aria2c/stays.mp4", "aria2c/cut.mp4", "aria2c/empty.mp4", "wget/ended.mp4"})
 	m.Unmount()
 	cold := r.Mount("cold")
 	r.Truth(cold)
@@ -63,7 +67,8 @@ cd lftp; lftp -c 'pget -n 2 ` + url + `/film.mp4'; cmp film.mp4 '` + media + `/f
 }
 
 // serveHalves serves a folder. Of what is asked for below /hung no more than a half comes,
-// until the client ends, and below /silent nothing; below /cut the connection ends there.
+// until the client ends, and below /silent nothing; below /cut the connection ends there. Below
+// /ranged it is a part of each range.
 func serveHalves(t *testing.T, dir string) (url string) {
 	t.Helper()
 	files := http.FileServer(http.Dir(dir))
@@ -86,6 +91,9 @@ func serveHalves(t *testing.T, dir string) (url string) {
 	mux := http.NewServeMux()
 	mux.Handle("/", files)
 	mux.Handle("/hung/", some(1, func(q *http.Request) { <-q.Context().Done() }))
+	mux.HandleFunc("/ranged/", func(w http.ResponseWriter, q *http.Request) {
+		http.StripPrefix("/ranged", files).ServeHTTP(&gated{ResponseWriter: w, q: q, awaited: filepath.Join(dir, "never")}, q)
+	})
 	mux.Handle("/silent/", some(0, func(q *http.Request) { <-q.Context().Done() }))
 	mux.Handle("/cut/", some(1, func(*http.Request) { panic(http.ErrAbortHandler) }))
 	server := httptest.NewServer(mux)
@@ -116,7 +124,7 @@ func endBySignal(t *testing.T, m *rig.Mount, awaited, line string) {
 	if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
 		t.Error(err)
 	}
-	if err := cmd.Wait(); err == nil {
+	if err := cmd.Wait(); err == nil && words[0] != "axel" {
 		t.Errorf("%s has ended with status 0", line)
 	}
 }
@@ -135,7 +143,7 @@ func judgeInterrupted(t *testing.T, m *rig.Mount, names []string) {
 			continue
 		}
 		found = append(found, words[1])
-		if strings.HasPrefix(words[1], "aria2c/") && !strings.Contains(line, "control file") {
+		if strings.HasPrefix(words[1], "a") && !strings.Contains(line, "control file") {
 			t.Errorf("status has no reason: %s", line)
 		}
 	}

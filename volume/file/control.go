@@ -26,6 +26,13 @@ func (c *Content) NoteControl() {
 	}
 }
 
+// IsWritten reports whether somebody has the file open for writing.
+func (c *Content) IsWritten() bool {
+	c.Lock()
+	defer c.Unlock()
+	return c.Writers > 0
+}
+
 // HoldUnfinishedLocked keeps the draft that is being closed from being published. It reports
 // false where nothing would publish it.
 func (c *Content) HoldUnfinishedLocked() bool {

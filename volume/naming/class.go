@@ -53,6 +53,7 @@ type Evidence struct {
 	Creation Creation
 	Beside   func(name string) bool // reports whether a file of that name stands in the same directory
 	Database bool                   // the file to which a journal of SQLite's would belong is a database
+	Written  bool                   // the file to which a control file would belong is open for writing
 }
 
 // Rules are what a configuration knows of names.
@@ -84,5 +85,5 @@ func (r *Rules) ClassOf(file string, e Evidence) Class {
 
 // ClassByPath is the class of a file whose evidence was looked at before, by its path alone.
 func (r *Rules) ClassByPath(file string) Class {
-	return r.ClassOf(file, Evidence{Creation: Mkstemp, Database: true, Beside: func(string) bool { return true }})
+	return r.ClassOf(file, Evidence{Creation: Mkstemp, Database: true, Written: true, Beside: func(string) bool { return true }})
 }

@@ -18,8 +18,9 @@ type guess struct {
 
 // guesses are what is known of programs; guess_test.go has the table of those.
 var guesses = []guess{
-	// Emacs, vim, cp --backup; SQLite.
+	// Emacs, vim, cp --backup; SQLite; axel.
 	{"*~", AsFile, isBackup}, {"*-journal", AsFile, isJournal}, {"*-wal", AsFile, isJournal}, {"*-shm", AsFile, isJournal},
+	{"*" + axels, AsFile, isState},
 	// rsync, GLib, Qt, KDE, libzip; patch.
 	{"*.??????", Exclusive, isRandom}, {"*.o??????", Exclusive, isPatched},
 	// sed, zip, ar, perl; Python; Go.
@@ -61,6 +62,9 @@ var numberedBackup = regexp.MustCompile(`^(.+)\.~[0-9]+~$`)
 
 // isJournal reports whether the name is that of a journal beside a database of SQLite's.
 func isJournal(_ string, e Evidence) bool { return e.Database }
+
+// isState reports whether the file of which a program may note the state is being written.
+func isState(_ string, e Evidence) bool { return e.Written }
 
 // isWord reports whether the part of the name that a program chooses at random has nothing but letters, digits and "_".
 func isWord(name string, _ Evidence) bool {

@@ -106,6 +106,7 @@ var temporaries = []struct {
 	{"SQLite's journal", "cut.db-journal", updating, 0o644, false, "cut.db", Temporary},
 	{"SQLite's log", "cut.db-wal", updating, 0o644, false, "cut.db", Temporary},
 	{"SQLite's shared memory", "cut.db-shm", updating, 0o644, false, "cut.db", Temporary},
+	{"axel's state file", "film.mp4.st", truncating, 0o666, false, "film.mp4", Temporary},
 	{"npm", "package.json.tmp.1234567890", copying, 0o666, true, "", Temporary},
 	{"Apple's safe save", "scene.mov.sb-1234abcd-XyZ123", truncating, 0o644, true, "", Temporary},
 	{"Finder", ".DS_Store", truncating, 0o644, false, "", LocalOnly},
@@ -115,6 +116,7 @@ var temporaries = []struct {
 
 	{"a journal of a trip", "travel-journal", truncating, 0o644, false, "", Ordinary},
 	{"beside something that is no database", "travel-journal", truncating, 0o644, false, "travel", Ordinary},
+	{"beside what nobody writes", "plc.st", truncating, 0o666, false, "plc", Ordinary},
 	{"a film", "sea-wal", truncating, 0o644, false, "sea", Ordinary},
 	{"a name with a tilde", "ancora~", truncating, 0o644, false, "", Ordinary},
 	{"a film with a number", "shot-temp-12.mp4", copying, 0o644, false, "", Ordinary},
@@ -150,7 +152,7 @@ func TestTemporaryNames(t *testing.T) {
 	programs := 0
 	for _, c := range temporaries {
 		seen := opened(c.flags, c.mode)
-		seen.Database = strings.HasPrefix(c.beside, "cut.db")
+		seen.Database, seen.Written = strings.HasPrefix(c.beside, "cut.db"), c.beside == "film.mp4"
 		if c.want != Ordinary {
 			programs++
 		}
