@@ -1,34 +1,21 @@
 package volume
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"slices"
-	"sync"
 	"syscall"
 	"time"
 
 	"mcfs/sidecar"
 	"mcfs/spool"
 	"mcfs/volume/commit"
+	"mcfs/volume/document"
 	"mcfs/volume/file"
 	"mcfs/volume/remote"
 )
-
-// maxDocument bounds what is read or taken as a settings document, in bytes.
-const maxDocument = 64 << 10
-
-// document is an open sidecar: the bytes that the store holds, or what a
-// program writes over them, judged when it closes.
-type document struct {
-	mu      sync.Mutex
-	text    []byte
-	written bool
-}
 
 // sideShown reports whether the file has a sidecar to show: v.mu is held.
 func (v *Volume) sideShown(n *Node) bool {
@@ -102,13 +89,12 @@ func (n *Node) sidecarAttr(ctx context.Context) (Attr, error) {
 
 // openDocument fetches the sidecar's bytes, unless they are to be overwritten.
 func (h *Handle) openDocument(ctx context.Context) error {
-	h.document = &document{}
 	if h.flags&os.O_TRUNC != 0 && h.flags&syscall.O_ACCMODE != syscall.O_RDONLY {
-		h.document.written = true
+		h.document = document.Emptied()
 		return nil
 	}
 	text, err := h.n.v.Settings(ctx, h.n.base)
-	h.document.text = text
+	h.document = document.New(text)
 	if err == nil && h.writable() {
 		h.n.v.holdDocument(h)
 	}
@@ -120,7 +106,7 @@ func (v *Volume) holdDocument(h *Handle) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.documents == nil {
-		v.documents = make(map[*Node][]*document)
+		v.documents = make(map[*Node][]*document.Document)
 	}
 	v.documents[h.n] = append(v.documents[h.n], h.document)
 }
@@ -132,7 +118,7 @@ func (v *Volume) dropDocument(h *Handle) {
 	if !ok {
 		return // it was only read
 	}
-	all = slices.DeleteFunc(all, func(d *document) bool { return d == h.document })
+	all = slices.DeleteFunc(all, func(d *document.Document) bool { return d == h.document })
 	if v.documents[h.n] = all; len(all) == 0 {
 		delete(v.documents, h.n)
 	}
@@ -145,7 +131,7 @@ func (v *Volume) truncateDocuments(n *Node, size int64) error {
 	all := slices.Clone(v.documents[n])
 	v.mu.Unlock()
 	for _, d := range all {
-		if err := d.truncate(size); err != nil {
+		if err := d.Truncate(size); err != nil {
 			return err
 		}
 	}
@@ -184,42 +170,6 @@ func (v *Volume) Settings(ctx context.Context, n *Node) ([]byte, error) {
 	return text, nil
 }
 
-// ReadAt implements io.ReaderAt.
-func (d *document) ReadAt(p []byte, off int64) (int, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if off >= int64(len(d.text)) {
-		return 0, io.EOF
-	}
-	k := copy(p, d.text[off:])
-	if k < len(p) {
-		return k, io.EOF
-	}
-	return k, nil
-}
-
-// WriteAt takes what a program writes over a sidecar. What can never become a settings
-// document is refused here already, for a shell does not look at what close says; judge
-// puts it into quarantine all the same.
-func (d *document) WriteAt(p []byte, off int64) (int, error) {
-	end := off + int64(len(p))
-	if off < 0 || end > maxDocument {
-		return 0, ErrPermission
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	gap := off > int64(len(d.text))
-	if grow := end - int64(len(d.text)); grow > 0 {
-		d.text = append(d.text, make([]byte, grow)...)
-	}
-	copy(d.text[off:], p)
-	d.written = true
-	if last := end == int64(len(d.text)); last && !gap && !sidecar.MayBecome(d.text) {
-		return 0, ErrPermission
-	}
-	return len(p), nil
-}
-
 // misplaced reports whether a draft under a sidecar's name has been begun with what is no
 // settings document, though a file stands beside it whose settings it would be.
 func (n *Node) misplaced(text []byte) bool {
@@ -239,38 +189,11 @@ func (n *Node) misplaced(text []byte) bool {
 	return !n.content.Ordinary && n.content.Base == nil
 }
 
-// truncate is WriteAt for the size.
-func (d *document) truncate(size int64) error {
-	if size < 0 || size > maxDocument {
-		return ErrPermission
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.written = true
-	if grow := size - int64(len(d.text)); grow > 0 {
-		d.text = append(d.text, make([]byte, grow)...)
-	}
-	d.text = d.text[:size]
-	return nil
-}
-
-func (d *document) size() int64 {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return int64(len(d.text))
-}
-
-func (d *document) wipe() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.text = nil
-}
-
 // judge decides, at close, about what was written over a sidecar: a settings
 // document, whichever, is accepted and discarded, since the true one is made
 // with its file; anything else is refused, and kept in quarantine.
 func (h *Handle) judge(ctx context.Context) error {
-	text := h.document.take()
+	text := h.document.Take()
 	if len(text) == 0 {
 		return nil
 	}
@@ -283,17 +206,6 @@ func (h *Handle) judge(ctx context.Context) error {
 		v.log.Error("what was written over a sidecar is not kept", "path", path, "cause", err)
 	}
 	return refused
-}
-
-// take returns what was written since the last time; nil: nothing.
-func (d *document) take() []byte {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if !d.written {
-		return nil
-	}
-	d.written = false
-	return bytes.Clone(d.text)
 }
 
 // quarantineText seals a text that no name can bear.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"mcfs/volume/commit"
+	"mcfs/volume/document"
 	"mcfs/volume/file"
 )
 
@@ -43,10 +44,10 @@ type Handle struct {
 	passing bool // it is of a truncation by path: no program has it
 
 	mu       sync.Mutex
-	written  bool      // since the last flush
-	done     bool      // a close has committed, or is committing, all that was written
-	killed   bool      // its writer was killed
-	document *document // of a sidecar
+	written  bool               // since the last flush
+	done     bool               // a close has committed, or is committing, all that was written
+	killed   bool               // its writer was killed
+	document *document.Document // of a sidecar
 	closed   bool
 }
 
@@ -325,7 +326,7 @@ func (h *Handle) Release() {
 	killed := h.killed
 	h.mu.Unlock()
 	if h.document != nil {
-		h.document.wipe()
+		h.document.Wipe()
 		h.n.v.dropDocument(h)
 		return
 	}
@@ -440,7 +441,7 @@ func (h *Handle) Seek(ctx context.Context, off int64, whence int) (int64, error)
 	defer n.content.Unlock()
 	size := n.content.SizeLocked()
 	if h.document != nil {
-		size = h.document.size()
+		size = h.document.Size()
 	}
 	switch {
 	case off < 0 || off >= size:

@@ -309,7 +309,7 @@ func (n *Node) SetAttr(ctx context.Context, h *Handle, s SetAttr) (Attr, error) 
 				return Attr{}, err
 			}
 		case h.document != nil:
-			if err := h.document.truncate(*s.Size); err != nil {
+			if err := h.document.Truncate(*s.Size); err != nil {
 				return Attr{}, err
 			}
 		}

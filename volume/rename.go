@@ -7,6 +7,7 @@ import (
 
 	"mcfs/sidecar"
 	"mcfs/spool"
+	"mcfs/volume/document"
 	"mcfs/volume/naming"
 	"mcfs/volume/remote"
 )
@@ -332,7 +333,7 @@ func (v *Volume) renameOntoSidecar(ctx context.Context, d, c, to *Node, base str
 		return false, err
 	}
 	defer h.Release()
-	buf := make([]byte, maxDocument+1)
+	buf := make([]byte, document.Most+1)
 	k, err := h.ReadAt(ctx, buf, 0)
 	if err != nil && err != io.EOF {
 		return false, err

@@ -9,6 +9,7 @@ import (
 
 	"mcfs/sidecar"
 	"mcfs/volume/commit"
+	"mcfs/volume/document"
 )
 
 // Programs that copy or restore a tree write sidecars as they write files, then stat
@@ -33,7 +34,7 @@ func (v *Volume) judgeDraft(n *Node, at string, content io.ReaderAt, length int6
 	if !ok {
 		return nil
 	}
-	if length <= maxDocument {
+	if length <= document.Most {
 		text := make([]byte, length)
 		if k, err := content.ReadAt(text, 0); int64(k) < length {
 			return fmt.Errorf("judge %s: %w", at, err)
@@ -80,7 +81,7 @@ func (v *Volume) judgeAtClose(ctx context.Context, n *Node) {
 	if !open {
 		return
 	}
-	if size <= maxDocument {
+	if size <= document.Most {
 		text := make([]byte, size)
 		if k, err := n.content.Read(ctx, nil, text, 0); int64(k) < size {
 			v.log.Debug("not judged at close", "path", n.Path(), "cause", err)
@@ -144,7 +145,7 @@ func (v *Volume) openSidecarWrite(n *Node, h *Handle) (*Handle, error) {
 		delete(n.parent.dir.sidecarWrites, n.name)
 		return nil, ErrStale
 	}
-	h.document = &document{}
+	h.document = document.New(nil)
 	return h, nil
 }
 

@@ -17,6 +17,7 @@ import (
 	"mcfs/spool"
 	"mcfs/store"
 	"mcfs/volume/commit"
+	"mcfs/volume/document"
 	"mcfs/volume/event"
 	"mcfs/volume/fetch"
 	"mcfs/volume/file"
@@ -125,24 +126,24 @@ type Volume struct {
 	root         *Node
 	lastIno      uint64
 	closing      bool
-	busy         map[*Node]struct{}      // files with a draft
-	changes      map[uint64]*change      // queued changes of names
-	coming       map[*change]struct{}    // those that are in the journal, or about to be, and not queued yet
-	carriers     map[*remote.Version]int // how many of them carry a version on
-	attrs        map[*Node]*change       // of them, a rewrite of attributes that has not begun
-	opened       map[*Node]struct{}      // files with handles
-	idle         []*Node                 // clean files that are not open, oldest first
-	moves        moving.Moves            // directories whose objects still have their old keys
-	away         time.Time               // until then what is known is shown without waiting for the store
-	ended        chan struct{}           // closed and renewed when a draft or change ends
-	rechecks     map[*Node]time.Time     // descriptions to be compared with the store, and when
-	recheckAsked chan struct{}           // one waiting token: there are some
-	synced       map[*Node]*synced       // files that an fsync may have committed
-	documents    map[*Node][]*document   // of sidecars that are open for writing
-	behind       []*tombstone            // of sidecars, the oldest first
-	lockedBy     map[string]bool         // key ids of keepers for which files wait, as the log has said
-	unopened     map[spool.ID]string     // sealed files that the journal does not know, and why they wait
-	writes       remote.Writes           // of this machine
+	busy         map[*Node]struct{}             // files with a draft
+	changes      map[uint64]*change             // queued changes of names
+	coming       map[*change]struct{}           // those that are in the journal, or about to be, and not queued yet
+	carriers     map[*remote.Version]int        // how many of them carry a version on
+	attrs        map[*Node]*change              // of them, a rewrite of attributes that has not begun
+	opened       map[*Node]struct{}             // files with handles
+	idle         []*Node                        // clean files that are not open, oldest first
+	moves        moving.Moves                   // directories whose objects still have their old keys
+	away         time.Time                      // until then what is known is shown without waiting for the store
+	ended        chan struct{}                  // closed and renewed when a draft or change ends
+	rechecks     map[*Node]time.Time            // descriptions to be compared with the store, and when
+	recheckAsked chan struct{}                  // one waiting token: there are some
+	synced       map[*Node]*synced              // files that an fsync may have committed
+	documents    map[*Node][]*document.Document // of sidecars that are open for writing
+	behind       []*tombstone                   // of sidecars, the oldest first
+	lockedBy     map[string]bool                // key ids of keepers for which files wait, as the log has said
+	unopened     map[spool.ID]string            // sealed files that the journal does not know, and why they wait
+	writes       remote.Writes                  // of this machine
 	started      time.Time
 	boot         string  // of the machine; see record.Boot
 	asides       []aside // since then, the oldest first

@@ -20,7 +20,7 @@ type guess struct {
 var guesses = []guess{
 	// Emacs, vim, cp --backup; SQLite; axel.
 	{"*~", AsFile, isBackup}, {"*-journal", AsFile, isJournal}, {"*-wal", AsFile, isJournal}, {"*-shm", AsFile, isJournal},
-	{"*" + axels, AsFile, isState},
+	{"*.st", AsFile, isState},
 	// rsync, GLib, Qt, KDE, libzip; patch.
 	{"*.??????", Exclusive, isRandom}, {"*.o??????", Exclusive, isPatched},
 	// sed, zip, ar, perl; Python; Go.
