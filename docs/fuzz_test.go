@@ -14,7 +14,7 @@ import (
 // spool, whoever has the disk; of the socket, a program of the same user.)
 var parsers = map[string][]string{
 	"config":                {"FuzzParse", "FuzzParseByteSize"},
-	"cmd/mcfs":              {"FuzzParseOptions"},
+	"internal/fstab":        {"FuzzParseOptions"},
 	"internal/control":      {"FuzzRequest"},
 	"internal/status":       {"FuzzReport"},
 	"fs":                    {"FuzzParseProc", "FuzzParseMount"},

@@ -18,6 +18,7 @@ import (
 
 	"mcfs/config"
 	"mcfs/fs"
+	"mcfs/internal/fstab"
 	"mcfs/internal/memory"
 	"mcfs/internal/systemd"
 )
@@ -97,14 +98,14 @@ func runMount(ctx context.Context, f mountFlags, args []string, std stdio) error
 
 // resolve reads the configuration and makes every path absolute.
 func (f *mountFlags) resolve(args []string) (o mountOptions, err error) {
-	parsed, err := parseOptions(f.options)
+	parsed, err := fstab.Parse(f.options)
 	if err != nil {
-		return o, err
+		return o, usageError{err}
 	}
-	mountpoint, file := args[len(args)-1], cmp.Or(f.config, parsed.config)
+	mountpoint, file := args[len(args)-1], cmp.Or(f.config, parsed.Config)
 	if f.helper {
 		f.background = f.readyFD == 0
-		file = cmp.Or(file, fstabSource(args[0]))
+		file = cmp.Or(file, fstab.Source(args[0]))
 		if err := findHome(); err != nil {
 			return o, err
 		}
@@ -126,13 +127,13 @@ func (f *mountFlags) resolve(args []string) (o mountOptions, err error) {
 	if f.config != "" {
 		o.config.Source = f.config // for other commands, whose working directory is another
 	}
-	if o.logFile, err = absolute(cmp.Or(f.logFile, parsed.logFile)); err != nil {
+	if o.logFile, err = absolute(cmp.Or(f.logFile, parsed.LogFile)); err != nil {
 		return o, err
 	}
 	if o.logFile == "" && (f.background || f.readyFD != 0) {
 		o.logFile = defaultLog(o.config)
 	}
-	parsed.apply(&o)
+	applyOptions(parsed, &o)
 	return o, nil
 }
 

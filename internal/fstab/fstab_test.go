@@ -1,4 +1,4 @@
-package main
+package fstab
 
 import (
 	"slices"
@@ -10,12 +10,12 @@ import (
 )
 
 func TestParseOptions(t *testing.T) {
-	o, err := parseOptions([]string{"rw", "nodev", "uid=7", "gid=8", "allow_other", "config=/etc/a.toml", "log_file=/b", "x-any=1", "comment=c", "", "ro", "sidecars=hidden"})
-	if err != nil || *o.uid != 7 || *o.gid != 8 || !o.allowOther || !o.readOnly || o.sidecars != config.SidecarsHidden || o.config != "/etc/a.toml" || o.logFile != "/b" || !slices.Equal(o.kernel, []string{"nodev"}) {
+	o, err := Parse([]string{"rw", "nodev", "uid=7", "gid=8", "allow_other", "config=/etc/a.toml", "log_file=/b", "x-any=1", "comment=c", "", "ro", "sidecars=hidden"})
+	if err != nil || *o.UID != 7 || *o.GID != 8 || !o.AllowOther || !o.ReadOnly || o.Sidecars != config.SidecarsHidden || o.Config != "/etc/a.toml" || o.LogFile != "/b" || !slices.Equal(o.Kernel, []string{"nodev"}) {
 		t.Errorf("%+v, %v", o, err)
 	}
 	for _, bad := range []string{"uid=", "uid=-1", "gid=4294967295", "config=", "config", "log_file=", "ro=1", "speed", "allow_other=1", "uid", "sidecars", "sidecars=", "sidecars=off"} {
-		if _, err := parseOptions([]string{bad}); err == nil {
+		if _, err := Parse([]string{bad}); err == nil {
 			t.Errorf("%s was accepted", bad)
 		}
 	}
@@ -27,15 +27,15 @@ func FuzzParseOptions(f *testing.F) {
 	f.Add("sidecars=hidden,sidecars=listed")
 	f.Add("config=/etc/mcfs.toml,allow_other,x-systemd.automount")
 	f.Fuzz(func(t *testing.T, list string) {
-		o, err := parseOptions(strings.Split(list, ","))
+		o, err := Parse(strings.Split(list, ","))
 		if err != nil {
 			if strings.Contains(human.OneLine(err), "\n") {
 				t.Errorf("%q: more than a line", err)
 			}
 			return
 		}
-		for _, k := range o.kernel {
-			if !slices.Contains(fstabKernel, k) {
+		for _, k := range o.Kernel {
+			if !slices.Contains(ofKernel, k) {
 				t.Errorf("%q goes to the kernel", k)
 			}
 		}
