@@ -127,6 +127,9 @@ func statusOf(err error) int {
 	if s, ok := errors.AsType[statusError](err); ok {
 		return s.status
 	}
+	if e, ok := errors.AsType[verdict.Ended](err); ok {
+		return e.Status
+	}
 	if f, ok := errors.AsType[control.Failure](err); ok && f.Status != 0 {
 		return f.Status
 	}

@@ -20,6 +20,7 @@ import (
 	"mcfs/internal/control"
 	"mcfs/internal/human"
 	"mcfs/internal/mounts"
+	"mcfs/internal/setaside"
 	"mcfs/internal/status"
 	"mcfs/internal/verdict"
 	"mcfs/spool"
@@ -112,7 +113,7 @@ func listQuarantine(ctx context.Context, file string, asJSON bool, std stdio) er
 	if err != nil {
 		return err
 	}
-	findPaths(ctx, c, list)
+	setaside.FindPaths(list, func() (spool.Unwrap, error) { return unwrapper(ctx, c) })
 	if asJSON {
 		return json.NewEncoder(std.out).Encode(struct {
 			Version int                 `json:"version"`
@@ -124,42 +125,9 @@ func listQuarantine(ctx context.Context, file string, asJSON bool, std stdio) er
 		fmt.Fprintln(std.out, "nothing is in quarantine")
 	}
 	for _, q := range list {
-		fmt.Fprintln(std.out, quarantineLine(q, time.Now()))
+		fmt.Fprintln(std.out, setaside.Line(q, time.Now()))
 	}
 	return nil
-}
-
-func quarantineLine(q spool.Quarantined, now time.Time) string {
-	path, size := "(path unknown)", human.Size(q.Bytes)+" on the disk"
-	if q.Path != "" {
-		path = human.Quoted(q.Path)
-	}
-	if q.Size > 0 {
-		size = human.Size(q.Size)
-	}
-	return fmt.Sprintf("%s  %s  %s, since %s: %s", q.ID, path, size, human.Clock(q.At, now), human.Quoted(q.Why))
-}
-
-// findPaths fills in the paths of files that an older program has set aside without a note
-// of them. They are sealed in the files, so the keeper is asked for their keys; if that
-// fails a path stays unknown.
-func findPaths(ctx context.Context, c config.Config, list []spool.Quarantined) {
-	if !slices.ContainsFunc(list, func(q spool.Quarantined) bool { return q.Path == "" }) {
-		return
-	}
-	unwrap, err := unwrapper(ctx, c)
-	if err != nil {
-		return
-	}
-	for i, q := range list {
-		if q.Path != "" {
-			continue
-		}
-		if s, err := spool.OpenSalvage(q, unwrap); err == nil {
-			list[i].Path, list[i].Size = s.Header.Path, s.Size
-			s.Close()
-		}
-	}
 }
 
 // restoreQuarantined asks the daemon that has the spool to restore a file.
@@ -176,7 +144,7 @@ func restoreQuarantined(ctx context.Context, file, id string, dry bool, std stdi
 			continue
 		}
 		if dry {
-			fmt.Fprintf(std.out, "%s\nwould be restored into %s\n", quarantineLine(q, time.Now()), human.Quoted(at))
+			fmt.Fprintf(std.out, "%s\nwould be restored into %s\n", setaside.Line(q, time.Now()), human.Quoted(at))
 			return nil
 		}
 		return daemon.Restore(ctx, q.ID, func(text string) { fmt.Fprintln(std.out, human.Printable(text)) })
@@ -190,11 +158,11 @@ func removeQuarantined(file, id string, yes, dry bool, std stdio) error {
 		return err
 	}
 	if dry {
-		fmt.Fprintf(std.out, "%s\nwould be removed\n", quarantineLine(q, time.Now()))
+		fmt.Fprintf(std.out, "%s\nwould be removed\n", setaside.Line(q, time.Now()))
 		return nil
 	}
 	if !yes {
-		fmt.Fprintf(std.err, "%s\nDelete it for good? [y/N] ", quarantineLine(q, time.Now()))
+		fmt.Fprintf(std.err, "%s\nDelete it for good? [y/N] ", setaside.Line(q, time.Now()))
 		line, err := bufio.NewReader(std.in).ReadString('\n')
 		if err != nil && !errors.Is(err, io.EOF) {
 			return fmt.Errorf("read the answer: %w", err)

@@ -141,6 +141,18 @@ func openKeeper(ctx context.Context, a aws.Config, c config.Config, st store.Sto
 	return k, checkRegion(k)
 }
 
+// Keeper opens the keeper alone, to unwrap data keys. It makes no keyring, and asks nothing.
+func Keeper(ctx context.Context, c config.Config) (keys.Keeper, error) {
+	if c.Keys.Kind == config.KeysLocal {
+		return keys.OpenLocal(c.Keys.Path)
+	}
+	a, err := LoadAWS(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return NewKMS(a, c, slog.New(slog.DiscardHandler))
+}
+
 // NewKMS opens the KMS key, and asks it nothing.
 func NewKMS(a aws.Config, c config.Config, log *slog.Logger) (*keys.KMS, error) {
 	return keys.NewKMS(keys.KMSOptions{

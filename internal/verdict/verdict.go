@@ -107,6 +107,22 @@ func Errorf(c Code, cure, format string, args ...any) error {
 	return Failure{fmt.Errorf("%w: %s", fmt.Errorf(format, args...), cure), c, cure}
 }
 
+// Exit statuses that the rooms beside the commands know; docs/commands.md has all.
+const (
+	StatusFailed = 1
+	StatusSome   = 3
+	StatusDamage = 4
+)
+
+// Ended is an error that ends the program with a status of its own.
+type Ended struct {
+	Err    error
+	Status int
+}
+
+func (e Ended) Error() string { return e.Err.Error() }
+func (e Ended) Unwrap() error { return e.Err }
+
 // kind is an error of the rooms below, as programs know it.
 type kind struct {
 	code Code

@@ -1,4 +1,4 @@
-package main
+package setaside
 
 import (
 	"bytes"
@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"mcfs/internal/verdict"
 	"mcfs/spool"
 )
 
@@ -21,21 +22,21 @@ func TestExportStatus(t *testing.T) {
 		status int
 		said   string
 	}{
-		{name: "whole", status: exitOK},
-		{name: "of the earlier version", lacks: spool.Lacks{Base: part}, status: exitSome, said: "bytes 32768 to 65535: never in this file"},
-		{name: "dropped", lacks: spool.Lacks{Sent: part}, status: exitSome, said: "bytes 32768 to 65535: sent already"},
-		{name: "damaged", lacks: spool.Lacks{Damaged: part, Base: part}, status: exitDamage, said: "bytes 32768 to 65535: damaged"},
-		{name: "a damaged map", torn: true, status: exitDamage},
-		{name: "many", lacks: spool.Lacks{Damaged: make([]spool.Range, maxLacks+5)}, status: exitDamage, said: "and 5 more: damaged"},
+		{name: "whole", status: 0},
+		{name: "of the earlier version", lacks: spool.Lacks{Base: part}, status: verdict.StatusSome, said: "bytes 32768 to 65535: never in this file"},
+		{name: "dropped", lacks: spool.Lacks{Sent: part}, status: verdict.StatusSome, said: "bytes 32768 to 65535: sent already"},
+		{name: "damaged", lacks: spool.Lacks{Damaged: part, Base: part}, status: verdict.StatusDamage, said: "bytes 32768 to 65535: damaged"},
+		{name: "a damaged map", torn: true, status: verdict.StatusDamage},
+		{name: "many", lacks: spool.Lacks{Damaged: make([]spool.Range, maxLacks+5)}, status: verdict.StatusDamage, said: "and 5 more: damaged"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var said bytes.Buffer
-			err := tellLacks(&spool.Salvage{Torn: c.torn}, c.lacks, "dest", stdio{err: &said})
-			status := exitOK
-			if s, ok := errors.AsType[statusError](err); ok {
-				status = s.status
+			err := Tell(&said, &spool.Salvage{Torn: c.torn}, c.lacks, "dest")
+			status := 0
+			if s, ok := errors.AsType[verdict.Ended](err); ok {
+				status = s.Status
 			}
-			if status != c.status || (err == nil) != (status == exitOK) {
+			if status != c.status || (err == nil) != (status == 0) {
 				t.Errorf("status %d, %v", status, err)
 			}
 			if !strings.Contains(said.String(), c.said) || strings.Count(said.String(), "\n") > maxLacks+1 {
@@ -55,7 +56,7 @@ func TestQuarantineLine(t *testing.T) {
 		{spool.Quarantined{ID: "1-a", Path: "d/f\x1b[2J", Size: 2048, Bytes: 9999, At: now, Why: "tampered"}, `1-a  "d/f\x1b[2J"  2.0 KiB, since 12:00:00: tampered`},
 		{spool.Quarantined{ID: "1-b", Bytes: 2048, Why: "there is no note of why"}, "1-b  (path unknown)  2.0 KiB on the disk, since an unknown time: there is no note of why"},
 	} {
-		if got := quarantineLine(c.q, now); got != c.want {
+		if got := Line(c.q, now); got != c.want {
 			t.Errorf("%q, want %q", got, c.want)
 		}
 	}

@@ -1,0 +1,207 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"mcfs/sidecar"
+	"mcfs/store/s3/s3test"
+)
+
+const (
+	encryptedFiles = 300
+	encryptKills   = 20
+)
+
+// killedRun is a tree and a volume, of commands that are killed.
+type killedRun struct {
+	t       *testing.T
+	dir     string
+	env     []string
+	address string
+	files   int
+}
+
+func newKilledRun(t *testing.T, s3 *s3test.Server) *killedRun {
+	t.Helper()
+	dir := t.TempDir()
+	e := &testscript.Env{WorkDir: dir, Vars: os.Environ()}
+	setEnvironment(e, s3, startKMS(t, s3))
+	for _, name := range []string{e.Getenv("HOME"), filepath.Join(dir, "src")} {
+		if err := os.MkdirAll(name, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := writeConfig(e); err != nil {
+		t.Fatal(err)
+	}
+	k := &killedRun{t: t, dir: dir, env: e.Vars, address: e.Getenv("VOLUME_ADDRESS"), files: encryptedFiles}
+	for i := range k.files {
+		size := 1 + rand.IntN(20_000)
+		if i%100 == 0 {
+			size = 9 << 20 // it is sent in parts
+		}
+		k.write(i, size)
+	}
+	return k
+}
+
+// write writes a file of the tree.
+func (k *killedRun) write(i, size int) {
+	k.t.Helper()
+	content := make([]byte, size)
+	r := rand.NewChaCha8([32]byte{byte(i), byte(i >> 8), byte(size)})
+	_, _ = r.Read(content)
+	at := filepath.Join(k.dir, "src", fmt.Sprint("dir", i%7), fmt.Sprint("file", i))
+	if err := os.MkdirAll(filepath.Dir(at), 0o700); err != nil {
+		k.t.Fatal(err)
+	}
+	if err := os.WriteFile(at, content, 0o600); err != nil {
+		k.t.Fatal(err)
+	}
+}
+
+// command is mcfs with its configuration.
+func (k *killedRun) command(args ...string) *exec.Cmd {
+	c := exec.Command("mcfs", append(args, "--config", filepath.Join(k.dir, "aws.toml"))...)
+	c.Env, c.Dir = k.env, k.dir
+	return c
+}
+
+// must runs a command that has to do all.
+func (k *killedRun) must(args ...string) {
+	k.t.Helper()
+	if out, err := k.command(args...).CombinedOutput(); err != nil {
+		k.t.Fatalf("%v: %v\n%s", args, err, out)
+	}
+}
+
+// kill kills a command after a while that is drawn.
+func (k *killedRun) kill(args ...string) {
+	k.t.Helper()
+	c := k.command(args...)
+	if err := c.Start(); err != nil {
+		k.t.Fatal(err)
+	}
+	time.Sleep(time.Duration(50+rand.IntN(500)) * time.Millisecond) // in which request it is killed is drawn
+	_ = c.Process.Kill()
+	_ = c.Wait()
+}
+
+// sound demands that nothing in the volume is damaged; what lacks its settings yet is none.
+func (k *killedRun) sound() {
+	k.t.Helper()
+	out, err := k.command("verify", k.address, "--json").Output()
+	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	var sum struct{ States map[string]int }
+	if jerr := json.Unmarshal([]byte(lines[len(lines)-1]), &sum); jerr != nil {
+		if strings.Contains(string(out), "no_object") {
+			return // nothing is there yet
+		}
+		k.t.Fatalf("%v, %v\n%s", err, jerr, out)
+	}
+	if sum.States["damaged"]+sum.States["failed"] > 0 {
+		k.t.Fatalf("%v\n%s", sum.States, out)
+	}
+}
+
+// once demands that each file is there whole, under an IV of its own, and nothing else. It adds the
+// IVs to those that were seen.
+func (k *killedRun) once(s3 *s3test.Server, seen map[string]string) {
+	k.t.Helper()
+	k.must("verify", k.address)
+	out := filepath.Join(k.dir, "out")
+	k.must("decrypt", k.address, out)
+	if diff, err := exec.Command("diff", "-r", filepath.Join(k.dir, "src"), out).CombinedOutput(); err != nil {
+		k.t.Fatalf("%v\n%s", err, diff)
+	}
+	if err := os.RemoveAll(out); err != nil {
+		k.t.Fatal(err)
+	}
+	st := s3.Open(k.t, strings.TrimPrefix(k.address, "s3://"+s3.Bucket+"/"))
+	count := 0
+	for token := ""; ; {
+		page, err := st.List(k.t.Context(), "", "", token, 0)
+		if err != nil {
+			k.t.Fatal(err)
+		}
+		for _, o := range page.Objects {
+			if count++; sidecar.Is(o.Key) {
+				continue
+			}
+			info, err := st.Head(k.t.Context(), o.Key)
+			if err != nil {
+				k.t.Fatal(err)
+			}
+			iv := info.Metadata[sidecar.KeyIV]
+			if other, twice := seen[iv]; twice && other != o.Key+info.ETag {
+				k.t.Errorf("%s has the IV of %s", o.Key, other)
+			}
+			seen[iv] = o.Key + info.ETag
+		}
+		if token = page.Next; token == "" {
+			break
+		}
+	}
+	if count != 2*k.files {
+		k.t.Errorf("%d objects of %d files", count, k.files)
+	}
+	if ups, err := st.Uploads(k.t.Context(), ""); err != nil || len(ups) > 0 {
+		k.t.Errorf("unfinished uploads are left: %v, %v", ups, err)
+	}
+}
+
+// TestEncryptKilled: mcfs encrypt is killed at random over some hundred objects and run again, first
+// into an empty volume, then over what is there: nothing is damaged at any moment, and in the end
+// each file is there once, under a key of its own, and no upload is left.
+func TestEncryptKilled(t *testing.T) {
+	s3 := s3test.Start(t)
+	k := newKilledRun(t, s3)
+	seen := make(map[string]string)
+	for range encryptKills / 2 {
+		k.kill("encrypt", "src", k.address)
+		k.sound()
+	}
+	k.must("encrypt", "src", k.address)
+	k.once(s3, seen)
+	for i := range k.files {
+		k.write(i, 2+rand.IntN(20_000))
+	}
+	k.write(0, 10<<20)
+	for range encryptKills / 2 {
+		k.kill("encrypt", "--force", "src", k.address)
+		k.sound()
+	}
+	k.must("encrypt", "--force", "src", k.address)
+	k.once(s3, seen)
+}
+
+// TestDecryptKilled: mcfs decrypt is killed at random and run again: what bears its name is whole, and
+// in the end all is there, and nothing beside it.
+func TestDecryptKilled(t *testing.T) {
+	k := newKilledRun(t, s3test.Start(t))
+	k.must("encrypt", "src", k.address)
+	out := filepath.Join(k.dir, "out")
+	for range encryptKills / 2 {
+		k.kill("decrypt", k.address, out)
+		diff, _ := exec.Command("diff", "-rq", filepath.Join(k.dir, "src"), out).CombinedOutput()
+		for line := range strings.Lines(string(diff)) {
+			if !strings.HasPrefix(line, "Only in ") || strings.HasPrefix(line, "Only in "+out) && !strings.Contains(line, ".mcfs-") {
+				t.Fatalf("what is there is not whole: %s", line)
+			}
+		}
+	}
+	k.must("decrypt", k.address, out)
+	if diff, err := exec.Command("diff", "-r", filepath.Join(k.dir, "src"), out).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, diff)
+	}
+}

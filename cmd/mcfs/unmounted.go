@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"mcfs/config"
+	"mcfs/internal/memory"
+	"mcfs/internal/offline"
+	"mcfs/internal/paths"
+	"mcfs/internal/verdict"
+)
+
+// The commands that need no mount.
+
+//go:embed help/encrypt.txt
+var encryptHelp string
+
+//go:embed help/decrypt.txt
+var decryptHelp string
+
+//go:embed help/verify.txt
+var verifyHelp string
+
+// parallelFiles is how many files are worked on at once.
+const parallelFiles = 8
+
+// unmountedFlags are those of the commands that need no mount.
+type unmountedFlags struct {
+	config, filesFrom, report, sample    string
+	parallel                             int
+	json, dryRun, force, streaming, zero bool
+}
+
+// newUnmounted makes a command that needs no mount; do does it.
+func newUnmounted(use, short, long string, args cobra.PositionalArgs, std stdio, do func(context.Context, *unmountedFlags, config.Config, offline.Options, []string) error) (*cobra.Command, *unmountedFlags) {
+	f := new(unmountedFlags)
+	c := &cobra.Command{Use: use, Short: short, Long: long, Args: args, RunE: func(c *cobra.Command, args []string) error {
+		if f.parallel < 1 || f.parallel > mostParallel {
+			return usageError{verdict.Errorf(verdict.Usage, fmt.Sprintf("give 1 to %d", mostParallel), "-j %d", f.parallel)}
+		}
+		conf, err := loadConfig(f.config)
+		if err != nil {
+			return err
+		}
+		if err := memory.NoDump(); err != nil {
+			return fmt.Errorf("keep memory out of core dumps: %w", err)
+		}
+		o := offline.Options{Parallel: f.parallel, DryRun: f.dryRun, JSON: f.json, Out: std.out, Err: std.err}
+		return interruptible(c.Context(), func(ctx context.Context) error { return do(ctx, f, conf, o, args) })
+	}}
+	c.Flags().StringVarP(&f.config, "config", "c", "", "configuration `FILE`")
+	c.Flags().IntVarP(&f.parallel, "jobs", "j", parallelFiles, "how many files are worked on at once")
+	c.Flags().BoolVar(&f.json, "json", false, "print JSON lines")
+	c.Flags().BoolVar(&f.dryRun, "dry-run", false, "say what would be done, and do nothing")
+	return c, f
+}
+
+func newEncrypt(std stdio) *cobra.Command {
+	c, f := newUnmounted("encrypt SRC DST", "Encrypt a file or a tree into the bucket, without a mount", encryptHelp, exactly(2, "SRC or DST"), std,
+		func(ctx context.Context, f *unmountedFlags, conf config.Config, o offline.Options, args []string) error {
+			at, err := offline.ParsePlace(conf, args[1])
+			if err != nil {
+				return err
+			}
+			return offline.Encrypt(ctx, offline.Encryption{Options: o, Config: conf, Source: args[0], In: std.in, Target: at, Force: f.force})
+		})
+	c.Flags().BoolVarP(&f.force, "force", "f", false, "encrypt anew what is there already")
+	c.Example = `  mcfs encrypt /mnt/card/day1 s3://ingest/camera-a/day1/
+  ffmpeg -i film.mov -f mpegts - | mcfs encrypt - s3://ingest/camera-a/film.ts`
+	return endsWith(c, exitSome)
+}
+
+func newDecrypt(std stdio) *cobra.Command {
+	c, f := newUnmounted("decrypt SRC DST", "Decrypt an object or a tree into files, without a mount", decryptHelp, exactly(2, "SRC or DST"), std,
+		func(ctx context.Context, f *unmountedFlags, conf config.Config, o offline.Options, args []string) error {
+			at, err := offline.ParsePlace(conf, args[0])
+			if err != nil {
+				return err
+			}
+			return offline.Decrypt(ctx, offline.Decryption{Options: o, Config: conf, Source: at, Target: args[1], Force: f.force, Streaming: f.streaming})
+		})
+	c.Flags().BoolVarP(&f.force, "force", "f", false, "replace files that are there already")
+	c.Flags().BoolVar(&f.streaming, "streaming", false, "of GCM, write plaintext before its tag is checked: each object is read once")
+	c.Example = `  mcfs decrypt s3://ingest/camera-a/film.mov film.mov
+  mcfs decrypt s3://ingest/camera-a/day1/ /mnt/restore/day1`
+	return endsWith(c, exitSome, exitDamage)
+}
+
+func newVerify(std stdio) *cobra.Command {
+	c, f := newUnmounted("verify PATH...", "Check whole objects against what was recorded of them", verifyHelp, nil, std,
+		func(ctx context.Context, f *unmountedFlags, conf config.Config, o offline.Options, args []string) (err error) {
+			sample, err := f.checkVerify(args)
+			if err != nil {
+				return err
+			}
+			if f.report != "" {
+				r, err := offline.NewReport(f.report)
+				if err != nil {
+					return err
+				}
+				o.Report = r.Add
+				defer func() { err = errors.Join(err, r.Close()) }()
+			}
+			o.Once = f.filesFrom == "-"
+			source := paths.Source{Args: args, List: f.filesFrom, Zero: f.zero, In: std.in}
+			return offline.Verify(ctx, offline.Verification{Options: o, Config: conf, Sample: sample, Places: func(ctx context.Context, do func(string, error) bool) error {
+				return source.Each(ctx, func(p paths.Found) bool { return do(p.Path, p.Err) })
+			}})
+		})
+	c.Flags().StringVar(&f.sample, "sample", "100%", "check `N%` of the files, drawn at random")
+	c.Flags().StringVar(&f.report, "report", "", "write a table of all files, as CSV, into the new `FILE`")
+	c.Flags().StringVar(&f.filesFrom, "files-from", "", "check each path in `FILE`, too, one a line; - is standard input")
+	c.Flags().BoolVarP(&f.zero, "null", "0", false, "with --files-from: paths end with NUL")
+	c.Example = `  mcfs verify s3://ingest/camera-a/day1/ --report day1.csv`
+	return endsWith(c, exitSome, exitDamage)
+}
+
+// checkVerify refuses flags that make no sense, and reads how many of a hundred files are looked at.
+func (f *unmountedFlags) checkVerify(args []string) (sample float64, err error) {
+	switch {
+	case len(args) == 0 && f.filesFrom == "":
+		return 0, usageError{verdict.Errorf(verdict.Usage, "see `mcfs help verify`", "PATH is missing")}
+	case f.zero && f.filesFrom == "":
+		return 0, usageError{verdict.Errorf(verdict.Usage, "give --files-from, or leave it out", "-0 goes with --files-from")}
+	}
+	if sample, err = strconv.ParseFloat(strings.TrimSuffix(f.sample, "%"), 64); err != nil || !(sample > 0 && sample <= 100) {
+		return 0, usageError{verdict.Errorf(verdict.Usage, "give more than 0%, and at most 100%", "--sample %s", f.sample)}
+	}
+	return sample, nil
+}
