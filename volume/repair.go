@@ -4,11 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"mcfs/volume/naming"
 	"strings"
-	"sync/atomic"
+	"sync"
 
 	"golang.org/x/sync/errgroup"
+
+	"mcfs/volume/naming"
 )
 
 // Sidecars of a bucket that was copied from another name that one still, and may have lost
@@ -21,21 +22,34 @@ const repairers = 16
 // that names another place than its file's, has lost metadata, or is missing, of which it
 // gives the number. Sync waits for them. What is not committed gets a sidecar by its commit.
 func (v *Volume) Repair(ctx context.Context, path string) (int, error) {
+	wrong, err := v.repair(ctx, path, true)
+	return len(wrong), errors.Join(err, v.flush())
+}
+
+// WrongSidecars returns the paths of the files whose sidecars Repair would have put again.
+func (v *Volume) WrongSidecars(ctx context.Context, path string) ([]string, error) {
+	return v.repair(ctx, path, false)
+}
+
+// repair returns the paths of the files at and under path whose sidecars are wrong, and with put has
+// these put again.
+func (v *Volume) repair(ctx context.Context, path string, put bool) (wrong []string, err error) {
 	n := v.root
 	for _, elem := range naming.Elements(strings.Trim(path, "/")) {
-		var err error
 		if n, err = n.Lookup(ctx, elem); err != nil {
-			return 0, fmt.Errorf("repair %s: %w", shownPath(path), err)
+			return nil, fmt.Errorf("repair %s: %w", shownPath(path), err)
 		}
 	}
-	var put atomic.Int64
+	var mu sync.Mutex // over wrong alone
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(repairers)
-	err := v.repairBelow(gctx, n, func(n *Node) {
+	err = v.repairBelow(gctx, n, func(n *Node) {
 		group.Go(func() error {
-			wrong, err := v.repairFile(gctx, n)
-			if wrong {
-				put.Add(1)
+			is, err := v.repairFile(gctx, n, put)
+			if is {
+				mu.Lock()
+				defer mu.Unlock()
+				wrong = append(wrong, n.Path())
 			}
 			return err
 		})
@@ -46,7 +60,7 @@ func (v *Volume) Repair(ctx context.Context, path string) (int, error) {
 	if err != nil {
 		err = fmt.Errorf("repair %s: %w", shownPath(path), err)
 	}
-	return int(put.Load()), errors.Join(err, v.flush())
+	return wrong, err
 }
 
 // repairBelow calls do for each file at and below n.
@@ -76,8 +90,9 @@ func (v *Volume) repairBelow(ctx context.Context, n *Node, do func(*Node)) error
 	return nil
 }
 
-// repairFile has the sidecar of a committed file put again if it is not as it should be.
-func (v *Volume) repairFile(ctx context.Context, n *Node) (wrong bool, err error) {
+// repairFile reports whether the sidecar of a committed file is not as it should be, and with put has
+// it put again.
+func (v *Volume) repairFile(ctx context.Context, n *Node, put bool) (wrong bool, err error) {
 	if err := n.describe(ctx); errors.Is(err, ErrStale) {
 		return false, nil // removed or replaced elsewhere meanwhile
 	} else if err != nil {
@@ -100,8 +115,8 @@ func (v *Volume) repairFile(ctx context.Context, n *Node) (wrong bool, err error
 	n.content.Lock()
 	attr, same := n.content.Attr, n.content.Base == ver && n.content.State == Clean
 	n.content.Unlock()
-	if !same {
-		return false, nil // committed anew meanwhile
+	if !same || !put {
+		return same, nil // else committed anew meanwhile
 	}
 	return true, v.restate(n, ver, attr)
 }

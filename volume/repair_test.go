@@ -3,6 +3,7 @@ package volume
 import (
 	"bytes"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -63,10 +64,23 @@ func TestRepair(t *testing.T) {
 	r.put("draft", []byte("not committed"))
 	repair := func(path string, want int) {
 		t.Helper()
+		if wrong, err := r.v.WrongSidecars(t.Context(), path); err != nil || len(wrong) != want {
+			t.Errorf("%q: %q are wrong, want %d (%v)", path, wrong, want, err)
+		}
 		if n, err := r.v.Repair(t.Context(), path); n != want || err != nil {
 			t.Errorf("%q: %d were put again, want %d (%v)", path, n, want, err)
 		}
 		r.syncSoon("repair")
+	}
+	_, before := r.raw(sidecar.Name("moved"))
+	wrong, err := r.v.WrongSidecars(t.Context(), "")
+	slices.Sort(wrong)
+	if want := []string{"d/e/both", "d/e/none", "d/stripped", "moved", "other"}; err != nil || !slices.Equal(wrong, want) {
+		t.Errorf("wrong are %q, not %q (%v)", wrong, want, err)
+	}
+	r.syncSoon("a look")
+	if _, info := r.raw(sidecar.Name("moved")); info.ETag != before.ETag {
+		t.Error("a look has put a sidecar again")
 	}
 	repair("other", 1)
 	repair("d/e", 2)
@@ -92,6 +106,9 @@ func TestRepair(t *testing.T) {
 	}
 	if _, err := r.v.Repair(t.Context(), "absent"); err == nil {
 		t.Error("what does not exist was repaired")
+	}
+	if _, err := r.v.WrongSidecars(t.Context(), "absent"); err == nil {
+		t.Error("what does not exist was looked at")
 	}
 }
 

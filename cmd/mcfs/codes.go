@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/spf13/cobra"
+
 	"mcfs/internal/human"
 	"mcfs/internal/verdict"
 )
@@ -18,6 +20,12 @@ func lineOfError(err error) verdict.Line {
 		err = verdict.With(err, verdict.Usage, "see mcfs help and the command's name")
 	}
 	return verdict.LineOf(err)
+}
+
+// failsInJSON adds the flag --json to a command that prints no JSON of its own.
+func failsInJSON(c *cobra.Command) *cobra.Command {
+	c.Flags().Bool("json", false, "print a failure of this command as JSON")
+	return c
 }
 
 // tellError prints why a command failed: in a line for a person, or in one of --json.

@@ -70,3 +70,32 @@ func TestExitStatuses(t *testing.T) {
 		t.Errorf("only %d commands were found", count)
 	}
 }
+
+// TestJSONOfAll: every command that does something has --json, and the page of the commands says
+// what it prints.
+func TestJSONOfAll(t *testing.T) {
+	page := commandsPage(t)
+	_, page, _ = strings.Cut(page, "| command | `--json` prints |\n")
+	page, _, _ = strings.Cut(page, "\n\n")
+	var want []string
+	everyCommand(newRoot(stdio{}), func(c *cobra.Command) {
+		if c.HasSubCommands() && c.Name() != "job" { // which only leads to others
+			return
+		}
+		want = append(want, "`"+c.CommandPath()+"`")
+		if c.Flags().Lookup("json") == nil {
+			t.Errorf("%s has no --json", c.CommandPath())
+		}
+	})
+	var got []string
+	for line := range strings.Lines(page) {
+		if cells := strings.Split(line, " | "); strings.HasPrefix(line, "| `") && len(cells) == 2 && len(cells[1]) > 5 {
+			got = append(got, strings.TrimPrefix(cells[0], "| "))
+		}
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
+		t.Errorf("the page has\n%q\nthe commands are\n%q", got, want)
+	}
+}

@@ -212,7 +212,7 @@ func (d *daemon) closeVolume() error {
 
 func (d *daemon) mount(ctx context.Context) (err error) {
 	d.control, err = control.Listen(d.o.mountpoint, control.Handler{
-		Stop: d.requestStop, Unused: d.unused, Sync: d.sync, Repair: d.repair, Restore: d.restore,
+		Stop: d.requestStop, Unused: d.unused, Sync: d.sync, Repair: d.repair, Wrong: d.wrong, Restore: d.restore,
 		Status: d.status, Events: d.events,
 		Log: func(err error) { d.log.Warn("control socket", "err", err) },
 	})

@@ -19,7 +19,7 @@ var demoHelp string
 const demoTimeout = 2 * time.Minute
 
 func newDemo(std stdio) *cobra.Command {
-	return &cobra.Command{
+	return failsInJSON(&cobra.Command{
 		Use:     "demo",
 		Short:   "Show and prove all of it on this machine, without an account",
 		Long:    demoHelp,
@@ -34,5 +34,5 @@ func newDemo(std stdio) *cobra.Command {
 				})
 			})
 		},
-	}
+	})
 }

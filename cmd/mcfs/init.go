@@ -61,7 +61,7 @@ func newInit(std stdio) *cobra.Command {
 	fl.StringVar(&f.boot, "boot", "", "mount it when the machine starts: fstab or unit")
 	fl.BoolVar(&f.dryRun, "dry-run", false, "print the configuration, and write nothing")
 	fl.BoolVar(&f.unchecked, "unchecked", false, "write it without a proof")
-	return c
+	return failsInJSON(c)
 }
 
 func runInit(ctx context.Context, f initFlags, std stdio) error {

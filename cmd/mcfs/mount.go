@@ -30,6 +30,7 @@ var mountHelp string
 type mountFlags struct {
 	config, logFile string
 	background      bool
+	json            bool // the daemon's failure, too
 	options         []string
 	helper          bool
 	readyFD         int
@@ -55,7 +56,10 @@ func newMount(std stdio) *cobra.Command {
 			}
 			return exactly(1, "MOUNTPOINT")(c, args)
 		},
-		RunE: func(c *cobra.Command, args []string) error { return runMount(c.Context(), f, args, std) },
+		RunE: func(c *cobra.Command, args []string) error {
+			f.json = wantsJSON(c, nil)
+			return runMount(c.Context(), f, args, std)
+		},
 	}
 	flags := c.Flags()
 	flags.StringVarP(&f.config, "config", "c", "", "configuration `FILE`")
@@ -73,7 +77,7 @@ func newMount(std stdio) *cobra.Command {
 	for _, hidden := range []string{helperFlag, readyFlag, "sloppy", "fake", "no-mtab", "verbose", "namespace", "type"} {
 		_ = flags.MarkHidden(hidden)
 	}
-	return serves(c)
+	return serves(failsInJSON(c))
 }
 
 func runMount(ctx context.Context, f mountFlags, args []string, std stdio) error {
@@ -149,6 +153,9 @@ func (f *mountFlags) again(o mountOptions) []string {
 	args := []string{"--log-file", o.logFile}
 	if f.config != "" {
 		args = append(args, "--config", f.config)
+	}
+	if f.json {
+		args = append(args, "--json")
 	}
 	if len(f.options) > 0 {
 		args = append(args, "-o", strings.Join(f.options, ","))

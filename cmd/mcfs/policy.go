@@ -56,7 +56,7 @@ func newPolicy(std stdio) *cobra.Command {
 	fl.StringVar(&f.region, "region", "", "`REGION` in which jobs run; else the bucket's, or the key's")
 	fl.StringVar(&f.principal, "principal", "", "`ARN` of the user or role that mounts")
 	fl.StringArrayVar(&f.outputs, "output", nil, "`s3://BUCKET/PREFIX` where jobs put what they make; may be repeated")
-	return c
+	return failsInJSON(c)
 }
 
 func printPolicy(f policyFlags, k policy.Kind, std stdio) error {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"mcfs/internal/control"
@@ -49,6 +50,15 @@ func (d *daemon) repair(ctx context.Context, paths []string, tell func(string)) 
 		tell(fmt.Sprintf("sidecars that were not right: %d; they are put again", n))
 	}
 	return errors.Join(errs...)
+}
+
+// wrong names the files at and under a path whose sidecars repair would put right.
+func (d *daemon) wrong(ctx context.Context, path string, tell func(string)) error {
+	list, err := d.volume.WrongSidecars(ctx, path)
+	for _, at := range slices.Sorted(slices.Values(list)) {
+		tell(at)
+	}
+	return err
 }
 
 // sync waits until everything under the paths is committed, and names what stays local.

@@ -57,7 +57,7 @@ func newSettings(std stdio) *cobra.Command {
 		},
 	}
 	c.Flags().StringVarP(&file, "config", "c", "", "configuration `FILE`, for an s3:// address")
-	return c
+	return failsInJSON(c)
 }
 
 // mountedSettings reads the sidecar beside a file.

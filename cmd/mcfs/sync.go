@@ -26,8 +26,8 @@ var syncHelp string
 
 // syncFlags are the flags of `mcfs sync`.
 type syncFlags struct {
-	repair, zero, json bool
-	filesFrom          string
+	repair, dry, zero, json bool
+	filesFrom               string
 }
 
 func newSync(std stdio) *cobra.Command {
@@ -39,10 +39,14 @@ func newSync(std stdio) *cobra.Command {
 		Example: `  mcfs sync ~/ingest
   mcfs sync ~/ingest/day1/movie.mp4
   mcfs sync --repair ~/ingest
+  mcfs sync --repair --dry-run ~/ingest
   find ~/ingest -newer mark -print0 | mcfs sync -0 --files-from -`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if f.zero && f.filesFrom == "" {
 				return usageError{verdict.Errorf(verdict.Usage, "give --files-from, or leave it out", "-0 goes with --files-from")}
+			}
+			if f.dry && !f.repair {
+				return usageError{verdict.Errorf(verdict.Usage, "give --repair, or leave it out", "--dry-run goes with --repair")}
 			}
 			if len(args) == 0 && f.filesFrom == "" {
 				args = []string{"."}
@@ -54,6 +58,7 @@ func newSync(std stdio) *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&f.repair, "repair", false, "put sidecars right that name another place, or have lost metadata")
+	c.Flags().BoolVar(&f.dry, "dry-run", false, "with --repair: name the files whose sidecars would be put right, and change nothing")
 	c.Flags().StringVar(&f.filesFrom, "files-from", "", "sync each path in `FILE`, too, one a line; - is standard input")
 	c.Flags().BoolVarP(&f.zero, "null", "0", false, "with --files-from: paths end with NUL")
 	c.Flags().BoolVar(&f.json, "json", false, "print JSON")
@@ -65,8 +70,8 @@ type syncing struct {
 	f   syncFlags
 	std stdio
 
-	count, failed int
-	named         []error // of the command line; those of a list are told at once
+	count, failed, wrong int
+	named                []error // of the command line; those of a list are told at once
 }
 
 // syncLine is a line of --json.
@@ -78,6 +83,7 @@ type syncLine struct {
 	Failure *verdict.Line `json:"failure,omitempty"`
 	Paths   *int          `json:"paths,omitempty"`
 	Failed  *int          `json:"failed,omitempty"`
+	Wrong   *int          `json:"wrong,omitempty"` // with --dry-run: sidecars
 }
 
 func (s *syncing) line(l syncLine) {
@@ -92,12 +98,17 @@ func (s *syncing) line(l syncLine) {
 // run syncs each path that a source names. Its error is the exit status.
 func (s *syncing) run(ctx context.Context, source paths.Source) error {
 	err := batch.Run(ctx, 1, source.Each, func(ctx context.Context, f paths.Found) bool {
-		err := syncPath(ctx, f.Path, s.f.repair, func(text string) { s.tell(f.Path, text) })
-		s.done(f.Path, err)
+		s.done(f.Path, s.one(ctx, f.Path))
 		return false
 	})
 	if s.f.json {
-		s.line(syncLine{Type: "summary", Paths: &s.count, Failed: &s.failed})
+		l := syncLine{Type: "summary", Paths: &s.count, Failed: &s.failed}
+		if s.f.dry {
+			l.Wrong = &s.wrong
+		}
+		s.line(l)
+	} else if s.f.dry {
+		fmt.Fprintln(s.std.err, "sidecars that are not right:", s.wrong)
 	}
 	switch {
 	case errors.Is(err, paths.ErrTooLong):
@@ -106,6 +117,39 @@ func (s *syncing) run(ctx context.Context, source paths.Source) error {
 		err = nil // the path that was waited for says so
 	}
 	return errors.Join(err, s.outcome())
+}
+
+// one syncs a path, or with --dry-run names the files in it whose sidecars are wrong.
+func (s *syncing) one(ctx context.Context, path string) error {
+	daemon, inside, err := daemonAt(path)
+	if err != nil {
+		return err
+	}
+	if s.f.dry {
+		err = daemon.WrongSidecars(ctx, inside, func(at string) {
+			s.wrong++
+			if s.f.json {
+				s.line(syncLine{Type: "status", Path: filepath.Join(daemon.Mountpoint, at), Text: "its sidecar would be put again"})
+				return
+			}
+			fmt.Fprintln(s.std.out, human.Printable(filepath.Join(daemon.Mountpoint, at)))
+		})
+	} else {
+		err = daemon.Sync(ctx, inside, s.f.repair, func(text string) { s.tell(path, text) })
+	}
+	if errors.Is(err, control.ErrNoDaemon) {
+		return verdict.Errorf(verdict.NoDaemon, "mount it again, and what is pending goes on", "sync %s: the daemon of %s does not answer", path, daemon.Mountpoint)
+	}
+	if err != nil {
+		return fmt.Errorf("sync %s: %w", path, err)
+	}
+	return nil
+}
+
+// daemonAt is the daemon of the mount in which a path lies, and the path in it.
+func daemonAt(path string) (control.Client, string, error) {
+	mountpoint, inside, m, err := mountOf(path)
+	return control.Client{Mountpoint: mountpoint, Users: mounts.Users(m)}, inside, err
 }
 
 // tell prints what a daemon says while it works.
@@ -153,22 +197,6 @@ func (s *syncing) outcome() error {
 		return err
 	}
 	return statusError{verdict.With(err, verdict.Some, "do as the messages say, and run the same command again"), exitSome}
-}
-
-// syncPath asks the daemon of the mount in which a path lies to commit what is there.
-func syncPath(ctx context.Context, path string, repair bool, tell func(string)) error {
-	mountpoint, inside, m, err := mountOf(path)
-	if err != nil {
-		return err
-	}
-	err = control.Client{Mountpoint: mountpoint, Users: mounts.Users(m)}.Sync(ctx, inside, repair, tell)
-	if errors.Is(err, control.ErrNoDaemon) {
-		return verdict.Errorf(verdict.NoDaemon, "mount it again, and what is pending goes on", "sync %s: the daemon of %s does not answer", path, mountpoint)
-	}
-	if err != nil {
-		return fmt.Errorf("sync %s: %w", path, err)
-	}
-	return nil
 }
 
 // mountOf returns the mount in which a path lies, and the path in it.

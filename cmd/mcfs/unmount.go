@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	_ "embed"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -21,6 +22,7 @@ var unmountHelp string
 
 func newUnmount(std stdio) *cobra.Command {
 	var how control.Unmount
+	var asJSON bool
 	c := &cobra.Command{
 		Use:     "unmount MOUNTPOINT",
 		Aliases: []string{"umount"},
@@ -31,14 +33,38 @@ func newUnmount(std stdio) *cobra.Command {
 		Args: exactly(1, "MOUNTPOINT"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return interruptible(c.Context(), func(ctx context.Context) error {
-				return unmount(ctx, args[0], how, func(text string) { fmt.Fprintln(std.err, human.Printable(text)) })
+				return unmountTelling(ctx, args[0], how, asJSON, std)
 			})
 		},
 	}
 	c.Flags().BoolVar(&how.Wait, "wait", false, "wait until nothing is open for writing")
 	c.Flags().BoolVar(&how.Now, "now", false, "leave what is pending in the spool, and cut off what is open")
+	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	c.MarkFlagsMutuallyExclusive("wait", "now")
 	return c
+}
+
+// unmountLine is a line of --json.
+type unmountLine struct {
+	V       int    `json:"v"`
+	Type    string `json:"type"` // status, and at the end summary
+	Path    string `json:"path"`
+	Text    string `json:"text,omitempty"`
+	Mounted *bool  `json:"mounted,omitempty"` // of the summary
+}
+
+// unmountTelling ends the mount at path, and says meanwhile what its daemon says.
+func unmountTelling(ctx context.Context, path string, how control.Unmount, asJSON bool, std stdio) error {
+	if !asJSON {
+		return unmount(ctx, path, how, func(text string) { fmt.Fprintln(std.err, human.Printable(text)) })
+	}
+	lines := json.NewEncoder(std.out)
+	err := unmount(ctx, path, how, func(text string) { _ = lines.Encode(unmountLine{V: 1, Type: "status", Path: path, Text: text}) })
+	mounted := false
+	if real, rerr := fs.Resolve(path); rerr == nil {
+		_, mounted = fs.MountAt(real)
+	}
+	return errors.Join(err, lines.Encode(unmountLine{V: 1, Type: "summary", Path: path, Mounted: &mounted}))
 }
 
 // unmount ends the mount at path, and returns when its daemon has ended.

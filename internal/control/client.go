@@ -32,18 +32,47 @@ type Unmount struct {
 // Unmount ends the mount, and returns when the daemon has ended. tell gets its lines of
 // progress.
 func (c Client) Unmount(ctx context.Context, how Unmount, tell func(string)) error {
-	return c.ask(ctx, request{Op: "unmount", Now: how.Now, Wait: how.Wait}, tell)
+	_, err := c.ask(ctx, request{Op: "unmount", Now: how.Now, Wait: how.Wait}, textTo(tell))
+	return err
 }
 
 // Sync returns when everything at and under a path of the volume is committed; with
 // repair the sidecars there are looked at first. tell gets the lines of progress.
 func (c Client) Sync(ctx context.Context, path string, repair bool, tell func(string)) error {
-	return c.ask(ctx, request{Op: "sync", Paths: []string{path}, Repair: repair}, tell)
+	_, err := c.ask(ctx, request{Op: "sync", Paths: []string{path}, Repair: repair}, textTo(tell))
+	return err
 }
 
-// Restore brings something back from quarantine; tell is told where it is now.
-func (c Client) Restore(ctx context.Context, id string, tell func(string)) error {
-	return c.ask(ctx, request{Op: "restore", ID: id}, tell)
+// WrongSidecars calls tell with the path in the volume of each file at and under a path whose sidecar
+// a repair would put again. Nothing is changed.
+func (c Client) WrongSidecars(ctx context.Context, path string, tell func(path string)) error {
+	gone := ErrOldDaemon
+	a, err := c.ask(ctx, request{Op: "wrong", Paths: []string{path}}, func(a answer) {
+		if a.Path != "" {
+			gone = ErrCutOff
+			tell(a.Path)
+		}
+	})
+	if err != nil && !a.Done && ctx.Err() == nil && !errors.Is(err, ErrNoDaemon) {
+		return fmt.Errorf("the daemon of %s: %w", c.Mountpoint, gone)
+	}
+	return err
+}
+
+// Restore brings something back from quarantine. It returns the path in the volume that this has
+// now, "" from an old daemon; tell is told, too.
+func (c Client) Restore(ctx context.Context, id string, tell func(string)) (path string, err error) {
+	a, err := c.ask(ctx, request{Op: "restore", ID: id}, textTo(tell))
+	return a.Path, err
+}
+
+// textTo hands on what an answer has for a person.
+func textTo(tell func(string)) func(answer) {
+	return func(a answer) {
+		if a.Text != "" {
+			tell(a.Text)
+		}
+	}
 }
 
 // Status fills in how the mount is at and under a path of the volume: the value that the
@@ -71,7 +100,7 @@ func (c Client) Status(ctx context.Context, path string, report any) error {
 }
 
 // ErrOldDaemon is returned if the daemon is of a version that does not know the request.
-var ErrOldDaemon = errors.New("it is ending, or of a version that knows no events: mount it anew")
+var ErrOldDaemon = errors.New("it is ending, or of a version that does not know this request: mount it anew")
 
 // ErrCutOff is returned if the daemon has ended without a word, as when it is killed.
 var ErrCutOff = errors.New("the daemon has ended before it told all: mount it again, and what is pending goes on")
@@ -107,40 +136,37 @@ func (c Client) Events(ctx context.Context, path, since string, tell func(json.R
 	}
 }
 
-// ask sends a request, hands its progress to tell, and returns when the daemon has ended
-// or done what was asked.
-func (c Client) ask(ctx context.Context, r request, tell func(string)) error {
+// ask sends a request, hands each answer to tell, and returns the last one when the daemon has
+// ended or done what was asked.
+func (c Client) ask(ctx context.Context, r request, tell func(answer)) (last answer, err error) {
 	conn, hangUp, err := c.connect(ctx)
 	if err != nil {
-		return err
+		return last, err
 	}
 	defer hangUp()
 	if err := send(conn, r); err != nil {
-		return fmt.Errorf("ask the daemon of %s: %w", c.Mountpoint, err)
+		return last, fmt.Errorf("ask the daemon of %s: %w", c.Mountpoint, err)
 	}
-	var last answer
 	lines := bufio.NewScanner(conn)
 	for lines.Scan() {
 		var a answer
 		if err := json.Unmarshal(lines.Bytes(), &a); err != nil {
-			return fmt.Errorf("answer of the daemon of %s: %w", c.Mountpoint, err)
+			return last, fmt.Errorf("answer of the daemon of %s: %w", c.Mountpoint, err)
 		}
-		if a.Text != "" {
-			tell(a.Text)
-		}
+		tell(a)
 		if a.Done {
 			last = a
 		}
 	}
 	switch {
 	case ctx.Err() != nil:
-		return fmt.Errorf("interrupted: the daemon of %s goes on", c.Mountpoint)
+		return last, fmt.Errorf("interrupted: the daemon of %s goes on", c.Mountpoint)
 	case !last.Done:
-		return fmt.Errorf("the daemon of %s ended without finishing: what is left is in its spool, the next mount goes on", c.Mountpoint)
+		return last, fmt.Errorf("the daemon of %s ended without finishing: what is left is in its spool, the next mount goes on", c.Mountpoint)
 	case last.Error != "":
-		return Failure{Text: last.Error, Status: last.Status}
+		return last, Failure{Text: last.Error, Status: last.Status}
 	}
-	return nil
+	return last, nil
 }
 
 func send(conn net.Conn, r request) error {

@@ -1,11 +1,15 @@
 package control
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -169,12 +173,56 @@ func TestRestore(t *testing.T) {
 		return "d/" + id, nil
 	}})
 	told := ""
-	if err := r.client.Restore(t.Context(), "1-a", func(text string) { told = text }); err != nil || !strings.HasPrefix(told, "restored as d/1-a,") {
+	if path, err := r.client.Restore(t.Context(), "1-a", func(text string) { told = text }); err != nil || path != "d/1-a" || !strings.HasPrefix(told, "restored as d/1-a,") {
 		t.Errorf("%v, told %q", err, told)
 	}
-	err := r.client.Restore(t.Context(), "damaged", nothing)
+	_, err := r.client.Restore(t.Context(), "damaged", nothing)
 	if f, ok := errors.AsType[Failure](err); !ok || f != (Failure{"restore damaged: it is damaged", 4}) {
 		t.Errorf("%#v", err)
+	}
+}
+
+// TestWrongSidecars: each path is told, with what went wrong; a daemon that does not know the request
+// is told from one that has ended in the middle.
+func TestWrongSidecars(t *testing.T) {
+	r := listenFor(t, Handler{Wrong: func(_ context.Context, path string, tell func(string)) error {
+		tell(path + "/a")
+		tell(path + "/b")
+		if path == "bad" {
+			return errors.New("look at bad: denied")
+		}
+		return nil
+	}})
+	var told []string
+	tell := func(path string) { told = append(told, path) }
+	if err := r.client.WrongSidecars(t.Context(), "d", tell); err != nil || !slices.Equal(told, []string{"d/a", "d/b"}) {
+		t.Errorf("%v, told %q", err, told)
+	}
+	if err := r.client.WrongSidecars(t.Context(), "bad", tell); err == nil || err.Error() != "look at bad: denied" || len(told) != 4 {
+		t.Errorf("%v, told %q", err, told)
+	}
+	r.server.Close()
+	if err := r.client.WrongSidecars(t.Context(), "d", tell); !errors.Is(err, ErrNoDaemon) {
+		t.Errorf("nobody there: %v", err)
+	}
+	l, err := net.Listen("unix", r.server.listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	for says, want := range map[string]error{"": ErrOldDaemon, `{"path":"d/a"}` + "\n": ErrCutOff} {
+		go func() {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = bufio.NewReader(conn).ReadBytes('\n')
+			_, _ = io.WriteString(conn, says)
+			conn.Close()
+		}()
+		if err := r.client.WrongSidecars(t.Context(), "d", tell); !errors.Is(err, want) {
+			t.Errorf("one that says %q: %v, not %v", says, err, want)
+		}
 	}
 }
 

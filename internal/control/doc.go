@@ -5,7 +5,8 @@
 // The socket lies in the runtime folder of the daemon's user, named after the
 // mountpoint. A client sends one request, a line of JSON; the daemon answers with lines
 // of JSON. To "status" and "restore" it answers one. After "sync" it keeps the
-// connection until all is done, or the client hangs up; after "events" until the mount ends, and
+// connection until all is done, or the client hangs up, and so after "wrong", with a line for each
+// file; after "events" until the mount ends, and
 // sends a line for each; after "unmount" until the
 // process has ended, so that the end of the connection is the end of the daemon.
 //

@@ -4,10 +4,10 @@ import "encoding/json"
 
 // request is what a client asks for.
 type request struct {
-	Op     string   `json:"op"`               // "unmount", "sync", "status", "events" or "restore"
+	Op     string   `json:"op"`               // "unmount", "sync", "wrong", "status", "events" or "restore"
 	Now    bool     `json:"now,omitempty"`    // of unmount: do not wait for what is pending, and end what is open
 	Wait   bool     `json:"wait,omitempty"`   // of unmount: until nothing is open for writing
-	Paths  []string `json:"paths,omitempty"`  // of sync, status and events, in the volume; "" is all of it
+	Paths  []string `json:"paths,omitempty"`  // of sync, wrong, status and events, in the volume; "" is all of it
 	Repair bool     `json:"repair,omitempty"` // of sync: look at all sidecars first
 	ID     string   `json:"id,omitempty"`     // of restore, in quarantine
 	Since  string   `json:"since,omitempty"`  // of events: the last that is known
@@ -24,6 +24,8 @@ type answer struct {
 	Report json.RawMessage `json:"report,omitempty"` // to status, with Done
 
 	Event json.RawMessage `json:"event,omitempty"`
+
+	Path string `json:"path,omitempty"` // in the volume: of a wrong sidecar's file, or where something is restored
 }
 
 // Failure is what a daemon could not do, as it tells its client.

@@ -29,6 +29,8 @@ func (s *Server) serve(conn net.Conn) {
 		s.unmount(conn, r)
 	case "sync":
 		s.sync(conn, r)
+	case "wrong":
+		s.wrong(conn, r)
 	case "status":
 		s.status(conn, r.Paths)
 	case "events":
@@ -68,6 +70,17 @@ func (s *Server) sync(conn net.Conn, r request) {
 			failed = s.handler.Repair(ctx, r.Paths, tell)
 		}
 		return errors.Join(failed, s.handler.Sync(ctx, r.Paths, tell))
+	})
+	if !hungUp {
+		s.write(conn, done(err))
+	}
+}
+
+// wrong names the files whose sidecars a repair would put again.
+func (s *Server) wrong(conn net.Conn, r request) {
+	defer conn.Close()
+	err, hungUp := s.whileConnected(conn, func(ctx context.Context, _ func(string)) error {
+		return s.handler.Wrong(ctx, under(r.Paths), func(path string) { s.write(conn, answer{Path: path}) })
 	})
 	if !hungUp {
 		s.write(conn, done(err))
@@ -137,7 +150,7 @@ func (s *Server) restore(conn net.Conn, id string) {
 	path, err := s.handler.Restore(s.ctx, id)
 	a := done(err)
 	if err == nil {
-		a.Text = "restored as " + path + ", interrupted: mcfs sync commits it"
+		a.Path, a.Text = path, "restored as "+path+", interrupted: mcfs sync commits it"
 	}
 	s.write(conn, a)
 }

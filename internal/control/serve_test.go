@@ -21,6 +21,11 @@ func noting(asked *string) Handler {
 			return nil
 		},
 		Repair: func(context.Context, []string, func(string)) error { return nil },
+		Wrong: func(_ context.Context, path string, tell func(string)) error {
+			*asked += "wrong"
+			tell(path)
+			return nil
+		},
 		Status: func(string) any {
 			*asked += "status"
 			return "well"
@@ -40,7 +45,7 @@ func noting(asked *string) Handler {
 // FuzzRequest sends a daemon whatever it is: it does one of the things
 // that it knows, or hangs up, and lives.
 func FuzzRequest(f *testing.F) {
-	for _, r := range []request{{Op: "status", Paths: []string{"d"}}, {Op: "sync", Paths: []string{"", "../x"}}, {Op: "unmount", Now: true}, {Op: "events", Since: "x-1"}} {
+	for _, r := range []request{{Op: "status", Paths: []string{"d"}}, {Op: "sync", Paths: []string{"", "../x"}}, {Op: "unmount", Now: true}, {Op: "wrong"}, {Op: "events", Since: "x-1"}} {
 		line, err := json.Marshal(r)
 		if err != nil {
 			f.Fatal(err)
@@ -78,7 +83,7 @@ func FuzzRequest(f *testing.F) {
 		if json.Unmarshal([]byte(first), &r) != nil {
 			r.Op = ""
 		}
-		if want := map[string]string{"unmount": "stop", "sync": "sync", "status": "status", "restore": "restore", "events": "events"}[r.Op]; asked != want {
+		if want := map[string]string{"unmount": "stop", "sync": "sync", "status": "status", "restore": "restore", "events": "events", "wrong": "wrong"}[r.Op]; asked != want {
 			t.Errorf("%q made it do %q", first, asked)
 		}
 	})

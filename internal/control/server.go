@@ -27,6 +27,9 @@ type Handler struct {
 	Sync func(ctx context.Context, paths []string, tell func(string)) error
 	// Repair has wrong sidecars under the paths put again, for which Sync then waits.
 	Repair func(ctx context.Context, paths []string, tell func(string)) error
+	// Wrong calls tell with the path of each file at and under a path whose sidecar Repair would
+	// have put again, one after the other.
+	Wrong func(ctx context.Context, path string, tell func(path string)) error
 	// Status returns how the mount is at and under a path, as a value for JSON.
 	Status func(path string) any
 	// Events calls send with each line about what happens at and below a path, after the one that
