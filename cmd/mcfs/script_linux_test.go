@@ -82,7 +82,7 @@ func TestScripts(t *testing.T) {
 
 func startKMS(t *testing.T, s3 *s3test.Server) *kmstest.Server {
 	return kmstest.Start(t, kmstest.Options{AccessKey: s3.AccessKey, SecretKey: s3.SecretKey, Keys: []kmstest.Key{
-		{Alias: "alias/ingest"}, {Alias: "alias/disabled", State: kmstest.Disabled},
+		{Alias: "alias/ingest"}, {Alias: "alias/disabled", State: kmstest.Disabled}, {Alias: "alias/next"},
 	}})
 }
 
@@ -101,6 +101,7 @@ func setEnvironment(e *testscript.Env, s3 *s3test.Server, kms *kmstest.Server) {
 	e.Setenv("KMS_ENDPOINT", kms.URL)
 	e.Setenv("KEY_ARN", kms.ARN(0))
 	e.Setenv("DISABLED_ARN", kms.ARN(1))
+	e.Setenv("NEXT_ARN", kms.ARN(2))
 	e.Setenv("ACCESS_KEY", s3.AccessKey)
 	e.Setenv("SECRET_KEY", s3.SecretKey)
 }

@@ -28,6 +28,9 @@ var decryptHelp string
 //go:embed help/verify.txt
 var verifyHelp string
 
+//go:embed help/rewrap.txt
+var rewrapHelp string
+
 // parallelFiles is how many files are worked on at once.
 const parallelFiles = 8
 
@@ -36,6 +39,7 @@ type unmountedFlags struct {
 	config, filesFrom, report, sample    string
 	parallel                             int
 	json, dryRun, force, streaming, zero bool
+	rate                                 float64
 }
 
 // newUnmounted makes a command that needs no mount; do does it.
@@ -109,26 +113,68 @@ func newVerify(std stdio) *cobra.Command {
 				defer func() { err = errors.Join(err, r.Close()) }()
 			}
 			o.Once = f.filesFrom == "-"
-			source := paths.Source{Args: args, List: f.filesFrom, Zero: f.zero, In: std.in}
-			return offline.Verify(ctx, offline.Verification{Options: o, Config: conf, Sample: sample, Places: func(ctx context.Context, do func(string, error) bool) error {
-				return source.Each(ctx, func(p paths.Found) bool { return do(p.Path, p.Err) })
-			}})
+			return offline.Verify(ctx, offline.Verification{Options: o, Config: conf, Sample: sample, Places: f.places(args, std)})
 		})
 	c.Flags().StringVar(&f.sample, "sample", "100%", "check `N%` of the files, drawn at random")
 	c.Flags().StringVar(&f.report, "report", "", "write a table of all files, as CSV, into the new `FILE`")
-	c.Flags().StringVar(&f.filesFrom, "files-from", "", "check each path in `FILE`, too, one a line; - is standard input")
-	c.Flags().BoolVarP(&f.zero, "null", "0", false, "with --files-from: paths end with NUL")
+	f.addList(c)
 	c.Example = `  mcfs verify s3://ingest/camera-a/day1/ --report day1.csv`
 	return endsWith(c, exitSome, exitDamage)
 }
 
-// checkVerify refuses flags that make no sense, and reads how many of a hundred files are looked at.
-func (f *unmountedFlags) checkVerify(args []string) (sample float64, err error) {
+func newRewrap(std stdio) *cobra.Command {
+	c, f := newUnmounted("rewrap PATH...", "Move data keys to the KMS key of the configuration", rewrapHelp, nil, std,
+		func(ctx context.Context, f *unmountedFlags, conf config.Config, o offline.Options, args []string) error {
+			if err := f.checkPaths(args); err != nil {
+				return err
+			}
+			if !(f.rate >= 1 && f.rate <= mostRate) {
+				return usageError{verdict.Errorf(verdict.Usage, fmt.Sprintf("give 1 to %d", mostRate), "--rate %v", f.rate)}
+			}
+			o.Once = f.filesFrom == "-"
+			if !f.json {
+				fmt.Fprintf(std.err, "at most %v requests a second to the key (--rate)\n", f.rate)
+			}
+			return offline.Rewrap(ctx, offline.Rewrapping{Options: o, Config: conf, Rate: f.rate, Places: f.places(args, std)})
+		})
+	c.Flags().Float64Var(&f.rate, "rate", 100, "at most `N` requests a second to KMS, whose limits all of an account share")
+	f.addList(c)
+	c.Example = `  mcfs rewrap --config new-key.toml s3://ingest/camera-a/`
+	return endsWith(c, exitSome, exitDamage)
+}
+
+// mostRate is how many requests a second can be asked for.
+const mostRate = 10_000
+
+// addList adds the flags of a list of paths.
+func (f *unmountedFlags) addList(c *cobra.Command) {
+	c.Flags().StringVar(&f.filesFrom, "files-from", "", "each path in `FILE`, too, one a line; - is standard input")
+	c.Flags().BoolVarP(&f.zero, "null", "0", false, "with --files-from: paths end with NUL")
+}
+
+// places are the paths of the command line and of the list.
+func (f *unmountedFlags) places(args []string, std stdio) offline.Places {
+	source := paths.Source{Args: args, List: f.filesFrom, Zero: f.zero, In: std.in}
+	return func(ctx context.Context, do func(string, error) bool) error {
+		return source.Each(ctx, func(p paths.Found) bool { return do(p.Path, p.Err) })
+	}
+}
+
+// checkPaths refuses a list that makes no sense.
+func (f *unmountedFlags) checkPaths(args []string) error {
 	switch {
 	case len(args) == 0 && f.filesFrom == "":
-		return 0, usageError{verdict.Errorf(verdict.Usage, "see `mcfs help verify`", "PATH is missing")}
+		return usageError{verdict.Errorf(verdict.Usage, "see mcfs help and the command's name", "PATH is missing")}
 	case f.zero && f.filesFrom == "":
-		return 0, usageError{verdict.Errorf(verdict.Usage, "give --files-from, or leave it out", "-0 goes with --files-from")}
+		return usageError{verdict.Errorf(verdict.Usage, "give --files-from, or leave it out", "-0 goes with --files-from")}
+	}
+	return nil
+}
+
+// checkVerify refuses flags that make no sense, and reads how many of a hundred files are looked at.
+func (f *unmountedFlags) checkVerify(args []string) (sample float64, err error) {
+	if err := f.checkPaths(args); err != nil {
+		return 0, err
 	}
 	if sample, err = strconv.ParseFloat(strings.TrimSuffix(f.sample, "%"), 64); err != nil || !(sample > 0 && sample <= 100) {
 		return 0, usageError{verdict.Errorf(verdict.Usage, "give more than 0%, and at most 100%", "--sample %s", f.sample)}

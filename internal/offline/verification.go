@@ -19,10 +19,12 @@ import (
 type Verification struct {
 	Options
 	Config config.Config
-	// Places calls do with each place until that reports false, or with why there is none.
-	Places func(ctx context.Context, do func(place string, err error) bool) error
+	Places Places
 	Sample float64 // of a hundred files so many are looked at
 }
+
+// Places calls do with each place until that reports false, or with why there is none.
+type Places func(ctx context.Context, do func(place string, err error) bool) error
 
 // checked is what is to be checked, or why it cannot be.
 type checked struct {
