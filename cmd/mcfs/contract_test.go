@@ -25,7 +25,7 @@ func commandsPage(t *testing.T) string {
 // everyCommand calls do with each command that a user sees.
 func everyCommand(c *cobra.Command, do func(*cobra.Command)) {
 	for _, below := range c.Commands() {
-		if below.Name() == "help" || below.Name() == "completion" {
+		if below.Name() == "help" || below.Name() == "completion" || below.Hidden {
 			continue
 		}
 		do(below)

@@ -83,11 +83,14 @@ func serves(c *cobra.Command) *cobra.Command {
 	return c
 }
 
+// exitsHeading begins the statuses in the help of a command.
+const exitsHeading = "\n\nExit status:"
+
 // documentExits adds its statuses to the documentation of a command and of those below it.
 func documentExits(c *cobra.Command) {
 	var b strings.Builder
 	b.WriteString(strings.TrimRight(c.Long, "\n"))
-	b.WriteString("\n\nExit status:")
+	b.WriteString(exitsHeading)
 	mine := exitsOf(c)
 	for _, e := range exits {
 		if slices.Contains(mine, e.status) {
