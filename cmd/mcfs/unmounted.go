@@ -37,6 +37,7 @@ const parallelFiles = 8
 // unmountedFlags are those of the commands that need no mount.
 type unmountedFlags struct {
 	config, filesFrom, report, sample    string
+	against                              string
 	parallel                             int
 	json, dryRun, force, streaming, zero bool
 	rate                                 float64
@@ -113,12 +114,21 @@ func newVerify(std stdio) *cobra.Command {
 				defer func() { err = errors.Join(err, r.Close()) }()
 			}
 			o.Once = f.filesFrom == "-"
+			if f.against != "" {
+				at, err := offline.ParsePlace(conf, args[0])
+				if err != nil {
+					return err
+				}
+				return offline.Compare(ctx, offline.Comparison{Options: o, Config: conf, Source: f.against, Place: at, Sample: sample})
+			}
 			return offline.Verify(ctx, offline.Verification{Options: o, Config: conf, Sample: sample, Places: f.places(args, std)})
 		})
 	c.Flags().StringVar(&f.sample, "sample", "100%", "check `N%` of the files, drawn at random")
+	c.Flags().StringVar(&f.against, "against", "", "compare PATH with what it was encrypted of: the file or tree `SRC`")
 	c.Flags().StringVar(&f.report, "report", "", "write a table of all files, as CSV, into the new `FILE`")
 	f.addList(c)
-	c.Example = `  mcfs verify s3://ingest/camera-a/day1/ --report day1.csv`
+	c.Example = `  mcfs verify s3://ingest/camera-a/day1/ --report day1.csv
+  mcfs verify s3://ingest/camera-a/day1/ --against /mnt/card/day1`
 	return endsWith(c, exitSome, exitDamage)
 }
 
@@ -175,6 +185,9 @@ func (f *unmountedFlags) checkPaths(args []string) error {
 func (f *unmountedFlags) checkVerify(args []string) (sample float64, err error) {
 	if err := f.checkPaths(args); err != nil {
 		return 0, err
+	}
+	if f.against != "" && (len(args) != 1 || f.filesFrom != "") {
+		return 0, usageError{verdict.Errorf(verdict.Usage, "name the one place to which it was encrypted", "--against goes with one PATH")}
 	}
 	if sample, err = strconv.ParseFloat(strings.TrimSuffix(f.sample, "%"), 64); err != nil || !(sample > 0 && sample <= 100) {
 		return 0, usageError{verdict.Errorf(verdict.Usage, "give more than 0%, and at most 100%", "--sample %s", f.sample)}

@@ -173,40 +173,47 @@ func (w *Writer) refuseFile(ctx context.Context, key string) error {
 
 // one encrypts a file of the source.
 func (w *Writer) one(ctx context.Context, e Encryption, f found) Item {
-	i := Item{Path: f.path, Address: w.name(f.key), Why: f.why, State: Skipped}
-	switch {
-	case f.err != nil:
+	i := Item{Path: f.path, Address: w.name(f.key), State: Skipped}
+	if f.err != nil {
 		i.Address = ""
 		return i.failed(f.err)
-	case f.why != "":
-		return i
-	case f.walked && w.rules.LocalOnly(f.key, naming.AsFile):
-		i.Why = "skipped: a name that nobody means stays on its machine"
-		return i
 	}
 	if f.path == "-" {
 		return w.stream(ctx, e, i, f.key)
 	}
-	s, err := openSource(f.path, f.walked)
+	s, why, err := f.open(w.rules)
 	if err != nil {
 		return i.failed(err)
 	}
+	if i.Why = why; s == nil {
+		return i
+	}
 	defer s.close()
 	i.Size = s.size()
-	if f.walked && sidecar.Is(f.path) {
-		is, err := s.isSidecar()
-		if err != nil {
-			return i.failed(err)
-		}
-		if is {
-			i.Why = "skipped: settings of another encryption, of which the file gets its own"
-			return i
-		}
-	}
 	if i.State, err = w.encrypt(ctx, s, f.key, e.Force, e.DryRun); err != nil {
 		return i.failed(err)
 	}
 	return i
+}
+
+// open opens a file of the source; nil: it is left out, and why.
+func (f found) open(rules *naming.Rules) (s *source, why string, err error) {
+	switch {
+	case f.why != "":
+		return nil, f.why, nil
+	case f.walked && rules.LocalOnly(f.key, naming.AsFile):
+		return nil, "skipped: a name that nobody means stays on its machine", nil
+	}
+	s, err = openSource(f.path, f.walked)
+	if err != nil || !f.walked || !sidecar.Is(f.path) {
+		return s, "", err
+	}
+	is, err := s.isSidecar()
+	if err == nil && !is {
+		return s, "", nil
+	}
+	s.close()
+	return nil, "skipped: settings of another encryption, of which the file gets its own", err
 }
 
 // isSidecar reports whether a file is the settings of another; one beside which a file stands that

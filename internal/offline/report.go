@@ -28,7 +28,7 @@ func NewReport(path string) (*Report, error) {
 		return nil, fmt.Errorf("report: %w", err)
 	}
 	r := &Report{f, csv.NewWriter(f)}
-	if err := r.w.Write([]string{"address", "state", "size", "why"}); err != nil {
+	if err := r.w.Write([]string{"address", "state", "size", "why", "path"}); err != nil {
 		return nil, errors.Join(fmt.Errorf("report: %w", err), f.Close())
 	}
 	return r, nil
@@ -43,7 +43,7 @@ func (r *Report) Add(i Item) error {
 	if i.State == Sound || i.State == Unchecked {
 		size = strconv.FormatInt(i.Size, 10)
 	}
-	if err := r.w.Write([]string{i.name(), string(i.State), size, why}); err != nil {
+	if err := r.w.Write([]string{i.Address, string(i.State), size, why, i.Path}); err != nil {
 		return fmt.Errorf("report: %w", err)
 	}
 	return nil

@@ -303,3 +303,52 @@ func TestSymlinks(t *testing.T) {
 		t.Errorf("links came out: %v, %v", list, err)
 	}
 }
+
+// TestAgainst: each difference between the card and what is read from the store is found, in each mode.
+func TestAgainst(t *testing.T) {
+	for _, mode := range modes {
+		r := newRig(t, mode)
+		names := []string{"well", "empty", "bit", "cut", "flipped", "gone", "swapped", "bare", "d/other"}
+		for _, name := range names {
+			r.source(name, noise(100_000+len(name)))
+		}
+		r.source("empty", nil)
+		r.must(r.encrypt("", "t", false))
+		at := func(name string) string { return filepath.Join(r.c.Store.Path, "t", name) }
+		compare := func() map[string]State {
+			found := make(map[string]State)
+			o := r.options()
+			o.Report = func(i Item) error {
+				found[strings.TrimPrefix(i.Path, filepath.Join(r.dir, "source")+"/")] = i.State
+				return nil
+			}
+			_ = Compare(t.Context(), Comparison{Options: o, Config: r.c, Source: filepath.Join(r.dir, "source"), Place: r.place("t"), Sample: 100})
+			return found
+		}
+		for name, state := range compare() {
+			if state != Sound {
+				t.Errorf("%s: %s is %s", mode, name, state)
+			}
+		}
+		card := noise(100_003)
+		card[77_777] ^= 4
+		r.source("bit", card)
+		r.source("cut", noise(100_003)[:99_999])
+		text, err := os.ReadFile(at("flipped"))
+		r.must(err)
+		text[50_000] ^= 1
+		r.must(os.WriteFile(at("flipped"), text, 0o600))
+		r.must(os.Remove(at("gone")))
+		swapped := noise(100_007)
+		slices.Reverse(swapped)
+		r.source("swapped", swapped)
+		r.must(os.Remove(at("bare" + sidecar.Suffix)))
+		want := map[string]State{"well": Sound, "empty": Sound, "d/other": Sound, "bit": Damaged, "cut": Damaged, "flipped": Damaged, "gone": Damaged, "swapped": Damaged, "bare": Failed}
+		found := compare()
+		for name, state := range want {
+			if found[name] != state {
+				t.Errorf("%s: %s is %s, not %s\n%s", mode, name, found[name], state, r.out.String())
+			}
+		}
+	}
+}
