@@ -28,6 +28,11 @@ func (c Config) CheckPlaces() error {
 	if c.Keys.Kind == KeysLocal {
 		places = append(places, struct{ key, path string }{"keys.path", c.Keys.Path})
 	}
+	for _, w := range c.Watch { // a template says where plaintext goes
+		if w.TemplateIsFile() {
+			places = append(places, struct{ key, path string }{"watch.template", w.Template})
+		}
+	}
 	for _, p := range places {
 		if err := trusted(p.path, os.Geteuid()); err != nil {
 			return fmt.Errorf("%s: %s: %w", c.Source, p.key, err)

@@ -165,6 +165,13 @@ func TestLoadTrusts(t *testing.T) {
 			t.Errorf("%q: %v, want %q", text, err, want)
 		}
 	}
+	text := watched + "[[watch]]\ntemplate = '" + loose + "/house.json'\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Load(file); err == nil || !strings.Contains(err.Error(), "watch.template: "+loose+" may be written by others") {
+		t.Errorf("a template that others may write: %v", err)
+	}
 	for _, mode := range []os.FileMode{0o620, 0o602} {
 		if err := os.Chmod(file, mode); err != nil {
 			t.Fatal(err)

@@ -118,6 +118,9 @@ func (f doctorFlags) accept(ctx context.Context, c config.Config, cloud doctor.C
 	if cloud.Store == nil || cloud.Key == nil || cloud.Jobs == nil {
 		return verdict.Errorf(verdict.Config, "give --config, and --endpoint where MediaConvert is elsewhere", "--transcode: the volume is none that MediaConvert reads")
 	}
+	if f.json && !f.yes {
+		return verdict.Errorf(verdict.Unconfirmed, "give --yes", "nothing is transcoded, since with --json nobody is asked whether to make %s", acceptance.Cost)
+	}
 	if !f.yes {
 		someone := setup.Terminal{In: bufio.NewReader(std.in), Out: std.err}
 		answer, err := someone.Ask(ctx, "--transcode makes "+acceptance.Cost+". Go on?", "no")

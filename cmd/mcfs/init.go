@@ -30,6 +30,7 @@ type initFlags struct {
 	setup.Answers
 	config, boot             string
 	force, unchecked, dryRun bool
+	json                     bool // a program reads, which is not asked
 }
 
 func newInit(std stdio) *cobra.Command {
@@ -43,6 +44,7 @@ func newInit(std stdio) *cobra.Command {
   mcfs init --bucket ingest --prefix camera-a/ --key arn:aws:kms:us-west-2:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab`,
 		Args: exactly(0, ""),
 		RunE: func(c *cobra.Command, _ []string) error {
+			f.json = wantsJSON(c, nil)
 			return interruptible(c.Context(), func(ctx context.Context) error { return runInit(ctx, f, std) })
 		},
 	}
@@ -83,7 +85,7 @@ func runInit(ctx context.Context, f initFlags, std stdio) error {
 	if s.Program, err = os.Executable(); err != nil {
 		return err
 	}
-	if setup.IsTerminal(std.in) && setup.IsTerminal(std.err) && !f.Local {
+	if setup.IsTerminal(std.in) && setup.IsTerminal(std.err) && !f.Local && !f.json {
 		s.Ask = &setup.Terminal{In: bufio.NewReader(std.in), Out: std.err}
 	}
 	if missing := s.Missing(); len(missing) > 0 {

@@ -166,3 +166,17 @@ func TestInitEndsEarly(t *testing.T) {
 		}
 	}
 }
+
+// TestInitForAProgram: with --json nothing is asked, on a terminal neither.
+func TestInitForAProgram(t *testing.T) {
+	studio(t)
+	master, slave := terminaltest.Open(t)
+	on := watch(master)
+	if status := run(t.Context(), []string{"mcfs", "init", "--json"}, stdio{in: slave, out: slave, err: slave}); status != exitUsage {
+		t.Errorf("status %d", status)
+	}
+	on.await(t, 0, `"type":"error","code":"usage"`)
+	if strings.Contains(on.String(), "Bucket") {
+		t.Errorf("it asks:\n%s", on)
+	}
+}

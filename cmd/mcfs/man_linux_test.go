@@ -35,7 +35,9 @@ func render(t *testing.T, page string) string {
 	return b.String()
 }
 
-func validEnd(text []byte) bool { return text[len(text)-1] < 0x80 || string(text) == strings.ToValidUTF8(string(text), "") }
+func validEnd(text []byte) bool {
+	return text[len(text)-1] < 0x80 || string(text) == strings.ToValidUTF8(string(text), "")
+}
 
 // words are the words of a text, one space between.
 func words(text string) string { return strings.Join(strings.Fields(text), " ") }

@@ -99,7 +99,7 @@ func (w *watch) outcome(j types.Job) error {
 	default:
 		return err
 	}
-	ctx, cancel := context.WithTimeoutCause(context.Background(), explainTimeout, errors.New("no answer in time"))
+	ctx, cancel := context.WithTimeoutCause(w.of.ctx, explainTimeout, errors.New("no answer in time"))
 	defer cancel()
 	e := failure.Explain(ctx, j, func(ctx context.Context, address string) (sidecar.Settings, error) {
 		found, err := w.of.volume.Look(ctx, address)

@@ -40,20 +40,22 @@ type Watches struct {
 	volume  *stored.Volume
 	outputs *batch.Outputs
 	all     []*watch
-	cancel  context.CancelFunc
-	wg      sync.WaitGroup
+
+	ctx    context.Context // of all that is done, until Close
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
 }
 
 // Start begins to watch, and returns at once.
 func Start(o Options) *Watches {
-	ctx, cancel := context.WithCancel(context.Background())
-	w := &Watches{o: o, outputs: batch.NewOutputs(), cancel: cancel}
+	w := &Watches{o: o, outputs: batch.NewOutputs()}
+	w.ctx, w.cancel = context.WithCancel(context.Background())
 	w.volume = stored.New(o.Config, func(context.Context, config.Config) (store.Store, error) { return o.Store, nil })
 	for _, c := range o.Config.Watch {
 		w.all = append(w.all, w.newWatch(c))
 	}
 	for _, one := range w.all {
-		w.wg.Go(func() { one.run(ctx) }) // ends by Close
+		w.wg.Go(func() { one.run(w.ctx) }) // ends by Close
 		o.Log.Info("the hot folder is watched: each version of its files gets a job", "folder", one.c.String())
 	}
 	return w
@@ -128,9 +130,12 @@ func (w *watch) run(ctx context.Context) {
 	}
 }
 
-// open finds the service, and reads the template.
+// open finds the service, and reads the template, unless another user could have written it meanwhile.
 func (w *watch) open(ctx context.Context) (hotfolder.Folder, error) {
 	f, c := w.folder, w.of.o.Config
+	if err := c.CheckPlaces(); err != nil {
+		return f, err
+	}
 	a, err := backend.LoadAWS(ctx, c)
 	if err != nil {
 		return f, err

@@ -3,9 +3,11 @@ package watches
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"hash/crc32"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -181,6 +183,24 @@ func TestCannotBegin(t *testing.T) {
 	begun := time.Now()
 	if err := w.Close(); err != nil || time.Since(begun) > 5*time.Second {
 		t.Errorf("the end: %v, after %v", err, time.Since(begun))
+	}
+}
+
+// TestLooseTemplate: a template that another user could have written makes no job.
+func TestLooseTemplate(t *testing.T) {
+	r := newRig(t, config.Watch{})
+	loose := filepath.Join(t.TempDir(), "loose")
+	template := filepath.Join(loose, "house.json")
+	if err := errors.Join(os.Mkdir(loose, 0o700), os.WriteFile(template, []byte(`{"Settings": {"Inputs": [{}]}}`), 0o600), os.Chmod(loose, 0o777)); err != nil {
+		t.Fatal(err)
+	}
+	r.o.Config.Watch[0].Template = template
+	r.save("a.mov", 1)
+	w := Start(r.o)
+	defer w.Close()
+	r.await("a failure", func() bool { return w.Status()[0].Failure != nil })
+	if cause := w.Status()[0].Failure.Cause; !strings.Contains(cause, "watch.template: "+loose+" may be written by others") || len(r.convert.Jobs()) > 0 {
+		t.Errorf("%s; %d jobs", cause, len(r.convert.Jobs()))
 	}
 }
 
