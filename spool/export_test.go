@@ -29,3 +29,11 @@ func OpenAfterReboot(o Options) (*Spool, error) {
 	}
 	return s.rebooted(), nil
 }
+
+// Written returns how far the writers have got, in bytes: the end of the farthest write,
+// or the size if a truncation has made that smaller.
+func (f *File) Written() int64 {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	return f.written
+}

@@ -66,12 +66,18 @@ func (f *File) Size() int64 {
 	return f.size
 }
 
-// Written returns how far the writers have got, in bytes: the end of the farthest write,
-// or the size if a truncation has made that smaller.
-func (f *File) Written() int64 {
+// InOrder returns how far the writers have got, in bytes: the end of the farthest write, or
+// the size if a truncation has made that smaller; but no farther than to what the base has.
+func (f *File) InOrder() int64 {
 	f.mu.RLock()
 	defer f.mu.RUnlock()
-	return f.written
+	end := f.written
+	for _, base := range []func(int64) (span, bool){f.table.inBase, f.clean.next} {
+		if s, ok := base(0); ok {
+			end = min(end, s.lo*crypt.BlockSize)
+		}
+	}
+	return end
 }
 
 // Kept returns the size of the file as the last Sync has made it durable, in bytes.

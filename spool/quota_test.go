@@ -317,3 +317,32 @@ func TestEvictionMeetsWriters(t *testing.T) {
 	check(t, f.Fill(want[3*bs:5*bs], 3*bs))
 	same(t, readFile(t, f), want)
 }
+
+// TestInOrder: it ends where the base has something, whether the spool has that, too, or not.
+func TestInOrder(t *testing.T) {
+	s := newSpool(t, 16<<20)
+	f := create(t, s)
+	check(t, f.SetBase(1<<20))
+	expect := func(want int64) {
+		t.Helper()
+		if got := f.InOrder(); got != want {
+			t.Errorf("%d, want %d", got, want)
+		}
+	}
+	expect(0)
+	write(t, f, text(1, 288<<10), 608<<10)
+	expect(0)
+	write(t, f, text(2, 256<<10), 0)
+	expect(256 << 10)
+	check(t, f.Fill(text(3, 256<<10), 256<<10))
+	f.SetClean(256<<10, 256<<10)
+	expect(256 << 10)
+	write(t, f, text(4, 256<<10), 256<<10)
+	expect(512 << 10)
+	id := NewID()
+	f.LeaveTo(id)
+	f.Sent(id, 0, 512<<10)
+	expect(512 << 10)
+	check(t, f.Truncate(400<<10))
+	expect(400 << 10)
+}

@@ -127,7 +127,7 @@ func TestRsyncLargerThanTheSpool(t *testing.T) {
 			})
 			ways := map[string]string{
 				"plain": "", "delayed": "--delay-updates", "partial": "--partial", "aside": "--partial-dir=.rsync-partial",
-				"whole": "--no-whole-file",
+				"whole": "--no-whole-file", "inplace": "--inplace", "delta": "--inplace --no-whole-file",
 			}
 			want := make(map[string]rig.Saved)
 			for _, dir := range slices.Sorted(maps.Keys(ways)) {

@@ -25,7 +25,7 @@ func (c *Content) TakeSnapshotLocked(path string) (*Snapshot, error) {
 			return nil, err
 		}
 		d = &Snapshot{View: view, Size: c.SizeLocked(), Gen: c.Gen, Upload: c.early}
-		c.early, c.mayLeave = nil, false
+		c.early, c.leave = nil, stays
 	}
 	c.snapshot, c.taken = nil, d.Gen
 	return d, nil
@@ -124,7 +124,7 @@ func (c *Content) Outgrows(gen uint64) bool {
 func (c *Content) DiscardLocked() (told bool) {
 	c.AbandonLocked(c.early, nil)
 	told = c.told
-	c.early, c.told, c.mayLeave = nil, false, false
+	c.early, c.told, c.leave = nil, false, stays
 	c.abandonSnapshotLocked()
 	c.StepLocked(evRemove)
 	c.WakeLocked() // whose close still waits for the commit waits for nothing now

@@ -66,7 +66,7 @@ type draft struct {
 
 	early     *upload.Upload // parts leaving while the file is still being written
 	told      bool           // to the key that the file's temporary name tells, and not to its own
-	mayLeave  bool           // such an upload is allowed
+	leave     leave          // when such an upload may begin
 	starting  bool
 	held      bool     // the spool holds all its bytes until the commit
 	Kept      uint64   // Gen of the last journal entry that promises content
@@ -122,7 +122,7 @@ var drafts = sync.Pool{New: func() any { return new(draft) }}
 func (d *draft) empty() bool {
 	return d.Atime.IsZero() && d.Ctime.IsZero() && d.Expected == 0 && d.Failure == nil && d.turned == nil &&
 		d.stored == nil && d.boot == "" && !d.blank && d.sealed == nil && d.blankID == spool.ID{} && d.wrapped == nil && d.keyID == "" && d.fresh.Plain == nil && d.fresh.Wrapped == nil && d.fresh.KeyID == "" &&
-		d.snapshot == nil && d.syncing == 0 && d.taken == 0 && d.killed == 0 && d.Flaws == nil && d.Control == NoControl && d.early == nil && !d.told && !d.mayLeave && !d.starting && !d.held && d.Kept == 0 && !d.Renaming && d.unkept == 0 && d.Uploads == nil &&
+		d.snapshot == nil && d.syncing == 0 && d.taken == 0 && d.killed == 0 && d.Flaws == nil && d.Control == NoControl && d.early == nil && !d.told && d.leave == stays && !d.starting && !d.held && d.Kept == 0 && !d.Renaming && d.unkept == 0 && d.Uploads == nil &&
 		d.Displaced == 0 && !d.Divided && !d.Ordinary &&
 		d.reader == nil && !d.unchecked && d.leftBase == 0 && d.miss == nil && d.Opens == 0 && d.Writers == 0 && d.Quiet.IsZero() && d.graceTimer == nil && d.graceEnds.IsZero() && d.opening == nil && d.lostSize == 0 && !d.resized
 }
@@ -183,6 +183,9 @@ func (c *Content) changedLocked(now time.Time) {
 	c.described = true
 	if c.State == Clean && c.sealed != nil {
 		c.sealed.Replaced()
+	}
+	if c.State == Clean && c.leave == stays && c.BasedLocked() != nil {
+		c.leave = onceFull
 	}
 	c.StepLocked(EvWrite)
 	if c.told && c.State == Writing { // it was interrupted: parts of it leave for its other name still

@@ -15,14 +15,23 @@ import (
 // still being written: the first and the last two stay back anyway.
 const EarlyAfter = 4
 
+// leave is when parts of a draft may leave while it is being written.
+type leave uint8
+
+const (
+	stays    leave = iota // not before its close
+	onceFull              // once the spool is full: it replaces a version in its place, and few that do are long
+	atOnce                // as soon as it is long enough
+)
+
 // advanceLocked tells the upload how far the writer is, or starts one for a file
 // that has grown long.
 func (c *Content) advanceLocked() {
 	if c.early != nil {
-		c.early.Advance(c.sealed.Written())
+		c.early.Advance(c.sealed.InOrder())
 		return
 	}
-	if !c.mayLeave || c.starting || c.State != Writing || c.sealed.Written() < EarlyAfter*c.shared.PartSize {
+	if c.leave != atOnce || c.starting || c.State != Writing || c.sealed.InOrder() < EarlyAfter*c.shared.PartSize {
 		return
 	}
 	c.StartEarlyLocked()
@@ -175,29 +184,31 @@ func (c *Content) StartEarly(ctx context.Context, path string) (*upload.Upload, 
 // the file's own.
 func (c *Content) TakeEarlyLocked(up *upload.Upload, file *spool.File, wanted, told bool) bool {
 	c.starting = false
-	if up == nil || !wanted || !c.mayLeave || file == nil || c.sealed != file || c.early != nil {
+	if up == nil || !wanted || c.leave == stays || file == nil || c.sealed != file || c.early != nil {
 		return false
 	}
 	c.early, c.told = up, told
 	file.LeaveTo(uploadID(up.Object().IV))
-	up.Advance(file.Written())
+	up.Advance(file.InOrder())
 	return true
 }
 
-// CanStartLocked reports whether parts of a file whose own name is temporary can begin to
-// leave, and would make space.
+// CanStartLocked reports whether parts of a file can begin to leave that do so only for space, and
+// would make some: its own name is temporary, or it replaces a version from its start on.
 func (c *Content) CanStartLocked() bool {
-	if c.State == Writing || c.early != nil || c.starting || !c.mayLeave || c.held || c.sealed == nil {
+	if c.leave == stays || (c.State == Writing) != (c.leave == onceFull) || c.early != nil || c.starting || c.held || c.sealed == nil {
 		return false
 	}
-	return c.sealed.Written() >= EarlyAfter*c.shared.PartSize
+	return c.sealed.InOrder() >= EarlyAfter*c.shared.PartSize
 }
 
 // IsLeavingLocked reports whether parts are leaving early, which makes space.
 func (c *Content) IsLeavingLocked() bool { return c.starting || c.early != nil && c.early.Leaving() }
 
 // IsHeldBackLocked reports whether no part leaves before the close, however long the file grows.
-func (c *Content) IsHeldBackLocked() bool { return c.State == Writing && !c.mayLeave }
+func (c *Content) IsHeldBackLocked() bool {
+	return c.State == Writing && c.leave != atOnce && c.early == nil
+}
 
 // EarlyLocked is the upload by which parts have left early; nil if there is none.
 func (c *Content) EarlyLocked() *upload.Upload { return c.early }

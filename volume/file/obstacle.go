@@ -123,14 +123,20 @@ func (c *Content) overcomeLocked(err error) (obstacle, error) {
 		return func(context.Context) error { return c.outOfReach("cannot change a part of a file that was sent", err) }, nil
 	}
 	if isFull(err) {
-		return c.awaitSpace(c.shared.Acks.Load(), err), nil
+		return c.awaitSpaceLocked(c.shared.Acks.Load(), err), nil
 	}
 	return nil, FromSpool(fmt.Errorf("write: %w", err))
 }
 
-// awaitSpace is the wait for space in the spool, which was found to be full after so many
+// errUnordered is why no part of a file leaves a full spool that replaces a version in its place.
+var errUnordered = errors.New("what replaces a version in its place can leave before the close only as far as it was written in order, from its start on")
+
+// awaitSpaceLocked is the wait for space in the spool, which was found to be full after so many
 // acknowledgements.
-func (c *Content) awaitSpace(acks int64, full error) obstacle {
+func (c *Content) awaitSpaceLocked(acks int64, full error) obstacle {
+	if c.leave == onceFull && c.State == Writing && c.early == nil && !c.CanStartLocked() {
+		full = fmt.Errorf("%w: %w", full, errUnordered)
+	}
 	return func(ctx context.Context) error { return c.host.WaitForSpace(ctx, acks, full) }
 }
 

@@ -67,7 +67,9 @@ func (c *Content) makeFile(ctx context.Context) error {
 	}
 	c.adoptLocked(f, key.Wrapped, key.KeyID)
 	c.fresh = key
-	c.blank, c.mayLeave = false, base == nil
+	if c.blank = false; base == nil {
+		c.leave = atOnce
+	}
 	return nil
 }
 

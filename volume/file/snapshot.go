@@ -50,7 +50,7 @@ func (c *Content) preserveLocked() (obstacle, error) {
 	}
 	c.retireLocked(c.early)
 	c.snapshot = &Snapshot{View: view, Size: c.SizeLocked(), Gen: c.Gen, Upload: c.early}
-	c.early, c.mayLeave = nil, false
+	c.early, c.leave = nil, stays
 	return nil, nil
 }
 

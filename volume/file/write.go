@@ -37,7 +37,7 @@ func (c *Content) WriteAt(ctx context.Context, p []byte, off int64) (done int, d
 			done += k
 		}
 		if isFull(err) {
-			return c.awaitSpace(acks, err), nil
+			return c.awaitSpaceLocked(acks, err), nil
 		}
 		if err != nil {
 			return c.overcomeLocked(err)
@@ -117,7 +117,7 @@ func (c *Content) emptyLocked(by *Cursor) (obstacle, error) {
 		if err := c.emptySealedLocked(); err != nil {
 			return nil, err
 		}
-		c.mayLeave = true
+		c.leave = atOnce
 	}
 	c.leaveBaseLocked(needed)
 	if c.Attr.Mode == 0 {
@@ -194,7 +194,7 @@ func (c *Content) Punch(ctx context.Context, off, length int64) error {
 func (c *Content) BeginNew(a sidecar.Attr) {
 	c.Lock()
 	defer c.Unlock()
-	c.blank, c.mayLeave, c.described = true, true, true
+	c.blank, c.leave, c.described = true, atOnce, true
 	c.Attr = a
 	c.changedLocked(time.Now())
 }
