@@ -172,13 +172,17 @@ func TestHangingCommand(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("THERE", file)
-	for name, c := range map[string]struct{ command, rest string }{
-		"asked":       {`trap 'echo asked; exit 0' TERM; echo begun; while :; do sleep 0.02; done`, "asked\n"},
-		"deaf":        {`trap '' TERM; echo begun; while :; do sleep 0.02; done`, ""},
-		"left behind": {`while test -e "$THERE"; do sleep 0.1; done & echo begun; wait`, ""},
+	const soon, late = 100 * time.Millisecond, 15 * time.Second
+	for name, c := range map[string]struct {
+		command, rest string
+		grace         time.Duration
+	}{
+		"asked":       {`trap 'echo asked; exit 0' TERM; echo begun; while :; do sleep 0.02; done`, "asked\n", late},
+		"deaf":        {`trap '' TERM; echo begun; while :; do sleep 0.02; done`, "", soon},
+		"left behind": {`while test -e "$THERE"; do sleep 0.1; done & echo begun; wait`, "", soon},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := Pipeline{Command: c.command, Err: io.Discard, grace: 300 * time.Millisecond}
+			p := Pipeline{Command: c.command, Err: io.Discard, grace: c.grace}
 			end, rest, done := begin(t, &p)
 			end(stopped)
 			select {

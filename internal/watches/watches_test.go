@@ -90,6 +90,11 @@ func newRig(t *testing.T, sections ...config.Watch) *rig {
 		})
 	})
 	t.Cleanup(func() { cancel(); wg.Wait() })
+	r.await("somebody listens", func() bool {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return len(r.lines) > 0
+	})
 	return r
 }
 
@@ -204,7 +209,7 @@ func TestLooseTemplate(t *testing.T) {
 	}
 }
 
-// TestClose: the end leaves a job alone that still runs, and nothing goes on after it.
+// TestClose: the end leaves a job alone that still runs, and the next run follows it.
 func TestClose(t *testing.T) {
 	r := newRig(t, config.Watch{})
 	r.convert.ScriptNext(mediaconverttest.Script{Hold: true})
@@ -214,14 +219,13 @@ func TestClose(t *testing.T) {
 	if err := w.Close(); err != nil {
 		t.Error(err)
 	}
-	calls := len(r.convert.Calls())
-	r.save("b.mov", 2)
-	if w.Status()[0].Running != 0 || len(r.convert.Calls()) != calls || r.convert.Count("CancelJob") != 0 {
-		t.Errorf("%+v, %d and then %d calls", w.Status(), calls, len(r.convert.Calls()))
+	if w.Status()[0].Running != 0 || r.convert.Count("CancelJob") != 0 {
+		t.Errorf("%+v, %d jobs were cancelled", w.Status(), r.convert.Count("CancelJob"))
 	}
+	r.save("b.mov", 2)
 	second := Start(r.o)
 	defer second.Close()
-	r.await("the job is followed by the next", func() bool { s := second.Status()[0]; return s.Running == 1 && s.Created == 1 || s.Running == 2 })
+	r.await("the next has both", func() bool { s := second.Status()[0]; return s.Running >= 1 && s.Created == 1 })
 	for _, j := range r.convert.Jobs() {
 		r.convert.Release(*j.Id)
 	}
