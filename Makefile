@@ -68,7 +68,7 @@ soak: packages versitygw
 conformance: packages versitygw
 	MCFS_CONFORMANCE=1 go test -count=1 -timeout 30m -v -run '^(TestMount|.*AsOnADisk|TestWhatDiffersHasARow|TestOwnerOfAll)$$' ./fs
 	MCFS_EXERCISE=$(EXERCISE) MCFS_STANDING=$(STANDING) go test -count=1 -timeout 0 -v \
-	  -run '^(TestPosixSuite|TestContentAsOnADisk|TestExercise|TestNamesThatStand|TestMap|TestOpenFilesGoOn|TestSymlinks|TestLocks)$$' ./e2e/posix
+	  -run '^(TestPosixSuite|TestContentAsOnADisk|TestExercise|TestNamesThatStand|TestNamesThatStandOnTwoMachines|TestMap|TestOpenFilesGoOn|TestSymlinks|TestLocks)$$' ./e2e/posix
 	go test -count=1 -timeout 20m -v -run '^TestModel$$' ./e2e/model
 
 # A failure of the workload names its seed, which goes into the list in e2e/faults.

@@ -24,13 +24,10 @@ var standing = []string{"still", "replaced", "swapped", "swapped too", "written"
 // beside it, and while listings are stale at once and the kernel forgets. It goes on for
 // MCFS_STANDING.
 func TestNamesThatStand(t *testing.T) {
-	length, err := time.ParseDuration(cmp.Or(os.Getenv("MCFS_STANDING"), "3s"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	length := standingFor(t)
 	b := start(t, rig.Settings{"mount.fresh": `"1ms"`, "mount.sidecars": `"hidden"`})
 	b.Shell(`mkdir d d/sub "d/sub too"; cd d; for i in still replaced swapped "swapped too" written described "taken in turn" sub/file "sub too/file"; do echo $i >"$i"; done`)
-	begun, c := time.Now(), &crowd{dir: b.Path("d"), mount: b.Dir, stop: make(chan struct{})}
+	begun, c := time.Now(), &crowd{dir: b.Path("d"), mount: b.Dir, names: standing, stop: make(chan struct{})}
 	for _, do := range []func(int) error{c.replace, c.swap, c.swapDirs, c.write, c.describe, c.takeTurns, c.churn, c.forget} {
 		c.repeat(do)
 	}
@@ -47,9 +44,57 @@ func TestNamesThatStand(t *testing.T) {
 	b.finish()
 }
 
-// crowd are those who work in one directory.
+// TestNamesThatStandOnTwoMachines: so it is where two machines do that in one directory, each with
+// names of its own, and look for all. An exchange is left out: the store has none.
+func TestNamesThatStandOnTwoMachines(t *testing.T) {
+	length := standingFor(t)
+	b := start(t, rig.Settings{"mount.fresh": `"1ms"`, "mount.sidecars": `"hidden"`})
+	var names []string
+	for _, name := range []string{"still", "replaced", "written", "described"} {
+		names = append(names, name+" by a", name+" by b")
+	}
+	b.Shell(`mkdir d; cd d; for i in still replaced written described; do echo 1 >"$i by a"; echo 2 >"$i by b"; done`)
+	if out, err := b.Mcfs(time.Minute, "sync", b.Path()); err != nil {
+		t.Fatalf("sync: %v: %s", err, out)
+	}
+	other := b.r.Mount("b")
+	var crowds []*crowd
+	for mine, m := range map[string]*rig.Mount{" by a": b.Mount, " by b": other} {
+		c := &crowd{dir: m.Path("d"), mount: m.Dir, mine: mine, names: names, stop: make(chan struct{})}
+		crowds = append(crowds, c)
+		for _, do := range []func(int) error{c.replace, c.write, c.describe, c.churn, c.forget, c.stats, c.opens, c.lists, c.stats, c.opens} {
+			c.repeat(do)
+		}
+	}
+	select {
+	case <-crowds[0].stop:
+	case <-crowds[1].stop:
+	case <-time.After(length):
+	}
+	for _, c := range crowds {
+		c.end(nil)
+		b.Within(traceLimit, "the end of all", func() error { c.all.Wait(); return c.failure })
+		t.Logf("%s: %d calls", c.mine, c.calls)
+	}
+	other.Unmount()
+	b.finish()
+}
+
+// standingFor is how long names are looked for.
+func standingFor(t *testing.T) time.Duration {
+	t.Helper()
+	length, err := time.ParseDuration(cmp.Or(os.Getenv("MCFS_STANDING"), "3s"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return length
+}
+
+// crowd are those who work in one directory of a machine.
 type crowd struct {
 	dir, mount string
+	mine       string   // ends the names that it alone changes
+	names      []string // that are always there
 	all        sync.WaitGroup
 	stop       chan struct{} // closed when they are to end
 
@@ -109,8 +154,8 @@ func (c *crowd) rename(from, to string, flags uint) error {
 
 // replace saves as editors do, some before the new file has been committed.
 func (c *crowd) replace(i int) error {
-	name := []string{"new.tmp", ".#new", "new"}[i%3]
-	return cmp.Or(c.save(name, unix.O_CREAT|unix.O_EXCL, i), c.rename(name, "replaced", 0))
+	name := fmt.Sprintf([]string{"new%s.tmp", ".#new%s", "new%s"}[i%3], c.mine)
+	return cmp.Or(c.save(name, unix.O_CREAT|unix.O_EXCL, i), c.rename(name, "replaced"+c.mine, 0))
 }
 
 // swap and swapDirs leave the store time to follow: each is three renames there.
@@ -124,11 +169,12 @@ func (c *crowd) swapDirs(int) error {
 	return c.rename("sub", "sub too", unix.RENAME_EXCHANGE)
 }
 
-func (c *crowd) write(i int) error { return c.save("written", []int{0, unix.O_TRUNC}[i%2], i) }
+func (c *crowd) write(i int) error { return c.save("written"+c.mine, []int{0, unix.O_TRUNC}[i%2], i) }
 
 func (c *crowd) describe(i int) error {
 	times := []unix.Timespec{{Sec: int64(i)}, {Sec: int64(i)}}
-	return cmp.Or(unix.Chmod(c.path("described"), 0o600+uint32(i%8)), unix.UtimesNanoAt(unix.AT_FDCWD, c.path("described"), times, 0))
+	file := c.path("described" + c.mine)
+	return cmp.Or(unix.Chmod(file, 0o600+uint32(i%8)), unix.UtimesNanoAt(unix.AT_FDCWD, file, times, 0))
 }
 
 // takeTurns has the name borne by one file and then by another, which the first gave its own to.
@@ -138,7 +184,7 @@ func (c *crowd) takeTurns(i int) error {
 
 // churn makes and removes what has nothing to do with anybody.
 func (c *crowd) churn(i int) error {
-	name := fmt.Sprintf("churn %d", i%5)
+	name := fmt.Sprintf("churn %d%s", i%5, c.mine)
 	return cmp.Or(c.save(name, unix.O_CREAT, i), c.rename(name, name+" moved", 0), unix.Unlink(c.path(name+" moved")))
 }
 
@@ -149,7 +195,7 @@ func (c *crowd) forget(int) error {
 }
 
 func (c *crowd) stats(i int) error {
-	name := standing[i%len(standing)]
+	name := c.names[i%len(c.names)]
 	if err := unix.Stat(c.path(name), new(unix.Stat_t)); err != nil {
 		return fmt.Errorf("stat of %s: %w", name, err)
 	}
@@ -157,7 +203,7 @@ func (c *crowd) stats(i int) error {
 }
 
 func (c *crowd) opens(i int) error {
-	name := standing[i%len(standing)]
+	name := c.names[i%len(c.names)]
 	fd, err := unix.Open(c.path(name), unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return fmt.Errorf("open of %s: %w", name, err)
@@ -179,7 +225,7 @@ func (c *crowd) lists(int) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range standing {
+	for _, name := range c.names {
 		if filepath.Dir(name) == "." && !slices.ContainsFunc(entries, func(e os.DirEntry) bool { return e.Name() == name }) {
 			return fmt.Errorf("%s is not listed: %v", name, entries)
 		}
