@@ -31,13 +31,16 @@ var verifyHelp string
 //go:embed help/rewrap.txt
 var rewrapHelp string
 
+//go:embed help/promote.txt
+var promoteHelp string
+
 // parallelFiles is how many files are worked on at once.
 const parallelFiles = 8
 
 // unmountedFlags are those of the commands that need no mount.
 type unmountedFlags struct {
 	config, filesFrom, report, sample    string
-	against                              string
+	against, from                        string
 	parallel                             int
 	json, dryRun, force, streaming, zero bool
 	rate                                 float64
@@ -150,6 +153,26 @@ func newRewrap(std stdio) *cobra.Command {
 	c.Flags().Float64Var(&f.rate, "rate", 100, "at most `N` requests a second to KMS, whose limits all of an account share")
 	f.addList(c)
 	c.Example = `  mcfs rewrap --config new-key.toml s3://ingest/camera-a/`
+	return endsWith(c, exitSome, exitDamage)
+}
+
+func newPromote(std stdio) *cobra.Command {
+	c, f := newUnmounted("promote --from FILE PATH...", "Take files to another store and key, encrypted as they are", promoteHelp, nil, std,
+		func(ctx context.Context, f *unmountedFlags, conf config.Config, o offline.Options, args []string) error {
+			if err := f.checkPaths(args); err != nil {
+				return err
+			}
+			from, err := loadConfig(f.from)
+			if err != nil {
+				return err
+			}
+			o.Once = f.filesFrom == "-"
+			return offline.Promote(ctx, offline.Promotion{Options: o, From: from, Config: conf, Force: f.force, Places: f.places(args, std)})
+		})
+	c.Flags().StringVar(&f.from, "from", "", "configuration `FILE` of the volume from which they come")
+	c.Flags().BoolVarP(&f.force, "force", "f", false, "replace files that are there already")
+	f.addList(c)
+	c.Example = `  mcfs promote --from local.toml --config ingest.toml ~/.local/share/mcfs/store/day1`
 	return endsWith(c, exitSome, exitDamage)
 }
 

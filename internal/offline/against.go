@@ -98,7 +98,7 @@ func (v *Volume) compareWith(ctx context.Context, s *source, key string) error {
 			return err
 		}
 	}
-	if err := s.check(); err != nil {
+	if err := s.unchanged(); err != nil {
 		return err
 	}
 	if !same {

@@ -94,7 +94,7 @@ func (w *Writer) compare(ctx context.Context, s *source, key string, there *remo
 	if err != nil {
 		return Failed, err
 	}
-	if err := s.check(); err != nil {
+	if err := s.unchanged(); err != nil {
 		return Failed, err
 	}
 	if !same {

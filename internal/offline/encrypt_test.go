@@ -144,7 +144,7 @@ func TestChangedSource(t *testing.T) {
 	if _, err := s.ReadAt(p, 50_000); !errors.Is(err, errChanged) {
 		t.Errorf("a stretch was read as two contents: %v", err)
 	}
-	if err := s.check(); !errors.Is(err, errChanged) {
+	if err := s.unchanged(); !errors.Is(err, errChanged) {
 		t.Errorf("the change was not seen: %v", err)
 	}
 	s.sent(50_000, 1000)

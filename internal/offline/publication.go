@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"mcfs/crypt"
 	"mcfs/internal/leftover"
 	"mcfs/sidecar"
 	"mcfs/store"
@@ -16,7 +17,7 @@ import (
 
 // origin is what a version is made of.
 type origin interface {
-	check() error // refuses what is not any more what it was
+	check(sealed upload.Result) error // refuses what is not any more what it was
 	attr() sidecar.Attr
 	moved() int64 // bytes that have been read
 }
@@ -64,17 +65,20 @@ func (p *publication) condition() store.Condition {
 
 // ready runs when all has been sent. From here the next run knows what is owed.
 func (p *publication) ready(ctx context.Context) error {
-	if err := p.from.check(); err != nil {
+	obj, r := p.up.Object(), p.up.Sealed()
+	if err := p.from.check(r); err != nil {
 		return err
 	}
-	obj, r := p.up.Object(), p.up.Sealed()
+	mode, err := crypt.ParseMode(obj.Mode)
+	if err != nil {
+		return err
+	}
 	p.made = remote.NewVersion(
-		remote.Content{Mode: p.w.mode, IV: obj.IV, MAC: r.MAC, Plain: r.Plain, Cipher: r.Cipher},
+		remote.Content{Mode: mode, IV: obj.IV, MAC: r.MAC, Plain: r.Plain, Cipher: r.Cipher},
 		remote.State{Key: p.key, Check: obj.Check, Wrapped: obj.Key, KeyID: obj.KeyID, Attr: p.from.attr(), Fallback: p.there},
 	)
 	p.asking.Store(true)
 	if p.there != nil || p.side != nil || p.up.Parts() {
-		var err error
 		p.note, err = p.w.notes.Add(leftover.Content{Object: &leftover.Object{Made: p.made.Record(), Since: time.Now()}})
 		if err != nil {
 			return err

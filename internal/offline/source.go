@@ -13,6 +13,7 @@ import (
 	"mcfs/internal/human"
 	"mcfs/internal/verdict"
 	"mcfs/sidecar"
+	"mcfs/volume/upload"
 )
 
 // errChanged: a source is not any more what it was when it was begun.
@@ -107,7 +108,10 @@ func (s *source) again() {
 }
 
 // check refuses a source that was written since it was opened.
-func (s *source) check() error {
+func (s *source) check(upload.Result) error { return s.unchanged() }
+
+// unchanged fails if it was written since it was opened.
+func (s *source) unchanged() error {
 	now, err := s.f.Stat()
 	if err != nil {
 		return err

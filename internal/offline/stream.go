@@ -106,7 +106,7 @@ func (f *inflow) waiting() int64 {
 	return f.held
 }
 
-func (f *inflow) check() error { return nil }
+func (f *inflow) check(upload.Result) error { return nil }
 
 func (f *inflow) moved() int64 { return f.size.Load() }
 
