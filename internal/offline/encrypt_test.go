@@ -261,7 +261,7 @@ func dieAt(t *testing.T, mode string, at int, after, replaces bool) bool {
 	run := func(ctx context.Context, through func(store.Store) store.Store) error {
 		b, err := backend.Open(t.Context(), r.c, discard)
 		r.must(err)
-		w, err := newWriter(t.Context(), r.c, backend.Backend{Store: through(b.Store), Keeper: b.Keeper}, patience{[]time.Duration{time.Millisecond}, 20 * time.Millisecond})
+		w, err := newWriter(t.Context(), r.c, backend.Backend{Store: through(b.Store), Keeper: b.Keeper}, remains{r.c.Spool.Dir + notesSuffix, []time.Duration{time.Millisecond}, 20 * time.Millisecond})
 		r.must(err)
 		err = w.run(ctx, e, source, tree)
 		return errors.Join(err, w.Close(ctx))

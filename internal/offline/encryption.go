@@ -44,7 +44,7 @@ func Encrypt(ctx context.Context, e Encryption) (err error) {
 	if err != nil {
 		return err
 	}
-	w, err := OpenWriter(ctx, e.Config)
+	w, err := OpenWriter(ctx, e.Config, e.DryRun)
 	if err != nil {
 		return err
 	}

@@ -38,29 +38,37 @@ type Writer struct {
 	settles time.Duration
 }
 
-// OpenWriter opens a volume to be written, and finishes or takes away what killed runs have left.
-// The caller closes it.
-func OpenWriter(ctx context.Context, c config.Config) (*Writer, error) {
+// OpenWriter opens a volume to be written, and finishes or takes away what killed runs have left; not
+// so where nothing is to be done but to look. The caller closes it.
+func OpenWriter(ctx context.Context, c config.Config, look bool) (*Writer, error) {
 	b, err := backend.Open(ctx, c, discard)
 	if err != nil {
 		return nil, err
 	}
-	return newWriter(ctx, c, b, patience{settles: 5 * time.Second})
+	p := remains{notes: c.Spool.Dir + notesSuffix, settles: 5 * time.Second}
+	if look {
+		p.notes = "" // where nobody has left any
+	}
+	return newWriter(ctx, c, b, p)
 }
 
-// patience is how long uploads that were given up are waited for.
-type patience struct {
+// notesSuffix makes the folder of the notes of that of the spool.
+const notesSuffix = ".unmounted"
+
+// remains says where what is left is noted, and how long uploads that were given up are waited for.
+type remains struct {
+	notes   string
 	looks   []time.Duration // after an abort; nil: as long as parts may arrive
 	settles time.Duration   // until the first look at all of them, at most
 }
 
 // newWriter puts the parts together. After an error the store is closed.
-func newWriter(ctx context.Context, c config.Config, b backend.Backend, p patience) (*Writer, error) {
+func newWriter(ctx context.Context, c config.Config, b backend.Backend, p remains) (*Writer, error) {
 	rules, err := naming.NewRules(c.Mount.LocalOnly)
 	if err != nil {
 		return nil, errors.Join(err, b.Store.Close())
 	}
-	notes, err := leftover.Open(c.Spool.Dir + ".unmounted")
+	notes, err := leftover.Open(p.notes)
 	if err != nil {
 		return nil, errors.Join(err, b.Store.Close())
 	}

@@ -63,7 +63,13 @@ func TestOwedSidecars(t *testing.T) {
 			r.must(err)
 			r.must(notes.Close())
 
-			w, err := OpenWriter(t.Context(), r.c)
+			w, err := OpenWriter(t.Context(), r.c, true)
+			r.must(err)
+			r.must(w.Close(t.Context()))
+			if _, err := os.Lstat(r.c.Spool.Dir + ".unmounted"); err != nil {
+				t.Errorf("who only looks has touched the note: %v", err)
+			}
+			w, err = OpenWriter(t.Context(), r.c, false)
 			r.must(err)
 			r.must(w.Close(t.Context()))
 			_, err = st.Head(t.Context(), sidecar.Name("f"))

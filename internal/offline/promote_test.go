@@ -32,7 +32,7 @@ func (r *rig) promote(h *rig, force bool) error {
 	return r.promoteThrough(r.t.Context(), r.promotion(h, force), func(s store.Store) store.Store { return s })
 }
 
-// promoteThrough is Promote with another store, and little patience.
+// promoteThrough is Promote with another store, and little remains.
 func (r *rig) promoteThrough(ctx context.Context, p Promotion, through func(store.Store) store.Store) error {
 	r.t.Helper()
 	from, err := OpenVolume(r.t.Context(), p.From, false)
@@ -40,7 +40,7 @@ func (r *rig) promoteThrough(ctx context.Context, p Promotion, through func(stor
 	defer from.Close()
 	b, err := backend.Open(r.t.Context(), p.Config, discard)
 	r.must(err)
-	w, err := newWriter(r.t.Context(), p.Config, backend.Backend{Store: through(b.Store), Keeper: b.Keeper}, patience{[]time.Duration{time.Millisecond}, 20 * time.Millisecond})
+	w, err := newWriter(r.t.Context(), p.Config, backend.Backend{Store: through(b.Store), Keeper: b.Keeper}, remains{p.Config.Spool.Dir + notesSuffix, []time.Duration{time.Millisecond}, 20 * time.Millisecond})
 	r.must(err)
 	p.What = "promoted"
 	err = w.promoteAll(ctx, p, from)

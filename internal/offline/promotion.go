@@ -38,7 +38,7 @@ func Promote(ctx context.Context, p Promotion) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, from.Close()) }()
-	w, err := OpenWriter(ctx, p.Config)
+	w, err := OpenWriter(ctx, p.Config, p.DryRun)
 	if err != nil {
 		return err
 	}
