@@ -8,13 +8,12 @@ import "mcfs/spool"
 // opposite finds the queued rename of n from one path to another that has not
 // begun, if undoing it leaves the store as it is; nil if there is none. v.mu is held.
 func (v *Volume) opposite(n *Node, from, to string) *change {
-	if n.queued != 1 || n.commit.AttemptLocked() != nil {
+	if len(n.queued) != 1 || n.commit.AttemptLocked() != nil {
 		return nil
 	}
-	for _, c := range v.changes {
-		if c.node == n && c.Op == opRename && c.Path == from && c.To == to && c.replaces == nil && v.retract(c) {
-			return c
-		}
+	c := n.queued[0]
+	if c.Op == opRename && c.Path == from && c.To == to && c.replaces == nil && v.retract(c) {
+		return c
 	}
 	return nil
 }
@@ -22,14 +21,12 @@ func (v *Volume) opposite(n *Node, from, to string) *change {
 // notMade finds the queued change that is to make the object of a directory or
 // symlink, if it has not begun; nil if there is none. v.mu is held.
 func (v *Volume) notMade(n *Node) *change {
-	if n.queued != 1 {
+	if len(n.queued) != 1 {
 		return nil
 	}
-	for _, c := range v.changes {
-		made := c.Op == opLink || c.Op == opMkdir && c.makes
-		if c.node == n && made && v.retract(c) {
-			return c
-		}
+	c := n.queued[0]
+	if made := c.Op == opLink || c.Op == opMkdir && c.makes; made && v.retract(c) {
+		return c
 	}
 	return nil
 }
@@ -49,12 +46,11 @@ func (v *Volume) reinstate(c *change) {
 
 // cancel forgets a retracted change, which its journal entry's end has made durable; v.mu is held.
 func (v *Volume) cancel(c *change) {
-	delete(v.changes, c.Seq)
-	v.dropCarrier(c)
+	v.forgetChange(c)
 	if v.attrs[c.node] == c {
 		delete(v.attrs, c.node)
 	}
-	c.node.queued--
+	c.node.leave(c)
 	if c.timer != nil {
 		c.timer.Stop()
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"syscall"
 	"time"
 
@@ -152,11 +153,8 @@ func (v *Volume) restateCarriers(x *remote.Version) {
 			v.restateComing(c)
 		}
 	}
-	if v.carriers[x] == 0 {
-		return
-	}
-	for _, c := range v.changes {
-		if c.job != nil && c.job.BegunLocked() || c.ver != x {
+	for _, c := range v.carriers[x] {
+		if c.job.BegunLocked() || c.ver != x {
 			continue // one that has begun looks at the store when it is taken up again
 		}
 		if err := c.pack(); err != nil {
@@ -197,10 +195,13 @@ func (v *Volume) enqueue(c *change) {
 	v.changes[c.Seq] = c
 	if c.ver != nil {
 		c.carries = c.ver
-		v.carriers[c.ver]++
+		v.carriers[c.ver] = append(v.carriers[c.ver], c)
 	}
 	if c.node != nil {
-		c.node.queued++
+		c.node.queued = append(c.node.queued, c)
+	}
+	if c.Op == opLocalise {
+		v.localising[c.entry] = append(v.localising[c.entry], c)
 	}
 	if c.dir != nil {
 		c.dir.dir.leaves(c.name)
@@ -208,15 +209,31 @@ func (v *Volume) enqueue(c *change) {
 	c.job = v.queue.AddLocked(func() { v.perform(c) }, c.claims()...)
 }
 
-// dropCarrier counts a finished change off its version's carriers; v.mu is held.
-func (v *Volume) dropCarrier(c *change) {
-	if c.carries == nil {
-		return
+// forgetChange takes a change that has ended out of what v.mu guards, but for its node's; v.mu is held.
+func (v *Volume) forgetChange(c *change) {
+	delete(v.changes, c.Seq)
+	if c.carries != nil {
+		takeOut(v.carriers, c.carries, c)
 	}
-	if v.carriers[c.carries]--; v.carriers[c.carries] == 0 {
-		delete(v.carriers, c.carries)
+	if c.Op == opLocalise {
+		takeOut(v.localising, c.entry, c)
 	}
 }
+
+// takeOut takes a change out of a list, and the list away with its last one.
+func takeOut[K comparable](lists map[K][]*change, key K, c *change) {
+	if lists[key] = without(lists[key], c); len(lists[key]) == 0 {
+		delete(lists, key)
+	}
+}
+
+// without is the list without a change.
+func without(list []*change, c *change) []*change {
+	return slices.DeleteFunc(list, func(x *change) bool { return x == c })
+}
+
+// leave takes a change that has ended, or is another node's now, from the node; v.mu is held.
+func (n *Node) leave(c *change) { n.queued = without(n.queued, c) }
 
 // claims are the paths of which it keeps other work back.
 func (c *change) claims() []string {
@@ -374,8 +391,7 @@ func (v *Volume) finishChange(c *change) {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	delete(v.changes, c.Seq)
-	v.dropCarrier(c)
+	v.forgetChange(c)
 	if c.Op == opAttr {
 		v.restateCarriers(c.ver)
 	}
@@ -386,7 +402,7 @@ func (v *Volume) finishChange(c *change) {
 	}
 	now := time.Now()
 	if c.node != nil {
-		c.node.queued--
+		c.node.leave(c)
 		c.node.changed = now
 	}
 	if c.dir != nil {
@@ -460,7 +476,7 @@ func (v *Volume) forgetAttr(c *change) {
 	c.timer.Stop()
 	delete(v.attrs, c.node)
 	delete(v.changes, c.Seq)
-	c.node.queued--
+	c.node.leave(c)
 	v.spool.Journal().Later(func(tx *spool.Tx) error { return tx.DeleteChange(c.Seq) })
 	v.signal()
 }
@@ -531,7 +547,7 @@ func (v *Volume) comesLater(c *change) bool {
 		return false
 	}
 	for _, child := range c.node.dir.children {
-		if child.queued > 0 || child.commit.AttemptLocked() != nil {
+		if len(child.queued) > 0 || child.commit.AttemptLocked() != nil {
 			return true
 		}
 	}
@@ -553,7 +569,7 @@ func (v *Volume) beginAttrLocked(c *change) {
 
 // beginDelayed begins what waits for more to come; v.mu is held.
 func (v *Volume) beginDelayed() {
-	for _, c := range v.changes {
+	for _, c := range v.attrs {
 		if c.timer != nil && c.job == nil && !v.comesLater(c) {
 			c.timer.Stop()
 			v.beginAttrLocked(c)

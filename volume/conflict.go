@@ -55,6 +55,9 @@ func (v *Volume) applyConflictName(n *Node, name string) {
 	n.name, n.changed = name, now
 	d.dir.children[name] = n
 	n.misled = now.Add(believed)
+	if c := v.attrs[n]; c != nil {
+		v.followName(c)
+	}
 }
 
 // moveToConflictName sends what was to go to a name that another machine has saved

@@ -280,7 +280,7 @@ func (v *Volume) waitForMore(c *change) error {
 	c.Seq = v.spool.Journal().Number()
 	v.changes[c.Seq] = c
 	v.attrs[c.node] = c
-	c.node.queued++
+	c.node.queued = append(c.node.queued, c)
 	c.timer = time.AfterFunc(attrDelay, func() { v.beginAttr(c) })
 	v.journalSoon(c)
 	return nil
@@ -290,7 +290,7 @@ func (v *Volume) waitForMore(c *change) error {
 // machine and that only its entries kept in existence: on a disk it would stay.
 func (v *Volume) keepDir(d *Node) {
 	v.mu.Lock()
-	implicit := !d.dir.listedAt.IsZero() && d.dir.marker.ETag == "" && d.dir.shown.ETag == "" && d.queued == 0
+	implicit := !d.dir.listedAt.IsZero() && d.dir.marker.ETag == "" && d.dir.shown.ETag == "" && len(d.queued) == 0
 	vanishes := implicit && d.parent != nil && !d.gone && len(d.dir.children) == 0
 	v.mu.Unlock()
 	if !vanishes {

@@ -40,7 +40,7 @@ func (v *Volume) hasSidecar(ctx context.Context, n *Node) bool {
 		v.mu.Lock()
 		shown := v.sideShown(n)
 		settled := v.ended
-		moving := n.queued > 0 || n.commit.AttemptLocked() != nil && n.commit.AttemptLocked().StageLocked() != commit.Waiting
+		moving := len(n.queued) > 0 || n.commit.AttemptLocked() != nil && n.commit.AttemptLocked().StageLocked() != commit.Waiting
 		v.mu.Unlock()
 		if shown || !moving {
 			return shown

@@ -87,7 +87,7 @@ func (v *Volume) readyDir(n *Node) error {
 func (v *Volume) planExchange(a, b *Node) (*move, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	m := &move{}
+	m := &move{below: a.kind == Dir || b.kind == Dir}
 	for _, n := range []*Node{a, b} {
 		switch {
 		case n.parent == nil:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"mcfs/spool"
@@ -92,10 +93,7 @@ func (v *Volume) endEntry(tx *spool.Tx, id spool.ID) error {
 func (v *Volume) setUnwanted(id spool.ID, is bool) (draws []spool.Change, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	for _, c := range v.changes {
-		if c.Op != opLocalise || c.entry != id {
-			continue
-		}
+	for _, c := range v.localising[id] {
 		c.unwanted = is
 		if err := c.pack(); err != nil {
 			return nil, fmt.Errorf("journal %s %s: %w", c.Op, c.Path, err)
@@ -110,15 +108,7 @@ func (v *Volume) setUnwanted(id spool.ID, is bool) (draws []spool.Change, err er
 
 // localises reports whether a queued localisation ends ver, a version of n: v.mu is held.
 func (v *Volume) localises(n *Node, ver *remote.Version) bool {
-	if n.queued == 0 {
-		return false
-	}
-	for _, c := range v.changes {
-		if c.Op == opLocalise && c.node == n && c.ver == ver {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(n.queued, func(c *change) bool { return c.Op == opLocalise && c.ver == ver })
 }
 
 // localisedGen is the generation of a file that is to be localised: a draft's, whatever
@@ -310,19 +300,15 @@ func (v *Volume) nodeAt(path string) *Node {
 
 // linkLocalised sets the files of the localisations queued by an earlier mount, by the journal's ids; v.mu is held.
 func (v *Volume) linkLocalised() {
-	for _, c := range v.changes {
-		if c.Op != opLocalise || c.entry == (spool.ID{}) {
+	for n := range v.busy {
+		n.content.Lock()
+		id, filed := n.content.EntryIDLocked()
+		n.content.Unlock()
+		if !filed || id == (spool.ID{}) {
 			continue
 		}
-		for n := range v.busy {
-			n.content.Lock()
-			id, filed := n.content.EntryIDLocked()
-			n.content.Unlock()
-			if !filed || id != c.entry {
-				continue
-			}
-			c.node = n
-			n.queued++
+		for _, c := range v.localising[id] {
+			c.node, n.queued = n, append(n.queued, c)
 		}
 	}
 }

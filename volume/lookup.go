@@ -135,7 +135,7 @@ func (v *Volume) known(d *Node, name string) (c *Node, certain bool) {
 
 // localLocked reports whether this machine knows better than a listing what the name is; v.mu is held.
 func (n *Node) localLocked() bool {
-	if n.commit.AttemptLocked() != nil || n.queued > 0 || n.local {
+	if n.commit.AttemptLocked() != nil || len(n.queued) > 0 || n.local {
 		return true
 	}
 	_, draft := n.v.busy[n]

@@ -117,7 +117,7 @@ func (v *Volume) draftsBelow(d *Node) error {
 func (v *Volume) planDir(from, c, to *Node, name string) (*move, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	m := &move{target: to.dir.children[name]}
+	m := &move{target: to.dir.children[name], below: true}
 	switch {
 	case to.gone:
 		return m, ErrNotExist

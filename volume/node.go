@@ -72,7 +72,7 @@ type Node struct {
 	inFlight chan struct{} // closed when recovery knows whether that commit has arrived; nil: the content is known
 	local    bool          // a local-only directory or symlink: only the journal has it
 	localID  spool.ID      // of its journal entry; zero: it has none yet
-	queued   int           // changes of names that concern this node and are not finished
+	queued   []*change     // changes of names that concern this node and are not finished, the oldest first
 	changed  time.Time     // when this machine last changed the name: older listings say nothing about it
 	onIdle   bool          // stands in Volume.idle
 	misled   time.Time     // until when the next opener may mean another file, by the name that this one had

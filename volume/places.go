@@ -21,20 +21,17 @@ func (n *Node) places(ver *remote.Version) (places []string, moving bool) {
 			places = append(places, p) // one that goes on its way only after the file has left it
 		}
 	}
-	return places, n.queued > 0 || !v.moves.AtRest(path)
+	return places, len(n.queued) > 0 || !v.moves.AtRest(path)
 }
 
 // queuedPlaces are the places through which the renames that are queued take the file, and
 // from which it is to be localised; v.mu is held.
 func (v *Volume) queuedPlaces(n *Node) (places []string) {
-	if n.queued == 0 {
-		return nil
-	}
-	for _, c := range v.changes {
-		switch {
-		case c.node == n && c.Op == opRename:
+	for _, c := range n.queued {
+		switch c.Op {
+		case opRename:
 			places = append(places, c.Path, c.To)
-		case c.node == n && c.Op == opLocalise:
+		case opLocalise:
 			places = append(places, c.Path)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -351,11 +352,10 @@ func (v *Volume) putDraft(n *Node, p string) {
 	d, name := v.makeParents(p)
 	if old := d.dir.children[name]; old != nil && old.kind == File {
 		old.gone = true
-		for _, c := range v.changes {
-			if c.node == old && c.Op == opRename {
-				c.node = n
-				old.queued--
-				n.queued++
+		for _, c := range slices.Clone(old.queued) {
+			if c.Op == opRename {
+				old.leave(c)
+				c.node, n.queued = n, append(n.queued, c)
 			}
 		}
 	}

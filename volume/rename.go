@@ -150,6 +150,7 @@ type move struct {
 	dropped  []spool.ID // journal entries that end with it
 	ended    []uint64   // queued changes of attributes that end with it
 	opposite *change    // an opposite one that has not begun: both come to nothing
+	below    bool       // a directory is among what is renamed, with all that is below it
 }
 
 // durable reports whether there is anything to journal.
@@ -209,11 +210,9 @@ func (v *Volume) resumeAll(m *move) {
 // drop has the journal forget what it keeps of a file that is replaced or removed:
 // its draft, and what was set of its attributes, which would bring it back; v.mu is held.
 func (m *move) drop(n *Node) {
-	if n.queued > 0 {
-		for seq, c := range n.v.changes {
-			if c.Op == opAttr && c.node == n {
-				m.ended = append(m.ended, seq)
-			}
+	for _, c := range n.queued {
+		if c.Op == opAttr {
+			m.ended = append(m.ended, c.Seq)
 		}
 	}
 	if n.local {
@@ -312,11 +311,24 @@ func (v *Volume) enqueueAll(m *move) {
 		}
 		v.enqueue(c)
 	}
-	for _, c := range v.attrs {
-		v.followName(c)
-	}
+	v.followNames(m)
 	for _, p := range m.plans {
 		p.n.commit.ResumeLocked()
+	}
+}
+
+// followNames has the changes of attributes that wait follow what has been renamed; v.mu is held.
+func (v *Volume) followNames(m *move) {
+	if m.below {
+		for _, c := range v.attrs {
+			v.followName(c)
+		}
+		return
+	}
+	for _, p := range m.plans {
+		if c := v.attrs[p.n]; c != nil {
+			v.followName(c)
+		}
 	}
 }
 

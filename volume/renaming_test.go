@@ -32,7 +32,10 @@ func TestRenamedAwayWhileItsCommitEnds(t *testing.T) {
 	until(t, "its object is there", func() bool { return r.stage(n) == commit.Stored })
 
 	goOn, renamed := r.renameWhileCommitEnds(n, "a", "a~", gate)
-	r.v.mu.Lock() // the rename is in the journal, and not made yet
+	r.v.spool.Journal().Later(func(*spool.Tx) error {
+		r.v.mu.Lock() // the rename is in the journal, and not made yet
+		return nil
+	})
 	goOn()
 	err := r.v.spool.Journal().Flush()
 	entries, err2 := r.v.spool.Journal().Entries()

@@ -129,7 +129,8 @@ type Volume struct {
 	busy         map[*Node]struct{}             // files with a draft
 	changes      map[uint64]*change             // queued changes of names
 	coming       map[*change]struct{}           // those that are in the journal, or about to be, and not queued yet
-	carriers     map[*remote.Version]int        // how many of them carry a version on
+	carriers     map[*remote.Version][]*change  // those that carry a version on
+	localising   map[spool.ID][]*change         // those that fetch a version for a draft, by its entry
 	attrs        map[*Node]*change              // of them, a rewrite of attributes that has not begun
 	opened       map[*Node]struct{}             // files with handles
 	idle         []*Node                        // clean files that are not open, oldest first
@@ -175,7 +176,8 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 		busy:         make(map[*Node]struct{}),
 		changes:      make(map[uint64]*change),
 		coming:       make(map[*change]struct{}),
-		carriers:     make(map[*remote.Version]int),
+		carriers:     make(map[*remote.Version][]*change),
+		localising:   make(map[spool.ID][]*change),
 		attrs:        make(map[*Node]*change),
 		opened:       make(map[*Node]struct{}),
 		handles:      make(map[*Handle]struct{}),

@@ -100,6 +100,7 @@ func (r *rig) close() {
 	if r.v == nil {
 		return
 	}
+	r.indexed()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	if err := r.v.Close(ctx); err != nil {
