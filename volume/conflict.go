@@ -102,10 +102,10 @@ func (v *Volume) toConflictName(n *Node) {
 	for d.gone && d.parent != nil {
 		d = d.parent
 	}
-	name := path.Base(v.conflictPath(join(v.path(d), n.name)))
+	name := path.Base(v.conflictPath(naming.Join(v.path(d), n.name)))
 	v.log.Error("another machine saved the file since it was opened here; what is written is kept beside it",
-		"path", v.path(n), "kept as", join(v.path(d), name))
-	v.noteConflict(v.path(n), join(v.path(d), name), n)
+		"path", v.path(n), "kept as", naming.Join(v.path(d), name))
+	v.noteConflict(v.path(n), naming.Join(v.path(d), name), n)
 	n.stale, n.gone, n.parent, n.name = false, false, d, name
 	d.dir.children[name] = n
 	n.content.Lock()

@@ -3,6 +3,7 @@ package volume
 import (
 	"errors"
 	"maps"
+	"mcfs/volume/naming"
 	"slices"
 	"strings"
 )
@@ -10,7 +11,7 @@ import (
 // busy says whether a name may not be changed: a file there, or below, has parts that are in an upload alone.
 func (e *evictions) busy(paths ...string) bool {
 	for p, b := range e.names {
-		if (b.risky || b.owed) && slices.ContainsFunc(paths, func(q string) bool { return within(p, q) }) {
+		if (b.risky || b.owed) && slices.ContainsFunc(paths, func(q string) bool { return naming.Within(p, q) }) {
 			return true
 		}
 	}
@@ -74,7 +75,7 @@ func (e *evictions) moveDir(evictionStep) {
 		return
 	}
 	for p, b := range maps.Clone(e.names) {
-		if within(p, e.dir) {
+		if naming.Within(p, e.dir) {
 			b.risky = false
 			e.closed[hashOf(b.cur)] = true
 			delete(e.names, p)

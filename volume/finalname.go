@@ -19,7 +19,7 @@ func (v *Volume) finalPath(d *Node, name string) string {
 	if d == nil {
 		return ""
 	}
-	told := naming.Told(join(v.path(d), name), d.hasFile)
+	told := naming.Told(naming.Join(v.path(d), name), d.hasFile)
 	if told == "" || sidecar.Is(told) || v.rules.LocalOnly(told, naming.AsFile) {
 		return ""
 	}
@@ -40,7 +40,7 @@ func (v *Volume) uploadKey(n *Node) string {
 
 // uploadKeysAfter are the keys to which early uploads go on when a file gets a name of this class; v.mu is held.
 func (v *Volume) uploadKeysAfter(to *Node, newName string, class naming.Class) []string {
-	keys := []string{join(v.path(to), newName)}
+	keys := []string{naming.Join(v.path(to), newName)}
 	if told := v.finalPath(to, newName); class != naming.Ordinary && told != "" {
 		keys = append(keys, told)
 	}

@@ -419,7 +419,10 @@ func TestKilledWriterOfDroppedParts(t *testing.T) {
 		ctx, kill := context.WithCancel(t.Context())
 		closed := make(chan error, 1)
 		go func() { closed <- h.Flush(ctx, nil) }()
-		r.state(h.Node(), Uploading)
+		until(t, "it leaves", func() bool { // all of it but the last request, perhaps
+			s := h.Node().content.PeekState()
+			return s == Uploading || s == Publishing
+		})
 		kill()
 		if err := <-closed; !errors.Is(err, ErrInterrupted) {
 			t.Errorf("close gave %v", err)

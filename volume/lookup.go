@@ -12,6 +12,7 @@ import (
 	"mcfs/store"
 	"mcfs/volume/file"
 	dirs "mcfs/volume/listing"
+	"mcfs/volume/naming"
 )
 
 // Lookup finds a name, or what the sidecar of that name has left behind. It asks the
@@ -35,7 +36,7 @@ func (n *Node) lookup(ctx context.Context, name string) (*Node, error) {
 	if err := n.v.checkName(n, name, false); err != nil {
 		return nil, err
 	}
-	key := join(n.Path(), name)
+	key := naming.Join(n.Path(), name)
 	if err := n.v.takes(key); err != nil {
 		return nil, err
 	}
@@ -316,7 +317,7 @@ func (v *Volume) probe(ctx context.Context, d *Node, name string) error {
 // probeOnce is to probe what survey is to a whole listing.
 func (v *Volume) probeOnce(ctx context.Context, d *Node, name string) (settled bool, err error) {
 	v.mu.Lock()
-	path := join(v.path(d), name)
+	path := naming.Join(v.path(d), name)
 	places := v.moves.Sources(dirs.PrefixOf(v.path(d)))
 	v.mu.Unlock()
 	begun := time.Now()
@@ -329,7 +330,7 @@ func (v *Volume) probeOnce(ctx context.Context, d *Node, name string) (settled b
 	if d.gone {
 		return true, nil
 	}
-	if join(v.path(d), name) != path || !slices.Equal(places, v.moves.Sources(dirs.PrefixOf(v.path(d)))) {
+	if naming.Join(v.path(d), name) != path || !slices.Equal(places, v.moves.Sources(dirs.PrefixOf(v.path(d)))) {
 		return false, nil
 	}
 	if d.dir.fresh == nil {

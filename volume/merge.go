@@ -5,6 +5,7 @@ import (
 	"time"
 
 	dirs "mcfs/volume/listing"
+	"mcfs/volume/naming"
 	"mcfs/volume/remote"
 )
 
@@ -55,7 +56,7 @@ func (v *Volume) mergeName(d *Node, name string, f *dirs.Name, begun time.Time) 
 				d.dir.beside = make(map[string]bool)
 			}
 			d.dir.beside[name] = true
-			v.log.Warn("both a file and a directory by that name: the file is not shown", "path", join(v.path(d), name))
+			v.log.Warn("both a file and a directory by that name: the file is not shown", "path", naming.Join(v.path(d), name))
 		}
 		if c != nil && c.kind == Dir {
 			return
@@ -144,7 +145,7 @@ func (v *Volume) detach(d, c *Node) {
 	name := c.name
 	delete(d.dir.children, name)
 	c.gone, c.stale = true, true
-	v.writes.Forget(join(v.path(d), name))
+	v.writes.Forget(naming.Join(v.path(d), name))
 	if c.kind == File {
 		v.background(c.forgetCache)
 	}
@@ -152,7 +153,7 @@ func (v *Volume) detach(d, c *Node) {
 
 // forget drops what is remembered of a name that is not there any more; v.mu may be held.
 func (v *Volume) forget(d, c *Node) {
-	path := join(v.path(d), c.name)
+	path := naming.Join(v.path(d), c.name)
 	if c.kind == Dir {
 		v.cache.DeleteBelow(path)
 	} else {

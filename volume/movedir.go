@@ -25,7 +25,7 @@ func (v *Volume) renameDir(ctx context.Context, from, c, to *Node, name string, 
 			return err
 		}
 	}
-	if err := v.lengthsBelow(ctx, c, join(to.Path(), name)); err != nil {
+	if err := v.lengthsBelow(ctx, c, naming.Join(to.Path(), name)); err != nil {
 		return err
 	}
 	v.reviveBelow(ctx, c)
@@ -127,7 +127,7 @@ func (v *Volume) planDir(from, c, to *Node, name string) (*move, error) {
 	if inside(to, c) {
 		return m, fmt.Errorf("a directory cannot move into itself: %w", ErrInvalid)
 	}
-	newPath := join(v.path(to), name)
+	newPath := naming.Join(v.path(to), name)
 	if err := v.fitsBelow(c, newPath); err != nil {
 		return m, err
 	}

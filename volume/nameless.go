@@ -30,7 +30,7 @@ func (n *Node) Tmpfile(flags int, mode, uid, gid uint32, by Process) (*Node, *Ha
 	}
 	c := v.newDraft(nil, "", n.born(File, mode, uid, gid))
 	// What the log calls it, and where it would be found after a lost journal.
-	c.name = join(v.path(n), fmt.Sprintf(".nameless-%d", c.ino))
+	c.name = naming.Join(v.path(n), fmt.Sprintf(".nameless-%d", c.ino))
 	c.gone, c.nameless = true, true
 	v.mu.Unlock()
 	h := newHandle(c, flags, by)
@@ -98,7 +98,7 @@ func (v *Volume) planLink(d, c *Node, name string) (spool.Entry, error) {
 	defer c.content.Unlock()
 	c.content.Kept = max(c.content.Kept, c.content.Gen)
 	e, err := v.entry(c)
-	e.Path = join(v.path(d), name)
+	e.Path = naming.Join(v.path(d), name)
 	if s, ok := stateUnder(v.classOfNew(d, name, naming.Evidence{Creation: naming.Mkstemp})); ok {
 		e.State = s.String()
 	}

@@ -31,7 +31,7 @@ func (v *Volume) checkName(d *Node, name string, making bool) error {
 		return err
 	}
 	v.mu.Lock()
-	key := join(v.path(d), name)
+	key := naming.Join(v.path(d), name)
 	v.mu.Unlock()
 	return v.fits(key)
 }
@@ -175,7 +175,7 @@ func (v *Volume) freeName(d *Node, name string) (string, error) {
 	if d.dir.children[name] != nil {
 		return "", ErrExist
 	}
-	return join(v.path(d), name), nil
+	return naming.Join(v.path(d), name), nil
 }
 
 // Rmdir removes an empty directory.

@@ -157,13 +157,6 @@ func (n *Node) baseName() string {
 	return n.name
 }
 
-func join(dir, name string) string {
-	if dir == "" {
-		return name
-	}
-	return dir + "/" + name
-}
-
 // Attr is what stat tells.
 type Attr struct {
 	Ino                 uint64

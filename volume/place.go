@@ -32,7 +32,7 @@ func stateUnder(c naming.Class) (s State, ok bool) {
 // classOfNew is the class of a file's name that is made in d; v.mu is held.
 func (v *Volume) classOfNew(d *Node, name string, e naming.Evidence) naming.Class {
 	e.Beside = d.hasFile
-	return v.rules.ClassOf(join(v.path(d), name), e)
+	return v.rules.ClassOf(naming.Join(v.path(d), name), e)
 }
 
 // classAfter is the class of a name in to which a file or symlink gets by a rename; swapped says
@@ -40,7 +40,7 @@ func (v *Volume) classOfNew(d *Node, name string, e naming.Evidence) naming.Clas
 // temporary only as a backup beside its file, or by such an exchange. v.mu is held and n locked.
 func (v *Volume) classAfter(n, to *Node, newName string, swapped bool) naming.Class {
 	switch {
-	case v.rules.LocalOnly(join(v.path(to), newName), n.madeAs(newName)):
+	case v.rules.LocalOnly(naming.Join(v.path(to), newName), n.madeAs(newName)):
 		return naming.LocalOnly
 	case n.kind != File:
 		return naming.Ordinary

@@ -51,7 +51,7 @@ func (v *Volume) checkHeld(n *Node, aims []string) error {
 func (v *Volume) planFile(n, to *Node, newName string) (*plan, error) {
 	p := &plan{
 		n: n, from: n.parent, to: to, oldName: n.name, newName: newName,
-		oldPath: v.path(n), newPath: join(v.path(to), newName),
+		oldPath: v.path(n), newPath: naming.Join(v.path(to), newName),
 	}
 	p.uploadKeys = v.uploadKeysAfter(to, newName, v.classOfRenamed(n, to, newName))
 	if err := v.checkHeld(n, p.uploadKeys); err != nil {

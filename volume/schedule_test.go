@@ -245,7 +245,7 @@ func (s *schedule) append(p string) {
 }
 
 func (s *schedule) carry(from, to string) {
-	for _, p := range s.all(func(p, _ string) bool { return within(p, from) }) {
+	for _, p := range s.all(func(p, _ string) bool { return naming.Within(p, from) }) {
 		q := to + strings.TrimPrefix(p, from)
 		s.want[q], s.modes[q] = s.want[p], s.modes[p]
 		delete(s.want, p)
@@ -257,7 +257,7 @@ func (s *schedule) move(from, to string) {
 	what, there := s.want[to]
 	dir := s.want[from] == "dir"
 	switch {
-	case from == to, dir && within(to, from), dir && there && !s.emptyDir(to), !dir && what == "dir":
+	case from == to, dir && naming.Within(to, from), dir && there && !s.emptyDir(to), !dir && what == "dir":
 		return
 	}
 	s.note("rename %s %s", from, to)
@@ -267,7 +267,7 @@ func (s *schedule) move(from, to string) {
 }
 
 func (s *schedule) swap(a, b string) {
-	if within(a, b) || within(b, a) {
+	if naming.Within(a, b) || naming.Within(b, a) {
 		return
 	}
 	s.note("exchange %s %s", a, b)

@@ -10,6 +10,7 @@ import (
 
 	"mcfs/spool"
 	"mcfs/volume/event"
+	"mcfs/volume/naming"
 	"mcfs/volume/queue"
 	"mcfs/volume/upload"
 )
@@ -170,12 +171,12 @@ func (s *Status) sort() {
 // Under keeps what is at or below path; "" is all. Quarantine and cache are the volume's.
 func (s Status) Under(path string) Status {
 	path = strings.Trim(path, "/")
-	s.Drafts = slices.DeleteFunc(slices.Clone(s.Drafts), func(d DraftStatus) bool { return !within(d.Path, path) })
-	s.Changes = slices.DeleteFunc(slices.Clone(s.Changes), func(c ChangeStatus) bool { return !within(c.Path, path) && !within(c.To, path) })
+	s.Drafts = slices.DeleteFunc(slices.Clone(s.Drafts), func(d DraftStatus) bool { return !naming.Within(d.Path, path) })
+	s.Changes = slices.DeleteFunc(slices.Clone(s.Changes), func(c ChangeStatus) bool { return !naming.Within(c.Path, path) && !naming.Within(c.To, path) })
 	s.Conflicts = slices.DeleteFunc(slices.Clone(s.Conflicts), func(c ConflictStatus) bool {
-		return !within(c.Path, path) && !within(c.Aside, path)
+		return !naming.Within(c.Path, path) && !naming.Within(c.Aside, path)
 	})
-	s.GivenUp = slices.DeleteFunc(slices.Clone(s.GivenUp), func(c GivenUpStatus) bool { return !within(c.Path, path) && !within(c.To, path) })
+	s.GivenUp = slices.DeleteFunc(slices.Clone(s.GivenUp), func(c GivenUpStatus) bool { return !naming.Within(c.Path, path) && !naming.Within(c.To, path) })
 	return s
 }
 
@@ -306,7 +307,7 @@ func (v *Volume) givenUpUnder(path string) error {
 	var errs []error
 	for i := range v.givenUp {
 		g := &v.givenUp[i]
-		if g.reported || !within(g.Path, path) && !within(g.To, path) {
+		if g.reported || !naming.Within(g.Path, path) && !naming.Within(g.To, path) {
 			continue
 		}
 		g.reported = true

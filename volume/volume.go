@@ -302,7 +302,7 @@ func (v *Volume) Sync(ctx context.Context, path string) error {
 // v.mu is held. A nil node stands for a change of names.
 func (v *Volume) pendingUnder(path string) (list, locked, stranded []*Node) {
 	for n := range v.busy {
-		if n.gone || !within(v.path(n), path) {
+		if n.gone || !naming.Within(v.path(n), path) {
 			continue
 		}
 		switch state := n.content.PeekState(); {
@@ -318,7 +318,7 @@ func (v *Volume) pendingUnder(path string) (list, locked, stranded []*Node) {
 		}
 	}
 	for _, c := range v.changes {
-		if within(c.Path, path) || within(c.To, path) {
+		if naming.Within(c.Path, path) || naming.Within(c.To, path) {
 			list = append(list, nil)
 		}
 	}
@@ -330,7 +330,7 @@ func (v *Volume) failedUnder(path string) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for n := range v.busy {
-		if p := v.path(n); !n.gone && within(p, path) && n.content.PeekState() == Lost {
+		if p := v.path(n); !n.gone && naming.Within(p, path) && n.content.PeekState() == Lost {
 			return fmt.Errorf("%s cannot be committed (what is left of it is in quarantine): %w: %w", p, errLost, ErrIO)
 		}
 	}
@@ -452,11 +452,3 @@ func (v *Volume) signal() {
 
 // shownPath is a path for people: an empty one says nothing.
 func shownPath(path string) string { return cmp.Or(path, "/") }
-
-// within reports whether path is at or below dir ("" is the root).
-func within(path, dir string) bool {
-	if dir == "" || path == dir {
-		return true
-	}
-	return strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/")
-}

@@ -59,3 +59,19 @@ func Elements(p string) []string {
 	}
 	return strings.Split(p, "/")
 }
+
+// Join is the path of a name in a directory, "" for the root.
+func Join(dir, name string) string {
+	if dir == "" {
+		return name
+	}
+	return dir + "/" + name
+}
+
+// Within reports whether path is at or below dir; "" is the root.
+func Within(path, dir string) bool {
+	if dir == "" || path == dir {
+		return true
+	}
+	return strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/")
+}
