@@ -88,13 +88,6 @@ func (v *Volume) tryKey(e *spool.Entry) error {
 	return err
 }
 
-// Unopened is a sealed file of which the journal knows nothing, and whose key cannot be
-// had: what it is called stands in it.
-type Unopened struct {
-	ID    spool.ID `json:"id"`
-	Cause string   `json:"cause"`
-}
-
 // noteUnopened has status show such a file; nil: it has been opened.
 func (v *Volume) noteUnopened(id spool.ID, cause error) {
 	v.mu.Lock()
@@ -110,7 +103,7 @@ func (v *Volume) noteUnopened(id spool.ID, cause error) {
 func (v *Volume) unopenedStatus() []Unopened {
 	list := make([]Unopened, 0, len(v.unopened))
 	for _, id := range slices.SortedFunc(maps.Keys(v.unopened), func(a, b spool.ID) int { return strings.Compare(a.String(), b.String()) }) {
-		list = append(list, Unopened{id, v.unopened[id]})
+		list = append(list, Unopened{ID: id, Cause: v.unopened[id]})
 	}
 	return list
 }

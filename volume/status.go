@@ -5,93 +5,29 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"mcfs/spool"
 	"mcfs/volume/event"
 	"mcfs/volume/naming"
 	"mcfs/volume/queue"
+	"mcfs/volume/status"
 	"mcfs/volume/upload"
 )
 
-// Status is what a person is to see of a volume: what is not finished, what went
-// wrong, and what was set aside. `mcfs status --json` prints it, so that a name
-// in its JSON stays once it is there.
-type Status struct {
-	Drafts     []DraftStatus    `json:"drafts"`     // by path
-	Changes    []ChangeStatus   `json:"changes"`    // of names and attributes, in their order
-	Conflicts  []ConflictStatus `json:"conflicts"`  // since the mount began, the oldest first
-	GivenUp    []GivenUpStatus  `json:"given_up"`   // changes that cannot succeed, since the mount began, the oldest first
-	Quarantine []Quarantined    `json:"quarantine"` // the oldest first
-	Unopened   []Unopened       `json:"unopened"`   // sealed files that wait for their keys, beside the drafts
-	Cache      CacheStatus      `json:"cache"`
-	Committed  int64            `json:"committed_bytes"` // of ciphertext, since the mount began
-}
-
-// DraftStatus is a version that is not in the store yet.
-type DraftStatus struct {
-	Path    string    `json:"path"`
-	State   string    `json:"state"`            // a State
-	Size    int64     `json:"size"`             // bytes of plaintext
-	Sent    int64     `json:"sent"`             // bytes of ciphertext that the store has taken
-	Rate    int64     `json:"rate,omitempty"`   // of them per second, lately
-	Left    int64     `json:"left,omitempty"`   // seconds until all is sent, if that can be told
-	Closed  time.Time `json:"closed,omitzero"`  // since when nobody has it open for writing
-	Overdue bool      `json:"overdue"`          // it bears a local-only name, and was closed long ago
-	Claims  time.Time `json:"claims,omitzero"`  // when it is committed under its temporary name, unless it gets another
-	Safe    bool      `json:"safe"`             // a crash loses nothing of it
-	Dropped bool      `json:"dropped"`          // it is larger than the spool: parts of it are in an unfinished upload alone
-	Told    string    `json:"told,omitempty"`   // the only path under which it can be committed then, if that is not its own
-	Behind  *Behind   `json:"behind,omitempty"` // what has its turn before
-	Failure *Failure  `json:"failure,omitzero"` // of the last try
-}
-
-// ChangeStatus is a change of a name, or of attributes, that is not finished.
-type ChangeStatus struct {
-	What    string   `json:"what"`
-	Path    string   `json:"path"`
-	To      string   `json:"to,omitempty"`
-	Behind  *Behind  `json:"behind,omitempty"` // what has its turn before
-	Failure *Failure `json:"failure,omitzero"`
-
-	seq uint64
-}
-
-// Failure is why something is not finished.
-type Failure struct {
-	Cause string    `json:"cause"`
-	Tries int       `json:"tries"`          // that failed
-	Since time.Time `json:"since,omitzero"` // the first of them
-	Next  time.Time `json:"next,omitzero"`  // when it is tried again; absent: it is being tried, or cannot be
-}
-
-// ConflictStatus is a file that was set aside because another machine had saved its name.
-type ConflictStatus struct {
-	Path  string    `json:"path"` // of the name that both wanted
-	Aside string    `json:"aside"`
-	At    time.Time `json:"at"`
-	There bool      `json:"there"` // nobody has removed it since
-}
-
-// GivenUpStatus is a change that could not be finished: the store has what was before it.
-type GivenUpStatus struct {
-	What  string    `json:"what"`
-	Path  string    `json:"path"`
-	To    string    `json:"to,omitempty"`
-	At    time.Time `json:"at"`
-	Cause string    `json:"cause"`
-}
-
-// Quarantined is what lies in quarantine under one name.
-type Quarantined = spool.Quarantined
-
-// CacheStatus is the spool's room, in bytes.
-type CacheStatus struct {
-	Used   int64 `json:"used"`
-	Drafts int64 `json:"drafts"` // of those: what is not cache
-	Limit  int64 `json:"limit"`
-}
+// What Status tells, as package status has it.
+type (
+	Status         = status.Status
+	DraftStatus    = status.Draft
+	ChangeStatus   = status.Change
+	ConflictStatus = status.Conflict
+	GivenUpStatus  = status.GivenUp
+	Behind         = status.Behind
+	Failure        = status.Failure
+	CacheStatus    = status.Cache
+	Quarantined    = spool.Quarantined
+	Unopened       = status.Unopened
+)
 
 // overdueAfter is how long a closed file may bear a local-only name before it is
 // warned of: it is on no other machine, and what made it may have been killed.
@@ -120,7 +56,7 @@ func (v *Volume) Status() Status {
 	if s.Quarantine, err = v.spool.Quarantined(); err != nil {
 		v.log.Warn("status", "cause", err)
 	}
-	s.sort()
+	s.Sort()
 	return s
 }
 
@@ -142,7 +78,7 @@ func (v *Volume) look(s *Status) []draft {
 	}
 	for _, c := range v.changes {
 		s.Changes = append(s.Changes, ChangeStatus{
-			What: c.Op, Path: c.Path, To: c.To, Behind: blocked[c.job], Failure: failure(c.Retry, c.reason), seq: c.Seq,
+			What: c.Op, Path: c.Path, To: c.To, Behind: blocked[c.job], Failure: status.Failed(c.Retry, c.reason), Seq: c.Seq,
 		})
 	}
 	for i := range v.asides {
@@ -154,30 +90,6 @@ func (v *Volume) look(s *Status) []draft {
 	s.Unopened = v.unopenedStatus()
 	s.Committed = v.finished
 	return list
-}
-
-// sort puts everything into an order that stays.
-func (s *Status) sort() {
-	slices.SortFunc(s.Drafts, func(a, b DraftStatus) int { return strings.Compare(a.Path, b.Path) })
-	slices.SortFunc(s.Changes, func(a, b ChangeStatus) int { return cmp.Compare(a.seq, b.seq) })
-	if s.Unopened == nil {
-		s.Unopened = []Unopened{}
-	}
-	if s.Quarantine == nil {
-		s.Quarantine = []Quarantined{} // JSON's [] and not null
-	}
-}
-
-// Under keeps what is at or below path; "" is all. Quarantine and cache are the volume's.
-func (s Status) Under(path string) Status {
-	path = strings.Trim(path, "/")
-	s.Drafts = slices.DeleteFunc(slices.Clone(s.Drafts), func(d DraftStatus) bool { return !naming.Within(d.Path, path) })
-	s.Changes = slices.DeleteFunc(slices.Clone(s.Changes), func(c ChangeStatus) bool { return !naming.Within(c.Path, path) && !naming.Within(c.To, path) })
-	s.Conflicts = slices.DeleteFunc(slices.Clone(s.Conflicts), func(c ConflictStatus) bool {
-		return !naming.Within(c.Path, path) && !naming.Within(c.Aside, path)
-	})
-	s.GivenUp = slices.DeleteFunc(slices.Clone(s.GivenUp), func(c GivenUpStatus) bool { return !naming.Within(c.Path, path) && !naming.Within(c.To, path) })
-	return s
 }
 
 // status describes the draft; ok is false if there is none any more.
@@ -205,7 +117,7 @@ func (d draft) status() (s DraftStatus, ok bool) {
 		s.Claims = n.content.GraceEndsLocked()
 	}
 	if why := n.content.ReasonLocked(); why != nil {
-		s.Failure = failure(d.Retry, why.Error())
+		s.Failure = status.Failed(d.Retry, why.Error())
 	}
 	if up != nil {
 		s.Failure = withTrouble(d.Retry, s.Failure, up.Trouble())
@@ -224,20 +136,8 @@ func (n *Node) allocated() int64 {
 	return n.content.AllocatedLocked()
 }
 
-// failure is nil where there was none.
-func failure(r queue.Retry, cause string) *Failure {
-	if cause == "" {
-		return nil
-	}
-	f := &Failure{Cause: strings.ReplaceAll(cause, "\n", "; "), Tries: r.Tries, Since: r.Failing, Next: r.Next}
-	if time.Now().After(f.Next) {
-		f.Next = time.Time{} // its turn has come
-	}
-	return f
-}
-
 // withTrouble adds what goes wrong in the try that is under way.
-func withTrouble(r queue.Retry, f *Failure, t upload.Trouble) *Failure {
+func withTrouble(r queue.Retry, f *status.Failure, t upload.Trouble) *status.Failure {
 	if t.Cause == nil || f != nil && !f.Next.IsZero() {
 		return f
 	}
@@ -245,7 +145,7 @@ func withTrouble(r queue.Retry, f *Failure, t upload.Trouble) *Failure {
 	if !r.Failing.IsZero() {
 		now.Failing = r.Failing
 	}
-	return failure(now, t.Cause.Error())
+	return status.Failed(now, t.Cause.Error())
 }
 
 // aside is a conflict that this machine has met.
@@ -311,15 +211,7 @@ func (v *Volume) givenUpUnder(path string) error {
 			continue
 		}
 		g.reported = true
-		errs = append(errs, g.err())
+		errs = append(errs, fmt.Errorf("%s: %w, and the store has what was before it: %s", g.Subject(), errGivenUp, g.Cause))
 	}
 	return errors.Join(errs...)
-}
-
-func (g GivenUpStatus) err() error {
-	what := fmt.Sprintf("%s %s", g.What, g.Path)
-	if g.To != "" {
-		what += " to " + g.To
-	}
-	return fmt.Errorf("%s: %w, and the store has what was before it: %s", what, errGivenUp, g.Cause)
 }

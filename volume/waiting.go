@@ -6,6 +6,7 @@ import (
 
 	"mcfs/spool"
 	"mcfs/volume/queue"
+	"mcfs/volume/status"
 )
 
 // Waiting says what the spool in dir holds for the next mount: its journal is
@@ -23,11 +24,11 @@ func Waiting(dir string) (Status, error) {
 		}
 	}
 	for _, c := range left.Changes {
-		s.Changes = append(s.Changes, ChangeStatus{What: c.Op, Path: c.Path, To: c.To, seq: c.Seq})
+		s.Changes = append(s.Changes, ChangeStatus{What: c.Op, Path: c.Path, To: c.To, Seq: c.Seq})
 	}
 	s.Cache.Used = left.Used
 	s.Quarantine, err = spool.ListQuarantine(dir)
-	s.sort()
+	s.Sort()
 	return s, err
 }
 
@@ -42,6 +43,6 @@ func comingBack(e spool.Entry) (d DraftStatus, ok bool) {
 	if r.partial() {
 		e.Reason = errPartial.Error()
 	}
-	d.Failure = failure(queue.Retry{}, e.Reason)
+	d.Failure = status.Failed(queue.Retry{}, e.Reason)
 	return d, true
 }
