@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 
@@ -40,7 +41,7 @@ const parallelFiles = 8
 // unmountedFlags are those of the commands that need no mount.
 type unmountedFlags struct {
 	config, filesFrom, report, sample    string
-	against, from                        string
+	against, from, shard                 string
 	parallel                             int
 	json, dryRun, force, streaming, zero bool
 	rate                                 float64
@@ -53,6 +54,10 @@ func newUnmounted(use, short, long string, args cobra.PositionalArgs, std stdio,
 		if f.parallel < 1 || f.parallel > mostParallel {
 			return usageError{verdict.Errorf(verdict.Usage, fmt.Sprintf("give 1 to %d", mostParallel), "-j %d", f.parallel)}
 		}
+		shard, err := offline.ParseShard(f.shard, os.Getenv)
+		if err != nil {
+			return usageError{err}
+		}
 		conf, err := loadConfig(f.config)
 		if err != nil {
 			return err
@@ -60,12 +65,13 @@ func newUnmounted(use, short, long string, args cobra.PositionalArgs, std stdio,
 		if err := memory.NoDump(); err != nil {
 			return fmt.Errorf("keep memory out of core dumps: %w", err)
 		}
-		o := offline.Options{Parallel: f.parallel, DryRun: f.dryRun, JSON: f.json, Out: std.out, Err: std.err}
+		o := offline.Options{Parallel: f.parallel, DryRun: f.dryRun, JSON: f.json, Shard: shard, Out: std.out, Err: std.err}
 		return interruptible(c.Context(), func(ctx context.Context) error { return do(ctx, f, conf, o, args) })
 	}}
 	c.Flags().StringVarP(&f.config, "config", "c", "", "configuration `FILE`")
 	c.Flags().IntVarP(&f.parallel, "jobs", "j", parallelFiles, "how many files are worked on at once")
 	c.Flags().BoolVar(&f.json, "json", false, "print JSON lines")
+	c.Flags().StringVar(&f.shard, "shard", "", "do `I/N`, one of N equal parts of the files; /N in an array job")
 	c.Flags().BoolVar(&f.dryRun, "dry-run", false, "say what would be done, and do nothing")
 	return c, f
 }

@@ -77,6 +77,12 @@ func (r *rig) encrypt(name, key string, force bool) error {
 	return Encrypt(r.t.Context(), Encryption{Options: r.options(), Config: r.c, Source: filepath.Join(r.dir, "source", name), Target: r.place(key), Force: force})
 }
 
+// everything is all of the volume.
+func (r *rig) everything(_ context.Context, do func(string, error) bool) error {
+	do(r.c.Store.Path, nil)
+	return nil
+}
+
 // states counts, by the last summary that was printed.
 func (r *rig) states() string {
 	lines := strings.Split(strings.TrimSpace(r.out.String()), "\n")

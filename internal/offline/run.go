@@ -54,6 +54,7 @@ type Options struct {
 	Quiet    bool             // nothing is said of a file with which all is well
 	Report   func(Item) error // is told of each; nil: nobody
 	Once     bool             // the files can be named only once
+	Shard    Shard            // the part that is done
 }
 
 // run is a run under way.
@@ -68,7 +69,10 @@ type run struct {
 }
 
 // each does what is to be done for each item that a source names, and says what came of it.
-func each[T any](ctx context.Context, o Options, source func(context.Context, func(T) bool) error, do func(context.Context, T) Item) error {
+func each[T keyed](ctx context.Context, o Options, all func(context.Context, func(T) bool) error, do func(context.Context, T) Item) error {
+	source := func(ctx context.Context, do func(T) bool) error {
+		return all(ctx, func(item T) bool { return !o.Shard.has(item.shardKey()) || do(item) })
+	}
 	r := &run{o: o, bar: new(progress.Bar), count: make(map[State]int)}
 	if !o.JSON {
 		r.bar = progress.Start(o.Err, "file")
