@@ -20,7 +20,7 @@ func (v *Volume) carryOut(ctx context.Context, c *change) error {
 	switch c.Op {
 	case opRemove:
 		v.cache.Delete(c.Path)
-		return v.remote.Remove(ctx, c.ver, c.Path, nil)
+		return v.removeObject(ctx, c)
 	case opRename:
 		v.cache.Delete(c.Path)
 		err := v.renameObject(ctx, c)
@@ -42,6 +42,13 @@ func (v *Volume) carryOut(ctx context.Context, c *change) error {
 		return v.rewriteSidecar(ctx, c)
 	}
 	return fmt.Errorf("%w: %q", errUnknownChange, c.Op)
+}
+
+// removeObject takes the version from its place. What another machine has saved there stays.
+func (v *Volume) removeObject(ctx context.Context, c *change) error {
+	gone, err := v.remote.Remove(ctx, c.ver, c.Path, nil)
+	c.stays = !gone
+	return err
 }
 
 // awaitArrival waits, for as long as the recovery of commits in flight does, for the object of a commit that was

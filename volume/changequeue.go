@@ -234,7 +234,7 @@ func (v *Volume) skipRename(ctx context.Context, c *change) error {
 		v.mu.Unlock()
 	}
 	if !stays && c.replaces != nil {
-		if err := v.remote.Remove(ctx, c.replaces, c.To, nil); err != nil {
+		if _, err := v.remote.Remove(ctx, c.replaces, c.To, nil); err != nil {
 			return err
 		}
 	}

@@ -39,7 +39,7 @@ type change struct {
 	dir      *Node    // where a tomb stands
 	name     string
 	again    bool // taken up from the journal
-	stays    bool // of a localisation that is done: the store keeps the version, which a draft replaces, or of which nobody else has the bytes
+	stays    bool // of a removal or localisation that is done: the store still has something there, which is to be replaced, or to stay
 	// relocation is how far a rename of an object is.
 	relocation remote.Relocation
 	pace       *queue.Pace   // how far it is; set when it begins

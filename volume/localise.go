@@ -217,7 +217,7 @@ func (v *Volume) removeLocalised(ctx context.Context, c *change) error {
 		successor = v.replaceByDraft(c)
 	}
 	if c.stays = successor != nil; !c.stays {
-		return v.remote.Remove(ctx, c.ver, c.Path, nil)
+		return v.removeObject(ctx, c)
 	}
 	if err := v.journalEntry(successor); err != nil {
 		successor.content.Lock()

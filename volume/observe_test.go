@@ -160,6 +160,27 @@ func TestObserveBackup(t *testing.T) {
 	r.describes(o.expect(t, "saved with a backup", "commit a")[0], "a", 10)
 }
 
+// TestObserveRemovalOfAnother: nothing is told of a removal that has met another machine's version:
+// that stays.
+func TestObserveRemovalOfAnother(t *testing.T) {
+	a, b, between := newPair(t)
+	b.save("f", []byte("text"))
+	b.save("g", []byte("text"))
+	b.sync()
+	a.reads("f", "text")
+	a.reads("g", "text")
+	o := new(notes)
+	a.v.o.Observer = o
+	between.once("delete", "f.settings.json", func() { b.save("f", []byte("other text")) })
+	a.remove("f")
+	a.sync()
+	o.expect(t, "removed, and saved by another machine")
+	a.remove("g")
+	a.sync()
+	o.expect(t, "removed", "remove g")
+	a.reads("f", "other text")
+}
+
 // TestObserveFailures: of a commit or a rename that fails and is tried again, and of what is not.
 func TestObserveFailures(t *testing.T) { synctest.Test(t, observeFailures) }
 

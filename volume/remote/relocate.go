@@ -74,7 +74,8 @@ func (c *Client) Relocate(ctx context.Context, r *Relocation) error {
 	if r.NoSidecarFrom {
 		return c.deleteIfThere(ctx, r.From)
 	}
-	return c.Remove(ctx, r.source, r.From, func(there *FoundSidecar) error { return c.takeAlong(ctx, r, there) })
+	_, err := c.Remove(ctx, r.source, r.From, func(there *FoundSidecar) error { return c.takeAlong(ctx, r, there) })
+	return err
 }
 
 // CopyAside copies the object, with a sidecar of its own, and leaves the original where it

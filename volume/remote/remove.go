@@ -15,15 +15,17 @@ const Late = time.Second
 // Remove deletes first the sidecar, then the object, if they are still those of x: what
 // another machine has saved there meanwhile stays. changed, if there is one, is shown a
 // sidecar of x that another machine has put again, before it goes. What is gone already is
-// no error; else it gives the store's, or that of changed.
-func (c *Client) Remove(ctx context.Context, x *Version, key string, changed func(*FoundSidecar) error) error {
+// no error; else it gives the store's, or that of changed. gone reports whether nothing
+// stands there any more.
+func (c *Client) Remove(ctx context.Context, x *Version, key string, changed func(*FoundSidecar) error) (gone bool, err error) {
 	bare := x.WantsSidecar() && x.Sidecar().IsNone()
 	_, etag := x.Place()
 	for range MaxLooks {
 		if etag != "" {
 			err := c.removePinned(ctx, x, key, etag, changed)
 			if !errors.Is(err, store.ErrPrecondition) {
-				return errors.Join(err, c.removeLate(ctx, x, key, bare && err == nil))
+				err = errors.Join(err, c.removeLate(ctx, x, key, bare && err == nil))
+				return err == nil, err
 			}
 		}
 		// Copied onto itself by somebody, perhaps.
@@ -31,18 +33,18 @@ func (c *Client) Remove(ctx context.Context, x *Version, key string, changed fun
 		fallback := x.Fallback()
 		switch {
 		case err != nil:
-			return err
+			return false, err
 		case !ours && fallback != nil: // it has not arrived, and never will
 			return c.Remove(ctx, fallback, key, changed)
 		case !ours:
-			return nil
+			return info.Key == "", nil
 		}
 		etag = info.ETag
 		if len(x.IV) == 0 {
 			x = identified(x, info)
 		}
 	}
-	return fmt.Errorf("delete %s: %w", key, errKeepsChanging)
+	return false, fmt.Errorf("delete %s: %w", key, errKeepsChanging)
 }
 
 // identified is a version that was only listed, with the IV that its object states.

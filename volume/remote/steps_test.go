@@ -111,7 +111,7 @@ func sidecarSteps() []step {
 }
 
 func removeSteps() []step {
-	remove := func(r *rig) error { return r.c.Remove(r.t.Context(), r.at["a"], "a", nil) }
+	remove := func(r *rig) error { _, err := r.c.Remove(r.t.Context(), r.at["a"], "a", nil); return err }
 	return []step{
 		{"remove", func(r *rig) { r.save("a", "text") }, remove},
 		{"remove without a sidecar", func(r *rig) { r.object("a", "text") }, remove},
@@ -206,7 +206,8 @@ func trashSteps() []step {
 			return r.c.PutAttr(r.t.Context(), AttrChange{Version: r.at["trash/a"], Attr: attr(0o600), Tries: r.tries})
 		}},
 		{"remove from the trash", in, func(r *rig) error {
-			return r.c.Remove(r.t.Context(), r.at["trash/a"], "trash/a", nil)
+			_, err := r.c.Remove(r.t.Context(), r.at["trash/a"], "trash/a", nil)
+			return err
 		}},
 	}
 }
