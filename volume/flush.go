@@ -28,7 +28,7 @@ func (n *Node) commitNow(ctx context.Context) error {
 		return n.keepUnfinished()
 	}
 	n.content.Lock()
-	state, gen, divided, told := n.content.State, n.content.Gen, n.content.Divided, n.content.ToldLocked()
+	state, gen, divided, told := n.content.State, n.content.Gen, n.content.Divided, n.content.LeavesForFinalNameLocked()
 	n.content.Divided = false
 	if divided {
 		n.content.Displaced = gen

@@ -195,7 +195,7 @@ func (v *Volume) loseLocalised(n *Node, cause error) {
 	path := n.Path()
 	v.log.Error("a file renamed to a local-only name is lost: the version it had is gone from the store, or damaged there", "path", path, "cause", cause)
 	n.content.Lock()
-	n.content.StepLocked(file.EvCondemn)
+	n.content.StepLocked(file.EvLose)
 	n.content.Failure = file.AsIO(cause)
 	n.content.WakeLocked()
 	id, filed := n.content.EntryIDLocked()

@@ -32,7 +32,7 @@ func (o owner) AwaitCommit(ctx context.Context) bool {
 	return o.n.commit.AwaitComing(ctx, func() bool { return o.n.v.isClosed(o.n) })
 }
 
-func (o owner) Settling() bool {
+func (o owner) IsRecovering() bool {
 	o.n.v.mu.Lock()
 	defer o.n.v.mu.Unlock()
 	return o.n.commit.IsRecoveringLocked()

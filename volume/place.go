@@ -134,7 +134,7 @@ func (v *Volume) commitTemporary(n *Node) {
 		ripe = false
 		defer n.commit.KeepInterrupted()
 	}
-	if ripe && n.content.UntellLocked() != nil {
+	if ripe && n.content.LeaveForOwnNameLocked() != nil {
 		n.content.EndGraceLocked()
 		ripe = false
 	}

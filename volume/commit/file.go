@@ -102,7 +102,7 @@ func (f *File) ask(by Asker) (asked, spoilt bool) {
 			return false, false
 		}
 	}
-	if c.UntellLocked() != nil { // it can be committed under no other name than the one to which its parts have left
+	if c.LeaveForOwnNameLocked() != nil { // it can be committed under no other name than the one to which its parts have left
 		return false, false
 	}
 	if by == ByHand {

@@ -83,7 +83,7 @@ func (f *File) LoseLocked(err error) { f.markLost(err) }
 
 // markLost makes the draft a lost one; the content is locked.
 func (f *File) markLost(err error) {
-	f.content.StepLocked(file.EvCondemn)
+	f.content.StepLocked(file.EvLose)
 	f.content.Failure = err
 	f.content.WakeLocked()
 }

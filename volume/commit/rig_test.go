@@ -173,7 +173,7 @@ type host struct {
 func (h *host) Ino() uint64                    { return 1 }
 func (h *host) Path() string                   { return h.File.path() }
 func (h *host) Describe(context.Context) error { return nil }
-func (h *host) Settling() bool                 { return false }
+func (h *host) IsRecovering() bool             { return false }
 func (h *host) EndOfGrace()                    {}
 func (h *host) StartEarly()                    {}
 func (h *host) ForgetEntry(spool.ID)           {}

@@ -123,8 +123,8 @@ func (c *Content) Outgrows(gen uint64) bool {
 // told reports whether parts of it were leaving for the name that its own tells.
 func (c *Content) DiscardLocked() (told bool) {
 	c.AbandonLocked(c.early, nil)
-	told = c.told
-	c.early, c.told, c.leave = nil, false, stays
+	told = c.toFinalName
+	c.early, c.toFinalName, c.leave = nil, false, stays
 	c.abandonSnapshotLocked()
 	c.StepLocked(evRemove)
 	c.WakeLocked() // whose close still waits for the commit waits for nothing now

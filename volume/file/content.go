@@ -64,18 +64,18 @@ type draft struct {
 	Flaws    flaw.Set  // what its programs could not write
 	Control  Control   // what a control file beside it has told
 
-	early     *upload.Upload // parts leaving while the file is still being written
-	told      bool           // to the key that the file's temporary name tells, and not to its own
-	leave     leave          // when such an upload may begin
-	starting  bool
-	held      bool     // the spool holds all its bytes until the commit
-	Kept      uint64   // Gen of the last journal entry that promises content
-	Renaming  bool     // a rename has put an entry of what is true once it is made here
-	unkept    uint64   // Gen of the last content that could not be promised: an upload alone has some of it
-	Uploads   []string // ids of multipart uploads begun for this draft
-	Displaced uint64   // Gen that gave way to another machine's version
-	Divided   bool     // it became a draft after that: the next close tells
-	Ordinary  bool     // it bears a sidecar's name, and its commit found that it is none
+	early       *upload.Upload // parts leaving while the file is still being written
+	toFinalName bool           // to the key that the file's temporary name tells, and not to its own
+	leave       leave          // when such an upload may begin
+	starting    bool
+	held        bool     // the spool holds all its bytes until the commit
+	Kept        uint64   // Gen of the last journal entry that promises content
+	Renaming    bool     // a rename has put an entry of what is true once it is made here
+	unkept      uint64   // Gen of the last content that could not be promised: an upload alone has some of it
+	Uploads     []string // ids of multipart uploads begun for this draft
+	Displaced   uint64   // Gen that gave way to another machine's version
+	Divided     bool     // it became a draft after that: the next close tells
+	Ordinary    bool     // it bears a sidecar's name, and its commit found that it is none
 
 	reader    *fetch.Reader // of the base
 	unchecked bool          // an earlier mount fetched bytes of the base, and nobody has checked them
@@ -122,7 +122,7 @@ var drafts = sync.Pool{New: func() any { return new(draft) }}
 func (d *draft) empty() bool {
 	return d.Atime.IsZero() && d.Ctime.IsZero() && d.Expected == 0 && d.Failure == nil && d.turned == nil &&
 		d.stored == nil && d.boot == "" && !d.blank && d.sealed == nil && d.blankID == spool.ID{} && d.wrapped == nil && d.keyID == "" && d.fresh.Plain == nil && d.fresh.Wrapped == nil && d.fresh.KeyID == "" &&
-		d.snapshot == nil && d.syncing == 0 && d.taken == 0 && d.killed == 0 && d.Flaws == nil && d.Control == NoControl && d.early == nil && !d.told && d.leave == stays && !d.starting && !d.held && d.Kept == 0 && !d.Renaming && d.unkept == 0 && d.Uploads == nil &&
+		d.snapshot == nil && d.syncing == 0 && d.taken == 0 && d.killed == 0 && d.Flaws == nil && d.Control == NoControl && d.early == nil && !d.toFinalName && d.leave == stays && !d.starting && !d.held && d.Kept == 0 && !d.Renaming && d.unkept == 0 && d.Uploads == nil &&
 		d.Displaced == 0 && !d.Divided && !d.Ordinary &&
 		d.reader == nil && !d.unchecked && d.leftBase == 0 && d.miss == nil && d.Opens == 0 && d.Writers == 0 && d.Quiet.IsZero() && d.graceTimer == nil && d.graceEnds.IsZero() && d.opening == nil && d.lostSize == 0 && !d.resized
 }
@@ -188,7 +188,7 @@ func (c *Content) changedLocked(now time.Time) {
 		c.leave = onceFull
 	}
 	c.StepLocked(EvWrite)
-	if c.told && c.State == Writing { // it was interrupted: parts of it leave for its other name still
+	if c.toFinalName && c.State == Writing { // it was interrupted: parts of it leave for its other name still
 		c.StepLocked(EvGuess)
 	}
 }

@@ -121,7 +121,7 @@ func (c *Content) EarlyKeyLocked() string {
 // IsStrandedLocked reports whether the file can be committed under no name but the one that its
 // own tells: the upload to that alone has some of it.
 func (c *Content) IsStrandedLocked() bool {
-	return c.told && c.IsSentAwayLocked()
+	return c.toFinalName && c.IsSentAwayLocked()
 }
 
 // PeekStranded locks for a look at what nobody is writing any more.
@@ -152,10 +152,10 @@ func (c *Content) IsPromised() bool {
 	return false
 }
 
-// UntellLocked gives up an upload to the name that the file's own tells, since it is to be committed
+// LeaveForOwnNameLocked gives up an upload to the name that the file's own tells, since it is to be committed
 // under its own. It refuses where that upload alone has some of the file.
-func (c *Content) UntellLocked() error {
-	if !c.told {
+func (c *Content) LeaveForOwnNameLocked() error {
+	if !c.toFinalName {
 		return nil
 	}
 	return c.GiveUpEarlyLocked()
@@ -187,7 +187,7 @@ func (c *Content) TakeEarlyLocked(up *upload.Upload, file *spool.File, wanted, t
 	if up == nil || !wanted || c.leave == stays || file == nil || c.sealed != file || c.early != nil {
 		return false
 	}
-	c.early, c.told = up, told
+	c.early, c.toFinalName = up, told
 	file.LeaveTo(uploadID(up.Object().IV))
 	up.Advance(file.InOrder())
 	return true
@@ -227,7 +227,7 @@ func (c *Content) LeavesOnlyToLocked(keys []string) bool {
 }
 
 // GoOnToLocked has the early upload go on under the path that the file has now.
-func (c *Content) GoOnToLocked(path string) { c.told = c.EarlyKeyLocked() != path }
+func (c *Content) GoOnToLocked(path string) { c.toFinalName = c.EarlyKeyLocked() != path }
 
-// ToldLocked reports whether parts have left for the name that the file's own tells.
-func (c *Content) ToldLocked() bool { return c.told }
+// LeavesForFinalNameLocked reports whether parts have left for the name that the file's own tells.
+func (c *Content) LeavesForFinalNameLocked() bool { return c.toFinalName }

@@ -71,7 +71,7 @@ func (c *Content) GiveUpEarlyLocked() error {
 	if err := c.GiveUpLocked(c.early, nil); err != nil {
 		return err
 	}
-	c.early, c.told, c.leave = nil, false, stays
+	c.early, c.toFinalName, c.leave = nil, false, stays
 	return nil
 }
 

@@ -28,8 +28,8 @@ type Host interface {
 	// Places are where the object of a version may be, the latest last. moving reports
 	// whether it is on its way between them.
 	Places(ver *remote.Version) (places []string, moving bool)
-	// Settling reports whether it is still unknown if an upload of the last mount has become the base.
-	Settling() bool
+	// IsRecovering reports whether it is still unknown if an upload of the last mount has become the base.
+	IsRecovering() bool
 	// Save makes the draft's journal entry durable; SaveSoon has that done behind.
 	Save() error
 	SaveSoon()

@@ -67,7 +67,7 @@ func (c *Content) KeepBytes(p Promise) error {
 func (c *Content) KeepFast() error {
 	c.Lock()
 	file, gen := c.sealed, c.Gen
-	held, told := c.holdBytesLocked(), c.told
+	held, told := c.holdBytesLocked(), c.toFinalName
 	if held != nil && told {
 		c.unkept = gen // as the next mount is to know: only a rename can have it committed
 	}

@@ -98,7 +98,7 @@ func (c *Content) TurnedOut() bool {
 // takeStored makes the sealed file the draft's, if it could be loaded and has, with the
 // base, all its bytes.
 func (c *Content) takeStored(e *spool.Entry, f *spool.File, err error) error {
-	settling := c.host.Settling()
+	settling := c.host.IsRecovering()
 	c.Lock()
 	defer c.Unlock()
 	c.stored, c.boot = nil, ""
@@ -109,7 +109,7 @@ func (c *Content) takeStored(e *spool.Entry, f *spool.File, err error) error {
 	}
 	if err != nil {
 		c.LoseLocked(*e, errors.Join(ErrIO, spool.ErrCorrupt, err))
-		c.StepLocked(EvCondemn)
+		c.StepLocked(EvLose)
 		c.WakeLocked()
 		c.shared.Log.Error("a draft is corrupt and in quarantine", "path", e.Path, "cause", err)
 		return c.Failure

@@ -95,7 +95,7 @@ type owner struct {
 func (o *owner) Ino() uint64                    { return 1 }
 func (o *owner) Path() string                   { return o.path }
 func (o *owner) Describe(context.Context) error { return nil }
-func (o *owner) Settling() bool                 { return false }
+func (o *owner) IsRecovering() bool             { return false }
 func (o *owner) Save() error                    { o.saved.Add(1); return nil }
 func (o *owner) SaveSoon()                      { o.saved.Add(1) }
 func (o *owner) EndOfGrace()                    {}

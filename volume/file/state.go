@@ -51,7 +51,7 @@ const (
 	EvHide                 // it got a local-only name
 	EvGuess                // it got a name that looks temporary
 	evRemove               // unlinked
-	EvCondemn              // permanent failure
+	EvLose                 // permanent failure
 	evRestore              // brought back from quarantine
 )
 
@@ -64,31 +64,31 @@ var transitions = map[State]map[Event]State{
 	Clean: {EvWrite: Writing, evRemove: Clean, evDone: Clean, EvMove: Clean, EvHide: Local, EvGuess: Temporary},
 	Writing: {
 		EvWrite: Writing, EvAsk: Queued, EvKill: Interrupted, EvSpoil: Interrupted, EvHide: Local, EvGuess: Temporary, EvMove: Writing,
-		evRemove: Clean, EvCondemn: Lost,
+		evRemove: Clean, EvLose: Lost,
 	},
 	Queued: {
 		EvWrite: Queued, EvAsk: Queued, EvStart: Uploading, EvKill: Queued, EvSpoil: Queued, EvHide: Local, EvGuess: Temporary, EvMove: Queued,
-		EvFail: Queued, EvAbandon: Interrupted, evRemove: Clean, EvCondemn: Lost,
+		EvFail: Queued, EvAbandon: Interrupted, evRemove: Clean, EvLose: Lost,
 	},
 	Uploading: {
 		EvWrite: Uploading, EvAsk: Uploading, EvReady: Publishing, EvFail: Queued, EvMove: Queued,
-		EvKill: Uploading, EvSpoil: Uploading, EvAbandon: Interrupted, EvHide: Local, EvGuess: Temporary, evRemove: Clean, EvCondemn: Lost,
+		EvKill: Uploading, EvSpoil: Uploading, EvAbandon: Interrupted, EvHide: Local, EvGuess: Temporary, evRemove: Clean, EvLose: Lost,
 	},
 	Publishing: {
 		EvWrite: Publishing, EvAsk: Publishing, evDone: Clean, EvFail: Queued, EvKill: Publishing, EvSpoil: Publishing,
-		EvMove: Publishing, evRemove: Publishing, EvCondemn: Lost,
+		EvMove: Publishing, evRemove: Publishing, EvLose: Lost,
 	},
 	Interrupted: {
 		EvWrite: Writing, EvAsk: Queued, EvKill: Interrupted, EvSpoil: Interrupted, EvHide: Local, EvGuess: Interrupted, EvMove: Interrupted,
-		evRemove: Clean, EvCondemn: Lost,
+		evRemove: Clean, EvLose: Lost,
 	},
 	Local: {
 		EvWrite: Local, EvAsk: Local, EvKill: Local, EvSpoil: Local, EvHide: Local, EvGuess: Temporary, EvMove: Writing,
-		evRemove: Clean, EvCondemn: Lost,
+		evRemove: Clean, EvLose: Lost,
 	},
 	Temporary: {
 		EvWrite: Temporary, EvAsk: Queued, EvKill: Interrupted, EvSpoil: Interrupted, EvHide: Local, EvGuess: Temporary, EvMove: Writing,
-		evRemove: Clean, EvCondemn: Lost,
+		evRemove: Clean, EvLose: Lost,
 	},
 	// What is written to a lost draft is its emptying.
 	Lost: {EvWrite: Writing, evRemove: Clean, EvMove: Lost, EvAsk: Lost, EvKill: Lost, evRestore: Interrupted},
