@@ -50,7 +50,7 @@ check: versitygw
 # volume takes longest: begun first, it does not run on alone at the end. The race
 # detector would sleep a second at the end of each process.
 test: packages versitygw
-	GORACE=atexit_sleep_ms=50 .ci/in-memory go test -race -count=1 -timeout 60m ./volume ./...
+	GORACE=atexit_sleep_ms=50 go test -race -count=1 -timeout 60m ./volume ./...
 
 # Half of the time of each mode is spent with a spool that has room for everything, and
 # half with parts of 32 KiB and a spool of 1 MiB, in which one file may be larger than it.
