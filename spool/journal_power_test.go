@@ -68,6 +68,7 @@ func TestJournalPowerCut(t *testing.T) {
 		}
 	}
 	disk.watch(nil)
+	check(t, s.Close()) // waits for a checkpoint under way, which counts cuts
 	for _, tag := range []string{"journal.open", "journal.write", "journal.sync", "journal.rename", "journal.syncdir"} {
 		if cuts[tag] == 0 {
 			t.Errorf("no cut before %s: %v", tag, cuts)
