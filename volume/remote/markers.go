@@ -50,7 +50,7 @@ func (c *Client) FindMarker(ctx context.Context, places []string) (silent store.
 		if errors.Is(err, store.ErrNotExist) {
 			continue
 		}
-		if attr, perr := sidecar.ParseAttr(info.Metadata); err != nil || perr != nil || attr.Mode != 0 {
+		if err != nil || !isSilent(info) {
 			return info, err
 		}
 		silent = info
@@ -84,18 +84,8 @@ func (c *Client) RemoveMarker(ctx context.Context, key string) error {
 // under their new names, then removes the old ones, deepest first. It may be repeated.
 func (c *Client) MoveMarkers(ctx context.Context, from, to string, markers []string) error {
 	for _, key := range markers {
-		info, err := c.store.Head(ctx, key)
-		if errors.Is(err, store.ErrNotExist) {
-			continue
-		}
-		if err != nil {
+		if err := c.copyMarker(ctx, key, to+strings.TrimPrefix(key, from)); err != nil {
 			return err
-		}
-		attr := store.Attributes{ContentType: info.ContentType, Metadata: info.Metadata}
-		moved := to + strings.TrimPrefix(key, from)
-		c.cache.Forget(moved)
-		if _, err := c.store.Put(ctx, moved, bodyOf(nil), attr, store.Condition{}); err != nil {
-			return fmt.Errorf("put %s: %w", moved, err)
 		}
 	}
 	for i := len(markers) - 1; i >= 0; i-- {
@@ -104,6 +94,41 @@ func (c *Client) MoveMarkers(ctx context.Context, from, to string, markers []str
 		}
 	}
 	return nil
+}
+
+// copyMarker puts a marker under another name as well; none there is no error. One that states
+// nothing takes the place of none that does: it may be half of one that was copied before, and
+// whose removal was interrupted.
+func (c *Client) copyMarker(ctx context.Context, from, to string) error {
+	info, err := c.store.Head(ctx, from)
+	if errors.Is(err, store.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if isSilent(info) {
+		there, err := c.store.Head(ctx, to)
+		if err == nil && !isSilent(there) {
+			return nil
+		}
+		if err != nil && !errors.Is(err, store.ErrNotExist) {
+			return err
+		}
+	}
+	attr := store.Attributes{ContentType: info.ContentType, Metadata: info.Metadata}
+	c.cache.Forget(to)
+	if _, err := c.store.Put(ctx, to, bodyOf(nil), attr, store.Condition{}); err != nil {
+		return fmt.Errorf("put %s: %w", to, err)
+	}
+	return nil
+}
+
+// isSilent reports whether a marker states no attributes; one whose attributes cannot be read
+// does.
+func isSilent(info store.Info) bool {
+	attr, err := sidecar.ParseAttr(info.Metadata)
+	return err == nil && attr.Mode == 0
 }
 
 // RecallMarker returns the attributes that were remembered of a marker, as a listing shows
