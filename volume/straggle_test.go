@@ -19,7 +19,8 @@ import (
 type straggling struct {
 	store.Store
 	mu     sync.Mutex
-	held   bool           // parts are not answered
+	held   bool           // parts of one upload are not answered
+	slow   string         // its ID: the first that sends one while they are held
 	away   bool           // nothing can be aborted
 	parts  int            // that came
 	turned map[string]int // parts by upload, whose sender has turned away
@@ -29,7 +30,10 @@ type straggling struct {
 
 func (s *straggling) PutPart(ctx context.Context, up store.Upload, n int, b store.Body) (store.Part, error) {
 	s.mu.Lock()
-	held := s.held
+	if s.held && s.slow == "" {
+		s.slow = up.ID
+	}
+	held := s.held && s.slow == up.ID
 	s.parts++
 	s.mu.Unlock()
 	if !held {
