@@ -3,9 +3,10 @@ package volume
 import (
 	"errors"
 	"maps"
-	"mcfs/volume/naming"
 	"slices"
 	"strings"
+
+	"mcfs/volume/naming"
 )
 
 // busy says whether a name may not be changed: a file there, or below, has parts that are in an upload alone.

@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"mcfs/internal/logs"
 	"os"
 	"os/exec"
 	"strconv"
 	"syscall"
+
+	"mcfs/internal/logs"
 )
 
 // readyFlag is the hidden flag of a daemon in the background: the number of the descriptor

@@ -23,6 +23,7 @@ import (
 
 	"mcfs/fs"
 	"mcfs/internal/control"
+	"mcfs/internal/memorytest"
 	"mcfs/internal/mounts"
 	"mcfs/internal/verdict"
 	"mcfs/keys/kmstest"
@@ -31,8 +32,13 @@ import (
 
 func TestMain(m *testing.M) {
 	syscall.Umask(0o022) // configurations that others may write are refused
-	testscript.Main(m, map[string]func(){"mcfs": main, "mount.fuse.mcfs": main})
+	testscript.Main(inMemory{m}, map[string]func(){"mcfs": main, "mount.fuse.mcfs": main})
 }
+
+// inMemory runs the tests with temporary files in memory.
+type inMemory struct{ m *testing.M }
+
+func (t inMemory) Run() int { return memorytest.Main(t.m) }
 
 // TestScripts runs the scripts of testdata: the real program against a real S3
 // server and a strict KMS, in a home of its own.

@@ -5,6 +5,8 @@ import (
 	"net"
 	"os"
 	"testing"
+
+	"mcfs/internal/memorytest"
 )
 
 // TestMain lets many cases run at once, since most of their time is waiting, and
@@ -15,5 +17,5 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	net.DefaultResolver = resolver()
-	os.Exit(m.Run())
+	os.Exit(memorytest.Main(m))
 }

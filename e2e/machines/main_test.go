@@ -7,4 +7,4 @@ import (
 	"mcfs/e2e/rig"
 )
 
-func TestMain(m *testing.M) { os.Exit(rig.Main(m)) }
+func TestMain(m *testing.M) { os.Exit(rig.MainInMemory(m)) }

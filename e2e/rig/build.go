@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"mcfs/internal/memorytest"
 )
 
 // builds are the binaries of this run, in a folder that Main removes.
@@ -35,6 +37,16 @@ func Main(m *testing.M) int {
 	defer os.RemoveAll(dir)
 	builds.dir, builds.got = dir, make(map[bool]string)
 	return m.Run()
+}
+
+// MainInMemory is Main with temporary files in memory, for tests that compare nothing with a disk.
+func MainInMemory(m *testing.M) int {
+	if status, ok := play(); ok {
+		return status
+	}
+	done := memorytest.Use()
+	defer done()
+	return Main(m)
 }
 
 // Binary is the program, built at its first use, with the race detector or without.

@@ -17,26 +17,32 @@ const (
 
 // Main runs the tests, with TMPDIR in memory where there is room, and returns the exit status.
 func Main(m *testing.M) int {
-	dir, err := makeDir()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "temporary files stay on the disk:", err)
-	}
-	if dir == "" {
-		return m.Run()
-	}
-	defer os.RemoveAll(dir)
-	if err := os.Setenv("TMPDIR", dir); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
+	done := Use()
+	defer done()
 	return m.Run()
 }
 
-// makeDir makes a folder in memory; "" where there is no room.
+// Use sets TMPDIR to a folder in memory, where there is room, which done removes.
+func Use() (done func()) {
+	dir, err := makeDir()
+	if err == nil && dir != "" {
+		err = os.Setenv("TMPDIR", dir)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "temporary files stay on the disk:", err)
+	}
+	return func() { _ = os.RemoveAll(dir) }
+}
+
+// makeDir makes a folder in memory that other users may pass through; "" where there is no room.
 func makeDir() (string, error) {
 	var fs syscall.Statfs_t
 	if err := syscall.Statfs(inMemory, &fs); err != nil || fs.Type != tmpfs || fs.Bavail*uint64(fs.Bsize) < least {
 		return "", nil
 	}
-	return os.MkdirTemp(inMemory, "mcfs-test-")
+	dir, err := os.MkdirTemp(inMemory, "mcfs-test-")
+	if err != nil {
+		return "", err
+	}
+	return dir, os.Chmod(dir, 0o755)
 }

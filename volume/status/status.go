@@ -2,12 +2,13 @@ package status
 
 import (
 	"cmp"
-	"mcfs/spool"
-	"mcfs/volume/naming"
-	"mcfs/volume/queue"
 	"slices"
 	"strings"
 	"time"
+
+	"mcfs/spool"
+	"mcfs/volume/naming"
+	"mcfs/volume/queue"
 )
 
 // Status is what a person is to see of a volume: what is not finished, what went
