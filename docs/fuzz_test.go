@@ -16,6 +16,7 @@ var parsers = map[string][]string{
 	"config":                {"FuzzParse", "FuzzParseByteSize"},
 	"internal/fstab":        {"FuzzParseOptions"},
 	"internal/control":      {"FuzzRequest"},
+	"internal/mhl":          {"FuzzParse"},
 	"internal/status":       {"FuzzReport"},
 	"fs":                    {"FuzzParseProc", "FuzzParseMount"},
 	"crypt":                 {"FuzzUnpad", "FuzzParsePartial", "FuzzOpenBlock", "FuzzVerify"},

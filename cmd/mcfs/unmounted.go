@@ -3,11 +3,8 @@ package main
 import (
 	"context"
 	_ "embed"
-	"errors"
 	"fmt"
 	"os"
-	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -40,8 +37,7 @@ const parallelFiles = 8
 
 // unmountedFlags are those of the commands that need no mount.
 type unmountedFlags struct {
-	config, filesFrom, report, sample    string
-	against, from, shard                 string
+	config, filesFrom, from, shard       string
 	parallel                             int
 	json, dryRun, force, streaming, zero bool
 	rate                                 float64
@@ -108,36 +104,27 @@ func newDecrypt(std stdio) *cobra.Command {
 }
 
 func newVerify(std stdio) *cobra.Command {
+	var check offline.Check
 	c, f := newUnmounted("verify PATH...", "Check whole objects against what was recorded of them", verifyHelp, nil, std,
-		func(ctx context.Context, f *unmountedFlags, conf config.Config, o offline.Options, args []string) (err error) {
-			sample, err := f.checkVerify(args)
-			if err != nil {
+		func(ctx context.Context, f *unmountedFlags, conf config.Config, o offline.Options, args []string) error {
+			if err := f.checkPaths(args); err != nil {
 				return err
 			}
-			if f.report != "" {
-				r, err := offline.NewReport(f.report)
-				if err != nil {
-					return err
-				}
-				o.Report = r.Add
-				defer func() { err = errors.Join(err, r.Close()) }()
-			}
 			o.Once = f.filesFrom == "-"
-			if f.against != "" {
-				at, err := offline.ParsePlace(conf, args[0])
-				if err != nil {
-					return err
-				}
-				return offline.Compare(ctx, offline.Comparison{Options: o, Config: conf, Source: f.against, Place: at, Sample: sample})
-			}
-			return offline.Verify(ctx, offline.Verification{Options: o, Config: conf, Sample: sample, Places: f.places(args, std)})
+			check.Options, check.Config, check.OwnVersion = o, conf, versionLine()
+			check.Args, check.Places, check.More = args, f.places(args, std), f.filesFrom != ""
+			return check.Run(ctx)
 		})
-	c.Flags().StringVar(&f.sample, "sample", "100%", "check `N%` of the files, drawn at random")
-	c.Flags().StringVar(&f.against, "against", "", "compare PATH with what it was encrypted of: the file or tree `SRC`")
-	c.Flags().StringVar(&f.report, "report", "", "write a table of all files, as CSV, into the new `FILE`")
+	c.Flags().StringVar(&check.Sample, "sample", "100%", "check `N%` of the files, drawn at random")
+	c.Flags().StringVar(&check.Against, "against", "", "compare PATH with what it was encrypted of: the file or tree `SRC`")
+	c.Flags().StringVar(&check.MHL, "mhl", "", "compare PATH with the media hash list `FILE`")
+	c.Flags().StringVar(&check.WriteMHL, "write-mhl", "", "make a media hash list of PATH: the new `FILE`")
+	c.Flags().StringVar(&check.Hash, "hash", "xxh64", "with --write-mhl: `HASHES` of xxh64, xxh3, xxh128, md5, sha1, c4")
+	c.Flags().StringVar(&check.ReportName, "report", "", "write a table of all files, as CSV, into the new `FILE`")
 	f.addList(c)
 	c.Example = `  mcfs verify s3://ingest/camera-a/day1/ --report day1.csv
-  mcfs verify s3://ingest/camera-a/day1/ --against /mnt/card/day1`
+  mcfs verify s3://ingest/camera-a/day1/ --against /mnt/card/day1
+  mcfs verify s3://ingest/camera-a/day1/ --mhl /mnt/card/day1/ascmhl/0001_day1.mhl`
 	return endsWith(c, exitSome, exitDamage)
 }
 
@@ -208,18 +195,4 @@ func (f *unmountedFlags) checkPaths(args []string) error {
 		return usageError{verdict.Errorf(verdict.Usage, "give --files-from, or leave it out", "-0 goes with --files-from")}
 	}
 	return nil
-}
-
-// checkVerify refuses flags that make no sense, and reads how many of a hundred files are looked at.
-func (f *unmountedFlags) checkVerify(args []string) (sample float64, err error) {
-	if err := f.checkPaths(args); err != nil {
-		return 0, err
-	}
-	if f.against != "" && (len(args) != 1 || f.filesFrom != "") {
-		return 0, usageError{verdict.Errorf(verdict.Usage, "name the one place to which it was encrypted", "--against goes with one PATH")}
-	}
-	if sample, err = strconv.ParseFloat(strings.TrimSuffix(f.sample, "%"), 64); err != nil || !(sample > 0 && sample <= 100) {
-		return 0, usageError{verdict.Errorf(verdict.Usage, "give more than 0%, and at most 100%", "--sample %s", f.sample)}
-	}
-	return sample, nil
 }

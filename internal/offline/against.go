@@ -11,6 +11,7 @@ import (
 	"mcfs/internal/verdict"
 	"mcfs/volume/fetch"
 	"mcfs/volume/naming"
+	"mcfs/volume/remote"
 )
 
 // Comparison is what `mcfs verify --against` is to do.
@@ -77,20 +78,11 @@ func (v *Volume) against(ctx context.Context, c Comparison, f found, rules *nami
 // is not the same, or not there.
 func (v *Volume) compareWith(ctx context.Context, s *source, key string) error {
 	x, err := v.look(ctx, key)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case x == nil:
-		return fmt.Errorf("it is not in the store, under %s: %w", v.name(key), fetch.ErrTampered)
-	case x.Damage != nil:
-		return fmt.Errorf("%w: %w", fetch.ErrTampered, x.Damage)
-	case x.Foreign() || x.IsSymlink():
-		return verdict.Errorf(verdict.Foreign, "encrypt it with --force", "%s is no encrypted file", v.name(key))
-	case x.Sidecar().IsNone():
-		if err := v.matches(ctx, x); err != nil {
-			return err
-		}
-		return verdict.Errorf(verdict.NoSettings, "run mcfs encrypt again, which puts them", "%s has no settings", v.name(key))
+	}
+	if err := v.encrypted(ctx, x, key); err != nil {
+		return err
 	}
 	same := x.Plain == s.size()
 	if same {
@@ -103,6 +95,25 @@ func (v *Volume) compareWith(ctx context.Context, s *source, key string) error {
 	}
 	if !same {
 		return fmt.Errorf("what the store has under %s is another than %s: %w", v.name(key), human.Quoted(s.f.Name()), fetch.ErrTampered)
+	}
+	return nil
+}
+
+// encrypted refuses what is no file that mcfs has encrypted, with its settings. fetch.ErrTampered: it
+// is damaged, or not there.
+func (v *Volume) encrypted(ctx context.Context, x *remote.Version, key string) error {
+	switch {
+	case x == nil:
+		return fmt.Errorf("it is not in the store, under %s: %w", v.name(key), fetch.ErrTampered)
+	case x.Damage != nil:
+		return fmt.Errorf("%w: %w", fetch.ErrTampered, x.Damage)
+	case x.Foreign() || x.IsSymlink():
+		return verdict.Errorf(verdict.Foreign, "encrypt it with --force", "%s is no encrypted file", v.name(key))
+	case x.Sidecar().IsNone():
+		if err := v.matches(ctx, x); err != nil {
+			return err
+		}
+		return verdict.Errorf(verdict.NoSettings, "run mcfs encrypt again, which puts them", "%s has no settings", v.name(key))
 	}
 	return nil
 }

@@ -54,6 +54,7 @@ const (
 	Unreachable  Code = "unreachable"
 	Foreign      Code = "foreign"
 	SameOutput   Code = "same_output"
+	HashList     Code = "hash_list"
 )
 
 // The codes of the errors of the rooms below.
@@ -110,6 +111,7 @@ func Errorf(c Code, cure, format string, args ...any) error {
 // Exit statuses that the rooms beside the commands know; docs/commands.md has all.
 const (
 	StatusFailed = 1
+	StatusUsage  = 2
 	StatusSome   = 3
 	StatusDamage = 4
 )
