@@ -129,13 +129,9 @@ func writeAndPatch(r *rig.Rig, path string, text []byte) error {
 func checkUnique(t *testing.T, r *rig.Rig) {
 	t.Helper()
 	seen := make(map[string]string)
-	begun := 0
-	for _, q := range r.S3.Proxy.Requests() {
+	begun := r.Begun()
+	for _, q := range begun {
 		iv := q.Header.Get("X-Amz-Meta-Mcfs-Iv")
-		if iv == "" || q.Op != "PutObject" && q.Op != "CreateMultipartUpload" {
-			continue
-		}
-		begun++
 		for _, value := range []string{"IV " + iv, "key " + q.Header.Get("X-Amz-Meta-Mcfs-Key")} {
 			if other, twice := seen[value]; twice {
 				t.Errorf("%s of %s had the %s of %s", q.Op, q.Path, value, other)
@@ -143,8 +139,8 @@ func checkUnique(t *testing.T, r *rig.Rig) {
 			seen[value] = q.Op + " of " + q.Path
 		}
 	}
-	if begun < 4 {
-		t.Errorf("only %d objects were begun", begun)
+	if len(begun) < 4 {
+		t.Errorf("only %d objects were begun", len(begun))
 	}
 	if err := r.KMS.Repeated(); err != nil {
 		t.Error(err)

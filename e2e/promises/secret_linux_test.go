@@ -2,7 +2,6 @@ package promises
 
 import (
 	"crypto/rand"
-	"net/http"
 	"os"
 	"strings"
 	"testing"
@@ -102,12 +101,8 @@ func TestPromise2OneKeyOneIVOneContent(t *testing.T) {
 	again.Unmount()
 
 	seen := make(map[string]string)
-	begun := 0
-	for _, q := range r.S3.Proxy.Requests() {
-		if q.Method != http.MethodPut && q.Op != "CreateMultipartUpload" || q.Header.Get("X-Amz-Meta-Mcfs-Iv") == "" || q.Op == "CopyObject" {
-			continue
-		}
-		begun++
+	begun := r.Begun()
+	for _, q := range begun {
 		for _, value := range []string{"IV " + q.Header.Get("X-Amz-Meta-Mcfs-Iv"), "key " + q.Header.Get("X-Amz-Meta-Mcfs-Key")} {
 			if other := seen[value]; other != "" {
 				t.Errorf("%s %s began with the %s of %s", q.Op, q.Path, value, other)
@@ -115,8 +110,8 @@ func TestPromise2OneKeyOneIVOneContent(t *testing.T) {
 			seen[value] = q.Op + " " + q.Path
 		}
 	}
-	if begun < 7 {
-		t.Errorf("only %d objects were begun", begun)
+	if len(begun) < 7 {
+		t.Errorf("only %d objects were begun", len(begun))
 	}
 	if err := r.KMS.Repeated(); err != nil {
 		t.Error(err)

@@ -225,6 +225,20 @@ func (r *Rig) Writes() map[string]map[string]int {
 	return all
 }
 
+// Begun returns the requests that began an object with an IV of its own. An upload that the
+// server failed to create has begun nothing: the same is asked again.
+func (r *Rig) Begun() []s3test.Request {
+	var begun []s3test.Request
+	for _, q := range r.S3.Proxy.Requests() {
+		create := q.Op == "CreateMultipartUpload"
+		if q.Header.Get("X-Amz-Meta-Mcfs-Iv") == "" || q.Op != "PutObject" && !create || create && q.Status >= 500 {
+			continue
+		}
+		begun = append(begun, q)
+	}
+	return begun
+}
+
 func changes(q s3test.Request) bool {
 	switch q.Op {
 	case "PutObject", "CopyObject", "DeleteObject", "CreateMultipartUpload", "CompleteMultipartUpload", "AbortMultipartUpload":

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"mcfs/crypt"
@@ -28,7 +29,7 @@ func hold(call string) func(context.Context, string, int) error {
 // released, and the store forgets, at the third try.
 func TestAbort(t *testing.T) {
 	for _, call := range []string{"Begin", "PutPart", "Complete", "Put", "none"} {
-		t.Run(call, func(t *testing.T) {
+		bubble(t, call, func(t *testing.T) {
 			size := 8 * testPart
 			if call == "Put" {
 				size = 5
@@ -71,7 +72,9 @@ func TestAbort(t *testing.T) {
 
 // An upload that the store begins after all, though it was given up meanwhile,
 // is aborted, and Settle waits until that has been seen to.
-func TestAbortWhileBeginning(t *testing.T) {
+func TestAbortWhileBeginning(t *testing.T) { synctest.Test(t, abortWhileBeginning) }
+
+func abortWhileBeginning(t *testing.T) {
 	x := newTrial(t, crypt.CTR, 8*testPart)
 	answer := make(chan struct{})
 	x.s.hooks(func(ctx context.Context, c string, _ int) error {
@@ -101,7 +104,9 @@ func TestAbortWhileBeginning(t *testing.T) {
 }
 
 // Close ends what is under way in the process, and leaves the store as it is.
-func TestClose(t *testing.T) {
+func TestClose(t *testing.T) { synctest.Test(t, closed) }
+
+func closed(t *testing.T) {
 	x := newTrial(t, crypt.CTR, 8*testPart)
 	x.s.hooks(hold("PutPart"), nil)
 	x.u.Advance(8 * testPart)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"mcfs/crypt"
@@ -15,7 +16,7 @@ import (
 // says why, and goes on where it was when it is called again.
 func TestFinishGoesOn(t *testing.T) {
 	for _, m := range []crypt.Mode{crypt.CTR, crypt.CBC, crypt.GCM} {
-		t.Run(m.String(), func(t *testing.T) {
+		bubble(t, m.String(), func(t *testing.T) {
 			const parts = 8
 			x := newTrial(t, m, parts*testPart)
 			x.s.hooks(func(_ context.Context, call string, n int) error {
@@ -52,7 +53,9 @@ func TestFinishGoesOn(t *testing.T) {
 }
 
 // A part whose bytes are in memory goes on while no Finish runs, and is not sent again.
-func TestPartsGoOnBetweenFinishes(t *testing.T) {
+func TestPartsGoOnBetweenFinishes(t *testing.T) { synctest.Test(t, partsGoOnBetweenFinishes) }
+
+func partsGoOnBetweenFinishes(t *testing.T) {
 	x := newTrial(t, crypt.CTR, 4*testPart)
 	open := make(chan struct{})
 	x.s.hooks(func(ctx context.Context, call string, n int) error {
@@ -83,7 +86,9 @@ func TestPartsGoOnBetweenFinishes(t *testing.T) {
 }
 
 // When Finish has returned, the caller may let go of the view at once.
-func TestViewIsNotReadAfterFinish(t *testing.T) {
+func TestViewIsNotReadAfterFinish(t *testing.T) { synctest.Test(t, viewIsNotReadAfterFinish) }
+
+func viewIsNotReadAfterFinish(t *testing.T) {
 	for _, memory := range []int64{0, 300 << 10} { // held, streamed
 		x := newTrial(t, crypt.CTR, 6*2*chunkSize)
 		x.e = testEngine(t, x.s, func(c *Config) { c.PartSize, c.Memory = 2*chunkSize, memory })
@@ -177,7 +182,9 @@ func TestShortViews(t *testing.T) {
 }
 
 // A second Finish with another content must not put it under the same key.
-func TestChangedViewNeverLeaves(t *testing.T) {
+func TestChangedViewNeverLeaves(t *testing.T) { synctest.Test(t, changedViewNeverLeaves) }
+
+func changedViewNeverLeaves(t *testing.T) {
 	for _, size := range []int{100, 4 * testPart} {
 		for _, m := range []crypt.Mode{crypt.CTR, crypt.GCM} {
 			x := newTrial(t, m, size)

@@ -209,7 +209,7 @@ func TestNobodyWaitsForAWriter(t *testing.T) {
 // for a core to encrypt them.
 func TestBuffersAreGivenBackWithoutPlaintext(t *testing.T) {
 	for _, f := range forms {
-		t.Run(formName(f.mode, f.iv), func(t *testing.T) {
+		bubble(t, formName(f.mode, f.iv), func(t *testing.T) {
 			e := testEngine(t, newSpy(t, smallStore(t)), nil)
 			for range cap(e.cpu) {
 				e.cpu <- struct{}{}

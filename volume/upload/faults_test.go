@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"mcfs/crypt"
@@ -169,7 +170,9 @@ func TestConflict(t *testing.T) {
 }
 
 // An upload that is gone is lost, whoever finds out.
-func TestUploadGone(t *testing.T) {
+func TestUploadGone(t *testing.T) { synctest.Test(t, uploadGone) }
+
+func uploadGone(t *testing.T) {
 	for _, call := range []string{"PutPart", "Complete"} {
 		x := newTrial(t, crypt.CTR, 6*testPart)
 		x.s.hooks(func(ctx context.Context, c string, n int) error {

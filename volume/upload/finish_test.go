@@ -239,7 +239,7 @@ func TestAdvanceRule(t *testing.T) {
 // Eager parts are read once, and from their own view: Finish does not read them again.
 func TestEagerPartsAreNotSentAgain(t *testing.T) {
 	for _, f := range forms {
-		t.Run(formName(f.mode, f.iv), func(t *testing.T) {
+		bubble(t, formName(f.mode, f.iv), func(t *testing.T) {
 			s := newSpy(t, smallStore(t))
 			e := testEngine(t, s, nil)
 			d := &draft{}
@@ -290,7 +290,7 @@ func (u *Upload) active0() bool {
 // A file cut to the very end of a part that has left: the tail goes alone.
 func TestTailAlone(t *testing.T) {
 	for _, f := range forms {
-		t.Run(formName(f.mode, f.iv), func(t *testing.T) {
+		bubble(t, formName(f.mode, f.iv), func(t *testing.T) {
 			s := newSpy(t, smallStore(t))
 			e := testEngine(t, s, nil)
 			d := &draft{data: randomBytes(5 * testPart)}
