@@ -6,6 +6,7 @@ import (
 
 	"mcfs/sidecar"
 	"mcfs/spool"
+	"mcfs/volume/changes"
 	"mcfs/volume/file"
 	"mcfs/volume/remote"
 )
@@ -39,7 +40,7 @@ func (v *Volume) restate(n *Node, ver *remote.Version, attr sidecar.Attr) error 
 	if c := v.attrs[n]; c != nil {
 		return v.restateChange(c, attr)
 	}
-	return v.waitForMore(&change{Change: spool.Change{Op: opAttr, Path: v.path(n)}, node: n, ver: ver, attr: attr})
+	return v.waitForMore(&change{Change: changes.Change{Op: changes.Attr, Path: v.path(n), Ver: ver, Attr: attr}, node: n})
 }
 
 // flush makes durable what was journaled to be written a little later.
@@ -69,14 +70,14 @@ func (v *Volume) forgetAttr(c *change) {
 // would bring that back. v.mu is held.
 func (v *Volume) followName(c *change) {
 	path := v.path(c.node)
-	if c.Op == opMkdir {
+	if c.Op == changes.Mkdir {
 		path += "/"
 	}
 	if path == c.Path || c.job != nil {
 		return
 	}
 	c.Path = path
-	if err := c.pack(); err != nil {
+	if err := c.Pack(); err != nil {
 		v.log.Error("journal", "what", c.Op, "path", path, "cause", err)
 		return
 	}
@@ -110,7 +111,7 @@ const maxWaits = 30
 // way: its marker comes last. Stores that keep directories as a disk does change
 // a marker's time with each entry. v.mu is held.
 func (v *Volume) comesLater(c *change) bool {
-	if c.Op != opMkdir || c.node == nil || c.node.gone {
+	if c.Op != changes.Mkdir || c.node == nil || c.node.gone {
 		return false
 	}
 	for _, child := range c.node.dir.children {
@@ -127,11 +128,11 @@ func (v *Volume) beginAttrLocked(c *change) {
 	}
 	if c.node != nil {
 		c.Path = v.path(c.node)
-		if c.Op == opMkdir {
+		if c.Op == changes.Mkdir {
 			c.Path += "/"
 		}
 	}
-	c.job = v.queue.AddLocked(func() { v.perform(c) }, c.claims()...)
+	c.job = v.queue.AddLocked(func() { v.perform(c) }, c.Claims()...)
 }
 
 // beginDelayed begins what waits for more to come; v.mu is held.

@@ -14,8 +14,8 @@ func (v *Volume) rewriteSidecar(ctx context.Context, c *change) error {
 		delete(v.attrs, c.node) // what changes from now on is another change
 	}
 	displaced := c.node != nil && (c.node.parent == nil || c.node.parent.dir.children[c.node.name] != c.node)
-	overtaken := c.again && c.node == nil
-	drawn := c.node != nil && v.localises(c.node, c.ver)
+	overtaken := c.Again && c.node == nil
+	drawn := c.node != nil && v.localises(c.node, c.Ver)
 	v.mu.Unlock()
 	if overtaken {
 		return nil // before a kill, by a newer version, or by its removal
@@ -26,7 +26,7 @@ func (v *Volume) rewriteSidecar(ctx context.Context, c *change) error {
 	if displaced {
 		return nil // removed meanwhile, or, after a crash, a draft that has these attributes stands in its place
 	}
-	ver := c.ver
+	ver := c.Ver
 	v.followMove(c)
 	if n := c.node; n != nil {
 		n.content.Lock()
@@ -39,14 +39,14 @@ func (v *Volume) rewriteSidecar(ctx context.Context, c *change) error {
 		case !current:
 			return nil // a newer version was committed with its attributes, or will be
 		}
-		c.attr = attr
+		c.Attr = attr
 	}
 	if ver.IsSymlink() {
 		return v.restateLink(ctx, c)
 	}
 	return v.remote.PutAttr(ctx, remote.AttrChange{
-		Version: ver, Attr: c.attr, Tries: c.Tries,
-		Merged: func(now sidecar.Attr) { v.adoptAttr(c.node, ver, c.attr, now) },
+		Version: ver, Attr: c.Attr, Tries: c.Tries,
+		Merged: func(now sidecar.Attr) { v.adoptAttr(c.node, ver, c.Attr, now) },
 	})
 }
 
@@ -54,14 +54,14 @@ func (v *Volume) rewriteSidecar(ctx context.Context, c *change) error {
 // directory's move, for which it has waited, may have taken the object along before
 // the kill: then only a look at that place tells.
 func (v *Volume) followMove(c *change) {
-	if !c.again {
+	if !c.Again {
 		return
 	}
 	v.mu.Lock()
 	arrived := v.moves.AtRest(c.Path)
 	v.mu.Unlock()
-	if key, etag := c.ver.Place(); arrived && key != c.Path {
-		c.ver.Moved(c.Path, etag, remote.Sidecar{})
+	if key, etag := c.Ver.Place(); arrived && key != c.Path {
+		c.Ver.Moved(c.Path, etag, remote.Sidecar{})
 	}
 }
 

@@ -1,6 +1,9 @@
 package volume
 
-import "mcfs/spool"
+import (
+	"mcfs/spool"
+	"mcfs/volume/changes"
+)
 
 // Opposite changes of names that have not left yet cancel out: while the store
 // is slow or away, "mv a b; mv b a" or "mkdir d; rmdir d" leaves nothing to do.
@@ -12,7 +15,7 @@ func (v *Volume) opposite(n *Node, from, to string) *change {
 		return nil
 	}
 	c := n.queued[0]
-	if c.Op == opRename && c.Path == from && c.To == to && c.replaces == nil && v.retract(c) {
+	if c.Op == changes.Rename && c.Path == from && c.To == to && c.Replaces == nil && v.retract(c) {
 		return c
 	}
 	return nil
@@ -25,7 +28,7 @@ func (v *Volume) notMade(n *Node) *change {
 		return nil
 	}
 	c := n.queued[0]
-	if made := c.Op == opLink || c.Op == opMkdir && c.makes; made && v.retract(c) {
+	if made := c.Op == changes.Link || c.Op == changes.Mkdir && c.makes; made && v.retract(c) {
 		return c
 	}
 	return nil
@@ -34,7 +37,7 @@ func (v *Volume) notMade(n *Node) *change {
 // retract keeps a change from beginning, unless it has, or may have in an earlier
 // mount; v.mu is held.
 func (v *Volume) retract(c *change) bool {
-	return !c.again && c.job.RetractLocked()
+	return !c.Again && c.job.RetractLocked()
 }
 
 // reinstate is the end of a cancellation that could not be journaled; v.mu is held.

@@ -5,6 +5,7 @@ import (
 
 	"mcfs/crypt"
 	"mcfs/spool"
+	"mcfs/volume/changes"
 	"mcfs/volume/remote"
 )
 
@@ -20,12 +21,12 @@ func (r *rig) journaledMode(to string) uint32 {
 		r.t.Fatal(err)
 	}
 	for _, kept := range list {
-		c := change{Change: kept}
-		if err := c.unpack(); err != nil {
+		c, err := changes.Read(kept)
+		if err != nil {
 			r.t.Fatal(err)
 		}
-		if c.Op == opRename && c.To == to {
-			return c.ver.Attr().Mode & 0o7777
+		if c.Op == changes.Rename && c.To == to {
+			return c.Ver.Attr().Mode & 0o7777
 		}
 	}
 	r.t.Fatalf("the journal has no rename to %s", to)
@@ -77,7 +78,7 @@ func TestRestatedBeforeItIsQueued(t *testing.T) {
 	r.sync()
 	f.set(down)
 	ver := r.node("a").content.Base
-	c := &change{Change: spool.Change{Op: opRename, Path: "a", To: "b"}, ver: ver}
+	c := &change{Change: changes.Change{Op: changes.Rename, Path: "a", To: "b", Ver: ver}}
 	if err := r.v.journalChanges([]*change{c}, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +96,7 @@ func TestRestatedBeforeItIsQueued(t *testing.T) {
 	if len(r.v.coming) > 0 {
 		t.Error("a queued change counts as one that is not")
 	}
-	refused := &change{Change: spool.Change{Op: opRename, Path: "a", To: "c"}, ver: ver}
+	refused := &change{Change: changes.Change{Op: changes.Rename, Path: "a", To: "c", Ver: ver}}
 	if err := r.v.journalChanges([]*change{refused}, func(*spool.Tx) error { return errDown }); err == nil {
 		t.Fatal("the transaction has not failed")
 	}

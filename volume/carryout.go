@@ -7,6 +7,7 @@ import (
 
 	"mcfs/sidecar"
 	"mcfs/store"
+	"mcfs/volume/changes"
 	"mcfs/volume/queue"
 )
 
@@ -18,27 +19,27 @@ func (v *Volume) carryOut(ctx context.Context, c *change) error {
 		return err
 	}
 	switch c.Op {
-	case opRemove:
+	case changes.Remove:
 		v.cache.Delete(c.Path)
 		return v.removeObject(ctx, c)
-	case opRename:
+	case changes.Rename:
 		v.cache.Delete(c.Path)
 		err := v.renameObject(ctx, c)
 		if errors.Is(err, store.ErrNotExist) && v.unarrived(c) {
 			return v.skipRename(ctx, c)
 		}
 		return err
-	case opLocalise:
+	case changes.Localise:
 		return v.localise(ctx, c)
-	case opLink:
+	case changes.Link:
 		return v.putLink(ctx, c)
-	case opMove:
+	case changes.Move:
 		return v.moveObjects(ctx, c)
-	case opMkdir:
+	case changes.Mkdir:
 		return v.putMarker(ctx, c)
-	case opRmdir:
+	case changes.Rmdir:
 		return v.remote.RemoveMarker(ctx, c.Path)
-	case opAttr:
+	case changes.Attr:
 		return v.rewriteSidecar(ctx, c)
 	}
 	return fmt.Errorf("%w: %q", errUnknownChange, c.Op)
@@ -46,7 +47,7 @@ func (v *Volume) carryOut(ctx context.Context, c *change) error {
 
 // removeObject takes the version from its place. What another machine has saved there stays.
 func (v *Volume) removeObject(ctx context.Context, c *change) error {
-	gone, err := v.remote.Remove(ctx, c.ver, c.Path, nil)
+	gone, err := v.remote.Remove(ctx, c.Ver, c.Path, nil)
 	c.stays = !gone
 	return err
 }
@@ -55,14 +56,14 @@ func (v *Volume) removeObject(ctx context.Context, c *change) error {
 // under way at a kill: what an earlier mount has queued for it is done to that, and not
 // to what it was to replace, if its request is still on its way.
 func (v *Volume) awaitArrival(ctx context.Context, c *change) error {
-	if !c.again || c.Tries > 0 || c.Op != opRemove && c.Op != opRename && c.Op != opLocalise || c.ver.Foreign() {
+	if !c.Again || c.Tries > 0 || c.Op != changes.Remove && c.Op != changes.Rename && c.Op != changes.Localise || c.Ver.Foreign() {
 		return nil
 	}
-	if _, etag := c.ver.Place(); etag != "" {
+	if _, etag := c.Ver.Place(); etag != "" {
 		return nil
 	}
 	for _, wait := range arrivalWaits {
-		if ours, err := v.remote.IsAt(ctx, c.ver, c.Path); ours || err != nil {
+		if ours, err := v.remote.IsAt(ctx, c.Ver, c.Path); ours || err != nil {
 			return err
 		}
 		if err := queue.Sleep(ctx, wait); err != nil {
@@ -76,16 +77,16 @@ func (v *Volume) awaitArrival(ctx context.Context, c *change) error {
 // was to rename, or to replace, the change knows from then on.
 func (v *Volume) renameObject(ctx context.Context, c *change) error {
 	r := &c.relocation
-	r.From, r.To, r.Version, r.Queued, r.Replaces = c.Path, c.To, c.ver, c.carries, c.replaces
-	r.NoSidecarFrom, r.NoSidecarTo = c.bareOld, c.bare
-	r.Recovered, r.Retried = c.again, c.Tries > 0
+	r.From, r.To, r.Version, r.Queued, r.Replaces = c.Path, c.To, c.Ver, c.carries, c.Replaces
+	r.NoSidecarFrom, r.NoSidecarTo = c.BareOld, c.Bare
+	r.Recovered, r.Retried = c.Again, c.Tries > 0
 	r.Moved = c.stride.Step
 	r.Copied = func(key, etag string) error {
 		v.noteFound(c)
 		return v.rebase(key, etag, r.Version)
 	}
 	r.AttrChanged = func(before, now sidecar.Attr) {
-		if c.bare {
+		if c.Bare {
 			v.mu.Lock()
 			v.restateCarriers(r.Version)
 			v.mu.Unlock()
@@ -101,5 +102,5 @@ func (v *Volume) renameObject(ctx context.Context, c *change) error {
 func (v *Volume) noteFound(c *change) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	c.ver, c.replaces = c.relocation.Version, c.relocation.Replaces
+	c.Ver, c.Replaces = c.relocation.Version, c.relocation.Replaces
 }

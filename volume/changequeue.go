@@ -9,6 +9,7 @@ import (
 
 	"mcfs/spool"
 	"mcfs/store"
+	"mcfs/volume/changes"
 	"mcfs/volume/commit"
 	"mcfs/volume/file"
 	"mcfs/volume/queue"
@@ -20,15 +21,15 @@ import (
 // v.mu is held.
 func (v *Volume) restateCarriers(x *remote.Version) {
 	for c := range v.coming {
-		if c.ver == x {
+		if c.Ver == x {
 			v.restateComing(c)
 		}
 	}
 	for _, c := range v.carriers[x] {
-		if c.job.BegunLocked() || c.ver != x {
+		if c.job.BegunLocked() || c.Ver != x {
 			continue // one that has begun looks at the store when it is taken up again
 		}
-		if err := c.pack(); err != nil {
+		if err := c.Pack(); err != nil {
 			v.log.Error("journal", "what", c.Op, "path", c.Path, "cause", err)
 			continue
 		}
@@ -39,14 +40,14 @@ func (v *Volume) restateCarriers(x *remote.Version) {
 // restateComing is restateCarriers for a change that is in the journal, or in a transaction
 // that may fail, and not queued yet; v.mu is held.
 func (v *Volume) restateComing(c *change) {
-	if err := c.pack(); err != nil {
+	if err := c.Pack(); err != nil {
 		v.log.Error("journal", "what", c.Op, "path", c.Path, "cause", err)
 		return
 	}
 	v.spool.Journal().Later(func(tx *spool.Tx) error {
 		v.mu.Lock()
 		_, coming := v.coming[c]
-		there, kept := coming || v.changes[c.Seq] == c, c.Change
+		there, kept := coming || v.changes[c.Seq] == c, c.Record()
 		v.mu.Unlock()
 		if !there {
 			return nil
@@ -64,20 +65,20 @@ var backoff = queue.Backoff{First: 500 * time.Millisecond, Longest: time.Minute}
 func (v *Volume) enqueue(c *change) {
 	delete(v.coming, c)
 	v.changes[c.Seq] = c
-	if c.ver != nil {
-		c.carries = c.ver
-		v.carriers[c.ver] = append(v.carriers[c.ver], c)
+	if c.Ver != nil {
+		c.carries = c.Ver
+		v.carriers[c.Ver] = append(v.carriers[c.Ver], c)
 	}
 	if c.node != nil {
 		c.node.queued = append(c.node.queued, c)
 	}
-	if c.Op == opLocalise {
-		v.localising[c.entry] = append(v.localising[c.entry], c)
+	if c.Op == changes.Localise {
+		v.localising[c.Entry] = append(v.localising[c.Entry], c)
 	}
 	if c.dir != nil {
 		c.dir.dir.leaves(c.name)
 	}
-	c.job = v.queue.AddLocked(func() { v.perform(c) }, c.claims()...)
+	c.job = v.queue.AddLocked(func() { v.perform(c) }, c.Claims()...)
 }
 
 // forgetChange takes a change that has ended out of what v.mu guards, but for its node's; v.mu is held.
@@ -86,8 +87,8 @@ func (v *Volume) forgetChange(c *change) {
 	if c.carries != nil {
 		takeOut(v.carriers, c.carries, c)
 	}
-	if c.Op == opLocalise {
-		takeOut(v.localising, c.entry, c)
+	if c.Op == changes.Localise {
+		takeOut(v.localising, c.Entry, c)
 	}
 }
 
@@ -106,17 +107,6 @@ func without(list []*change, c *change) []*change {
 // leave takes a change that has ended, or is another node's now, from the node; v.mu is held.
 func (n *Node) leave(c *change) { n.queued = without(n.queued, c) }
 
-// claims are the paths of which it keeps other work back.
-func (c *change) claims() []string {
-	switch {
-	case c.Op == opMkdir:
-		return []string{queue.Alone(c.Path)}
-	case c.To != "":
-		return []string{c.Path, c.To}
-	}
-	return []string{c.Path}
-}
-
 // perform is one try of a change, on a worker.
 func (v *Volume) perform(c *change) {
 	v.mu.Lock()
@@ -127,7 +117,7 @@ func (v *Volume) perform(c *change) {
 	c.stride = c.pace.Stride(c.Path)
 	v.mu.Unlock()
 	ctx, cancel := context.WithTimeout(v.ctx, requestTimeout)
-	if c.Op == opRename || c.Op == opMove || c.Op == opLocalise {
+	if c.Op == changes.Rename || c.Op == changes.Move || c.Op == changes.Localise {
 		cancel()
 		ctx, cancel = context.WithCancel(v.ctx) // these take as long as the size asks; the store has a deadline without progress
 	}
@@ -152,7 +142,7 @@ func (v *Volume) perform(c *change) {
 	case errors.Is(err, store.ErrNotExist):
 		v.log.Warn("what was to be renamed was removed elsewhere meanwhile", "path", c.Path, "to", c.To, "cause", err)
 		v.observeFailure(c.Op, c.Path, err, false)
-		v.commits.RestoreSidecar(c.replaces, c.To)
+		v.commits.RestoreSidecar(c.Replaces, c.To)
 	case err != nil:
 		v.log.Error("a change of names could not be finished and is given up", "what", c.Op, "path", c.Path, "to", c.To, "cause", err)
 		v.observeFailure(c.Op, c.Path, err, false)
@@ -180,7 +170,7 @@ func (c *change) worthAnother(err error) bool {
 		return errors.Is(err, errCommitBusy)
 	case errors.Is(err, errCommitBusy), transient(err):
 		return true
-	case c.Op != opRename && errors.Is(err, file.ErrLocked):
+	case c.Op != changes.Rename && errors.Is(err, file.ErrLocked):
 		return true // dropped, it would take with it what only the journal has
 	case commit.Permanent(err), errors.Is(err, store.ErrPrecondition), errors.Is(err, errUnknownChange):
 		return false
@@ -196,13 +186,13 @@ func (c *change) worthAnother(err error) bool {
 // then never made it. Its draft, if there still is one, is to be committed under the
 // name that it has now.
 func (v *Volume) unarrived(c *change) bool {
-	if c.Op != opRename || c.ver.Foreign() {
+	if c.Op != changes.Rename || c.Ver.Foreign() {
 		return false
 	}
-	if _, etag := c.ver.Place(); etag != "" {
+	if _, etag := c.Ver.Place(); etag != "" {
 		return false
 	}
-	return c.again || c.draft() != nil
+	return c.Again || c.draft() != nil
 }
 
 // draft is what a rename's file has that is not committed; nil: nothing.
@@ -213,7 +203,7 @@ func (c *change) draft() *Node {
 	}
 	n.content.Lock()
 	defer n.content.Unlock()
-	if n.content.State == Clean || n.content.Base == c.ver {
+	if n.content.State == Clean || n.content.Base == c.Ver {
 		return nil
 	}
 	return n
@@ -228,13 +218,13 @@ func (v *Volume) skipRename(ctx context.Context, c *change) error {
 		stays = !n.gone && v.path(n) == c.To
 		n.content.Lock()
 		if n.content.Replaces = nil; stays {
-			n.content.Replaces = c.replaces
+			n.content.Replaces = c.Replaces
 		}
 		n.content.Unlock()
 		v.mu.Unlock()
 	}
-	if !stays && c.replaces != nil {
-		if _, err := v.remote.Remove(ctx, c.replaces, c.To, nil); err != nil {
+	if !stays && c.Replaces != nil {
+		if _, err := v.remote.Remove(ctx, c.Replaces, c.To, nil); err != nil {
 			return err
 		}
 	}
@@ -257,14 +247,14 @@ func (v *Volume) performLater(c *change, err error) {
 
 // finishChange forgets a change that is done, or cannot be done.
 func (v *Volume) finishChange(c *change) {
-	if c.Op == opMove {
+	if c.Op == changes.Move {
 		v.forgetMove(c)
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	v.forgetChange(c)
-	if c.Op == opAttr {
-		v.restateCarriers(c.ver)
+	if c.Op == changes.Attr {
+		v.restateCarriers(c.Ver)
 	}
 	v.steps.Add(1)
 	v.spool.Journal().Later(func(tx *spool.Tx) error { return tx.DeleteChange(c.Seq) })
@@ -279,7 +269,7 @@ func (v *Volume) finishChange(c *change) {
 	if c.dir != nil {
 		c.dir.dir.left(c.name, now)
 	}
-	if c.Op == opMove {
+	if c.Op == changes.Move {
 		v.moves.Done(c.Path, c.To)
 	}
 	v.queue.FinishLocked(c.job)

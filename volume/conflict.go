@@ -2,7 +2,6 @@ package volume
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"path"
 	"time"
@@ -65,7 +64,7 @@ func (v *Volume) applyConflictName(n *Node, name string) {
 func (v *Volume) moveToConflictName(c *change) error {
 	v.names.Lock()
 	defer v.names.Unlock()
-	taken := c.target()
+	taken := c.Target()
 	to := v.conflictPath(*taken)
 	v.log.Error("another machine saved the name meanwhile; ours is kept beside it", "path", *taken, "kept as", to)
 	v.mu.Lock()
@@ -73,25 +72,17 @@ func (v *Volume) moveToConflictName(c *change) error {
 		v.applyConflictName(n, path.Base(to))
 	}
 	v.noteConflict(*taken, to, c.node)
-	*taken, c.replaces = to, nil
+	*taken, c.Replaces = to, nil
 	c.aside = v.queue.AddLocked(nil, to)
-	err, kept := c.pack(), c.Change
+	err, kept := c.Pack(), c.Record()
 	v.mu.Unlock()
 	if c.Seq == 0 {
 		return nil // part of a larger one
 	}
 	if err != nil {
-		return fmt.Errorf("journal %s %s: %w", c.Op, c.Path, err)
+		return err
 	}
 	return v.spool.Journal().Update(func(tx *spool.Tx) error { return tx.PutChange(kept) })
-}
-
-// target is the name that a change makes.
-func (c *change) target() *string {
-	if c.To != "" {
-		return &c.To
-	}
-	return &c.Path
 }
 
 // toConflictName makes a draft of a file whose name another machine has taken since it

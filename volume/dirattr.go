@@ -8,9 +8,9 @@ import (
 	"time"
 
 	"mcfs/sidecar"
-	"mcfs/spool"
 	"mcfs/store"
 	"mcfs/volume/acl"
+	"mcfs/volume/changes"
 	"mcfs/volume/file"
 	dirs "mcfs/volume/listing"
 	"mcfs/volume/queue"
@@ -264,7 +264,7 @@ func (v *Volume) queueMarker(n *Node) error {
 		defer v.mu.Unlock()
 		return v.restateChange(c, n.dir.attr)
 	}
-	err := v.waitForMore(&change{Change: spool.Change{Op: opMkdir, Path: v.path(n) + "/"}, node: n, attr: n.dir.attr})
+	err := v.waitForMore(&change{Change: changes.Change{Op: changes.Mkdir, Path: v.path(n) + "/", Attr: n.dir.attr}, node: n})
 	v.mu.Unlock()
 	if err != nil {
 		return err
@@ -274,8 +274,8 @@ func (v *Volume) queueMarker(n *Node) error {
 
 // waitForMore journals a change of attributes, and has it begin after attrDelay; v.mu is held.
 func (v *Volume) waitForMore(c *change) error {
-	if err := c.pack(); err != nil {
-		return fmt.Errorf("journal %s %s: %w", c.Op, c.Path, err)
+	if err := c.Pack(); err != nil {
+		return err
 	}
 	c.Seq = v.spool.Journal().Number()
 	v.changes[c.Seq] = c
@@ -304,9 +304,9 @@ func (v *Volume) keepDir(d *Node) {
 // restateChange renews what the journal knows of attributes that are to be
 // written soon; v.mu is held.
 func (v *Volume) restateChange(c *change, attr sidecar.Attr) error {
-	c.attr = attr
-	if err := c.pack(); err != nil {
-		return fmt.Errorf("journal %s %s: %w", c.Op, c.Path, err)
+	c.Attr = attr
+	if err := c.Pack(); err != nil {
+		return err
 	}
 	v.journalSoon(c)
 	return nil
@@ -314,7 +314,7 @@ func (v *Volume) restateChange(c *change, attr sidecar.Attr) error {
 
 // putMarker puts the object that keeps an empty directory, and any directory's attributes.
 func (v *Volume) putMarker(ctx context.Context, c *change) error {
-	attr := c.attr
+	attr := c.Attr
 	if n := c.node; n != nil {
 		v.mu.Lock()
 		if v.attrs[n] == c {

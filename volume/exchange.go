@@ -7,7 +7,7 @@ import (
 	"path"
 	"strings"
 
-	"mcfs/spool"
+	"mcfs/volume/changes"
 	"mcfs/volume/naming"
 	"mcfs/volume/remote"
 )
@@ -176,7 +176,7 @@ func (h half) left() *remote.Version {
 func (v *Volume) planHalf(m *move, h half, over *remote.Version) error {
 	if h.dir != nil {
 		if over != nil {
-			m.changes = append(m.changes, &change{Change: spool.Change{Op: opRemove, Path: h.newPath}, ver: over})
+			m.changes = append(m.changes, &change{Change: changes.Change{Op: changes.Remove, Path: h.newPath, Ver: over}})
 		}
 		return v.planDirChanges(m, h.dir, h.newPath)
 	}
@@ -194,8 +194,8 @@ func (v *Volume) viaAside(departures, arrivals []*change) []*change {
 	last := departures[0]
 	first := *last
 	aside := naming.Aside(last.Path)
-	first.To, first.bare, first.dir = aside, true, nil
-	last.bareOld = true
+	first.To, first.Bare, first.dir = aside, true, nil
+	last.BareOld = true
 	last.Path, last.dir, last.name = aside, v.folder(aside), path.Base(strings.TrimSuffix(aside, "/"))
 	list := append([]*change{&first}, arrivals...)
 	return append(append(list, last), departures[1:]...)

@@ -12,6 +12,7 @@ import (
 	"mcfs/crypt"
 	"mcfs/sidecar"
 	"mcfs/spool"
+	"mcfs/volume/changes"
 	"mcfs/volume/naming"
 	"mcfs/volume/remote"
 )
@@ -89,31 +90,29 @@ func sameRecord(t *testing.T, r *remote.Record) {
 // FuzzChangeRecord: the volume's part of a queued change, and its paths: the tree
 // can take it up, or it is refused.
 func FuzzChangeRecord(f *testing.F) {
-	id := spool.NewID()
-	for _, r := range []changeRecord{
-		{Ver: someVersion().Record(), Replaces: someVersion().Record(), Attr: someVersion().Attr(), Bare: true},
-		{Body: []byte("target"), Entry: &id, BareOld: true},
+	for _, c := range []changes.Change{
+		{Op: changes.Rename, Ver: someVersion(), Replaces: someVersion(), Attr: someVersion().Attr(), Bare: true},
+		{Op: changes.Localise, Body: []byte("target"), Entry: spool.NewID(), BareOld: true},
 	} {
-		text, err := json.Marshal(r)
-		if err != nil {
+		if err := c.Pack(); err != nil {
 			f.Fatal(err)
 		}
-		f.Add(text, "d/a", "e/b")
+		f.Add(c.Record().Data, "d/a", "e/b")
 	}
 	f.Add([]byte("{}"), "../../x//y/./", "\x00")
 	f.Fuzz(func(t *testing.T, text []byte, from, to string) {
-		c := &change{Change: spool.Change{Op: opRename, Path: from, To: to, Data: text}}
-		if c.unpack() != nil {
+		c, err := changes.Read(spool.Change{Op: changes.Rename, Path: from, To: to, Data: text})
+		if err != nil {
 			return
 		}
-		if c.pack() != nil {
+		if c.Pack() != nil {
 			return // a time that JSON cannot spell
 		}
-		again := &change{Change: c.Change}
-		if err := again.unpack(); err != nil {
-			t.Fatalf("%s: %v", c.Data, err)
+		again, err := changes.Read(c.Record())
+		if err != nil {
+			t.Fatalf("%s: %v", c.Record().Data, err)
 		}
-		if diff := cmp.Diff(c.ver.Record(), again.ver.Record(), cmpopts.EquateEmpty()); diff != "" {
+		if diff := cmp.Diff(c.Ver.Record(), again.Ver.Record(), cmpopts.EquateEmpty()); diff != "" {
 			t.Fatal(diff)
 		}
 		v := treeOnly()

@@ -1,6 +1,10 @@
 package volume
 
-import "slices"
+import (
+	"slices"
+
+	"mcfs/volume/changes"
+)
 
 // indexed checks that the queued changes are found from their nodes, versions and drafts, each
 // once, and that nothing else is.
@@ -24,7 +28,7 @@ func (r *rig) indexed() {
 			r.t.Errorf("%s %s is not among its node's changes, or twice", c.Op, c.Path)
 		case c.carries != nil && !once(v.carriers[c.carries], c):
 			r.t.Errorf("%s %s is not among its version's changes, or twice", c.Op, c.Path)
-		case c.Op == opLocalise && !once(v.localising[c.entry], c):
+		case c.Op == changes.Localise && !once(v.localising[c.Entry], c):
 			r.t.Errorf("%s %s is not among its draft's changes, or twice", c.Op, c.Path)
 		}
 	}

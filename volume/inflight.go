@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mcfs/store"
+	"mcfs/volume/changes"
 	"mcfs/volume/event"
 	"mcfs/volume/file"
 	"mcfs/volume/orphans"
@@ -293,7 +294,7 @@ func (v *Volume) restoreReplaced(n *Node) {
 	old := v.newNode(File, nil, "")
 	old.content.SetBaseLocked(replaced)
 	for _, c := range v.changes {
-		if c.Op == opAttr && c.ver == replaced && c.node != nil && c.node.gone {
+		if c.Op == changes.Attr && c.Ver == replaced && c.node != nil && c.node.gone {
 			old = c.node
 			old.gone = false
 		}

@@ -6,8 +6,8 @@ import (
 	"testing/synctest"
 
 	"mcfs/crypt"
-	"mcfs/spool"
 	"mcfs/store"
+	"mcfs/volume/changes"
 )
 
 // TestKillAfterBequest: a version that was fetched into the spool, and left to the
@@ -34,9 +34,9 @@ func TestKillAfterBequest(t *testing.T) {
 	id, _ := drawn.content.EntryIDLocked()
 	drawn.content.Unlock()
 	successor.content.Lock()
-	again := &change{Change: spool.Change{Op: opLocalise, Path: "a"}, ver: successor.content.Replaces, entry: id}
+	again := &change{Change: changes.Change{Op: changes.Localise, Path: "a", Ver: successor.content.Replaces, Entry: id}}
 	successor.content.Unlock()
-	if again.ver == nil {
+	if again.Ver == nil {
 		t.Fatal("nothing was left to the draft")
 	}
 	if err := r.v.journalChanges([]*change{again}, nil); err != nil {

@@ -5,20 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"mcfs/spool"
+	"mcfs/volume/changes"
 	"mcfs/volume/commit"
 	"mcfs/volume/fetch"
 	"mcfs/volume/file"
 	"mcfs/volume/naming"
 	"mcfs/volume/remote"
 )
-
-// opLocalise fetches the bytes of the version at Path into the spool and removes it there:
-// its file was renamed to a local-only name. So "mv f f~" leaves nothing named f~
-// in the store, and an editor that writes f anew replaces the old version of it.
-const opLocalise = "draw"
 
 // localiseLimit is the largest version that is localised, in bytes of plaintext, unless
 // all of it is in the spool already. A larger one is renamed in the store.
@@ -40,21 +35,21 @@ func (v *Volume) canLocalise(n *Node, ver *remote.Version) bool {
 	return size <= v.localiseLimit && used+2*size < limit
 }
 
-// localise is the work of opLocalise.
+// localise is the work of changes.Localise.
 func (v *Volume) localise(ctx context.Context, c *change) error {
 	select {
 	case <-v.recovered: // only then a change queued by an earlier mount knows its file
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	if c.node == nil && c.again && !v.isUnwanted(c) {
+	if c.node == nil && c.Again && !v.isUnwanted(c) {
 		v.log.Error("a version that was to go from the store once its bytes are in the spool is kept there: the journal does not know its file any more",
 			"path", c.Path)
 		c.stays = true
 		return nil
 	}
-	// Where c.ver never arrived the file rests on what it was to replace.
-	for ver := c.ver; ver != nil && c.node != nil; ver = ver.Fallback() {
+	// Where c.Ver never arrived the file rests on what it was to replace.
+	for ver := c.Ver; ver != nil && c.node != nil; ver = ver.Fallback() {
 		if err := v.fetchLocalised(ctx, c.node, ver); err != nil {
 			return err
 		}
@@ -69,7 +64,7 @@ func (v *Volume) localise(ctx context.Context, c *change) error {
 func (v *Volume) isUnwanted(c *change) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return c.unwanted
+	return c.Unwanted
 }
 
 // endEntry has the journal forget a file that was removed, or whose content is elsewhere by
@@ -94,11 +89,11 @@ func (v *Volume) setUnwanted(id spool.ID, is bool) (draws []spool.Change, err er
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for _, c := range v.localising[id] {
-		c.unwanted = is
-		if err := c.pack(); err != nil {
-			return nil, fmt.Errorf("journal %s %s: %w", c.Op, c.Path, err)
+		c.Unwanted = is
+		if err := c.Pack(); err != nil {
+			return nil, err
 		}
-		draws = append(draws, c.Change)
+		draws = append(draws, c.Record())
 		if !is {
 			v.journalSoon(c) // another transaction may have told the journal of what failed in its own
 		}
@@ -108,7 +103,7 @@ func (v *Volume) setUnwanted(id spool.ID, is bool) (draws []spool.Change, err er
 
 // localises reports whether a queued localisation ends ver, a version of n: v.mu is held.
 func (v *Volume) localises(n *Node, ver *remote.Version) bool {
-	return slices.ContainsFunc(n.queued, func(c *change) bool { return c.Op == opLocalise && c.ver == ver })
+	return slices.ContainsFunc(n.queued, func(c *change) bool { return c.Op == changes.Localise && c.Ver == ver })
 }
 
 // localisedGen is the generation of a file that is to be localised: a draft's, whatever
@@ -231,10 +226,10 @@ func (v *Volume) removeLocalised(ctx context.Context, c *change) error {
 // removedBefore reports whether an earlier try, before a kill or a lost answer, has
 // removed the version: to replace what is not there would look like another machine's doing.
 func (v *Volume) removedBefore(ctx context.Context, c *change) (bool, error) {
-	if !c.again && c.Tries == 0 {
+	if !c.Again && c.Tries == 0 {
 		return false, nil
 	}
-	info, _, err := v.remote.Find(ctx, c.ver, c.Path)
+	info, _, err := v.remote.Find(ctx, c.Ver, c.Path)
 	return err == nil && info.Key == "", err
 }
 
@@ -244,14 +239,14 @@ func (v *Volume) replaceByDraft(c *change) *Node {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	n := v.nodeAt(c.Path)
-	if n.isToReplace(c.ver) {
+	if n.isToReplace(c.Ver) {
 		return n // so the last mount had it, which was killed before the journal knew that this is done
 	}
 	if n == nil || n.kind != File || n.commit.AttemptLocked() == nil || n.commit.AttemptLocked().StageLocked() != commit.Waiting || n.commit.IsPausedLocked() {
 		return nil
 	}
 	for _, other := range v.changes {
-		if other != c && other.Op != opAttr && other.passes(c.Path) {
+		if other != c && other.Op != changes.Attr && other.Passes(c.Path) {
 			return nil
 		}
 	}
@@ -260,20 +255,8 @@ func (v *Volume) replaceByDraft(c *change) *Node {
 	if n.content.Replaces != nil || n.commit.AttemptLocked().IsFrozen() || n.content.HasSnapshotLocked() {
 		return nil
 	}
-	n.content.Replaces = c.ver
+	n.content.Replaces = c.Ver
 	return n
-}
-
-// passes reports whether the change takes something to or from the path, a directory
-// by that name or above it included: what stands there then would be in its way.
-func (c *change) passes(path string) bool {
-	for _, at := range []string{c.Path, c.To} {
-		at = strings.TrimSuffix(at, "/")
-		if at == path || c.Op == opMove && strings.HasPrefix(path, at+"/") {
-			return true
-		}
-	}
-	return false
 }
 
 // isToReplace reports whether a draft is to replace the version.

@@ -9,6 +9,7 @@ import (
 
 	"mcfs/crypt"
 	"mcfs/spool"
+	"mcfs/volume/changes"
 )
 
 // drawing is a rig in which a was renamed to a~, and its bytes are not in the spool yet: the
@@ -53,9 +54,9 @@ func TestDrawWithoutItsEntry(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	changes, err := sp.Journal().Changes()
-	if err != nil || len(changes) != 1 || changes[0].Op != opLocalise {
-		t.Fatalf("%+v, %v: what this test is for was not tried", changes, err)
+	queued, err := sp.Journal().Changes()
+	if err != nil || len(queued) != 1 || queued[0].Op != changes.Localise {
+		t.Fatalf("%+v, %v: what this test is for was not tried", queued, err)
 	}
 	lose := func(tx *spool.Tx) error { return tx.DeleteEntry(id) }
 	if err := errors.Join(sp.Journal().Update(lose), sp.Close()); err != nil {
@@ -135,7 +136,7 @@ func TestDrawRestated(t *testing.T) {
 	r.await(func(s Status) bool { return len(s.Drafts) == 0 })
 	r.v.mu.Lock()
 	for _, c := range r.v.changes {
-		if err := c.pack(); err != nil {
+		if err := c.Pack(); err != nil {
 			t.Error(err)
 		}
 		r.v.journalSoon(c) // as when what it carries has another sidecar

@@ -13,6 +13,7 @@ import (
 	"mcfs/crypt"
 	"mcfs/sidecar"
 	"mcfs/store"
+	"mcfs/volume/changes"
 )
 
 // awaited is a store whose reads of one object wait until they are let go, or given up.
@@ -155,7 +156,7 @@ func TestAttributesOfADrawnFile(t *testing.T) {
 			r.v.beginDelayed()
 			r.v.mu.Unlock()
 			r.await(func(s Status) bool {
-				return !slices.ContainsFunc(s.Changes, func(c ChangeStatus) bool { return c.What == opAttr })
+				return !slices.ContainsFunc(s.Changes, func(c ChangeStatus) bool { return c.What == changes.Attr })
 			})
 			if n := put.Load(); n > 0 {
 				t.Errorf("%d sidecars were put", n)

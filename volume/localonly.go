@@ -7,6 +7,7 @@ import (
 
 	"mcfs/sidecar"
 	"mcfs/spool"
+	"mcfs/volume/changes"
 	"mcfs/volume/naming"
 )
 
@@ -58,12 +59,12 @@ func (v *Volume) planLocal(m *move, p *plan) error {
 // objectChange is the change that makes the object of a directory or symlink that was local-only so far.
 func (v *Volume) objectChange(n *Node, path string) *change {
 	if n.kind == Dir {
-		return &change{Change: spool.Change{Op: opMkdir, Path: path + "/"}, node: n, attr: n.dir.attr}
+		return &change{Change: changes.Change{Op: changes.Mkdir, Path: path + "/", Attr: n.dir.attr}, node: n}
 	}
 	n.content.Lock()
 	defer n.content.Unlock()
 	n.content.Base.SetAttr(n.content.Attr) // only the entry has stated them so far
-	return &change{Change: spool.Change{Op: opLink, Path: path}, node: n, ver: n.content.Base, attr: n.content.Attr, body: n.content.Base.State().Body}
+	return &change{Change: changes.Change{Op: changes.Link, Path: path, Ver: n.content.Base, Attr: n.content.Attr, Body: n.content.Base.State().Body}, node: n}
 }
 
 // recoverLocal puts a local-only directory or symlink back into the tree; v.mu is held.
@@ -93,19 +94,19 @@ func (v *Volume) recoverLocal(e spool.Entry, r record) error {
 // any more; names is held.
 func (v *Volume) makeObjects() error {
 	v.mu.Lock()
-	var changes []*change
+	var made []*change
 	var ended []spool.ID
 	v.walk(v.root, func(n *Node) {
 		if path := v.path(n); n.local && !v.rules.LocalOnly(path, naming.AsDirectory) {
-			changes, ended = append(changes, v.objectChange(n, path)), append(ended, n.localID)
+			made, ended = append(made, v.objectChange(n, path)), append(ended, n.localID)
 			n.local = false
 		}
 	})
 	v.mu.Unlock()
-	if len(changes) == 0 {
+	if len(made) == 0 {
 		return nil
 	}
-	err := v.journalChanges(changes, func(tx *spool.Tx) error {
+	err := v.journalChanges(made, func(tx *spool.Tx) error {
 		for _, id := range ended {
 			if err := tx.DeleteEntry(id); err != nil {
 				return err
@@ -118,7 +119,7 @@ func (v *Volume) makeObjects() error {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	for _, c := range changes {
+	for _, c := range made {
 		v.enqueue(c)
 	}
 	return nil

@@ -6,12 +6,9 @@ import (
 	"strings"
 	"time"
 
-	"mcfs/spool"
+	"mcfs/volume/changes"
 	"mcfs/volume/naming"
 )
-
-// opMove renames a whole directory: all that the store has below Path.
-const opMove = "move"
 
 // renameDir moves a directory with all below it, over an empty one if there is
 // one. The tree shows it at once; until the store has followed, what is listed
@@ -136,7 +133,7 @@ func (v *Volume) planDir(from, c, to *Node, name string) (*move, error) {
 			return m, ErrNotEmpty
 		}
 		m.drop(t)
-		m.changes = append(m.changes, &change{Change: spool.Change{Op: opRmdir, Path: v.path(t) + "/"}})
+		m.changes = append(m.changes, &change{Change: changes.Change{Op: changes.Rmdir, Path: v.path(t) + "/"}})
 	}
 	return m, v.planDirChanges(m, c, newPath)
 }
@@ -162,8 +159,10 @@ func (v *Volume) planDirChanges(m *move, c *Node, newPath string) error {
 // moveChange is the change that moves a directory's objects; v.mu is held.
 func (n *Node) moveChange(oldPath, newPath string) *change {
 	return &change{
-		Change: spool.Change{Op: opMove, Path: oldPath + "/", To: newPath + "/"}, node: n, dir: n.parent, name: n.name,
-		attr: n.dir.attr, stated: n.dir.described || n.dir.wasDescribed,
+		Change: changes.Change{
+			Op: changes.Move, Path: oldPath + "/", To: newPath + "/", Attr: n.dir.attr, Stated: n.dir.described || n.dir.wasDescribed,
+		},
+		node: n, dir: n.parent, name: n.name,
 	}
 }
 
@@ -227,7 +226,7 @@ func (v *Volume) applyPlans(m *move) {
 		v.applyPlan(p)
 	}
 	for _, c := range m.changes {
-		if c.Op == opMove {
+		if c.Op == changes.Move {
 			v.moves.Begin(c.Path, c.To)
 		}
 	}

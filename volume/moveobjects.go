@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"mcfs/sidecar"
-	"mcfs/spool"
 	"mcfs/store"
+	"mcfs/volume/changes"
 	dirs "mcfs/volume/listing"
 	"mcfs/volume/remote"
 )
@@ -90,7 +90,7 @@ func (v *Volume) moveObject(ctx context.Context, c *change, o store.Info) error 
 	if ver.WantsSidecar() && ver.Sidecar().IsNone() {
 		v.takeKnownAttr(ver)
 	}
-	one := &change{Change: spool.Change{Op: opRename, Path: o.Key, To: c.To + strings.TrimPrefix(o.Key, c.Path)}, ver: ver, stride: stride}
+	one := &change{Change: changes.Change{Op: changes.Rename, Path: o.Key, To: c.To + strings.TrimPrefix(o.Key, c.Path), Ver: ver}, stride: stride}
 	if ver.Damage != nil {
 		return v.remote.MoveDamaged(ctx, one.Path, one.To, stride.Step)
 	}
@@ -110,7 +110,7 @@ func (v *Volume) moveObject(ctx context.Context, c *change, o store.Info) error 
 		return err
 	}
 	stride.Done()
-	v.noteMoved(c, l, one.ver)
+	v.noteMoved(c, l, one.Ver)
 	return nil
 }
 
@@ -121,7 +121,7 @@ func (v *Volume) takeKnownAttr(ver *remote.Version) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for _, c := range v.changes {
-		if ver.TakeAttr(c.ver) || ver.TakeAttr(c.replaces) {
+		if ver.TakeAttr(c.Ver) || ver.TakeAttr(c.Replaces) {
 			return
 		}
 	}
@@ -170,7 +170,7 @@ func (v *Volume) noteMoved(c *change, was remote.Listing, made *remote.Version) 
 func (v *Volume) redirect(was remote.Listing, made *remote.Version) {
 	key, etag := made.Place()
 	for _, c := range v.changes {
-		for _, x := range []*remote.Version{c.ver, c.replaces} {
+		for _, x := range []*remote.Version{c.Ver, c.Replaces} {
 			if x == nil || len(x.IV) > 0 {
 				continue
 			}

@@ -8,6 +8,7 @@ import (
 
 	"mcfs/sidecar"
 	"mcfs/spool"
+	"mcfs/volume/changes"
 	"mcfs/volume/commit"
 	"mcfs/volume/naming"
 	"mcfs/volume/remote"
@@ -131,7 +132,7 @@ func (n *Node) Mkdir(ctx context.Context, name string, mode, uid, gid uint32) (*
 	v.mu.Lock()
 	attr := n.born(Dir, mode, uid, gid)
 	attr.Mtime = now
-	c := &change{Change: spool.Change{Op: opMkdir, Path: path + "/"}, attr: attr}
+	c := &change{Change: changes.Change{Op: changes.Mkdir, Path: path + "/", Attr: attr}}
 	d := v.newDir(n, name)
 	d.dir.attr, d.dir.listedAt, d.dir.described, d.changed = attr, now, true, now
 	d.local, c.makes = v.rules.LocalOnly(path, naming.AsDirectory), true
@@ -221,7 +222,7 @@ func (v *Volume) planRmdir(d, c *Node, path string) *move {
 	case c.local:
 		m.dropped = append(m.dropped, c.localID)
 	case m.opposite == nil:
-		m.changes = append(m.changes, &change{Change: spool.Change{Op: opRmdir, Path: path + "/"}, node: c, dir: d, name: c.name})
+		m.changes = append(m.changes, &change{Change: changes.Change{Op: changes.Rmdir, Path: path + "/"}, node: c, dir: d, name: c.name})
 	}
 	return m
 }
@@ -298,7 +299,7 @@ func (n *Node) Remove(ctx context.Context, name string) error {
 		m.opposite = v.notMade(c)
 	}
 	if doomed != nil && m.opposite == nil {
-		m.changes = append(m.changes, &change{Change: spool.Change{Op: opRemove, Path: path}, ver: doomed, node: c, dir: n, name: name})
+		m.changes = append(m.changes, &change{Change: changes.Change{Op: changes.Remove, Path: path, Ver: doomed}, node: c, dir: n, name: name})
 	}
 	v.mu.Unlock()
 	if m.durable() {

@@ -3,6 +3,7 @@ package volume
 import (
 	"strings"
 
+	"mcfs/volume/changes"
 	"mcfs/volume/event"
 )
 
@@ -14,18 +15,18 @@ func (v *Volume) observeFailure(what, path string, cause error, again bool) {
 // observeChange tells of a change of a name that the store has carried out.
 func (v *Volume) observeChange(c *change) {
 	switch c.Op {
-	case opRemove, opLocalise:
+	case changes.Remove, changes.Localise:
 		if c.stays {
 			return
 		}
 		v.o.Observer.Observe(event.Event{Kind: event.Remove, Path: c.Path})
-	case opRmdir:
+	case changes.Rmdir:
 		v.o.Observer.Observe(event.Event{Kind: event.Remove, Path: strings.TrimSuffix(c.Path, "/"), Dir: true})
-	case opMove:
+	case changes.Move:
 		v.o.Observer.Observe(event.Renamed(strings.TrimSuffix(c.Path, "/"), strings.TrimSuffix(c.To, "/"), nil))
-	case opRename:
-		if _, etag := c.ver.Place(); etag != "" { // else there was nothing yet
-			v.o.Observer.Observe(event.Renamed(c.Path, c.To, c.ver))
+	case changes.Rename:
+		if _, etag := c.Ver.Place(); etag != "" { // else there was nothing yet
+			v.o.Observer.Observe(event.Renamed(c.Path, c.To, c.Ver))
 		}
 	}
 }

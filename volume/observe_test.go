@@ -13,6 +13,7 @@ import (
 	"mcfs/crypt"
 	"mcfs/sidecar"
 	"mcfs/store"
+	"mcfs/volume/changes"
 	"mcfs/volume/event"
 	"mcfs/volume/file"
 )
@@ -200,7 +201,7 @@ func observeFailures(t *testing.T) {
 	}
 	r.mustRename("old", "new", 0)
 	o.await(t)
-	if list := o.expect(t, "no rename either", "failure old"); list[0].What != opRename || !list[0].Again {
+	if list := o.expect(t, "no rename either", "failure old"); list[0].What != changes.Rename || !list[0].Again {
 		t.Errorf("%+v", list[0])
 	}
 	f.set(nil)

@@ -57,7 +57,7 @@ func allButFirst(h *Handle) error {
 	return err
 }
 
-var changes = map[string]func(h *Handle) error{
+var alterations = map[string]func(h *Handle) error{
 	"a block":                writing(0, crypt.BlockSize),
 	"a byte":                 writing(700_001, 1),
 	"appended":               writing(baseSize, 10),
@@ -97,7 +97,7 @@ func (r *rig) notPublished(name, etag string) {
 // under a fresh MAC by a change of another part of it.
 func TestTamperedBaseIsNotPublished(t *testing.T) {
 	for _, mode := range modes {
-		for what, how := range changes {
+		for what, how := range alterations {
 			t.Run(mode.String()+"/"+what, func(t *testing.T) {
 				r := newRig(t, mode)
 				r.save("a", random(baseSize))
@@ -126,7 +126,7 @@ func TestTamperedBaseIsNotPublished(t *testing.T) {
 // next one, though the spool has all of the draft.
 func TestTamperedBaseAfterACrash(t *testing.T) {
 	for _, mode := range []crypt.Mode{crypt.CTR, crypt.CBC} {
-		for what, how := range changes {
+		for what, how := range alterations {
 			bubble(t, mode.String()+"/"+what, func(t *testing.T) {
 				r, f := newFlakyRig(t, mode)
 				r.save("a", random(baseSize))
@@ -293,7 +293,7 @@ func checkCountsAsProgress(t *testing.T) {
 	r.save("a", random(baseSize))
 	r.sync()
 	r.cold()
-	h, err := r.changed("a", changes["cut before the bit"])
+	h, err := r.changed("a", alterations["cut before the bit"])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -304,7 +304,7 @@ func checkCountsAsProgress(t *testing.T) {
 // TestBaseIsFetchedOnce: to be checked, a base is not fetched twice.
 func TestBaseIsFetchedOnce(t *testing.T) {
 	for _, mode := range modes {
-		for what, how := range changes {
+		for what, how := range alterations {
 			t.Run(mode.String()+"/"+what, func(t *testing.T) {
 				r := newRig(t, mode)
 				c := r.counting()

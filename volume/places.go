@@ -3,6 +3,7 @@ package volume
 import (
 	"slices"
 
+	"mcfs/volume/changes"
 	"mcfs/volume/remote"
 )
 
@@ -29,9 +30,9 @@ func (n *Node) places(ver *remote.Version) (places []string, moving bool) {
 func (v *Volume) queuedPlaces(n *Node) (places []string) {
 	for _, c := range n.queued {
 		switch c.Op {
-		case opRename:
+		case changes.Rename:
 			places = append(places, c.Path, c.To)
-		case opLocalise:
+		case changes.Localise:
 			places = append(places, c.Path)
 		}
 	}

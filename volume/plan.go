@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"mcfs/spool"
+	"mcfs/volume/changes"
 	"mcfs/volume/commit"
 	"mcfs/volume/file"
 	"mcfs/volume/naming"
@@ -137,15 +138,16 @@ func (v *Volume) describeRenamed(p *plan) error {
 // renameChange is the change that renames the version in the store.
 func (p *plan) renameChange(from, to string, over *remote.Version) *change {
 	return &change{
-		Change: spool.Change{Op: opRename, Path: from, To: to}, ver: p.stored, replaces: over,
-		node: p.n, dir: p.from, name: p.oldName,
+		Change: changes.Change{Op: changes.Rename, Path: from, To: to, Ver: p.stored, Replaces: over},
+		node:   p.n, dir: p.from, name: p.oldName,
 	}
 }
 
 // localiseChange is the change that brings its bytes into the spool.
 func (p *plan) localiseChange() *change {
 	return &change{
-		Change: spool.Change{Op: opLocalise, Path: p.oldPath}, ver: p.stored, node: p.n, entry: p.entry.ID, dir: p.from, name: p.oldName,
+		Change: changes.Change{Op: changes.Localise, Path: p.oldPath, Ver: p.stored, Entry: p.entry.ID},
+		node:   p.n, dir: p.from, name: p.oldName,
 	}
 }
 

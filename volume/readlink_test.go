@@ -301,22 +301,22 @@ func (r *rig) forgetChecks() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for _, c := range v.changes {
-		c.ver = older(c.ver)
-		if err := c.pack(); err != nil {
+		c.Ver = older(c.Ver)
+		if err := c.Pack(); err != nil {
 			r.t.Fatal(err)
 		}
-		if err := v.spool.Journal().Update(func(tx *spool.Tx) error { return tx.PutChange(c.Change) }); err != nil {
+		if err := v.spool.Journal().Update(func(tx *spool.Tx) error { return tx.PutChange(c.Record()) }); err != nil {
 			r.t.Fatal(err)
 		}
 		if c.Path != "arrived" {
 			continue
 		}
-		meta, err := sidecar.EncodeAttr(c.attr)
+		meta, err := sidecar.EncodeAttr(c.Attr)
 		if err != nil {
 			r.t.Fatal(err)
 		}
-		maps.Copy(meta, c.ver.Object().Encode())
-		r.plant(c.Path, c.body, meta)
+		maps.Copy(meta, c.Ver.Object().Encode())
+		r.plant(c.Path, c.Body, meta)
 	}
 	kept := v.root.dir.children[".#l"]
 	kept.content.Base = older(kept.content.Base)

@@ -12,6 +12,7 @@ import (
 
 	"mcfs/spool"
 	"mcfs/store"
+	"mcfs/volume/changes"
 	"mcfs/volume/file"
 	"mcfs/volume/flaw"
 	"mcfs/volume/naming"
@@ -23,7 +24,7 @@ import (
 // names first, so that the tree shows what was promised, then drafts.
 func (v *Volume) recover(ctx context.Context) error {
 	j := v.spool.Journal()
-	changes, err := j.Changes()
+	queued, err := j.Changes()
 	if err != nil {
 		return err
 	}
@@ -46,7 +47,7 @@ func (v *Volume) recover(ctx context.Context) error {
 	defer v.names.Unlock()
 	v.versions = make(map[string]*remote.Version)
 	drafts, known := v.readEntries(entries)
-	for _, c := range changes {
+	for _, c := range queued {
 		v.recoverChange(c)
 	}
 	for _, d := range drafts {
@@ -125,56 +126,57 @@ func (v *Volume) oneOf(x *remote.Version) *remote.Version {
 
 // recoverChange puts a queued change back into the tree and into the queue.
 func (v *Volume) recoverChange(sc spool.Change) {
-	c := &change{Change: sc, again: true}
-	if err := c.unpack(); err != nil {
+	read, err := changes.Read(sc)
+	if err != nil {
 		v.log.Error("a queued change cannot be read and stays in the journal", "what", sc.Op, "path", sc.Path, "cause", err)
 		return
 	}
+	c := &change{Change: read}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	c.ver, c.replaces = v.oneOf(c.ver), v.oneOf(c.replaces)
+	c.Ver, c.Replaces = v.oneOf(c.Ver), v.oneOf(c.Replaces)
 	switch c.Op {
-	case opRemove, opRmdir, opLocalise:
+	case changes.Remove, changes.Rmdir, changes.Localise:
 		d, name := v.makeParents(c.Path)
 		delete(d.dir.children, name)
 		d.dir.tombs[name] = &tomb{}
 		c.dir, c.name = d, name
-	case opRename:
+	case changes.Rename:
 		d, name := v.makeParents(c.Path)
 		n := d.dir.children[name]
 		delete(d.dir.children, name)
 		d.dir.tombs[name] = &tomb{}
 		c.dir, c.name = d, name
-		if n != nil && n.another(c.ver) {
+		if n != nil && n.another(c.Ver) {
 			n.gone, n = true, nil // an older version, of which only attributes were to be written
 		}
-		if n == nil && c.ver.IsSymlink() {
-			n = v.newLink(nil, "", c.ver)
+		if n == nil && c.Ver.IsSymlink() {
+			n = v.newLink(nil, "", c.Ver)
 		} else if n == nil {
 			n = v.newNode(File, nil, "")
-			n.content.SetBaseLocked(c.ver)
+			n.content.SetBaseLocked(c.Ver)
 		} else if n.content.Base != nil {
-			c.ver = n.content.Base // one version, moved twice
+			c.Ver = n.content.Base // one version, moved twice
 		}
 		v.putNode(n, c.To)
 		c.node = n
-	case opMove:
+	case changes.Move:
 		v.recoverMove(c)
-	case opLink:
-		c.ver.SetJournaled(c.body)
-		l := v.newLink(nil, "", c.ver)
+	case changes.Link:
+		c.Ver.SetJournaled(c.Body)
+		l := v.newLink(nil, "", c.Ver)
 		v.putNode(l, c.Path)
 		c.node = l
-	case opMkdir:
+	case changes.Mkdir:
 		d, name := v.makeParents(c.Path)
 		if d.dir.children[name] == nil {
 			d.dir.children[name] = v.newDir(d, name)
 		}
 		if sub := d.dir.children[name]; sub.kind == Dir {
-			sub.dir.attr, sub.dir.described = c.attr, true
+			sub.dir.attr, sub.dir.described = c.Attr, true
 			c.node = sub
 		}
-	case opAttr:
+	case changes.Attr:
 		v.recoverAttr(c)
 	}
 	v.enqueue(c)
@@ -192,18 +194,18 @@ func (v *Volume) recoverAttr(c *change) {
 	switch { // without a node it comes to nothing
 	case n == nil && d.dir.tombs[name] != nil:
 		return
-	case n == nil && c.ver.IsSymlink():
-		n = v.newLink(nil, "", c.ver)
+	case n == nil && c.Ver.IsSymlink():
+		n = v.newLink(nil, "", c.Ver)
 	case n == nil:
-		if key, etag := c.ver.Place(); key != c.Path && v.moves.AtRest(c.Path) {
-			c.ver.Moved(c.Path, etag, remote.Sidecar{}) // with a directory above, before the crash
+		if key, etag := c.Ver.Place(); key != c.Path && v.moves.AtRest(c.Path) {
+			c.Ver.Moved(c.Path, etag, remote.Sidecar{}) // with a directory above, before the crash
 		}
 		n = v.newNode(File, nil, "")
-		n.content.SetBaseLocked(c.ver)
-	case n.content.Base == nil || !bytes.Equal(n.content.Base.IV, c.ver.IV):
+		n.content.SetBaseLocked(c.Ver)
+	case n.content.Base == nil || !bytes.Equal(n.content.Base.IV, c.Ver.IV):
 		return
 	}
-	n.content.Attr, c.ver, c.node = c.attr, n.content.Base, n
+	n.content.Attr, c.Ver, c.node = c.Attr, n.content.Base, n
 	v.putNode(n, c.Path)
 }
 
@@ -217,8 +219,8 @@ func (v *Volume) recoverMove(c *change) {
 	if n == nil || n.kind != Dir {
 		n = v.newDir(nil, "")
 	}
-	if c.stated && !n.dir.described { // until it has moved, another directory's marker may stand at its name
-		n.dir.attr, n.dir.described, n.dir.touched = c.attr, true, true // the marker knows an older time
+	if c.Stated && !n.dir.described { // until it has moved, another directory's marker may stand at its name
+		n.dir.attr, n.dir.described, n.dir.touched = c.Attr, true, true // the marker knows an older time
 	}
 	v.putNode(n, c.To)
 	c.node = n
@@ -318,7 +320,7 @@ func (v *Volume) putDraft(n *Node, p string) {
 	if old := d.dir.children[name]; old != nil && old.kind == File {
 		old.gone = true
 		for _, c := range slices.Clone(old.queued) {
-			if c.Op == opRename {
+			if c.Op == changes.Rename {
 				old.leave(c)
 				c.node, n.queued = n, append(n.queued, c)
 			}

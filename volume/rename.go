@@ -7,6 +7,7 @@ import (
 
 	"mcfs/sidecar"
 	"mcfs/spool"
+	"mcfs/volume/changes"
 	"mcfs/volume/document"
 	"mcfs/volume/naming"
 	"mcfs/volume/remote"
@@ -211,7 +212,7 @@ func (v *Volume) resumeAll(m *move) {
 // its draft, and what was set of its attributes, which would bring it back; v.mu is held.
 func (m *move) drop(n *Node) {
 	for _, c := range n.queued {
-		if c.Op == opAttr {
+		if c.Op == changes.Attr {
 			m.ended = append(m.ended, c.Seq)
 		}
 	}
@@ -234,7 +235,7 @@ func (v *Volume) planChanges(m *move, p *plan, over *remote.Version) error {
 	case p.step == stepRename:
 		m.changes = append(m.changes, p.renameChange(p.oldPath, p.newPath, over))
 	case over != nil && (p.class != naming.Ordinary || p.n.local):
-		m.changes = append(m.changes, &change{Change: spool.Change{Op: opRemove, Path: p.newPath}, ver: over, dir: p.to, name: p.newName})
+		m.changes = append(m.changes, &change{Change: changes.Change{Op: changes.Remove, Path: p.newPath, Ver: over}, dir: p.to, name: p.newName})
 	case p.class == naming.Ordinary:
 		p.replaces = over
 	}
@@ -246,7 +247,7 @@ func (v *Volume) planChanges(m *move, p *plan, over *remote.Version) error {
 	}
 	switch p.step {
 	case stepRemove:
-		m.changes = append(m.changes, &change{Change: spool.Change{Op: opRemove, Path: p.oldPath}, ver: p.stored, dir: p.from, name: p.oldName})
+		m.changes = append(m.changes, &change{Change: changes.Change{Op: changes.Remove, Path: p.oldPath, Ver: p.stored}, dir: p.from, name: p.oldName})
 	case stepLocalise:
 		m.changes = append(m.changes, p.localiseChange())
 	}

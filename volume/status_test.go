@@ -15,6 +15,7 @@ import (
 	"mcfs/crypt"
 	"mcfs/spool"
 	"mcfs/store"
+	"mcfs/volume/changes"
 	"mcfs/volume/file"
 )
 
@@ -93,10 +94,10 @@ func statusOfWhatWaits(t *testing.T) {
 	s := r.await(func(s Status) bool {
 		return len(s.Changes) == 2 && s.Changes[0].Failure != nil && r.draft(s, "e/new").Behind != nil
 	})
-	if b := r.draft(s, "e/new").Behind; b.What != opMove || b.Path != "d/" || b.To != "e/" {
+	if b := r.draft(s, "e/new").Behind; b.What != changes.Move || b.Path != "d/" || b.To != "e/" {
 		t.Errorf("the draft waits for %+v", b)
 	}
-	if b := s.Changes[1].Behind; b == nil || b.What != opRename || b.Path != "d/b" || b.To != "d/c" || s.Changes[0].Behind != nil {
+	if b := s.Changes[1].Behind; b == nil || b.What != changes.Rename || b.Path != "d/b" || b.To != "d/c" || s.Changes[0].Behind != nil {
 		t.Errorf("the move waits for %+v, the rename for %+v", b, s.Changes[0].Behind)
 	}
 	r.mustRename("e/new", "e/a", 0)

@@ -7,15 +7,11 @@ import (
 	"time"
 
 	"mcfs/sidecar"
-	"mcfs/spool"
+	"mcfs/volume/changes"
 	"mcfs/volume/file"
 	"mcfs/volume/naming"
 	"mcfs/volume/remote"
 )
-
-// opLink puts a symlink: a small object with the encrypted target as its
-// content and its attributes in its own metadata. It has no sidecar.
-const opLink = "link"
 
 // Symlink makes a symlink. Its target is encrypted before the journal sees it.
 func (n *Node) Symlink(ctx context.Context, name, target string, uid, gid uint32) (*Node, error) {
@@ -53,7 +49,7 @@ func (n *Node) Symlink(ctx context.Context, name, target string, uid, gid uint32
 	if err != nil {
 		return nil, err
 	}
-	c := &change{Change: spool.Change{Op: opLink, Path: path}, ver: ver, attr: attr, body: ver.State().Body}
+	c := &change{Change: changes.Change{Op: changes.Link, Path: path, Ver: ver, Attr: attr, Body: ver.State().Body}}
 	v.mu.Lock()
 	l := v.newLink(n, name, ver)
 	l.target = target
@@ -83,7 +79,7 @@ func (v *Volume) newLink(d *Node, name string, ver *remote.Version) *Node {
 
 // putLink is the change's work in the store.
 func (v *Volume) putLink(ctx context.Context, c *change) error {
-	put, err := v.remote.PutSymlink(ctx, c.ver, c.Path, c.attr)
+	put, err := v.remote.PutSymlink(ctx, c.Ver, c.Path, c.Attr)
 	if put && c.node != nil {
 		v.recheckAfter(c.node, remote.RecheckSoon)
 	}
@@ -92,16 +88,16 @@ func (v *Volume) putLink(ctx context.Context, c *change) error {
 
 // restateLink writes changed attributes of a symlink.
 func (v *Volume) restateLink(ctx context.Context, c *change) error {
-	key, _ := c.ver.Place()
-	info, ours, err := v.remote.Find(ctx, c.ver, key)
+	key, _ := c.Ver.Place()
+	info, ours, err := v.remote.Find(ctx, c.Ver, key)
 	if err == nil && !ours && c.node != nil && c.node.content.Relocate(ctx) { // renamed, of which the journal no longer knows after a kill
-		key, _ = c.ver.Place()
-		info, ours, err = v.remote.Find(ctx, c.ver, key)
+		key, _ = c.Ver.Place()
+		info, ours, err = v.remote.Find(ctx, c.Ver, key)
 	}
 	if err != nil || !ours {
 		return err // removed or replaced since: an unlink does not wait for attributes
 	}
-	put, err := v.remote.RestateSymlink(ctx, c.ver, info, c.attr, c.stride.Step)
+	put, err := v.remote.RestateSymlink(ctx, c.Ver, info, c.Attr, c.stride.Step)
 	if put && c.node != nil {
 		v.recheckAfter(c.node, remote.RecheckSoon)
 	}
