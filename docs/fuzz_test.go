@@ -16,6 +16,7 @@ var parsers = map[string][]string{
 	"config":                {"FuzzParse", "FuzzParseByteSize"},
 	"internal/fstab":        {"FuzzParseOptions"},
 	"internal/control":      {"FuzzRequest"},
+	"internal/inventory":    {"FuzzParse", "FuzzKeys"},
 	"internal/mhl":          {"FuzzParse"},
 	"internal/status":       {"FuzzReport"},
 	"fs":                    {"FuzzParseProc", "FuzzParseMount"},

@@ -40,7 +40,7 @@ var rows = []string{
 	"credentials replaced", "keeper down", "another keeper", "spool damaged", "journal damaged", "an older program's journal", "disk full", "killed mount", "unmount", "unmount under a writer", "signals", "logout", "suspend",
 
 	"status", "status of a failure", "status of what is not safe", "status of local-only names", "status of conflicts",
-	"status of the quarantine", "quarantine restore", "quarantine export", "quarantine list, remove", "status without a mount", "status --watch", "events", "events: who listens", "sync without a mount", "commands", "jobs of many files", "hot folder", "hot folder: in the mount", "hot folder: saved again", "jobs of foreign files", "encrypt without a mount", "decrypt without a mount", "verify", "verified offload", "rewrap", "promote",
+	"status of the quarantine", "quarantine restore", "quarantine export", "quarantine list, remove", "status without a mount", "status --watch", "events", "events: who listens", "sync without a mount", "commands", "jobs of many files", "hot folder", "hot folder: in the mount", "hot folder: saved again", "jobs of foreign files", "encrypt without a mount", "decrypt without a mount", "verify", "verified offload", "rewrap", "inventory", "promote",
 
 	"why duplicates wait", "close in the middle of execve", "why an exchange takes a detour", "a discarded sidecar lingers",
 	"nothing in a mover's way", "a removed sidecar hides", "links of a directory", "attributes of the root", "truncation to the same size",

@@ -70,6 +70,7 @@ func TestScripts(t *testing.T) {
 			"fails":     cmdFails,
 			"refuses":   cmdRefuses,
 			"put":       func(ts *testscript.TestScript, neg bool, args []string) { putForeign(ts, s3, args) },
+			"delete":    func(ts *testscript.TestScript, neg bool, args []string) { deleteObject(ts, s3, args) },
 			"mounted":   cmdMounted,
 			"untouched": cmdUntouched,
 			"edit":      cmdEdit,
@@ -210,9 +211,24 @@ func putForeign(ts *testscript.TestScript, s3 *s3test.Server, args []string) {
 	f, err := os.Open(ts.MkAbs(args[0]))
 	ts.Check(err)
 	defer f.Close()
-	c := awss3.NewFromConfig(s3.AWS(), func(o *awss3.Options) { o.BaseEndpoint, o.UsePathStyle = aws.String(s3.URL), true })
-	_, err = c.PutObject(context.Background(), &awss3.PutObjectInput{Bucket: &s3.Bucket, Key: aws.String(filepath.Base(ts.Getenv("WORK")) + "/" + args[1]), Body: f})
+	_, err = directly(s3).PutObject(context.Background(), &awss3.PutObjectInput{Bucket: &s3.Bucket, Key: keyInScript(ts, args[1]), Body: f})
 	ts.Check(err)
+}
+
+// deleteObject deletes an object of the script's volume as another program would: delete KEY.
+func deleteObject(ts *testscript.TestScript, s3 *s3test.Server, args []string) {
+	_, err := directly(s3).DeleteObject(context.Background(), &awss3.DeleteObjectInput{Bucket: &s3.Bucket, Key: keyInScript(ts, args[0])})
+	ts.Check(err)
+}
+
+// directly asks the S3 server beside mcfs.
+func directly(s3 *s3test.Server) *awss3.Client {
+	return awss3.NewFromConfig(s3.AWS(), func(o *awss3.Options) { o.BaseEndpoint, o.UsePathStyle = aws.String(s3.URL), true })
+}
+
+// keyInScript is the key of a path in the script's volume.
+func keyInScript(ts *testscript.TestScript, path string) *string {
+	return aws.String(filepath.Base(ts.Getenv("WORK")) + "/" + path)
 }
 
 // cmdMounted says whether a path is a mount of mcfs.

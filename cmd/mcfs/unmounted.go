@@ -38,6 +38,7 @@ const parallelFiles = 8
 // unmountedFlags are those of the commands that need no mount.
 type unmountedFlags struct {
 	config, filesFrom, from, shard       string
+	manifest                             string
 	parallel                             int
 	json, dryRun, force, streaming, zero bool
 	rate                                 float64
@@ -50,7 +51,7 @@ func newUnmounted(use, short, long string, args cobra.PositionalArgs, std stdio,
 		if f.parallel < 1 || f.parallel > mostParallel {
 			return usageError{verdict.Errorf(verdict.Usage, fmt.Sprintf("give 1 to %d", mostParallel), "-j %d", f.parallel)}
 		}
-		shard, err := offline.ParseShard(f.shard, os.Getenv)
+		shard, err := f.part()
 		if err != nil {
 			return usageError{err}
 		}
@@ -94,9 +95,10 @@ func newDecrypt(std stdio) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return offline.Decrypt(ctx, offline.Decryption{Options: o, Config: conf, Source: at, Target: args[1], Force: f.force, Streaming: f.streaming})
+			return offline.Decrypt(ctx, offline.Decryption{Options: o, Config: conf, Source: at, Manifest: f.manifest, Target: args[1], Force: f.force, Streaming: f.streaming})
 		})
 	c.Flags().BoolVarP(&f.force, "force", "f", false, "replace files that are there already")
+	f.addManifest(c)
 	c.Flags().BoolVar(&f.streaming, "streaming", false, "of GCM, write plaintext before its tag is checked: each object is read once")
 	c.Example = `  mcfs decrypt s3://ingest/camera-a/film.mov film.mov
   mcfs decrypt s3://ingest/camera-a/day1/ /mnt/restore/day1`
@@ -113,6 +115,7 @@ func newVerify(std stdio) *cobra.Command {
 			o.Once = f.filesFrom == "-"
 			check.Options, check.Config, check.OwnVersion = o, conf, versionLine()
 			check.Args, check.Places, check.More = args, f.places(args, std), f.filesFrom != ""
+			check.Manifest = f.manifest
 			return check.Run(ctx)
 		})
 	c.Flags().StringVar(&check.Sample, "sample", "100%", "check `N%` of the files, drawn at random")
@@ -122,6 +125,7 @@ func newVerify(std stdio) *cobra.Command {
 	c.Flags().StringVar(&check.Hash, "hash", "xxh64", "with --write-mhl: `HASHES` of xxh64, xxh3, xxh128, md5, sha1, c4")
 	c.Flags().StringVar(&check.ReportName, "report", "", "write a table of all files, as CSV, into the new `FILE`")
 	f.addList(c)
+	f.addManifest(c)
 	c.Example = `  mcfs verify s3://ingest/camera-a/day1/ --report day1.csv
   mcfs verify s3://ingest/camera-a/day1/ --against /mnt/card/day1
   mcfs verify s3://ingest/camera-a/day1/ --mhl /mnt/card/day1/ascmhl/0001_day1.mhl`
@@ -141,10 +145,11 @@ func newRewrap(std stdio) *cobra.Command {
 			if !f.json {
 				fmt.Fprintf(std.err, "at most %v requests a second to the key (--rate)\n", f.rate)
 			}
-			return offline.Rewrap(ctx, offline.Rewrapping{Options: o, Config: conf, Rate: f.rate, Places: f.places(args, std)})
+			return offline.Rewrap(ctx, offline.Rewrapping{Options: o, Config: conf, Rate: f.rate, Manifest: f.manifest, Places: f.places(args, std)})
 		})
 	c.Flags().Float64Var(&f.rate, "rate", 100, "at most `N` requests a second to KMS, whose limits all of an account share")
 	f.addList(c)
+	f.addManifest(c)
 	c.Example = `  mcfs rewrap --config new-key.toml s3://ingest/camera-a/`
 	return endsWith(c, exitSome, exitDamage)
 }
@@ -178,6 +183,19 @@ func (f *unmountedFlags) addList(c *cobra.Command) {
 	c.Flags().BoolVarP(&f.zero, "null", "0", false, "with --files-from: paths end with NUL")
 }
 
+// addManifest adds the flag of an inventory.
+func (f *unmountedFlags) addManifest(c *cobra.Command) {
+	c.Flags().StringVar(&f.manifest, "manifest", "", "the files of an S3 Inventory: its manifest.json, `FILE` or s3://BUCKET/KEY")
+}
+
+// part is the shard that is asked for. With an inventory an array job does its own by default.
+func (f *unmountedFlags) part() (offline.Shard, error) {
+	if f.shard == "" && f.manifest != "" {
+		return offline.ArrayShard(os.Getenv)
+	}
+	return offline.ParseShard(f.shard, os.Getenv)
+}
+
 // places are the paths of the command line and of the list.
 func (f *unmountedFlags) places(args []string, std stdio) offline.Places {
 	source := paths.Source{Args: args, List: f.filesFrom, Zero: f.zero, In: std.in}
@@ -189,7 +207,9 @@ func (f *unmountedFlags) places(args []string, std stdio) offline.Places {
 // checkPaths refuses a list that makes no sense.
 func (f *unmountedFlags) checkPaths(args []string) error {
 	switch {
-	case len(args) == 0 && f.filesFrom == "":
+	case f.manifest != "" && (len(args) > 0 || f.filesFrom != ""):
+		return usageError{verdict.Errorf(verdict.Usage, "leave out the one or the other", "--manifest names the files, and goes without PATH and --files-from")}
+	case len(args) == 0 && f.filesFrom == "" && f.manifest == "":
 		return usageError{verdict.Errorf(verdict.Usage, "see mcfs help and the command's name", "PATH is missing")}
 	case f.zero && f.filesFrom == "":
 		return usageError{verdict.Errorf(verdict.Usage, "give --files-from, or leave it out", "-0 goes with --files-from")}

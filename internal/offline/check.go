@@ -20,6 +20,7 @@ type Check struct {
 	More                   bool     // there is a list
 	Sample, Against        string
 	MHL, WriteMHL, Hash    string
+	Manifest               string // of an inventory, instead of Args and Places
 	ReportName, OwnVersion string
 }
 
@@ -38,7 +39,7 @@ func (c Check) Run(ctx context.Context) (err error) {
 		defer func() { err = errors.Join(err, r.Close()) }()
 	}
 	if c.kind() == "" {
-		return Verify(ctx, Verification{Options: c.Options, Config: c.Config, Sample: sample, Places: c.Places})
+		return Verify(ctx, Verification{Options: c.Options, Config: c.Config, Sample: sample, Places: c.Places, Manifest: c.Manifest})
 	}
 	at, err := ParsePlace(c.Config, c.Args[0])
 	switch {

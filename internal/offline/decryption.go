@@ -25,6 +25,7 @@ type Decryption struct {
 	Options
 	Config    config.Config
 	Source    Place
+	Manifest  string // of an inventory: of what it has below Source; "": none
 	Target    string // file or directory; "-": Out
 	Force     bool   // replaces files
 	Streaming bool   // writes GCM's plaintext before its tag is checked
@@ -32,7 +33,7 @@ type Decryption struct {
 
 // Decrypt writes the plaintext of an object, or of all below a place, into files.
 func Decrypt(ctx context.Context, d Decryption) (err error) {
-	d.What = "decrypted"
+	d.What, d.Once = "decrypted", d.Manifest != ""
 	if d.Target != "-" {
 		if err := CheckPlaintext(d.Config, d.Target); err != nil {
 			return err
@@ -46,9 +47,11 @@ func Decrypt(ctx context.Context, d Decryption) (err error) {
 	if d.Target == "-" {
 		return v.toOutput(ctx, d)
 	}
-	e, err := v.file(ctx, d.Source)
-	if err != nil {
-		return err
+	var e *entry
+	if d.Manifest == "" {
+		if e, err = v.file(ctx, d.Source); err != nil {
+			return err
+		}
 	}
 	dir, name := d.Target, ""
 	if e != nil {
@@ -69,11 +72,19 @@ func Decrypt(ctx context.Context, d Decryption) (err error) {
 	if e != nil {
 		return each(ctx, d.Options, one(*e), func(ctx context.Context, e entry) Item { return v.decrypt(ctx, e, t, name) })
 	}
-	return each(ctx, d.Options, func(ctx context.Context, do func(entry) bool) error {
-		return v.walk(ctx, Place{Key: d.Source.Key, Folder: true}, do)
-	}, func(ctx context.Context, e entry) Item {
-		return v.decrypt(ctx, e, t, strings.TrimPrefix(e.listing.Key, d.Source.prefix()))
-	})
+	return each(ctx, d.Options, func(ctx context.Context, do func(checked) bool) error {
+		return v.tree(ctx, d, do)
+	}, v.asked(func(ctx context.Context, c checked) Item {
+		return v.decrypt(ctx, c.entry, t, strings.TrimPrefix(c.listing.Key, d.Source.prefix()))
+	}))
+}
+
+// tree names what is to be decrypted.
+func (v *Volume) tree(ctx context.Context, d Decryption, do func(checked) bool) error {
+	if d.Manifest != "" {
+		return v.inventoried(ctx, d.Manifest, d.Source.prefix(), do)
+	}
+	return v.walk(ctx, Place{Key: d.Source.Key, Folder: true}, func(e entry) bool { return do(checked{entry: e}) })
 }
 
 // place is the folder and the name of a single file; name "": that of the object.

@@ -7,5 +7,5 @@
 // with the number of files, but where there is a hash list of them; no plaintext is written but by
 // Decrypt, into the file that was asked for, under whose name it appears once it is whole and checked.
 //
-// May import: config, crypt, internal/backend, internal/human, internal/leftover, internal/mhl, internal/mounts, internal/progress, internal/verdict, keys, mediaconvert/batch, sidecar, store, volume/fetch, volume/listing, volume/metacache, volume/naming, volume/orphans, volume/remote, volume/upload.
+// May import: config, crypt, internal/backend, internal/human, internal/inventory, internal/leftover, internal/mhl, internal/mounts, internal/progress, internal/verdict, keys, mediaconvert/batch, sidecar, store, volume/fetch, volume/listing, volume/metacache, volume/naming, volume/orphans, volume/remote, volume/upload.
 package offline

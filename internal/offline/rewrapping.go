@@ -15,15 +15,16 @@ import (
 // Rewrapping is what `mcfs rewrap` is to do.
 type Rewrapping struct {
 	Options
-	Config config.Config
-	Places Places
-	Rate   float64 // requests to the keeper a second, at most
+	Config   config.Config
+	Places   Places
+	Manifest string  // of an inventory, instead of Places; "": none
+	Rate     float64 // requests to the keeper a second, at most
 }
 
 // Rewrap has the data keys of files wrapped under the key of the configuration. What was encrypted
 // stays as it is.
 func Rewrap(ctx context.Context, f Rewrapping) error {
-	f.What = "rewrapped"
+	f.What, f.Once = "rewrapped", f.Once || f.Manifest != ""
 	b, err := backend.Open(ctx, f.Config, discard)
 	if err != nil {
 		return err
@@ -41,8 +42,8 @@ func rewrapAll(ctx context.Context, f Rewrapping, b backend.Backend) (err error)
 	pace := time.NewTicker(time.Duration(float64(time.Second) / f.Rate))
 	defer pace.Stop()
 	return each(ctx, f.Options, func(ctx context.Context, do func(checked) bool) error {
-		return f.Places(ctx, func(place string, err error) bool { return v.below(ctx, place, err, do) })
-	}, func(ctx context.Context, c checked) Item { return v.rewrap(ctx, f, c, pace.C) })
+		return v.named(ctx, f.Places, f.Manifest, do)
+	}, v.asked(func(ctx context.Context, c checked) Item { return v.rewrap(ctx, f, c, pace.C) }))
 }
 
 // rewrap wraps one file's data key anew.

@@ -111,8 +111,8 @@ func countAll[T any](parent context.Context, r *run, source func(context.Context
 
 // done says what has become of an item, and reports whether nobody answered.
 func (r *run) done(ctx context.Context, i Item) (away bool) {
-	if i.State == Failed && ctx.Err() != nil {
-		return false // the run ends: it was not done
+	if i.State == "" || i.State == Failed && ctx.Err() != nil {
+		return false // it is nothing of its own; or the run ends, and it was not done
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

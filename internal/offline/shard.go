@@ -46,6 +46,35 @@ func (s Shard) has(key string) bool {
 	return h.Sum64()%uint64(s.Of) == uint64(s.Index)
 }
 
+// What tells a job of an array which one it is, and of how many. Kubernetes does not tell that: a
+// manifest gives it in MCFS_SHARDS.
+var arrays = []struct{ index, size string }{
+	{"AWS_BATCH_JOB_ARRAY_INDEX", "AWS_BATCH_JOB_ARRAY_SIZE"},
+	{"JOB_COMPLETION_INDEX", ""},
+}
+
+const sizeVariable = "MCFS_SHARDS"
+
+// ArrayShard is the part that the environment of an array job of AWS Batch or an indexed job of
+// Kubernetes tells; outside of one it is all.
+func ArrayShard(env func(string) string) (Shard, error) {
+	for _, a := range arrays {
+		index := env(a.index)
+		if index == "" {
+			continue
+		}
+		of := env(sizeVariable)
+		if of == "" && a.size != "" {
+			of = env(a.size)
+		}
+		if of == "" {
+			return Shard{}, verdict.Errorf(verdict.Usage, "set "+sizeVariable+" to how many there are, or give --shard /N; --shard 0/1 is all", "%s tells the part, and nothing of how many", a.index)
+		}
+		return ParseShard(index+"/"+of, env)
+	}
+	return Shard{}, nil
+}
+
 // ParseShard reads I/N, of which I counts from 0, or /N, where the environment of an array job of AWS Batch
 // or an indexed job of Kubernetes tells I; "" is all.
 func ParseShard(text string, env func(string) string) (Shard, error) {
@@ -53,9 +82,9 @@ func ParseShard(text string, env func(string) string) (Shard, error) {
 		return Shard{}, nil
 	}
 	index, of, ok := strings.Cut(text, "/")
-	for _, name := range []string{"AWS_BATCH_JOB_ARRAY_INDEX", "JOB_COMPLETION_INDEX"} {
+	for _, a := range arrays {
 		if index == "" {
-			index = env(name)
+			index = env(a.index)
 		}
 	}
 	s := Shard{-1, 0}

@@ -48,6 +48,31 @@ func TestShards(t *testing.T) {
 	}
 }
 
+// TestArrayShard: an array job of AWS Batch tells which part is meant, and of how many; one of Kubernetes
+// needs to be told that. What is not told is refused, lest files are left out.
+func TestArrayShard(t *testing.T) {
+	for _, c := range []struct {
+		env  map[string]string
+		want Shard
+		ok   bool
+	}{
+		{nil, Shard{}, true},
+		{map[string]string{"MCFS_SHARDS": "4"}, Shard{}, true},
+		{map[string]string{"AWS_BATCH_JOB_ARRAY_INDEX": "0", "AWS_BATCH_JOB_ARRAY_SIZE": "4"}, Shard{0, 4}, true},
+		{map[string]string{"AWS_BATCH_JOB_ARRAY_INDEX": "3", "MCFS_SHARDS": "5"}, Shard{3, 5}, true},
+		{map[string]string{"JOB_COMPLETION_INDEX": "3", "MCFS_SHARDS": "4"}, Shard{3, 4}, true},
+		{map[string]string{"JOB_COMPLETION_INDEX": "3"}, Shard{}, false},
+		{map[string]string{"JOB_COMPLETION_INDEX": "4", "MCFS_SHARDS": "4"}, Shard{}, false},
+		{map[string]string{"AWS_BATCH_JOB_ARRAY_INDEX": "0"}, Shard{}, false},
+		{map[string]string{"AWS_BATCH_JOB_ARRAY_INDEX": "0", "MCFS_SHARDS": "x"}, Shard{}, false},
+	} {
+		got, err := ArrayShard(func(name string) string { return c.env[name] })
+		if got != c.want || (err == nil) != c.ok {
+			t.Errorf("%v: %v, %v", c.env, got, err)
+		}
+	}
+}
+
 // TestParseShard: what is no shard is refused.
 func TestParseShard(t *testing.T) {
 	env := map[string]string{}

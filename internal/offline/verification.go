@@ -18,9 +18,10 @@ import (
 // Verification is what `mcfs verify` is to do.
 type Verification struct {
 	Options
-	Config config.Config
-	Places Places
-	Sample float64 // of a hundred files so many are looked at
+	Config   config.Config
+	Places   Places
+	Manifest string  // of an inventory, instead of Places; "": none
+	Sample   float64 // of a hundred files so many are looked at
 }
 
 // Places calls do with each place until that reports false, or with why there is none.
@@ -34,15 +35,15 @@ type checked struct {
 
 // Verify checks whole objects against what was recorded of them.
 func Verify(ctx context.Context, f Verification) (err error) {
-	f.What = "checked"
+	f.What, f.Once = "checked", f.Once || f.Manifest != ""
 	v, err := OpenVolume(ctx, f.Config, false)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, v.Close()) }()
 	return each(ctx, f.Options, func(ctx context.Context, do func(checked) bool) error {
-		return f.Places(ctx, func(place string, err error) bool { return v.below(ctx, place, err, do) })
-	}, func(ctx context.Context, c checked) Item { return v.check(ctx, f, c) })
+		return v.named(ctx, f.Places, f.Manifest, do)
+	}, v.asked(func(ctx context.Context, c checked) Item { return v.check(ctx, f, c) }))
 }
 
 // below names what is at and below a place.

@@ -16,6 +16,7 @@ import (
 type entry struct {
 	listing remote.Listing
 	lost    bool // a sidecar, by its name, without its object
+	unasked bool // it has its key from an inventory, and the store has not been asked
 	err     error
 }
 

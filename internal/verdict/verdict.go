@@ -55,6 +55,7 @@ const (
 	Foreign      Code = "foreign"
 	SameOutput   Code = "same_output"
 	HashList     Code = "hash_list"
+	Inventory    Code = "inventory"
 )
 
 // The codes of the errors of the rooms below.
