@@ -19,6 +19,9 @@ import (
 // hurryTimeout bounds the end after a second signal.
 const hurryTimeout = 5 * time.Second
 
+// jobsTimeout bounds the wait for the jobs of hot folders at the end of a mount.
+const jobsTimeout = 30 * time.Second
+
 var errLeave = errors.New("told to end at once")
 
 // endSignals end the daemon after it has drained, and at once when they come again.
@@ -115,6 +118,7 @@ func (d *daemon) shutDown(ctx context.Context) error {
 		d.control.Tell(text)
 	}
 	d.drained = true
+	d.settleWatches(ctx)
 	d.feed.Close()
 	cut := slices.DeleteFunc(d.volume.Writers(), func(w volume.Writer) bool { return w.Told != "" }) // which Close has named
 	if len(cut) > 0 {
@@ -127,6 +131,21 @@ func (d *daemon) shutDown(ctx context.Context) error {
 	}
 	d.log.Info("ended", "mountpoint", d.o.mountpoint)
 	return errors.Join(err, d.close())
+}
+
+// settleWatches waits, for a while, until the hot folders have made the jobs of what was saved last.
+func (d *daemon) settleWatches(ctx context.Context) {
+	w := d.watches.Load()
+	if w == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, jobsTimeout, fmt.Errorf("none after %v", jobsTimeout))
+	defer cancel()
+	if err := w.Settle(ctx); err != nil {
+		text := fmt.Sprintf("hot folder %v; the next mount makes them", err)
+		d.log.Warn(text)
+		d.control.Tell(text)
+	}
 }
 
 // drain returns how this daemon waits for what is pending in the volume.

@@ -103,6 +103,13 @@ func (f *Feed) Close() {
 	}
 }
 
+// Last is the number of the last event.
+func (f *Feed) Last() uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.next - 1
+}
+
 // oldest is the number of the first event that is kept; f.mu is held.
 func (f *Feed) oldest() uint64 {
 	if f.next > uint64(f.most) {

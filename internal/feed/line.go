@@ -95,7 +95,13 @@ func Kinds() []string {
 // seq spells a number for this mount alone.
 func (f *Feed) seq(n uint64) string { return f.run + "-" + strconv.FormatUint(n, 10) }
 
-// number is the inverse; ok is false for a number of another mount.
+// Number is that of the event that a line tells; 0: it is of another mount.
+func (f *Feed) Number(l Line) uint64 {
+	n, _ := f.number(l.Seq)
+	return n
+}
+
+// number is the inverse of seq; ok is false for a number of another mount.
 func (f *Feed) number(seq string) (n uint64, ok bool) {
 	run, text, _ := strings.Cut(seq, "-")
 	n, err := strconv.ParseUint(text, 10, 64)

@@ -36,6 +36,8 @@ type Folder struct {
 	Listen func(ctx context.Context, tell func(feed.Line)) error
 	// Tell is told what becomes of each version, by several goroutines.
 	Tell func(News)
+	// Owed counts what is not done yet; nil: Run counts by itself.
+	Owed *Owed
 }
 
 // Kind is what there is to tell of a version.
@@ -93,6 +95,9 @@ type watch struct {
 // Run watches until ctx ends, and returns the cause.
 func (f Folder) Run(ctx context.Context) error {
 	w := &watch{Folder: f, memory: newMemory(), saved: make(chan string, backlog), again: make(chan struct{}, 1)}
+	if w.Owed == nil {
+		w.Owed = new(Owed)
+	}
 	heard := make(chan struct{})
 	go func() { // ends with ctx
 		defer close(heard)
@@ -134,28 +139,35 @@ func (w *watch) hear(l feed.Line) {
 		w.lookAgain()
 	case !l.IsCommit() && !l.IsRename(), !w.Covers(l.Address):
 	default:
+		w.Owed.add(1)
 		select {
 		case w.saved <- l.Address:
 		default:
+			w.Owed.add(-1)
 			w.lookAgain()
 		}
 	}
 }
 
-// lookAgain has all looked at soon.
+// lookAgain has all looked at soon; until then that is owed.
 func (w *watch) lookAgain() {
+	w.Owed.add(1)
 	select {
 	case w.again <- struct{}{}:
 	default:
+		w.Owed.add(-1)
 	}
 }
 
-// each names files that are to be looked at, until ctx ends or do reports false: the jobs that run
+// each names files that are to be looked at, until ctx ends, as do reports by false: the jobs that run
 // already, all files again and again, and meanwhile those of which a mount tells.
 func (w *watch) each(ctx context.Context, do func(item) bool) error {
 	rest := time.Duration(0)
-	for taken := false; ctx.Err() == nil; {
+	for taken, asked := false, false; ctx.Err() == nil; {
 		err := w.lookAtAll(ctx, &taken, do)
+		if asked {
+			w.Owed.add(-1)
+		}
 		if why := fmt.Sprint(err); w.isNews("", "", why) && err != nil && ctx.Err() == nil {
 			w.Tell(News{Kind: Failed, Err: err, Again: true})
 		}
@@ -169,7 +181,7 @@ func (w *watch) each(ctx context.Context, do func(item) bool) error {
 		} else {
 			rest = 0
 		}
-		if !w.await(ctx, pause, do) {
+		if asked = w.await(ctx, pause, do); ctx.Err() != nil {
 			return nil
 		}
 	}
@@ -177,8 +189,12 @@ func (w *watch) each(ctx context.Context, do func(item) bool) error {
 }
 
 // lookAtAll names the jobs that run, once, and all files.
-func (w *watch) lookAtAll(ctx context.Context, taken *bool, do func(item) bool) error {
+func (w *watch) lookAtAll(ctx context.Context, taken *bool, hand func(item) bool) error {
 	w.begin()
+	do := func(it item) bool {
+		w.Owed.add(1)
+		return hand(it)
+	}
 	if !*taken {
 		running, err := jobs.Running(ctx, w.API, w.Pace)
 		if err != nil {
@@ -206,9 +222,9 @@ func (w *watch) lookAtAll(ctx context.Context, taken *bool, do func(item) bool) 
 	return nil
 }
 
-// await names the files of which a mount tells, until it is time to look at all. It reports
-// whether it is.
-func (w *watch) await(ctx context.Context, pause time.Duration, do func(item) bool) bool {
+// await names the files of which a mount tells, until it is time to look at all, or ctx ends. It
+// reports whether a look at all was asked for.
+func (w *watch) await(ctx context.Context, pause time.Duration, do func(item) bool) (asked bool) {
 	t := time.NewTimer(pause)
 	defer t.Stop()
 	for {
@@ -220,7 +236,7 @@ func (w *watch) await(ctx context.Context, pause time.Duration, do func(item) bo
 		case <-w.again:
 			return true
 		case <-t.C:
-			return true
+			return false
 		case <-ctx.Done():
 			return false
 		}

@@ -244,7 +244,7 @@ func TestMaxJobs(t *testing.T) {
 // and left.
 func TestFailures(t *testing.T) {
 	r := newRig(t)
-	r.folder.Every = 20 * time.Millisecond
+	r.folder.Every, r.folder.Owed = 20*time.Millisecond, new(Owed)
 	build, built := r.folder.Build, 0
 	var mu sync.Mutex
 	r.folder.Build = func(found stored.Version) (document.Document, error) {
@@ -263,11 +263,20 @@ func TestFailures(t *testing.T) {
 	r.await("failed day/good.mov, again")
 	r.await("failed day/bad.mov")
 	r.await("ended day/good.mov")
-	time.Sleep(200 * time.Millisecond) // several looks at all
-	mu.Lock()
-	defer mu.Unlock()
-	if r.count("failed day/good.mov, again") != 1 || r.count("failed day/bad.mov") != 1 || built != 1 || len(r.convert.Jobs()) != 1 {
-		t.Errorf("told %q, built %d times, %d jobs", r.told, built, len(r.convert.Jobs()))
+	if err := r.folder.Owed.Await(t.Context(), 1000); err != nil {
+		t.Fatal(err)
+	}
+	builds := func() int {
+		mu.Lock()
+		defer mu.Unlock()
+		return built
+	}
+	before, looks := builds(), r.count("looked ")
+	for r.count("looked ") < looks+5 {
+		time.Sleep(time.Millisecond)
+	}
+	if r.count("failed day/good.mov, again") != 1 || r.count("failed day/bad.mov") != 1 || builds() != before || len(r.convert.Jobs()) != 1 {
+		t.Errorf("told %q, built %d and %d times, %d jobs", r.told, before, builds(), len(r.convert.Jobs()))
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -21,10 +22,18 @@ const markTimeout = 10 * time.Second
 
 // do sees to it that a file's version has its job, and follows that.
 func (w *watch) do(ctx context.Context, it item) {
+	made := sync.OnceFunc(func() { w.Owed.add(-1) })
+	defer made()
 	if it.job != nil {
-		w.takeOver(ctx, it)
+		w.takeOver(ctx, it, made)
 		return
 	}
+	w.doNew(ctx, it, made)
+}
+
+// doNew sees to it that a file's version has its job, and follows that. made is called as soon as
+// there is one, which is noted.
+func (w *watch) doNew(ctx context.Context, it item, made func()) {
 	if it.etag != "" && w.isKnown(it.address, it.etag) {
 		return
 	}
@@ -50,20 +59,21 @@ func (w *watch) do(ctx context.Context, it item) {
 	for _, id := range older {
 		w.Tell(News{Kind: Replaced, Address: it.address, Job: types.Job{Id: &id}})
 	}
-	made, warnings, err := w.submit(ctx, it.address, found)
+	submitted, warnings, err := w.submit(ctx, it.address, found)
 	if err != nil {
 		w.fail(ctx, it, iv, err)
 		return
 	}
-	w.has(mine, aws.ToString(made.Job.Id))
+	w.has(mine, aws.ToString(submitted.Job.Id))
 	kind := Made
-	if made.Adopted {
+	if submitted.Adopted {
 		kind = Adopted
 	}
-	w.Tell(News{Kind: kind, Address: it.address, Job: made.Job, IV: iv, Warnings: warnings})
-	defer w.Tell(News{Kind: Unfollowed, Address: it.address, Job: made.Job})
-	w.note(ctx, it, found.Settings.IV, made.Job)
-	w.follow(ctx, it.address, iv, made.Job)
+	w.Tell(News{Kind: kind, Address: it.address, Job: submitted.Job, IV: iv, Warnings: warnings})
+	defer w.Tell(News{Kind: Unfollowed, Address: it.address, Job: submitted.Job})
+	w.note(ctx, it, found.Settings.IV, submitted.Job)
+	made()
+	w.follow(ctx, it.address, iv, submitted.Job)
 }
 
 // document is that of the job of a version.
@@ -85,7 +95,7 @@ func (w *watch) submit(ctx context.Context, address string, found stored.Version
 }
 
 // takeOver notes and follows a job that another run has made.
-func (w *watch) takeOver(ctx context.Context, it item) {
+func (w *watch) takeOver(ctx context.Context, it item, made func()) {
 	text := it.job.UserMetadata[document.IVs]
 	iv, err := base64.StdEncoding.DecodeString(text)
 	if err != nil {
@@ -100,6 +110,7 @@ func (w *watch) takeOver(ctx context.Context, it item) {
 	w.Tell(News{Kind: Adopted, Address: it.address, Job: *it.job, IV: text})
 	defer w.Tell(News{Kind: Unfollowed, Address: it.address, Job: *it.job})
 	w.note(ctx, it, iv, *it.job)
+	made()
 	w.follow(ctx, it.address, text, *it.job)
 }
 
@@ -128,6 +139,8 @@ func (w *watch) note(parent context.Context, it item, iv []byte, job types.Job) 
 
 // follow waits for the end of a job.
 func (w *watch) follow(ctx context.Context, address, iv string, job types.Job) {
+	w.Owed.follow(1)
+	defer w.Owed.follow(-1)
 	if !jobs.Ended(job.Status) {
 		var err error
 		id := aws.ToString(job.Id)

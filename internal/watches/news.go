@@ -53,6 +53,9 @@ func (w *watch) tell(n hotfolder.News) {
 		log.Warn("the job of a file of the hot folder is not all that was asked for", "warning", text)
 	}
 	w.count(n.Kind, j)
+	if n.Kind == hotfolder.Looked || n.Kind == hotfolder.Failed && n.Address == "" {
+		w.progress.set(func(p *progress) { p.begun = true })
+	}
 	if j.What != "" {
 		w.of.o.Feed.ObserveJob(j)
 	}

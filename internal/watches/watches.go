@@ -92,18 +92,19 @@ func (w *Watches) newWatch(c config.Watch) *watch {
 			}
 			return false
 		},
-		Listen: func(ctx context.Context, tell func(feed.Line)) error {
-			return w.o.Feed.Follow(ctx, "", "", func(l feed.Line) error { tell(l); return nil })
-		},
+		Owed: new(hotfolder.Owed),
 	}
+	one.progress.deaf = true
+	one.folder.Listen = one.listen
 	return one
 }
 
 // watch is one hot folder.
 type watch struct {
-	of     *Watches
-	c      config.Watch
-	folder hotfolder.Folder // without what may fail
+	of       *Watches
+	c        config.Watch
+	folder   hotfolder.Folder // without what may fail
+	progress progress
 
 	mu    sync.Mutex
 	state status.HotFolder
@@ -113,6 +114,17 @@ func (w *watch) status() status.HotFolder {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.state
+}
+
+// listen tells the folder what happens in the mount, until ctx or the mount ends.
+func (w *watch) listen(ctx context.Context, tell func(feed.Line)) error {
+	defer w.progress.set(func(p *progress) { p.deaf = true })
+	f := w.of.o.Feed
+	return f.Follow(ctx, "", "", func(l feed.Line) error {
+		tell(l)
+		w.progress.set(func(p *progress) { p.deaf, p.heard = false, max(p.heard, f.Number(l)) })
+		return nil
+	})
 }
 
 // run watches until ctx ends. What cannot be begun is begun again, later each time.
