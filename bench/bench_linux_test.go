@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -60,20 +61,25 @@ func TestTrial(t *testing.T) {
 func TestInterrupted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	stopped := make(chan bool)
-	go func() { // ends when a mount is there, or with the test's patience
-		defer close(stopped)
-		for range 400 {
-			time.Sleep(50 * time.Millisecond)
+	ended := make(chan struct{})
+	var watcher sync.WaitGroup
+	watcher.Go(func() { // ends when a mount is there, or the row has ended
+		for ticks := time.NewTicker(10 * time.Millisecond); ; {
+			select {
+			case <-ended:
+				return
+			case <-ticks.C:
+			}
 			mounts, err := os.ReadFile("/proc/self/mounts")
 			if err == nil && strings.Contains(string(mounts), "/"+t.Name()) {
 				cancel()
 				return
 			}
 		}
-	}()
+	})
 	text, err := trial(ctx, t, "^client$")
-	<-stopped
+	close(ended)
+	watcher.Wait()
 	if err == nil || text != "" {
 		t.Errorf("error %v, and results:\n%s", err, text)
 	}
