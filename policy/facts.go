@@ -30,6 +30,24 @@ type Facts struct {
 	Principal string // ARN of the user or role that mounts; may be empty
 
 	Watches []Watched // hot folders; none: one with JobRegion and Role
+	From    Source    // where mcfs promote takes files from; and the key from which mcfs rewrap takes data keys
+}
+
+// Source is a volume that is read, and the key under which its data keys are. Without a bucket, or
+// without a key, they are on this machine.
+type Source struct {
+	Volume           Place
+	KeyID, KeyRegion string
+	BucketKey        string // ARN of the KMS key with which S3 encrypts its objects; may be empty
+}
+
+// of are the facts as they would be of the volume that is read.
+func (s Source) of(f Facts) Facts {
+	f.Volume, f.KeyID, f.KeyRegion, f.BucketKey = s.Volume, s.KeyID, s.KeyRegion, s.BucketKey
+	if account := group(keyARNs, s.KeyID, 3); account != "" {
+		f.Account = account
+	}
+	return f
 }
 
 // Watched is what a hot folder's jobs are.
@@ -85,6 +103,9 @@ func (f Facts) complete() (Facts, error) {
 	if key != nil {
 		f.KeyRegion = key[2]
 	}
+	if region := group(keyARNs, f.From.KeyID, 2); region != "" {
+		f.From.KeyRegion = region
+	}
 	for _, from := range []func() string{
 		func() string { return group(keyARNs, f.KeyID, 3) },
 		func() string { return group(roleARNs, f.Role, 1) },
@@ -136,6 +157,9 @@ func (f Facts) check() error {
 		}
 	case f.Principal != "" && !identities.MatchString(f.Principal):
 		return fmt.Errorf("principal %q: give the ARN of a user or a role", f.Principal)
+	}
+	if f.From.KeyID != "" && !regions.MatchString(f.From.KeyRegion) {
+		return errors.New("the region of the KMS key from which files come is not known: set keys.region there, or give keys.key_id as an ARN")
 	}
 	for _, w := range f.Watches {
 		switch {

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -15,12 +16,14 @@ const (
 	Trust     Kind = "trust"     // who may take on that role
 	Submitter Kind = "submitter" // the user or role that submits jobs
 	Watch     Kind = "watch"     // the user or role that watches hot folders
+	Rewrap    Kind = "rewrap"    // the user or role that moves data keys to another key
+	Promote   Kind = "promote"   // the user or role that takes files to another volume
 	Key       Kind = "key"       // the policy of the KMS key itself
 	Doctor    Kind = "doctor"    // what mcfs doctor asks besides
 )
 
 // Kinds are all of them.
-var Kinds = []Kind{Mount, Role, Trust, Submitter, Watch, Key, Doctor}
+var Kinds = []Kind{Mount, Role, Trust, Submitter, Watch, Rewrap, Promote, Key, Doctor}
 
 // mediaConvert is the service, in encryption contexts and as a principal.
 const mediaConvert = "mediaconvert.amazonaws.com"
@@ -39,13 +42,16 @@ func Make(k Kind, f Facts) (Policy, error) {
 		return Policy{}, err
 	}
 	write, ok := map[Kind]func(Facts) Document{
-		Mount: mount, Role: role, Trust: trust, Submitter: submitter, Watch: watch, Key: key, Doctor: doctor,
+		Mount: mount, Role: role, Trust: trust, Submitter: submitter, Watch: watch, Rewrap: rewrap, Promote: promote, Key: key, Doctor: doctor,
 	}[k]
 	if !ok {
 		return Policy{}, fmt.Errorf("policy %q: give one of %v", k, Kinds)
 	}
 	if k == Key && strings.Contains(f.KeyID, "alias/") {
 		return Policy{}, fmt.Errorf("the policy of a key cannot be put by the alias %s: give keys.key_id as the key's ARN", f.KeyID)
+	}
+	if k == Rewrap && f.From.KeyID == "" {
+		return Policy{}, errors.New("it is not known which KMS key the data keys are under now: name the configuration with that key, --from FILE")
 	}
 	return Policy{Kind: k, Document: write(f), facts: f}, nil
 }
@@ -84,8 +90,13 @@ func (f Facts) making() string {
 // mount: an object that is not there is told from one that may not be read only where the bucket
 // may be listed, and no prefix is in the question for one object: hence IfExists.
 func mount(f Facts) Document {
+	return document(f.writing(f.making(), "kms:Decrypt")...)
+}
+
+// writing allows what puts files into the volume, with some actions of its key.
+func (f Facts) writing(withKey ...string) []Statement {
 	all := []Statement{
-		f.underKey("DataKeys", f.making(), "kms:Decrypt"),
+		f.underKey("DataKeys", withKey...),
 		{
 			Sid:      "Objects",
 			Action:   []string{"s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"},
@@ -93,7 +104,7 @@ func mount(f Facts) Document {
 		},
 		f.listing("s3:ListBucket", "s3:ListBucketMultipartUploads"),
 	}
-	return document(append(all, f.bucketKey()...)...)
+	return append(all, f.bucketKey()...)
 }
 
 // listing allows to list the volume.
@@ -166,6 +177,43 @@ func watch(f Facts) Document {
 		f.listing("s3:ListBucket"),
 	}
 	return document(append(all, f.bucketKey()...)...)
+}
+
+// rewrap: KMS takes a data key from one key to the other by itself, but for one of another region.
+func rewrap(f Facts) Document {
+	old := f.From.of(f)
+	from, to := "kms:ReEncryptFrom", "kms:ReEncryptTo"
+	if old.KeyRegion != f.KeyRegion {
+		from, to = "kms:Decrypt", "kms:Encrypt"
+	}
+	all := []Statement{
+		old.underKey("OldKey", from),
+		f.underKey("NewKey", to, f.making(), "kms:Decrypt"),
+		{Sid: "Settings", Action: []string{"s3:GetObject", "s3:PutObject"}, Resource: []string{f.objects(f.Volume)}},
+		f.listing("s3:ListBucket"),
+	}
+	return document(append(all, f.bucketKey()...)...)
+}
+
+// promote writes as a mount does, but wraps the data keys that there are; and reads where they come from.
+func promote(f Facts) Document {
+	withKey := []string{f.making(), "kms:Decrypt"}
+	if !f.Encrypts {
+		withKey = append(withKey, "kms:Encrypt")
+	}
+	all, source := f.writing(withKey...), f.From.of(f)
+	if source.KeyID != "" {
+		all = append(all, source.underKey("SourceDataKeys", "kms:Decrypt"))
+	}
+	if source.Volume.Bucket != "" {
+		list := source.listing("s3:ListBucket")
+		list.Sid = "SourceListing"
+		all = append(all, list, Statement{Sid: "SourceObjects", Action: []string{"s3:GetObject"}, Resource: []string{source.objects(source.Volume)}})
+	}
+	if source.BucketKey != "" {
+		all = append(all, Statement{Sid: "SourceBucketKey", Action: []string{"kms:Decrypt"}, Resource: []string{source.BucketKey}})
+	}
+	return document(all...)
 }
 
 // findJobs is for all of an account: no resource can be named.

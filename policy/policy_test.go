@@ -21,10 +21,12 @@ import (
 
 const keyARN = "arn:aws:kms:us-west-2:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 
+const oldARN = "arn:aws:kms:us-west-2:444455556666:key/0987dcba-09fe-87dc-65ba-ab0987654321"
+
 func example() Facts {
 	return Facts{
 		Volume: Place{"ingest", "camera-a/"}, Outputs: []Place{{"deliver", ""}}, KeyID: keyARN,
-		Role: "arn:aws:iam::111122223333:role/MediaConvert",
+		Role: "arn:aws:iam::111122223333:role/MediaConvert", From: Source{KeyID: oldARN},
 	}
 }
 
@@ -107,6 +109,28 @@ func TestWatch(t *testing.T) {
 	}
 }
 
+// TestRewrap: the old key is its own account's, and in another region data keys are unwrapped and
+// wrapped, since KMS does not take them over.
+func TestRewrap(t *testing.T) {
+	actions := func(f Facts) map[string][]string {
+		got := map[string][]string{}
+		for _, s := range mustMake(t, Rewrap, f).Document.Statement {
+			if strings.HasSuffix(s.Sid, "Key") {
+				got[s.Resource[0]] = s.Action
+			}
+		}
+		return got
+	}
+	f := example()
+	if diff := cmp.Diff(map[string][]string{oldARN: {"kms:ReEncryptFrom"}, keyARN: {"kms:ReEncryptTo", "kms:GenerateDataKey", "kms:Decrypt"}}, actions(f)); diff != "" {
+		t.Error(diff)
+	}
+	f.From.KeyID = strings.Replace(oldARN, "us-west-2", "eu-west-1", 1)
+	if diff := cmp.Diff(map[string][]string{f.From.KeyID: {"kms:Decrypt"}, keyARN: {"kms:Encrypt", "kms:GenerateDataKey", "kms:Decrypt"}}, actions(f)); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // variants are configurations of which each kind is made.
 var variants = map[string]func(*Facts){
 	"plain":     func(*Facts) {},
@@ -121,7 +145,11 @@ var variants = map[string]func(*Facts){
 	"hot folders": func(f *Facts) {
 		f.Watches = []Watched{{Region: "eu-west-1"}, {Role: "arn:aws:iam::111122223333:role/x"}}
 	},
-	"role's mount": func(f *Facts) { f.Principal = "arn:aws:iam::111122223333:role/ingest" },
+	"from S3": func(f *Facts) {
+		f.From.Volume, f.From.BucketKey = Place{"studio", "b/"}, oldARN
+	},
+	"from another region": func(f *Facts) { f.From.KeyID, f.From.KeyRegion = "alias/old", "eu-west-1" },
+	"role's mount":        func(f *Facts) { f.Principal = "arn:aws:iam::111122223333:role/ingest" },
 }
 
 // each calls do with every policy there is.
@@ -269,6 +297,15 @@ func TestRefusals(t *testing.T) {
 	if _, err := Make(Key, f); err == nil || !strings.Contains(err.Error(), "by the alias") {
 		t.Errorf("the policy of an alias: %v", err)
 	}
+	f = example()
+	f.From.KeyID = ""
+	if _, err := Make(Rewrap, f); err == nil || !strings.Contains(err.Error(), "--from FILE") {
+		t.Errorf("a policy for an old key that is not named: %v", err)
+	}
+	f.From.KeyID = "alias/old"
+	if _, err := Make(Rewrap, f); err == nil || !strings.Contains(err.Error(), "keys.region") {
+		t.Errorf("a policy for an old key whose region is not known: %v", err)
+	}
 	if _, err := Make("root", example()); err == nil || !strings.Contains(err.Error(), "give one of") {
 		t.Errorf("a policy of no kind: %v", err)
 	}
@@ -289,7 +326,7 @@ func TestTraps(t *testing.T) {
 				if strings.Contains(action, "*") && s.Sid != "IAMDecides" {
 					t.Errorf("%s allows %s", s.Sid, action)
 				}
-				if crypts := slices.Contains([]string{"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"}, action); crypts && s.Sid != "BucketKey" &&
+				if crypts := slices.Contains([]string{"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:ReEncryptTo"}, action); crypts && !strings.HasSuffix(s.Sid, "BucketKey") &&
 					s.Condition["StringEquals"]["kms:EncryptionContext:service"] != mediaConvert {
 					t.Errorf("%s allows %s without the context", s.Sid, action)
 				}

@@ -17,7 +17,7 @@ var policyHelp string
 
 // policyFlags are the flags of `mcfs policy`.
 type policyFlags struct {
-	config, format                          string
+	config, format, from                    string
 	account, role, queue, region, principal string
 	outputs                                 []string
 }
@@ -55,6 +55,7 @@ func newPolicy(std stdio) *cobra.Command {
 	fl.StringVar(&f.queue, "queue", "", "name or `ARN` of the jobs' queue (Default)")
 	fl.StringVar(&f.region, "region", "", "`REGION` in which jobs run; else the bucket's, or the key's")
 	fl.StringVar(&f.principal, "principal", "", "`ARN` of the user or role that mounts")
+	fl.StringVar(&f.from, "from", "", "of rewrap and promote: configuration `FILE` with the old key, or the volume from which files come")
 	fl.StringArrayVar(&f.outputs, "output", nil, "`s3://BUCKET/PREFIX` where jobs put what they make; may be repeated")
 	return failsInJSON(c)
 }
@@ -74,6 +75,13 @@ func printPolicy(f policyFlags, k policy.Kind, std stdio) error {
 			return usageError{fmt.Errorf("--output %q: %w", address, err)}
 		}
 		said.Outputs = append(said.Outputs, place)
+	}
+	if f.from != "" {
+		from, err := loadConfig(f.from)
+		if err != nil {
+			return err
+		}
+		said.From = setup.SourceOf(from)
 	}
 	facts, err := setup.Facts(c, said)
 	if err != nil {

@@ -39,6 +39,17 @@ func Facts(c config.Config, said policy.Facts) (policy.Facts, error) {
 	return f, err
 }
 
+// SourceOf is a configuration's volume and key as mcfs rewrap and promote read them.
+func SourceOf(c config.Config) (s policy.Source) {
+	if c.Store.Kind == config.StoreS3 {
+		s.Volume, s.BucketKey = policy.Place{Bucket: c.Store.Bucket, Prefix: c.Store.Prefix}, c.Store.SSEKMSKeyID
+	}
+	if c.Keys.Kind == config.KeysKMS {
+		s.KeyID, s.KeyRegion = c.Keys.KeyID, c.Keys.Region
+	}
+	return s
+}
+
 // outputs are the places to which the jobs of a configuration write, each once.
 func outputs(c config.Config) (list []policy.Place, err error) {
 	addresses := []string{c.Job.Output}
