@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	mountLimit   = 30 * time.Second
+	mountLimit   = 2 * time.Minute
 	unmountLimit = 3 * time.Minute // draining included
 )
 

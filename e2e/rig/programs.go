@@ -13,6 +13,10 @@ import (
 // Limit is how long an ordinary program may take.
 const Limit = 2 * time.Minute
 
+// Soon is how long anything may take that waits for no server, on a machine that is busy. Who
+// waited for one would wait for upload.timeout, a minute.
+const Soon = 15 * time.Second
+
 // Run runs a program in the mount's directory and returns what it printed; it
 // must end with status 0.
 func (m *Mount) Run(name string, args ...string) string {
