@@ -162,7 +162,7 @@ func (n *Node) hold(h *Handle) {
 	n.content.Unlock()
 	n.v.unidle(n)
 	if h.writable() && !h.passing {
-		n.v.registerWriter(h)
+		n.v.writers.Add(h)
 	}
 }
 
@@ -173,7 +173,7 @@ func (n *Node) isOpen() bool {
 }
 
 func (n *Node) unhold(h *Handle) {
-	n.v.unregisterWriter(h)
+	n.v.writers.Remove(h)
 	n.content.Lock()
 	n.content.Opens--
 	if h.writable() {

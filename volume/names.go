@@ -350,7 +350,7 @@ func (v *Volume) discard(n *Node) {
 	n.commit.CancelLocked(commit.ErrGone)
 	n.content.Lock()
 	if n.content.DiscardLocked() {
-		defer v.wakeWriters()
+		defer v.writers.Wake()
 	}
 	closed := n.content.Opens == 0
 	n.content.Unlock()

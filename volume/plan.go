@@ -182,7 +182,7 @@ func (v *Volume) applyPlan(p *plan) {
 	n.content.Lock()
 	if n.goesOn(p.uploadKeys) {
 		n.content.GoOnToLocked(v.path(n))
-		v.wakeWriters()
+		v.writers.Wake()
 	} else if err := n.content.GiveUpEarlyLocked(); err != nil { // holdForRename has seen that it can be
 		v.log.Error("an upload goes on under the name that its file had", "path", v.path(n), "cause", err)
 	}

@@ -28,6 +28,7 @@ import (
 	"mcfs/volume/queue"
 	"mcfs/volume/remote"
 	"mcfs/volume/upload"
+	"mcfs/volume/writers"
 )
 
 const (
@@ -115,10 +116,7 @@ type Volume struct {
 	names     sync.RWMutex
 	recovered chan struct{}              // closed when what an earlier mount left is in the tree
 	versions  map[string]*remote.Version // by IV, until then
-
-	handlesMu sync.Mutex
-	handles   map[*Handle]struct{} // of programs, that can write
-	handled   chan struct{}        // closed when one of them is released or committed; nil: none is awaited
+	writers   writers.Handles[*Handle]   // of programs
 
 	mu           sync.Mutex
 	queue        *queue.Queue // of commits and changes of names
@@ -179,7 +177,6 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 		localising:   make(map[spool.ID][]*change),
 		attrs:        make(map[*Node]*change),
 		opened:       make(map[*Node]struct{}),
-		handles:      make(map[*Handle]struct{}),
 		ended:        make(chan struct{}),
 		synced:       make(map[*Node]*synced),
 		rechecks:     make(map[*Node]time.Time),
