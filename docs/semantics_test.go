@@ -27,7 +27,7 @@ var rows = []string{
 	"hard link, device", "names that can be", "names that collide",
 	"endless listing",
 
-	"local-only names", "in a local-only directory", "temporary names", "temporary names: the end", "temporary names: directories",
+	"local-only names", "in a local-only directory", "temporary names", "temporary names: the end", "temporary names: directories", "temporary names: directories, the end",
 	"temporary names: larger than the spool", "temporary names: larger, and closed",
 	"names that were local-only", "rename to another name", "local-only patterns", "how a file is made", "backup of a committed file",
 	"backup of a large file", "into the trash",

@@ -12,6 +12,7 @@ import (
 // has ended goes, and so make it, and has parts leave that do so only now. acks is Shared.Acks
 // before the spool was found to be full.
 func (v *Volume) waitForSpace(ctx context.Context, acks int64, cause error) error {
+	v.endStaging()
 	v.startEarlyUploads()
 	before := v.moved()
 	deadline := time.Now().Add(v.o.CloseTimeout)

@@ -33,6 +33,9 @@ func (v *Volume) uploadKey(n *Node) string {
 	case Writing:
 		return v.path(n)
 	case Temporary, Local:
+		if n.staged {
+			return "" // its own name is the final one
+		}
 		return v.finalPath(n.parent, n.name)
 	}
 	return ""

@@ -17,7 +17,7 @@ func (n *Node) commitNow(ctx context.Context) error {
 	v.track(n)
 	v.judgeAtClose(ctx, n)
 	v.mu.Lock()
-	gone := n.gone
+	gone, staged := n.gone, n.staged
 	v.mu.Unlock()
 	if !gone {
 		if err := n.holdBack(); err != nil {
@@ -46,6 +46,10 @@ func (n *Node) commitNow(ctx context.Context) error {
 		return nil // a file without a name is not published
 	case state == Lost:
 		return fmt.Errorf("its draft is in quarantine: %w", ErrIO)
+	case state == Temporary && staged: // its program means it as it is, and renames many at once
+		if err := n.content.Keep(file.Closed); !file.IsSent(err) {
+			return err
+		} // else the spool was too small for its folder, and parts of it have left meanwhile
 	case state == Local, state == Temporary, told:
 		return n.content.KeepFast()
 	case v.o.SpoolDurable:

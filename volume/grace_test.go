@@ -165,7 +165,7 @@ func TestExchangeWithATemporaryName(t *testing.T) {
 func TestJournalOfADatabase(t *testing.T) {
 	inBubble(t, func(r *rig) {
 		begun := r.create("begun.db", os.O_TRUNC)
-		r.save("cut.db", append([]byte(sqliteHead), random(5000)...))
+		r.save("cut.db", append([]byte(file.SQLiteHead), random(5000)...))
 		r.save("travel", random(5000))
 		for _, name := range []string{"begun.db-journal", "cut.db-journal", "travel-journal", "sea-wal"} {
 			r.put(name, []byte(name))

@@ -166,12 +166,6 @@ func (n *Node) hold(h *Handle) {
 	}
 }
 
-func (n *Node) isOpen() bool {
-	n.content.Lock()
-	defer n.content.Unlock()
-	return n.content.Opens > 0
-}
-
 func (n *Node) unhold(h *Handle) {
 	n.v.writers.Remove(h)
 	n.content.Lock()
@@ -339,21 +333,9 @@ func (h *Handle) Release() {
 		n.v.background(func() { n.v.hideControl(n) })
 	}
 	n.unhold(h)
-	if !killed && n.unasked() {
+	if !killed && n.content.IsUnasked() {
 		n.v.wg.Go(func() { n.v.afterRelease(n) })
 	}
-}
-
-// unasked reports whether no handle is left that would ask for the commit of what has
-// changed: as after a file was made by a descriptor that cannot write.
-func (n *Node) unasked() bool {
-	n.content.Lock()
-	defer n.content.Unlock()
-	switch n.content.State {
-	case Clean, Local, Temporary, Lost, Interrupted:
-		return false
-	}
-	return n.content.Writers == 0 && n.content.Gen > n.content.Asked && !n.content.IsKilledLocked()
 }
 
 // afterRelease commits, a moment later, what the last writer left: a truncation alone, or
@@ -367,7 +349,7 @@ func (v *Volume) afterRelease(n *Node) {
 	v.mu.Lock()
 	gone := n.gone
 	v.mu.Unlock()
-	if !gone && n.unasked() {
+	if !gone && n.content.IsUnasked() {
 		n.commit.Ask(commit.Itself)
 	}
 }

@@ -21,7 +21,7 @@ func (v *Volume) unidle(n *Node) {
 // cached blocks, and lets the oldest such go, and those without a name.
 func (v *Volume) toIdle(n *Node) {
 	v.mu.Lock()
-	if n.isOpen() { // again, by now
+	if n.content.IsOpen() { // again, by now
 		v.mu.Unlock()
 		return
 	}

@@ -30,6 +30,7 @@ type dirState struct {
 	behind        map[string]*tombstone   // of sidecars, by their names
 	movedSidecars map[string]movedSidecar // where sidecars were moved to a moment ago, by the names they were given
 	attr          sidecar.Attr
+	staging       staging
 	dirTimes
 	// described says that attr is what marker states, or this machine has set.
 	// shown is the marker in the last listing, retry when one that could not be

@@ -72,6 +72,7 @@ type Node struct {
 	inFlight chan struct{} // closed when recovery knows whether that commit has arrived; nil: the content is known
 	local    bool          // a local-only directory or symlink: only the journal has it
 	localID  spool.ID      // of its journal entry; zero: it has none yet
+	staged   bool          // while it is Temporary: not by its own name, but by that of a folder above
 	queued   []*change     // changes of names that concern this node and are not finished, the oldest first
 	changed  time.Time     // when this machine last changed the name: older listings say nothing about it
 	onIdle   bool          // stands in Volume.idle

@@ -7,10 +7,11 @@ import (
 	"mcfs/volume/naming"
 )
 
-// takeClass tells the state machine what the draft's name means; n is locked.
+// takeClass tells the state machine what the draft's name means; v.mu is held and n locked.
 func (n *Node) takeClass(c naming.Class) {
+	n.staged = c == naming.Staged
 	switch c {
-	case naming.Temporary:
+	case naming.Temporary, naming.Staged:
 		n.content.StepLocked(file.EvGuess)
 	case naming.LocalOnly:
 		n.content.StepLocked(file.EvHide)
@@ -21,7 +22,7 @@ func (n *Node) takeClass(c naming.Class) {
 // one, which says nothing of it.
 func stateUnder(c naming.Class) (s State, ok bool) {
 	switch c {
-	case naming.Temporary:
+	case naming.Temporary, naming.Staged:
 		return Temporary, true
 	case naming.LocalOnly:
 		return Local, true
@@ -32,12 +33,17 @@ func stateUnder(c naming.Class) (s State, ok bool) {
 // classOfNew is the class of a file's name that is made in d; v.mu is held.
 func (v *Volume) classOfNew(d *Node, name string, e naming.Evidence) naming.Class {
 	e.Beside = d.hasFile
-	return v.rules.ClassOf(naming.Join(v.path(d), name), e)
+	class := v.rules.ClassOf(naming.Join(v.path(d), name), e)
+	if class == naming.Staged && !v.isStaging(d) {
+		return naming.Ordinary
+	}
+	return class
 }
 
 // classAfter is the class of a name in to which a file or symlink gets by a rename; swapped says
 // that a file with a temporary name leaves it in exchange. What had an ordinary name becomes
-// temporary only as a backup beside its file, or by such an exchange. v.mu is held and n locked.
+// temporary only as a backup beside its file, or by such an exchange; and only what waits for
+// its name becomes staged. v.mu is held and n locked.
 func (v *Volume) classAfter(n, to *Node, newName string, swapped bool) naming.Class {
 	switch {
 	case v.rules.LocalOnly(naming.Join(v.path(to), newName), n.madeAs(newName)):
@@ -45,15 +51,18 @@ func (v *Volume) classAfter(n, to *Node, newName string, swapped bool) naming.Cl
 	case n.kind != File:
 		return naming.Ordinary
 	}
-	was := n.name
+	was, guessed := n.name, n.content.State == Temporary
 	e := naming.Evidence{Creation: naming.AsFile, Beside: func(name string) bool {
 		return to == n.parent && name == was || to.hasFile(name)
 	}}
-	if n.content.State == Temporary {
+	if guessed && !n.staged {
 		e.Creation = naming.Mkstemp
 	}
-	if swapped || (n.content.State == Temporary || strings.HasSuffix(newName, "~")) && v.rules.LooksTemporary(newName, e) {
+	switch {
+	case swapped, (guessed || strings.HasSuffix(newName, "~")) && v.rules.LooksTemporary(newName, e):
 		return naming.Temporary
+	case (guessed || n.content.State == Local) && v.isStaging(to):
+		return naming.Staged
 	}
 	return naming.Ordinary
 }
@@ -71,24 +80,28 @@ func (v *Volume) classBelow(n *Node, path string) naming.Class {
 	switch {
 	case v.rules.LocalOnly(path, n.madeAs(n.name)):
 		return naming.LocalOnly
-	case n.content.State == Temporary:
-		return naming.Temporary
+	case n.content.State != Temporary:
+		return naming.Ordinary
+	case n.staged && v.rules.ClassByPath(path) != naming.Staged:
+		return naming.Ordinary
+	case n.staged:
+		return naming.Staged
 	}
-	return naming.Ordinary
+	return naming.Temporary
 }
 
 // classByPath is the class of a draft whose evidence was looked at before.
 func (v *Volume) classByPath(k Kind, at string) naming.Class {
 	class := v.rules.ClassByPath(at)
-	if class == naming.Temporary && k != File {
+	if class.IsGuess() && k != File {
 		return naming.Ordinary
 	}
 	return class
 }
 
-// isTemporary reports whether the node bears a name that looks temporary, and waits for another.
+// isTemporary reports whether the node bears a name that looks temporary, and waits for another; v.mu is held.
 func (v *Volume) isTemporary(n *Node) bool {
-	return n != nil && n.kind == File && n.content.PeekState() == Temporary
+	return n != nil && n.kind == File && !n.staged && n.content.PeekState() == Temporary
 }
 
 // hasFile reports whether a file of that name is known in the directory; v.mu is held.
@@ -96,9 +109,6 @@ func (n *Node) hasFile(name string) bool {
 	c := n.dir.children[name]
 	return c != nil && c.kind == File
 }
-
-// sqliteHead is how each database of SQLite's begins.
-const sqliteHead = "SQLite format 3\x00"
 
 // isDatabase reports whether the file to which a journal of that name would belong is one
 // of SQLite's, or is just being made: as far as the spool can tell, which has what is open.
@@ -110,16 +120,7 @@ func (v *Volume) isDatabase(d *Node, journal string) bool {
 	v.mu.Lock()
 	base := d.dir.children[journal[:i]]
 	v.mu.Unlock()
-	if base == nil || base.kind != File {
-		return false
-	}
-	base.content.Lock()
-	defer base.content.Unlock()
-	if base.content.SizeLocked() == 0 {
-		return base.content.Opens > 0
-	}
-	head := make([]byte, len(sqliteHead))
-	return base.content.HeadLocked(head) == nil && string(head) == sqliteHead
+	return base != nil && base.kind == File && base.content.IsDatabase()
 }
 
 // commitTemporary commits a file under its temporary name, once it has been neither renamed
@@ -127,26 +128,27 @@ func (v *Volume) isDatabase(d *Node, journal string) bool {
 func (v *Volume) commitTemporary(n *Node) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	n.content.Lock()
-	ripe := !n.gone && n.content.GraceOverLocked()
-	if ripe && n.content.Flaws != nil {
-		n.content.StepLocked(file.EvSpoil)
-		ripe = false
-		defer n.commit.KeepInterrupted()
-	}
-	if ripe && n.content.LeaveForOwnNameLocked() != nil {
-		n.content.EndGraceLocked()
-		ripe = false
-	}
-	if ripe {
-		n.content.EndGraceLocked()
-		n.content.Asked = n.content.Gen
-		n.content.StepLocked(file.EvAsk)
-	}
-	n.content.Unlock()
-	if !ripe {
+	if v.awaitsFolder(n) {
 		return
 	}
-	v.log.Info("a file with a temporary name is committed under it: it was closed and not renamed", "path", v.path(n), "grace", v.o.Grace)
-	n.commit.StartLocked()
+	n.content.Lock()
+	asked, spoilt := false, false
+	if !n.gone && n.content.GraceOverLocked() {
+		asked, spoilt = n.content.OwnNameLocked()
+	}
+	n.content.Unlock()
+	if asked {
+		v.log.Info("a file with a temporary name is committed under it: it was closed and not renamed", "path", v.path(n), "grace", v.o.Grace)
+	}
+	n.goOnAsked(asked, spoilt)
+}
+
+// goOnAsked begins the commit that was asked for, or keeps what is not to be committed; v.mu is held.
+func (n *Node) goOnAsked(asked, spoilt bool) {
+	switch {
+	case asked:
+		n.commit.StartLocked()
+	case spoilt:
+		n.commit.KeepInterrupted()
+	}
 }

@@ -95,7 +95,7 @@ func (n *Node) renameEvents(to naming.Class, f storeStep) []file.Event {
 		return nil
 	case to == naming.LocalOnly && (f != stepRename || behind):
 		return []file.Event{file.EvHide}
-	case to == naming.Temporary && (f != stepRename || behind):
+	case to.IsGuess() && (f != stepRename || behind):
 		return []file.Event{file.EvGuess}
 	case behind && n.content.Writers == 0 && n.content.Flaws != nil:
 		return []file.Event{file.EvMove, file.EvSpoil}
@@ -178,6 +178,7 @@ func (v *Volume) applyPlan(p *plan) {
 		n.local = p.class == naming.LocalOnly
 		return
 	}
+	n.staged = p.class == naming.Staged
 	overtaken := false
 	n.content.Lock()
 	if n.goesOn(p.uploadKeys) {

@@ -344,6 +344,7 @@ func (v *Volume) draftOf(e spool.Entry, r record) (*Node, error) {
 	defer v.mu.Unlock()
 	ver, replaces = v.oneOf(ver), v.oneOf(replaces)
 	n := v.newNode(File, nil, "")
+	n.staged = v.classByPath(File, e.Path) == naming.Staged
 	n.content.Recover(file.Recovered{
 		Entry: &e, State: v.stateOf(e, r), Base: ver, Replaces: replaces, Blank: r.Blank, Bare: r.Bare, Boot: r.Boot,
 		Flaws: flaw.Recall(r.Flaws, file.FlawKinds, ErrIO), Unchecked: r.Unchecked, Awaits: r.Awaits && !r.loose(v.boot),

@@ -47,7 +47,7 @@ func (v *Volume) Status() Status {
 	s := Status{Drafts: []DraftStatus{}, Changes: []ChangeStatus{}, Conflicts: []ConflictStatus{}, GivenUp: []GivenUpStatus{}}
 	for _, d := range v.look(&s) {
 		if ds, ok := d.status(); ok {
-			s.Cache.Drafts += d.n.allocated()
+			s.Cache.Drafts += d.n.content.PeekAllocated()
 			s.Drafts = append(s.Drafts, ds)
 		}
 	}
@@ -127,13 +127,6 @@ func (d draft) status() (s DraftStatus, ok bool) {
 		s.Left = left/s.Rate + 1
 	}
 	return s, true
-}
-
-// allocated is what the node's sealed file takes on the disk.
-func (n *Node) allocated() int64 {
-	n.content.Lock()
-	defer n.content.Unlock()
-	return n.content.AllocatedLocked()
 }
 
 // withTrouble adds what goes wrong in the try that is under way.

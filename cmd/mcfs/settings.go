@@ -106,7 +106,7 @@ func whyUnsettled(ctx context.Context, path string) (why, cure string) {
 		case d.State == volume.Local.String():
 			return "it stays on this machine while it has this name; rename it to have it uploaded", "rename it"
 		case d.State == volume.Temporary.String():
-			return "its name looks temporary, and it waits for another; mcfs sync and its path has it uploaded at once", "mcfs sync and its path"
+			return "its name looks temporary, or its folder's does, and it waits for another; mcfs sync and its path has it uploaded at once", "mcfs sync and its path"
 		}
 	}
 	return "", ""

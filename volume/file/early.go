@@ -37,6 +37,13 @@ func (c *Content) advanceLocked() {
 	c.StartEarlyLocked()
 }
 
+// AdvanceLocked has parts leave of a file whose name has kept them back so far, if it is long enough.
+func (c *Content) AdvanceLocked() {
+	if c.sealed != nil {
+		c.advanceLocked()
+	}
+}
+
 // StartUpload makes an upload to path under a data key and an IV of its own.
 func (c *Content) StartUpload(ctx context.Context, path string, src upload.Source) (*upload.Upload, error) {
 	key, err := c.takeKey(ctx)

@@ -153,8 +153,10 @@ func (c *Content) IsAllHereLocked() bool {
 // IsDroppedLocked reports whether blocks of a part that was sent were dropped from the spool.
 func (c *Content) IsDroppedLocked() bool { return c.sealed != nil && c.sealed.WholeEverywhere() != nil }
 
-// AllocatedLocked is what the sealed file takes on the disk.
-func (c *Content) AllocatedLocked() int64 {
+// PeekAllocated is what the sealed file takes on the disk.
+func (c *Content) PeekAllocated() int64 {
+	c.Lock()
+	defer c.Unlock()
 	if c.sealed == nil {
 		return 0
 	}

@@ -51,5 +51,54 @@ func (c *Content) GraceOverLocked() bool {
 	return c.State == Temporary && c.Opens == 0 && !c.graceEnds.IsZero() && !time.Now().Before(c.graceEnds)
 }
 
+// QuietFrom is when the file will have been left alone for the grace, if nobody opens it before; not
+// after now if it has been.
+func (c *Content) QuietFrom(now time.Time) time.Time {
+	c.Lock()
+	defer c.Unlock()
+	switch {
+	case c.Opens > 0:
+		return now.Add(c.shared.Grace)
+	case c.Quiet.After(now):
+		return now // the clock was set
+	}
+	return c.Quiet.Add(c.shared.Grace)
+}
+
+// OwnNameLocked has a file that waits for another name committed under its own, by an attempt
+// that is to be begun if asked; nobody has it open for writing. One of which a write
+// failed is interrupted. What only another name can have committed goes on to wait.
+func (c *Content) OwnNameLocked() (asked, spoilt bool) {
+	switch {
+	case c.Flaws != nil:
+		c.StepLocked(EvSpoil)
+		return false, true
+	case c.LeaveForOwnNameLocked() != nil:
+		c.EndGraceLocked()
+		return false, false
+	}
+	c.Asked = c.Gen
+	c.StepLocked(EvAsk)
+	return true, false
+}
+
 // GraceEndsLocked is when it will have; zero: it does not wait.
 func (c *Content) GraceEndsLocked() time.Time { return c.graceEnds }
+
+// IsUnasked reports whether no handle is left that would ask for the commit of what has
+// changed: as after a file was made by a descriptor that cannot write.
+func (c *Content) IsUnasked() bool {
+	c.Lock()
+	defer c.Unlock()
+	switch c.State {
+	case Clean, Local, Temporary, Lost, Interrupted:
+		return false
+	}
+	return c.Writers == 0 && c.Gen > c.Asked && !c.IsKilledLocked()
+}
+
+func (c *Content) IsOpen() bool {
+	c.Lock()
+	defer c.Unlock()
+	return c.Opens > 0
+}

@@ -3,6 +3,7 @@ package naming
 import (
 	"os"
 	"path"
+	"slices"
 	"syscall"
 )
 
@@ -17,9 +18,17 @@ const (
 	Temporary
 	// LocalOnly names are never committed: the file stays in the spool until it has another.
 	LocalOnly
+	// Staged names are ordinary ones in a folder whose program gives that its name once all is
+	// there. A file that keeps one waits as one with a temporary name does.
+	Staged
 )
 
-func (c Class) String() string { return [...]string{"ordinary", "temporary", "local-only"}[c] }
+func (c Class) String() string {
+	return [...]string{"ordinary", "temporary", "local-only", "staged"}[c]
+}
+
+// IsGuess reports whether a file of this class waits for another name, and not for ever.
+func (c Class) IsGuess() bool { return c == Temporary || c == Staged }
 
 // Creation is how a name was made, as far as that is evidence.
 type Creation uint8
@@ -60,6 +69,7 @@ type Evidence struct {
 type Rules struct {
 	local   []pattern
 	guesses []guess
+	staging bool // folders of which IsStaging is true
 }
 
 // NewRules makes the default rules, with the patterns of extra added, and those removed that
@@ -69,7 +79,7 @@ func NewRules(extra []string) (*Rules, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Rules{local: local, guesses: newGuesses(extra)}, nil
+	return &Rules{local: local, guesses: newGuesses(extra), staging: !slices.Contains(extra, "!"+stagingGlob)}, nil
 }
 
 // ClassOf is the class of a file's path in the volume.
@@ -79,6 +89,8 @@ func (r *Rules) ClassOf(file string, e Evidence) Class {
 		return LocalOnly
 	case r.LooksTemporary(path.Base(file), e):
 		return Temporary
+	case slices.ContainsFunc(Elements(path.Dir(file)), r.IsStaging):
+		return Staged
 	}
 	return Ordinary
 }

@@ -256,10 +256,15 @@ func TestGuessTakenOut(t *testing.T) {
 	}
 }
 
-// TestFoldersAreNeverTemporary: what is in them is ordinary, whatever they are called.
+// TestFoldersAreNeverTemporary: what is in them is ordinary, whatever people and programs call
+// them, but for the one name that nobody chooses.
 func TestFoldersAreNeverTemporary(t *testing.T) {
 	r := rules(t)
-	for _, d := range []string{"travel-journal", "sea-wal", "ancora~", "day.part", "cards.tmp", "x.crdownload", "y.aria2", "tmpab1_cd2e"} {
+	for _, d := range []string{"travel-journal", "sea-wal", "ancora~", "day.part", "cards.tmp", "x.crdownload", "y.aria2", "tmpab1_cd2e",
+		".unison", "unison.tmp", ".unison.tmp", ".unison.unison.tmp", ".unison.travel.unison.tmp", ".unison.travel.0a1b2c.unison.tmp",
+		".unison.travel." + strings.ToUpper(hash) + ".unison.tmp", ".unison.travel." + hash + ".unison.tmp.old", "a.unison.travel." + hash + ".unison.tmp",
+		".unison." + hash + ".unison.tmp", ".unison.travel." + hash + "0.unison.tmp", ".unison.travel-" + hash + ".unison.tmp",
+		".unison.travel." + hash + ".tmp"} {
 		if r.LocalOnly(d, AsDirectory) {
 			t.Errorf("%s is local-only", d)
 		}
@@ -268,6 +273,49 @@ func TestFoldersAreNeverTemporary(t *testing.T) {
 		}
 		if got := r.ClassByPath(d + "/day1.mp4"); got != Ordinary {
 			t.Errorf("%s/day1.mp4 is %v by its path", d, got)
+		}
+	}
+}
+
+// hash is one that unison makes.
+const hash = "1c034d237d282f009ab3289f25ab5cc2"
+
+// TestStagingFolders: what is in unison's, at any depth, waits for its rename; a name that means
+// more by itself goes on to do so.
+func TestStagingFolders(t *testing.T) {
+	const folder = ".unison.travel." + hash + ".unison.tmp"
+	r := rules(t)
+	for at, want := range map[string]Class{
+		folder + "/day1.mp4": Staged, "d/" + folder + "/deep/er/day1.mp4": Staged, ".unison.Straße 1.mp4." + hash + ".unison.tmp/ä": Staged,
+		"a/.unison.a\nb." + hash + ".unison.tmp/c": Staged, folder + "/day1.mp4.part": Temporary, folder + "/.DS_Store": LocalOnly, ".Trash-0/files/" + folder + "/day1.mp4": LocalOnly,
+		folder: LocalOnly, "d/" + folder: LocalOnly, "folder/day1.mp4": Ordinary,
+	} {
+		if got := r.ClassOf(at, Evidence{Creation: Exclusive, Beside: func(string) bool { return false }}); got != want {
+			t.Errorf("%s is %v, want %v", at, got, want)
+		}
+		if got := r.ClassByPath(at); got != want {
+			t.Errorf("%s is %v by its path, want %v", at, got, want)
+		}
+	}
+	if r.LocalOnly(folder, AsDirectory) {
+		t.Errorf("%s is local-only as a directory", folder)
+	}
+	r, err := NewRules([]string{"!.unison.*.unison.tmp"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := r.ClassByPath(folder + "/day1.mp4"); got != Ordinary {
+		t.Errorf("%s is %v though it was taken out", folder, got)
+	}
+}
+
+// TestExtensionsInStagingFolders: no extension that people use makes more of a file in there.
+func TestExtensionsInStagingFolders(t *testing.T) {
+	r := rules(t)
+	for _, ext := range strings.Fields(extensions) {
+		name := ".unison.travel." + hash + ".unison.tmp/clip." + ext
+		if got := r.ClassOf(name, Evidence{Creation: Exclusive, Beside: func(string) bool { return false }}); got != Staged {
+			t.Errorf("%s is %v", name, got)
 		}
 	}
 }
