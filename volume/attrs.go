@@ -10,8 +10,8 @@ import (
 // rewriteSidecar puts the sidecar again with the attributes of now.
 func (v *Volume) rewriteSidecar(ctx context.Context, c *change) error {
 	v.mu.Lock()
-	if v.attrs[c.node] == c {
-		delete(v.attrs, c.node) // what changes from now on is another change
+	if c.node != nil {
+		c.node.noMore(c)
 	}
 	displaced := c.node != nil && (c.node.parent == nil || c.node.parent.dir.children[c.node.name] != c.node)
 	overtaken := c.Again && c.node == nil

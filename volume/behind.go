@@ -15,10 +15,10 @@ func (v *Volume) blockers() map[*queue.Job]*Behind {
 			}
 		}
 	}
-	for _, c := range v.changes {
+	for c := range v.changes.QueuedLocked() {
 		b := &Behind{What: c.Op, Path: c.Path, To: c.To, Failing: !c.Failing.IsZero(), Seq: c.Seq}
-		note(c.job, b)
-		note(c.aside, b)
+		note(c.JobLocked(), b)
+		note(c.AsideLocked(), b)
 	}
 	for n := range v.busy {
 		if a := n.commit.AttemptLocked(); a != nil {

@@ -1,7 +1,6 @@
 package volume
 
 import (
-	"mcfs/spool"
 	"mcfs/volume/changes"
 )
 
@@ -15,7 +14,7 @@ func (v *Volume) opposite(n *Node, from, to string) *change {
 		return nil
 	}
 	c := n.queued[0]
-	if c.Op == changes.Rename && c.Path == from && c.To == to && c.Replaces == nil && v.retract(c) {
+	if c.Op == changes.Rename && c.Path == from && c.To == to && c.Replaces == nil && v.changes.RetractLocked(&c.Change) {
 		return c
 	}
 	return nil
@@ -28,46 +27,17 @@ func (v *Volume) notMade(n *Node) *change {
 		return nil
 	}
 	c := n.queued[0]
-	if made := c.Op == changes.Link || c.Op == changes.Mkdir && c.makes; made && v.retract(c) {
+	if made := c.Op == changes.Link || c.Op == changes.Mkdir && c.makes; made && v.changes.RetractLocked(&c.Change) {
 		return c
 	}
 	return nil
 }
 
-// retract keeps a change from beginning, unless it has, or may have in an earlier
-// mount; v.mu is held.
-func (v *Volume) retract(c *change) bool {
-	return !c.Again && c.job.RetractLocked()
-}
-
-// reinstate is the end of a cancellation that could not be journaled; v.mu is held.
-func (v *Volume) reinstate(c *change) {
-	if c != nil {
-		v.queue.ReinstateLocked(c.job)
-	}
-}
-
 // cancel forgets a retracted change, which its journal entry's end has made durable; v.mu is held.
 func (v *Volume) cancel(c *change) {
-	v.forgetChange(c)
-	if v.attrs[c.node] == c {
-		delete(v.attrs, c.node)
-	}
 	c.node.leave(c)
-	if c.timer != nil {
-		c.timer.Stop()
-	}
 	if c.dir != nil {
 		c.dir.dir.stays(c.name)
 	}
-	v.queue.FinishLocked(c.job)
-	v.signal()
-}
-
-// forget is the journal's part of a cancellation; nothing where c is nil.
-func (c *change) forget(tx *spool.Tx) error {
-	if c == nil {
-		return nil
-	}
-	return tx.DeleteChange(c.Seq)
+	v.changes.CancelLocked(&c.Change)
 }

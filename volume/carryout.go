@@ -11,9 +11,6 @@ import (
 	"mcfs/volume/queue"
 )
 
-// errUnknownChange: another release of mcfs has journaled it.
-var errUnknownChange = errors.New("change is not known")
-
 func (v *Volume) carryOut(ctx context.Context, c *change) error {
 	if err := v.awaitArrival(ctx, c); err != nil {
 		return err
@@ -42,13 +39,13 @@ func (v *Volume) carryOut(ctx context.Context, c *change) error {
 	case changes.Attr:
 		return v.rewriteSidecar(ctx, c)
 	}
-	return fmt.Errorf("%w: %q", errUnknownChange, c.Op)
+	return fmt.Errorf("%w: %q", changes.ErrUnknown, c.Op)
 }
 
 // removeObject takes the version from its place. What another machine has saved there stays.
 func (v *Volume) removeObject(ctx context.Context, c *change) error {
 	gone, err := v.remote.Remove(ctx, c.Ver, c.Path, nil)
-	c.stays = !gone
+	c.Stays = !gone
 	return err
 }
 
@@ -77,10 +74,10 @@ func (v *Volume) awaitArrival(ctx context.Context, c *change) error {
 // was to rename, or to replace, the change knows from then on.
 func (v *Volume) renameObject(ctx context.Context, c *change) error {
 	r := &c.relocation
-	r.From, r.To, r.Version, r.Queued, r.Replaces = c.Path, c.To, c.Ver, c.carries, c.Replaces
+	r.From, r.To, r.Version, r.Queued, r.Replaces = c.Path, c.To, c.Ver, c.Carries(), c.Replaces
 	r.NoSidecarFrom, r.NoSidecarTo = c.BareOld, c.Bare
 	r.Recovered, r.Retried = c.Again, c.Tries > 0
-	r.Moved = c.stride.Step
+	r.Moved = c.Stride.Step
 	r.Copied = func(key, etag string) error {
 		v.noteFound(c)
 		return v.rebase(key, etag, r.Version)
@@ -88,7 +85,7 @@ func (v *Volume) renameObject(ctx context.Context, c *change) error {
 	r.AttrChanged = func(before, now sidecar.Attr) {
 		if c.Bare {
 			v.mu.Lock()
-			v.restateCarriers(r.Version)
+			v.changes.RestateCarriersLocked(r.Version)
 			v.mu.Unlock()
 		}
 		v.adoptAttr(c.node, r.Version, before, now)
@@ -103,4 +100,56 @@ func (v *Volume) noteFound(c *change) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	c.Ver, c.Replaces = c.relocation.Version, c.relocation.Replaces
+}
+
+// unarrived says of a rename whose object is not there that the commit under way
+// then never made it. Its draft, if there still is one, is to be committed under the
+// name that it has now.
+func (v *Volume) unarrived(c *change) bool {
+	if c.Op != changes.Rename || c.Ver.Foreign() {
+		return false
+	}
+	if _, etag := c.Ver.Place(); etag != "" {
+		return false
+	}
+	return c.Again || c.draft() != nil
+}
+
+// draft is what a rename's file has that is not committed; nil: nothing.
+func (c *change) draft() *Node {
+	n := c.node
+	if n == nil {
+		return nil
+	}
+	n.content.Lock()
+	defer n.content.Unlock()
+	if n.content.State == Clean || n.content.Base == c.Ver {
+		return nil
+	}
+	return n
+}
+
+// skipRename finishes a rename whose object was never made. The draft replaces what it was
+// to replace; without a draft at that name, that is removed.
+func (v *Volume) skipRename(ctx context.Context, c *change) error {
+	n, stays := c.draft(), false
+	if n != nil {
+		v.mu.Lock()
+		stays = !n.gone && v.path(n) == c.To
+		n.content.Lock()
+		if n.content.Replaces = nil; stays {
+			n.content.Replaces = c.Replaces
+		}
+		n.content.Unlock()
+		v.mu.Unlock()
+	}
+	if !stays && c.Replaces != nil {
+		if _, err := v.remote.Remove(ctx, c.Replaces, c.To, nil); err != nil {
+			return err
+		}
+	}
+	if n == nil {
+		return nil
+	}
+	return v.journalEntry(n)
 }

@@ -1,13 +1,14 @@
 package volume
 
 import (
-	"fmt"
+	"context"
+	"errors"
+	"slices"
 	"time"
 
 	"mcfs/spool"
+	"mcfs/store"
 	"mcfs/volume/changes"
-	"mcfs/volume/file"
-	"mcfs/volume/queue"
 	"mcfs/volume/remote"
 )
 
@@ -18,77 +19,98 @@ type change struct {
 	dir  *Node  // where a tomb stands
 	name string // of the tomb
 
-	stays bool // of a removal or localisation that is done: the store still has something there, which is to be replaced, or to stay
 	makes bool // a mkdir that makes the directory, and not one that restates its attributes
 	// relocation is how far a rename of an object is.
 	relocation remote.Relocation
-	pace       *queue.Pace   // how far it is; set when it begins
-	stride     *queue.Stride // of the try, with the object of a rename
-
-	// Guarded by Volume.mu.
-	job     *queue.Job // nil: more may come before it begins
-	aside   *queue.Job // of the conflict name to which it was diverted
-	timer   *time.Timer
-	carries *remote.Version // ver as it was queued, counted there
-	waited  int             // times that it was put off
-	reason  string          // of the last failure
-	queue.Retry
 }
+
+// work implements changes.Host.
+type work struct {
+	v *Volume
+	c *change
+}
+
+// treeOf is the tree's side of a queued change.
+func treeOf(c *changes.Change) *change { return c.Host().(work).c }
 
 // journalChanges makes changes durable, together with what else belongs to the same step;
 // enqueue is to follow.
 func (v *Volume) journalChanges(list []*change, also func(tx *spool.Tx) error) error {
-	err := v.spool.Journal().Update(func(tx *spool.Tx) error {
-		if err := v.putChanges(tx, list); err != nil || also == nil {
-			return err
-		}
-		return also(tx)
-	})
-	if err != nil {
-		v.mu.Lock()
-		defer v.mu.Unlock()
-		for _, c := range list {
-			delete(v.coming, c)
-		}
-		return file.FromSpool(fmt.Errorf("journal: %w", err))
-	}
-	return nil
-}
-
-// putChanges puts new changes into a transaction, as they are when it runs. What the versions
-// state that they carry on may change from then on, and before they are queued: so
-// restateCarriers knows them already.
-func (v *Volume) putChanges(tx *spool.Tx, list []*change) error {
-	v.mu.Lock()
-	defer v.mu.Unlock()
+	said := make([]*changes.Change, 0, len(list))
 	for _, c := range list {
-		if err := c.Pack(); err != nil {
-			return err
-		}
-		seq, err := tx.AddChange(c.Record())
-		if err != nil {
-			return err
-		}
-		c.Seq = seq
-		if c.Ver != nil {
-			v.coming[c] = struct{}{}
-		}
+		said = append(said, &c.Change)
 	}
-	return nil
+	return v.changes.Journal(said, also)
 }
 
-// journalSoon has the journal know of a packed change, or know it anew, as it is when the
-// transaction runs: what it was before could take the place of what another one has put
-// since. v.mu is held.
-func (v *Volume) journalSoon(c *change) {
-	seq := c.Seq
-	v.spool.Journal().Later(func(tx *spool.Tx) error {
-		v.mu.Lock()
-		over, kept := v.changes[seq] != c, c.Record()
-		v.mu.Unlock()
-		if over {
-			return nil // the journal must not bring it back
+// enqueue claims the paths of a journaled change; v.mu is held, in the same
+// step in which the tree changes.
+func (v *Volume) enqueue(c *change) {
+	if c.node != nil {
+		c.node.queued = append(c.node.queued, c)
+	}
+	if c.dir != nil {
+		c.dir.dir.leaves(c.name)
+	}
+	v.changes.AddLocked(&c.Change, work{v, c})
+}
+
+// leave takes a change that has ended, or is another node's now, from the node; v.mu is held.
+func (n *Node) leave(c *change) {
+	n.queued = slices.DeleteFunc(n.queued, func(x *change) bool { return x == c })
+	n.noMore(c)
+}
+
+// CarryOut implements changes.Host.
+func (w work) CarryOut(ctx context.Context) error { return w.v.carryOut(ctx, w.c) }
+
+// GiveWay implements changes.Host.
+func (w work) GiveWay() error { return w.v.moveToConflictName(w.c) }
+
+// GivenUp implements changes.Host.
+func (w work) GivenUp(cause error) {
+	if errors.Is(cause, store.ErrNotExist) {
+		w.v.commits.RestoreSidecar(w.c.Replaces, w.c.To)
+		return
+	}
+	w.v.noteGivenUp(w.c, cause)
+}
+
+// EndedLocked implements changes.Host.
+func (w work) EndedLocked() {
+	c, now := w.c, time.Now()
+	if c.node != nil {
+		c.node.leave(c)
+		c.node.changed = now
+	}
+	if c.dir != nil {
+		c.dir.dir.left(c.name, now)
+	}
+	if c.Op == changes.Move {
+		w.v.moves.Done(c.Path, c.To)
+	}
+}
+
+// PathLocked implements changes.Host.
+func (w work) PathLocked() string {
+	path := w.v.path(w.c.node)
+	if w.c.Op == changes.Mkdir {
+		path += "/"
+	}
+	return path
+}
+
+// PutOffLocked implements changes.Host: a directory's marker comes after what is under way in
+// the directory. Stores that keep directories as a disk does change a marker's time with each entry.
+func (w work) PutOffLocked() bool {
+	n := w.c.node
+	if w.c.Op != changes.Mkdir || n.gone {
+		return false
+	}
+	for _, child := range n.dir.children {
+		if len(child.queued) > 0 || child.commit.AttemptLocked() != nil {
+			return true
 		}
-		return tx.PutChange(kept)
-	})
+	}
+	return false
 }

@@ -6,7 +6,6 @@ import (
 	"path"
 	"time"
 
-	"mcfs/spool"
 	"mcfs/volume/file"
 	"mcfs/volume/naming"
 )
@@ -54,9 +53,7 @@ func (v *Volume) applyConflictName(n *Node, name string) {
 	n.name, n.changed = name, now
 	d.dir.children[name] = n
 	n.misled = now.Add(believed)
-	if c := v.attrs[n]; c != nil {
-		v.followName(c)
-	}
+	v.followName(n)
 }
 
 // moveToConflictName sends what was to go to a name that another machine has saved
@@ -64,25 +61,17 @@ func (v *Volume) applyConflictName(n *Node, name string) {
 func (v *Volume) moveToConflictName(c *change) error {
 	v.names.Lock()
 	defer v.names.Unlock()
-	taken := c.Target()
-	to := v.conflictPath(*taken)
-	v.log.Error("another machine saved the name meanwhile; ours is kept beside it", "path", *taken, "kept as", to)
+	taken := *c.Target()
+	to := v.conflictPath(taken)
+	v.log.Error("another machine saved the name meanwhile; ours is kept beside it", "path", taken, "kept as", to)
 	v.mu.Lock()
-	if n := c.node; n != nil && !n.gone && n.parent != nil && v.path(n) == *taken {
+	if n := c.node; n != nil && !n.gone && n.parent != nil && v.path(n) == taken {
 		v.applyConflictName(n, path.Base(to))
 	}
-	v.noteConflict(*taken, to, c.node)
-	*taken, c.Replaces = to, nil
-	c.aside = v.queue.AddLocked(nil, to)
-	err, kept := c.Pack(), c.Record()
+	v.noteConflict(taken, to, c.node)
+	v.changes.DivertLocked(&c.Change, to)
 	v.mu.Unlock()
-	if c.Seq == 0 {
-		return nil // part of a larger one
-	}
-	if err != nil {
-		return err
-	}
-	return v.spool.Journal().Update(func(tx *spool.Tx) error { return tx.PutChange(kept) })
+	return v.changes.Save(&c.Change)
 }
 
 // toConflictName makes a draft of a file whose name another machine has taken since it

@@ -259,31 +259,16 @@ func (v *Volume) queueMarker(n *Node) error {
 		defer v.mu.Unlock()
 		return v.journalLocal(n)
 	}
-	c := v.attrs[n]
-	if c != nil {
+	if c := n.rewrite; c != nil {
 		defer v.mu.Unlock()
-		return v.restateChange(c, n.dir.attr)
+		return v.changes.RestateLocked(&c.Change, n.dir.attr)
 	}
 	err := v.waitForMore(&change{Change: changes.Change{Op: changes.Mkdir, Path: v.path(n) + "/", Attr: n.dir.attr}, node: n})
 	v.mu.Unlock()
 	if err != nil {
 		return err
 	}
-	return v.flush()
-}
-
-// waitForMore journals a change of attributes, and has it begin after attrDelay; v.mu is held.
-func (v *Volume) waitForMore(c *change) error {
-	if err := c.Pack(); err != nil {
-		return err
-	}
-	c.Seq = v.spool.Journal().Number()
-	v.changes[c.Seq] = c
-	v.attrs[c.node] = c
-	c.node.queued = append(c.node.queued, c)
-	c.timer = time.AfterFunc(attrDelay, func() { v.beginAttr(c) })
-	v.journalSoon(c)
-	return nil
+	return v.changes.Flush()
 }
 
 // keepDir puts a marker for a directory that has lost its last entry to this
@@ -301,25 +286,12 @@ func (v *Volume) keepDir(d *Node) {
 	}
 }
 
-// restateChange renews what the journal knows of attributes that are to be
-// written soon; v.mu is held.
-func (v *Volume) restateChange(c *change, attr sidecar.Attr) error {
-	c.Attr = attr
-	if err := c.Pack(); err != nil {
-		return err
-	}
-	v.journalSoon(c)
-	return nil
-}
-
 // putMarker puts the object that keeps an empty directory, and any directory's attributes.
 func (v *Volume) putMarker(ctx context.Context, c *change) error {
 	attr := c.Attr
 	if n := c.node; n != nil {
 		v.mu.Lock()
-		if v.attrs[n] == c {
-			delete(v.attrs, n) // what changes from now on is another change
-		}
+		n.noMore(c)
 		gone := n.gone
 		attr = n.dir.attr
 		v.mu.Unlock()

@@ -4,10 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"mcfs/store"
 	"mcfs/volume/commit"
 	"mcfs/volume/file"
-	"mcfs/volume/queue"
 )
 
 // commitNow is what the close of a writer does: it asks for the commit, also of
@@ -64,18 +62,6 @@ func (n *Node) commitNow(ctx context.Context) error {
 	n.content.Expect(1)
 	defer n.content.Expect(-1)
 	return n.commit.Await(ctx, gen)
-}
-
-// failingBefore is what fails of what keeps the job from its turn: a change of names
-// whose last try has failed. v.mu is held.
-func (v *Volume) failingBefore(job *queue.Job) (b commit.Before, ok bool) {
-	for _, c := range v.changes {
-		if !c.Failing.IsZero() && c.pace != nil && c.job != nil && c.job.KeepsBackLocked(job) {
-			why := fmt.Errorf("it waits for %s of %s, which fails: %s: %w", c.Op, c.Path, c.reason, store.ErrUnavailable)
-			return commit.Before{Why: why, Moved: c.pace.Total()}, true
-		}
-	}
-	return commit.Before{}, false
 }
 
 // askAtShutdown asks for what a close or a release would have committed by itself.

@@ -293,9 +293,9 @@ func (v *Volume) restoreReplaced(n *Node) {
 	}
 	old := v.newNode(File, nil, "")
 	old.content.SetBaseLocked(replaced)
-	for _, c := range v.changes {
-		if c.Op == changes.Attr && c.Ver == replaced && c.node != nil && c.node.gone {
-			old = c.node
+	for c := range v.changes.QueuedLocked() {
+		if n := treeOf(c).node; c.Op == changes.Attr && c.Ver == replaced && n != nil && n.gone {
+			old = n
 			old.gone = false
 		}
 	}

@@ -174,14 +174,14 @@ func (v *Volume) endOrKeepEntry(n *Node, id spool.ID, filed, rejournal bool) {
 		if later {
 			return nil // a later draft under the same id was promised meanwhile, or what a rename makes of it
 		}
-		return v.endEntry(tx, id)
+		return v.changes.EndEntry(tx, id)
 	})
 }
 
 // finishEntry forgets an entry with which there is nothing left to do, soon: a crash before
 // that finds as much.
 func (v *Volume) finishEntry(id spool.ID) {
-	v.spool.Journal().Later(func(tx *spool.Tx) error { return v.endEntry(tx, id) })
+	v.spool.Journal().Later(func(tx *spool.Tx) error { return v.changes.EndEntry(tx, id) })
 }
 
 // dropEntry forgets, soon, the entry of what is in quarantine, or was never promised: what

@@ -14,9 +14,7 @@ func (o owner) LandedLocked(l commit.Landed) (again, interrupted bool) { return 
 func (v *Volume) landed(n *Node, l commit.Landed) (again, interrupted bool) {
 	v.finished += l.Version.Cipher
 	n.changed = time.Now()
-	if waits := v.attrs[n]; waits != nil && waits.job == nil {
-		v.forgetAttr(waits) // it was of the version before; what is new since is restated
-	}
+	v.forgetAttr(n) // it was of the version before; what is new since is restated
 	n.content.Lock()
 	drawn := v.localises(n, l.Version)
 	n.content.LandLocked(l.Version, l.Gen, !drawn)
@@ -33,7 +31,7 @@ func (v *Volume) landed(n *Node, l commit.Landed) (again, interrupted bool) {
 	idle := n.content.Opens == 0 && n.content.State == Clean
 	n.content.Unlock()
 	v.trackLocked(n)
-	v.restateCarriers(l.Version)
+	v.changes.RestateCarriersLocked(l.Version)
 	if restate { // they were set while the file was being committed, and only its entry has them, which goes
 		if err := v.restate(n, l.Version, attr); err != nil {
 			v.log.Error("attributes not written", "path", v.path(n), "cause", err)

@@ -19,9 +19,6 @@ import (
 // all of it is in the spool already. A larger one is renamed in the store.
 const localiseLimit = 64 << 20
 
-// errCommitBusy means that a commit that reads the same bytes must end first.
-var errCommitBusy = errors.New("a commit of the same content is under way")
-
 // canLocalise reports whether the spool is to take the bytes of ver; n is locked.
 func (v *Volume) canLocalise(n *Node, ver *remote.Version) bool {
 	if n.kind != File || ver.Foreign() || ver.Damage != nil {
@@ -42,10 +39,10 @@ func (v *Volume) localise(ctx context.Context, c *change) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	if c.node == nil && c.Again && !v.isUnwanted(c) {
+	if c.node == nil && c.Again && !v.changes.IsUnwanted(&c.Change) {
 		v.log.Error("a version that was to go from the store once its bytes are in the spool is kept there: the journal does not know its file any more",
 			"path", c.Path)
-		c.stays = true
+		c.Stays = true
 		return nil
 	}
 	// Where c.Ver never arrived the file rests on what it was to replace.
@@ -54,51 +51,10 @@ func (v *Volume) localise(ctx context.Context, c *change) error {
 			return err
 		}
 	}
-	if c.stays = c.node != nil && c.node.content.PeekState() == Lost; c.stays {
+	if c.Stays = c.node != nil && c.node.content.PeekState() == Lost; c.Stays {
 		return nil // should the version be there after all, nobody else has it
 	}
 	return v.removeLocalised(ctx, c)
-}
-
-// isUnwanted reports whether the journal says that the bytes are not needed.
-func (v *Volume) isUnwanted(c *change) bool {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	return c.Unwanted
-}
-
-// endEntry has the journal forget a file that was removed, or whose content is elsewhere by
-// now, and note that with what is still to be localised for it: a missing entry alone says
-// nothing, and may mean that the store has the only copy.
-func (v *Volume) endEntry(tx *spool.Tx, id spool.ID) error {
-	draws, err := v.setUnwanted(id, true)
-	if err != nil {
-		return err
-	}
-	for _, c := range draws {
-		if err := tx.PutChange(c); err != nil {
-			return err
-		}
-	}
-	return tx.DeleteEntry(id)
-}
-
-// setUnwanted notes of each localisation queued for an entry whether it is unwanted, and
-// returns them for the journal.
-func (v *Volume) setUnwanted(id spool.ID, is bool) (draws []spool.Change, err error) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	for _, c := range v.localising[id] {
-		c.Unwanted = is
-		if err := c.Pack(); err != nil {
-			return nil, err
-		}
-		draws = append(draws, c.Record())
-		if !is {
-			v.journalSoon(c) // another transaction may have told the journal of what failed in its own
-		}
-	}
-	return draws, nil
 }
 
 // localises reports whether a queued localisation ends ver, a version of n: v.mu is held.
@@ -142,7 +98,7 @@ func (v *Volume) fetchLocalised(ctx context.Context, n *Node, ver *remote.Versio
 		v.loseLocalised(n, err)
 		return nil
 	case errors.Is(err, fetch.ErrClosed), errors.Is(err, file.ErrNoSpace):
-		return errors.Join(errCommitBusy, err)
+		return errors.Join(changes.ErrBusy, err)
 	default:
 		return err
 	}
@@ -153,7 +109,7 @@ func (v *Volume) fetchLocalised(ctx context.Context, n *Node, ver *remote.Versio
 		n.content.Lock()
 		n.content.Base = ver // the next try is to do all of this again
 		n.content.Unlock()
-		return fmt.Errorf("keep %s: %w", n.Path(), errors.Join(errCommitBusy, err))
+		return fmt.Errorf("keep %s: %w", n.Path(), errors.Join(changes.ErrBusy, err))
 	}
 	return nil
 }
@@ -174,13 +130,13 @@ func (v *Volume) detachBase(n *Node, ver *remote.Version) error {
 	n.content.Lock()
 	defer n.content.Unlock()
 	if a := n.commit.AttemptLocked(); a != nil && a.IsFrozen() || n.content.HasSnapshotLocked() {
-		return fmt.Errorf("%s: %w", v.path(n), errCommitBusy)
+		return fmt.Errorf("%s: %w", v.path(n), changes.ErrBusy)
 	}
 	if n.content.Base != ver {
 		return nil
 	}
 	if !n.content.CutLooseLocked() {
-		return fmt.Errorf("%s: %w", v.path(n), errCommitBusy) // fetched since the check
+		return fmt.Errorf("%s: %w", v.path(n), changes.ErrBusy) // fetched since the check
 	}
 	return nil
 }
@@ -211,14 +167,14 @@ func (v *Volume) removeLocalised(ctx context.Context, c *change) error {
 	if !gone {
 		successor = v.replaceByDraft(c)
 	}
-	if c.stays = successor != nil; !c.stays {
+	if c.Stays = successor != nil; !c.Stays {
 		return v.removeObject(ctx, c)
 	}
 	if err := v.journalEntry(successor); err != nil {
 		successor.content.Lock()
 		successor.content.Replaces = nil
 		successor.content.Unlock()
-		return errors.Join(errCommitBusy, err)
+		return errors.Join(changes.ErrBusy, err)
 	}
 	return nil
 }
@@ -245,10 +201,8 @@ func (v *Volume) replaceByDraft(c *change) *Node {
 	if n == nil || n.kind != File || n.commit.AttemptLocked() == nil || n.commit.AttemptLocked().StageLocked() != commit.Waiting || n.commit.IsPausedLocked() {
 		return nil
 	}
-	for _, other := range v.changes {
-		if other != c && other.Op != changes.Attr && other.Passes(c.Path) {
-			return nil
-		}
+	if v.changes.PassesLocked(c.Path, &c.Change) {
+		return nil
 	}
 	n.content.Lock()
 	defer n.content.Unlock()
@@ -290,7 +244,8 @@ func (v *Volume) linkLocalised() {
 		if !filed || id == (spool.ID{}) {
 			continue
 		}
-		for _, c := range v.localising[id] {
+		for _, said := range v.changes.LocalisingLocked(id) {
+			c := treeOf(said)
 			c.node, n.queued = n, append(n.queued, c)
 		}
 	}

@@ -135,11 +135,10 @@ func TestDrawRestated(t *testing.T) {
 	r.mustRename("a~", "b", 0)
 	r.await(func(s Status) bool { return len(s.Drafts) == 0 })
 	r.v.mu.Lock()
-	for _, c := range r.v.changes {
-		if err := c.Pack(); err != nil {
+	for c := range r.v.changes.QueuedLocked() {
+		if err := r.v.changes.RestateLocked(c, c.Attr); err != nil { // as when what it carries has another sidecar
 			t.Error(err)
 		}
-		r.v.journalSoon(c) // as when what it carries has another sidecar
 	}
 	r.v.mu.Unlock()
 	close(gate)

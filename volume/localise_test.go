@@ -153,7 +153,7 @@ func TestAttributesOfADrawnFile(t *testing.T) {
 			})
 			rename(r)
 			r.v.mu.Lock()
-			r.v.beginDelayed()
+			r.v.changes.BeginDelayedLocked()
 			r.v.mu.Unlock()
 			r.await(func(s Status) bool {
 				return !slices.ContainsFunc(s.Changes, func(c ChangeStatus) bool { return c.What == changes.Attr })

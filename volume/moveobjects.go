@@ -77,7 +77,7 @@ func (v *Volume) moveObject(ctx context.Context, c *change, o store.Info) error 
 	if v.staysBehind(c, o.Key, l.Sidecar.ETag != "") {
 		return nil
 	}
-	stride := c.pace.Stride(o.Key)
+	stride := c.StrideOf(o.Key)
 	stride.Step(1) // who waits in close sees that something moves, though many objects are at their first requests
 	ver, err := v.remote.Load(ctx, l)
 	if errors.Is(err, store.ErrNotExist) {
@@ -90,7 +90,7 @@ func (v *Volume) moveObject(ctx context.Context, c *change, o store.Info) error 
 	if ver.WantsSidecar() && ver.Sidecar().IsNone() {
 		v.takeKnownAttr(ver)
 	}
-	one := &change{Change: changes.Change{Op: changes.Rename, Path: o.Key, To: c.To + strings.TrimPrefix(o.Key, c.Path), Ver: ver}, stride: stride}
+	one := &change{Change: changes.Change{Op: changes.Rename, Path: o.Key, To: c.To + strings.TrimPrefix(o.Key, c.Path), Ver: ver, Stride: stride}}
 	if ver.Damage != nil {
 		return v.remote.MoveDamaged(ctx, one.Path, one.To, stride.Step)
 	}
@@ -99,7 +99,7 @@ func (v *Volume) moveObject(ctx context.Context, c *change, o store.Info) error 
 		if err = v.moveToConflictName(one); err == nil {
 			err = v.renameObject(ctx, one)
 			v.mu.Lock()
-			v.queue.FinishLocked(one.aside)
+			v.queue.FinishLocked(one.AsideLocked())
 			v.mu.Unlock()
 		}
 	}
@@ -120,7 +120,7 @@ func (v *Volume) moveObject(ctx context.Context, c *change, o store.Info) error 
 func (v *Volume) takeKnownAttr(ver *remote.Version) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	for _, c := range v.changes {
+	for c := range v.changes.QueuedLocked() {
 		if ver.TakeAttr(c.Ver) || ver.TakeAttr(c.Replaces) {
 			return
 		}
@@ -169,7 +169,7 @@ func (v *Volume) noteMoved(c *change, was remote.Listing, made *remote.Version) 
 // has named so far, and which has just moved, know the copy; v.mu is held.
 func (v *Volume) redirect(was remote.Listing, made *remote.Version) {
 	key, etag := made.Place()
-	for _, c := range v.changes {
+	for c := range v.changes.QueuedLocked() {
 		for _, x := range []*remote.Version{c.Ver, c.Replaces} {
 			if x == nil || len(x.IV) > 0 {
 				continue

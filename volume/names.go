@@ -254,9 +254,7 @@ func (v *Volume) unlink(d, c *Node) {
 	now := time.Now()
 	d.dir.touch(now)
 	c.renamed(now) // who has it open sees that its name has gone
-	if waits := v.attrs[c]; waits != nil && waits.job == nil {
-		v.forgetAttr(waits)
-	}
+	v.forgetAttr(c)
 }
 
 // Remove unlinks a file. Unlinking a sidecar succeeds and changes nothing, so

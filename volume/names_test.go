@@ -524,7 +524,7 @@ func TestAttributesSetWhileACommitEnds(t *testing.T) {
 	for clean := false; !clean; {
 		r.v.mu.Lock()
 		clean = n.content.PeekState() == Clean
-		if clean && r.v.attrs[n] == nil {
+		if clean && n.rewrite == nil {
 			t.Error("the attributes are in the draft's entry only, which is about to go")
 		}
 		r.v.mu.Unlock()
@@ -563,7 +563,7 @@ func TestAttributesSetAndWrittenOverWhileACommitEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.Release()
-	if err := r.v.flush(); err != nil { // as an fsync of another file does
+	if err := r.v.changes.Flush(); err != nil { // as an fsync of another file does
 		t.Fatal(err)
 	}
 	r.crash(f, "after")

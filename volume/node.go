@@ -74,6 +74,7 @@ type Node struct {
 	localID  spool.ID      // of its journal entry; zero: it has none yet
 	staged   bool          // while it is Temporary: not by its own name, but by that of a folder above
 	queued   []*change     // changes of names that concern this node and are not finished, the oldest first
+	rewrite  *change       // of them, the one that is to write its attributes, as long as more may come; nil: none
 	changed  time.Time     // when this machine last changed the name: older listings say nothing about it
 	onIdle   bool          // stands in Volume.idle
 	misled   time.Time     // until when the next opener may mean another file, by the name that this one had

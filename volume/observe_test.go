@@ -165,13 +165,12 @@ func TestObserveBackup(t *testing.T) {
 // that stays.
 func TestObserveRemovalOfAnother(t *testing.T) {
 	a, b, between := newPair(t)
+	o := a.observed()
 	b.save("f", []byte("text"))
 	b.save("g", []byte("text"))
 	b.sync()
 	a.reads("f", "text")
 	a.reads("g", "text")
-	o := new(notes)
-	a.v.o.Observer = o
 	between.once("delete", "f.settings.json", func() { b.save("f", []byte("other text")) })
 	a.remove("f")
 	a.sync()

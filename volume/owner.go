@@ -53,8 +53,8 @@ func (v *Volume) committer() *commit.Runner {
 	return commit.NewRunner(commit.Config{
 		Mu: &v.mu, Context: v.ctx, Queue: v.queue, Store: v.store, Remote: v.remote, Writes: &v.writes, Spool: v.spool,
 		Events: v.o.Observer, Log: v.log, Mode: v.o.Mode, CloseTimeout: v.o.CloseTimeout, Backoff: backoff,
-		Background: v.background, ChangedLocked: v.signal, BeforeLocked: v.failingBefore, NoKeeper: v.logLocked,
-		MovedLocked: func() int64 { return v.movedLocked() + v.steps.Load() },
+		Background: v.background, ChangedLocked: v.signal, BeforeLocked: v.changes.BeforeLocked, NoKeeper: v.logLocked,
+		MovedLocked: func() int64 { return v.movedLocked() + v.changes.Steps() },
 	})
 }
 

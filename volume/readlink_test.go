@@ -300,7 +300,7 @@ func (r *rig) forgetChecks() {
 	v := r.v
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	for _, c := range v.changes {
+	for c := range v.changes.QueuedLocked() {
 		c.Ver = older(c.Ver)
 		if err := c.Pack(); err != nil {
 			r.t.Fatal(err)

@@ -199,7 +199,9 @@ func (v *Volume) planRename(from, c, to *Node, newName string) (*move, error) {
 
 // resumeAll lets the commits go on of a rename that was not made; v.mu is held.
 func (v *Volume) resumeAll(m *move) {
-	v.reinstate(m.opposite)
+	if m.opposite != nil {
+		v.changes.ReinstateLocked(&m.opposite.Change)
+	}
 	for _, p := range m.plans {
 		p.n.commit.ResumeLocked()
 	}
@@ -258,7 +260,7 @@ func (v *Volume) planChanges(m *move, p *plan, over *remote.Version) error {
 func (v *Volume) journalMove(m *move) error {
 	err := v.journalChanges(m.changes, func(tx *spool.Tx) error {
 		for _, id := range m.dropped {
-			if err := v.endEntry(tx, id); err != nil {
+			if err := v.changes.EndEntry(tx, id); err != nil {
 				return err
 			}
 		}
@@ -267,8 +269,10 @@ func (v *Volume) journalMove(m *move) error {
 				return err
 			}
 		}
-		if err := m.opposite.forget(tx); err != nil {
-			return err
+		if m.opposite != nil {
+			if err := m.opposite.Cancel(tx); err != nil {
+				return err
+			}
 		}
 		for _, p := range m.plans {
 			if p.entry == nil {
@@ -285,7 +289,7 @@ func (v *Volume) journalMove(m *move) error {
 		return nil
 	}
 	for _, id := range m.dropped {
-		if _, failed := v.setUnwanted(id, false); failed != nil {
+		if failed := v.changes.KeepEntry(id); failed != nil {
 			v.log.Error("journal", "id", id, "cause", failed)
 		}
 	}
@@ -321,15 +325,11 @@ func (v *Volume) enqueueAll(m *move) {
 // followNames has the changes of attributes that wait follow what has been renamed; v.mu is held.
 func (v *Volume) followNames(m *move) {
 	if m.below {
-		for _, c := range v.attrs {
-			v.followName(c)
-		}
+		v.changes.FollowAllLocked()
 		return
 	}
 	for _, p := range m.plans {
-		if c := v.attrs[p.n]; c != nil {
-			v.followName(c)
-		}
+		v.followName(p.n)
 	}
 }
 

@@ -10,16 +10,13 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"mcfs/crypt"
-	"mcfs/spool"
 	"mcfs/store"
 	"mcfs/volume/naming"
-	"mcfs/volume/queue"
 )
 
 // rename gives a path another name.
@@ -464,7 +461,7 @@ func TestDirectoryAttributesDoNotWaitForUploads(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.v.mu.Lock()
-	r.v.beginDelayed()
+	r.v.changes.BeginDelayedLocked()
 	r.v.mu.Unlock()
 	r.save("d/quick", random(200))
 	through.Store(true)
@@ -817,42 +814,4 @@ func changesThatFailForAnUnknownReason(t *testing.T) {
 	r.expectObjects("b", "b.settings.json", "e/", "e/f", "e/f.settings.json")
 	r.truthful()
 	r.holds("in the end", map[string]string{"b": "a", "e/f": "f"})
-}
-
-// TestWorthAnother: which failures of a change of names are followed by another try.
-func TestWorthAnother(t *testing.T) {
-	since := func(d time.Duration) *change { return &change{Retry: queue.Retry{Failing: time.Now().Add(-d)}} }
-	young, old := since(unexplained/2), since(diskFails+time.Hour)
-	for _, c := range []struct {
-		err        error
-		young, old bool
-	}{
-		{nil, false, false},
-		{store.ErrUnavailable, true, true},
-		{store.ErrDenied, true, true},
-		{store.ErrConflict, true, true},
-		{store.ErrNotExist, false, false},
-		{errors.Join(errCommitBusy, store.ErrNotExist), true, true},
-		{store.ErrPrecondition, false, false},
-		{spool.ErrCorrupt, false, false},
-		{errUnknownChange, false, false},
-		{syscall.ENOSPC, true, false},
-		{errors.New("anything else"), true, false},
-	} {
-		err := c.err
-		if err != nil {
-			err = fmt.Errorf("rename: %w", err)
-		}
-		if young.worthAnother(err) != c.young || old.worthAnother(err) != c.old {
-			t.Errorf("%v: not %t after some minutes, %t after more than a day", err, c.young, c.old)
-		}
-	}
-	for err, want := range map[error]bool{errors.New("anything else"): false, syscall.ENOSPC: true} {
-		if since(time.Hour).worthAnother(err) != want {
-			t.Errorf("%v: not %t after an hour", err, want)
-		}
-	}
-	if !(&change{}).worthAnother(syscall.EIO) {
-		t.Error("the first failure is the last")
-	}
 }

@@ -23,7 +23,7 @@ const repairers = 16
 // gives the number. Sync waits for them. What is not committed gets a sidecar by its commit.
 func (v *Volume) Repair(ctx context.Context, path string) (int, error) {
 	wrong, err := v.repair(ctx, path, true)
-	return len(wrong), errors.Join(err, v.flush())
+	return len(wrong), errors.Join(err, v.changes.Flush())
 }
 
 // WrongSidecars returns the paths of the files whose sidecars Repair would have put again.

@@ -76,9 +76,9 @@ func (v *Volume) look(s *Status) []draft {
 		}
 		list = append(list, d)
 	}
-	for _, c := range v.changes {
+	for c := range v.changes.QueuedLocked() {
 		s.Changes = append(s.Changes, ChangeStatus{
-			What: c.Op, Path: c.Path, To: c.To, Behind: blocked[c.job], Failure: status.Failed(c.Retry, c.reason), Seq: c.Seq,
+			What: c.Op, Path: c.Path, To: c.To, Behind: blocked[c.JobLocked()], Failure: status.Failed(c.Retry, c.Reason), Seq: c.Seq,
 		})
 	}
 	for i := range v.asides {

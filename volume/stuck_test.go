@@ -12,6 +12,7 @@ import (
 
 	"mcfs/crypt"
 	"mcfs/store"
+	"mcfs/volume/changes"
 )
 
 // TestCloseBehindAStuckMove: a file is saved below a directory whose move fails again and
@@ -104,7 +105,7 @@ func TestGivenUpChange(t *testing.T) {
 func TestUnmountNamesWhatWasGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := renamedWithoutCopies(t)
-		time.Sleep(2 * unexplained)
+		time.Sleep(2 * changes.Unexplained)
 		err := r.v.Close(t.Context())
 		if err == nil || !strings.Contains(err.Error(), "rename a to b: given up") || strings.Contains(err.Error(), "not finished") {
 			t.Errorf("the end says %v", err)

@@ -97,7 +97,7 @@ func (v *Volume) restateLink(ctx context.Context, c *change) error {
 	if err != nil || !ours {
 		return err // removed or replaced since: an unlink does not wait for attributes
 	}
-	put, err := v.remote.RestateSymlink(ctx, c.Ver, info, c.Attr, c.stride.Step)
+	put, err := v.remote.RestateSymlink(ctx, c.Ver, info, c.Attr, c.Stride.Step)
 	if put && c.node != nil {
 		v.recheckAfter(c.node, remote.RecheckSoon)
 	}

@@ -23,7 +23,7 @@ func (v *Volume) Sync(ctx context.Context, path string) error {
 	}
 	for {
 		v.mu.Lock()
-		v.beginDelayed()
+		v.changes.BeginDelayedLocked()
 		waiting, locked, stranded := v.pendingUnder(path)
 		settled := v.ended
 		v.mu.Unlock()
@@ -65,7 +65,7 @@ func (v *Volume) pendingUnder(path string) (list, locked, stranded []*Node) {
 			list = append(list, n)
 		}
 	}
-	for _, c := range v.changes {
+	for c := range v.changes.QueuedLocked() {
 		if naming.Within(c.Path, path) || naming.Within(c.To, path) {
 			list = append(list, nil)
 		}

@@ -8,13 +8,13 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"mcfs/crypt"
 	"mcfs/keys"
 	"mcfs/spool"
 	"mcfs/store"
+	"mcfs/volume/changes"
 	"mcfs/volume/commit"
 	"mcfs/volume/document"
 	"mcfs/volume/event"
@@ -47,11 +47,13 @@ const (
 	maxIdle = 256
 	// maxLooks is how often something is looked at again that has changed under the look.
 	maxLooks = remote.MaxLooks
-	// attrDelay is how long changes of attributes are gathered before the sidecar is put again.
-	attrDelay = 2 * time.Second
 	// releaseDelay is the moment between the last release of a dirty file and its commit.
 	releaseDelay = 50 * time.Millisecond
 )
+
+// backoff is how long a commit, a change of names or what an earlier mount has left waits
+// between tries.
+var backoff = queue.Backoff{First: 500 * time.Millisecond, Longest: time.Minute}
 
 // Options of a Volume. The volume does not own Store, Keeper and Spool: its
 // caller closes them after Close.
@@ -98,7 +100,8 @@ type Volume struct {
 	remote  *remote.Client
 	shared  *file.Shared // by the contents of all files
 	commits *commit.Runner
-	rules   *naming.Rules // of names
+	changes *changes.Runner // of names, that are queued
+	rules   *naming.Rules   // of names
 
 	localiseLimit int64 // the constant; less where a test has it so
 
@@ -124,11 +127,6 @@ type Volume struct {
 	lastIno      uint64
 	closing      bool
 	busy         map[*Node]struct{}             // files with a draft
-	changes      map[uint64]*change             // queued changes of names
-	coming       map[*change]struct{}           // those that are in the journal, or about to be, and not queued yet
-	carriers     map[*remote.Version][]*change  // those that carry a version on
-	localising   map[spool.ID][]*change         // those that fetch a version for a draft, by its entry
-	attrs        map[*Node]*change              // of them, a rewrite of attributes that has not begun
 	opened       map[*Node]struct{}             // files with handles
 	idle         []*Node                        // clean files that are not open, oldest first
 	moves        moving.Moves                   // directories whose objects still have their old keys
@@ -146,9 +144,8 @@ type Volume struct {
 	boot         string  // of the machine; see record.Boot
 	asides       []aside // since then, the oldest first
 	givenUp      []givenUp
-	finished     int64        // bytes of ciphertext committed
-	room         roomAsked    // what Statfs knows
-	steps        atomic.Int64 // changes of names, and objects of moved directories, that are done
+	finished     int64     // bytes of ciphertext committed
+	room         roomAsked // what Statfs knows
 }
 
 // Open makes a volume of its parts, takes up what an earlier one left in the
@@ -171,11 +168,6 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 		}),
 		lists:        dirs.Reader{Store: o.Store, Timeout: requestTimeout},
 		busy:         make(map[*Node]struct{}),
-		changes:      make(map[uint64]*change),
-		coming:       make(map[*change]struct{}),
-		carriers:     make(map[*remote.Version][]*change),
-		localising:   make(map[spool.ID][]*change),
-		attrs:        make(map[*Node]*change),
 		opened:       make(map[*Node]struct{}),
 		ended:        make(chan struct{}),
 		synced:       make(map[*Node]*synced),
@@ -207,6 +199,10 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 		UID:       o.UID, GID: o.GID, UncheckedSymlinks: o.UncheckedLinks,
 	})
 	v.shared = v.share()
+	v.changes = changes.New(changes.Config{
+		Mu: &v.mu, Context: v.ctx, Queue: v.queue, Journal: o.Spool.Journal(), Events: o.Observer, Log: o.Log, Backoff: backoff,
+		ChangedLocked: v.signal,
+	})
 	v.commits = v.committer()
 	v.background(v.recheckLoop)
 	v.root = v.newDir(nil, "")
@@ -287,8 +283,8 @@ func (v *Volume) Pending() []Pending {
 			list = append(list, p)
 		}
 	}
-	for _, c := range v.changes {
-		list = append(list, Pending{Path: c.Path, What: c.Op, Reason: c.reason})
+	for c := range v.changes.QueuedLocked() {
+		list = append(list, Pending{Path: c.Path, What: c.Op, Reason: c.Reason})
 	}
 	return list
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"mcfs/sidecar"
 	"mcfs/spool"
@@ -50,8 +51,40 @@ type Change struct {
 	BareOld  bool     // a rename from such a name
 	Again    bool     // taken up from the journal
 
+	// Stays says of a removal or localisation that is done: the store still has something there,
+	// which is to be replaced, or to stay.
+	Stays bool
+	// Stride is of the try, with the object of Path.
+	Stride *queue.Stride
+
 	data []byte // the rest of the fields, as they were when it was packed
+	host Host
+	pace *queue.Pace // how far it is; set when it begins
+
+	// Guarded by Config.Mu.
+	Reason  string     // of the last failure
+	job     *queue.Job // nil: it has not been queued, or is delayed
+	aside   *queue.Job // of the name to which it was diverted
+	timer   *time.Timer
+	carries *remote.Version // Ver as it was queued
+	waited  int             // times that it was put off
+	queue.Retry
 }
+
+// Host is what AddLocked or DelayLocked was given.
+func (c *Change) Host() Host { return c.host }
+
+// Carries is the version that the change carried on when it was queued.
+func (c *Change) Carries() *remote.Version { return c.carries }
+
+// StrideOf begins the way of this try with one object of a directory.
+func (c *Change) StrideOf(object string) *queue.Stride { return c.pace.Stride(object) }
+
+// JobLocked is the change's place in the queue; nil: it has none yet.
+func (c *Change) JobLocked() *queue.Job { return c.job }
+
+// AsideLocked keeps others from the name to which the change was diverted; nil: it was not.
+func (c *Change) AsideLocked() *queue.Job { return c.aside }
 
 // record is what the journal has of a change beside its name and its paths.
 type record struct {
