@@ -51,6 +51,7 @@ const cold = "cold"
 type schedule struct {
 	*rig
 	f       *flaky
+	names   []string
 	random  *rand.Rand
 	want    map[string]string // by path: content, "dir", "-> target"
 	modes   map[string]uint32
@@ -66,8 +67,13 @@ func newSchedule(t *testing.T, seed uint64) *schedule {
 	if seed%2 == 0 { // "a~" beside "a" is temporary then, and committed under that name in the end
 		r.o.LocalOnly, r.o.Grace = nil, time.Duration(1+seed%7)*100*time.Millisecond
 	}
+	names := scheduleNames
+	if seed%4 == 0 { // "d", where it is a directory, is one whose files wait for its rename
+		r.o.LocalOnly = []string{"!.unison.*.tmp"}
+		names = slices.Replace(slices.Clone(names), 5, 6, unisonsFolder)
+	}
 	r.open("spool-flaky")
-	return &schedule{rig: r, f: f, random: rand.New(rand.NewPCG(seed, 7)), want: map[string]string{}, modes: map[string]uint32{}}
+	return &schedule{rig: r, f: f, names: names, random: rand.New(rand.NewPCG(seed, 7)), want: map[string]string{}, modes: map[string]uint32{}}
 }
 
 func (s *schedule) note(format string, args ...any) {
@@ -78,7 +84,7 @@ var scheduleNames = []string{"a", "b", "c", "a~", "b~", "d", "e", "d~"}
 
 // anyPath is a path whose directory exists.
 func (s *schedule) anyPath() string {
-	name := scheduleNames[s.random.IntN(len(scheduleNames))]
+	name := s.names[s.random.IntN(len(s.names))]
 	dirs := s.all(func(_, what string) bool { return what == "dir" })
 	if len(dirs) > 0 && s.random.IntN(2) == 0 {
 		if d := dirs[s.random.IntN(len(dirs))]; strings.Count(d, "/") < 2 {
