@@ -10,7 +10,7 @@
 # make install  bin/mcfs into $(PREFIX)/bin, and its manual pages into $(PREFIX)/share/man
 # make lint     vet, gofmt, staticcheck, go mod tidy, and the same for macOS
 # make fuzz     each fuzz target for $(FUZZTIME)
-# make large    renames an object above 5 GiB, over a kill; 64 GiB through a spool of 2 GiB, 20 GiB in each mode; trees of 10,000 and 20,000 files (20 min)
+# make large    renames an object above 5 GiB, over a kill; kills each command without a mount 50 times over 1,000 files; 64 GiB through a spool of 2 GiB, 20 GiB in each mode; trees of 10,000 and 20,000 files (20 min)
 # make growth   rounds of ordinary work for $(GROWTH), after which the daemon must be as small as before
 # make compatibility ENDPOINT=http://…  asks an S3 server what mcfs needs of it: docs/compatibility.md
 # make clean    remove bin/, the built S3 server, and the programs that tests share
@@ -116,6 +116,7 @@ large: packages versitygw
 	MCFS_TEST_LONG=1 go test -count=1 -timeout 60m -run '^TestLongFile$$' -v ./e2e
 	MCFS_TEST_LONG=1 go test -count=1 -timeout 60m -run '^TestSecondRsyncAsksForListingsOnly$$' -v ./e2e/meta
 	MCFS_TEST_LONG=1 go test -count=1 -timeout 20m -run '^TestRemoveManyFiles$$' -v ./e2e/programs
+	MCFS_TEST_LONG=1 go test -count=1 -timeout 60m -run 'Killed$$' -v ./cmd/mcfs
 	MCFS_BIG=1 go test -count=1 -timeout 60m -run '^TestMemory$$' -v ./e2e
 
 # What a day brings is counted in the test: e2e/growth_linux_test.go.

@@ -15,13 +15,20 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"mcfs/keys/kmstest"
 	"mcfs/sidecar"
 	"mcfs/store/s3/s3test"
 )
 
-const (
-	encryptedFiles = 300
-	encryptKills   = 20
+// extent is how many kills there are of a command, and files.
+type extent struct{ kills, files int }
+
+// In `make test` there are fewer than in `make large`: a kill, with the look at all files that goes with it,
+// takes a second on two cores, and many with the race detector; and each run draws other instants.
+var (
+	some = extent{20, 300}
+	few  = extent{8, 100}
+	many = extent{50, 1000}
 )
 
 // killedRun is a tree and a volume, of commands that are killed.
@@ -30,23 +37,29 @@ type killedRun struct {
 	dir     string
 	env     []string
 	address string
-	files   int
+	extent
+	config string // that of its commands
+	kms    *kmstest.Server
 }
 
-func newKilledRun(t *testing.T, s3 *s3test.Server) *killedRun {
+func newKilledRun(t *testing.T, s3 *s3test.Server, e extent) *killedRun {
 	t.Helper()
+	if os.Getenv("MCFS_TEST_LONG") != "" {
+		e = many
+	}
 	dir := t.TempDir()
-	e := &testscript.Env{WorkDir: dir, Vars: os.Environ()}
-	setEnvironment(e, s3, startKMS(t, s3))
-	for _, name := range []string{e.Getenv("HOME"), filepath.Join(dir, "src")} {
+	env := &testscript.Env{WorkDir: dir, Vars: os.Environ()}
+	kms := startKMS(t, s3)
+	setEnvironment(env, s3, kms)
+	for _, name := range []string{env.Getenv("HOME"), filepath.Join(dir, "src")} {
 		if err := os.MkdirAll(name, 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := writeConfig(e); err != nil {
+	if err := writeConfig(env); err != nil {
 		t.Fatal(err)
 	}
-	k := &killedRun{t: t, dir: dir, env: e.Vars, address: e.Getenv("VOLUME_ADDRESS"), files: encryptedFiles}
+	k := &killedRun{t: t, dir: dir, env: env.Vars, address: env.Getenv("VOLUME_ADDRESS"), extent: e, config: "aws.toml", kms: kms}
 	for i := range k.files {
 		size := 1 + rand.IntN(20_000)
 		if i%100 == 0 {
@@ -74,7 +87,7 @@ func (k *killedRun) write(i, size int) {
 
 // command is mcfs with its configuration.
 func (k *killedRun) command(args ...string) *exec.Cmd {
-	c := exec.Command("mcfs", append(args, "--config", filepath.Join(k.dir, "aws.toml"))...)
+	c := exec.Command("mcfs", append(args, "--config", filepath.Join(k.dir, k.config))...)
 	c.Env, c.Dir = k.env, k.dir
 	return c
 }
@@ -94,6 +107,11 @@ func (k *killedRun) kill(args ...string) {
 	if err := c.Start(); err != nil {
 		k.t.Fatal(err)
 	}
+	k.end(c)
+}
+
+// end kills what has been started after a while that is drawn.
+func (k *killedRun) end(c *exec.Cmd) {
 	time.Sleep(time.Duration(50+rand.IntN(500)) * time.Millisecond) // in which request it is killed is drawn
 	_ = c.Process.Kill()
 	_ = c.Wait()
@@ -114,19 +132,28 @@ func (k *killedRun) sound() {
 // look has the volume verified, and returns what is said.
 func (k *killedRun) look() string {
 	k.t.Helper()
-	out, err := k.command("verify", k.address, "--json").Output()
+	said, err := looked(k.command("verify", k.address, "--json"))
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	return said
+}
+
+// looked runs a verification, and returns what it says. Its error is of damage.
+func looked(c *exec.Cmd) (string, error) {
+	out, err := c.Output()
 	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
 	var sum struct{ States map[string]int }
 	if jerr := json.Unmarshal([]byte(lines[len(lines)-1]), &sum); jerr != nil {
 		if strings.Contains(string(out), "no_object") {
-			return "" // nothing is there yet
+			return "", nil // nothing is there yet
 		}
-		k.t.Fatalf("%v, %v\n%s", err, jerr, out)
+		return "", fmt.Errorf("%w, %w\n%s", err, jerr, out)
 	}
 	if failed := strings.Count(string(out), `"state":"failed"`); sum.States["damaged"] > 0 || failed != strings.Count(string(out), `"store_changed"`) {
-		k.t.Fatalf("%v\n%s", sum.States, out)
+		return "", fmt.Errorf("%v\n%s", sum.States, out)
 	}
-	return string(out)
+	return string(out), nil
 }
 
 // once demands that each file is there whole, under an IV of its own, and nothing else. It adds the
@@ -180,9 +207,9 @@ func (k *killedRun) once(s3 *s3test.Server, seen map[string]string) {
 // each file is there once, under a key of its own, and no upload is left.
 func TestEncryptKilled(t *testing.T) {
 	s3 := s3test.Start(t)
-	k := newKilledRun(t, s3)
+	k := newKilledRun(t, s3, some)
 	seen := make(map[string]string)
-	for range encryptKills / 2 {
+	for range k.kills / 2 {
 		k.kill("encrypt", "src", k.address)
 		k.sound()
 	}
@@ -192,7 +219,7 @@ func TestEncryptKilled(t *testing.T) {
 		k.write(i, 2+rand.IntN(20_000))
 	}
 	k.write(0, 10<<20)
-	for range encryptKills / 2 {
+	for range k.kills / 2 {
 		k.kill("encrypt", "--force", "src", k.address)
 		k.sound()
 	}
@@ -203,10 +230,10 @@ func TestEncryptKilled(t *testing.T) {
 // TestDecryptKilled: mcfs decrypt is killed at random and run again: what bears its name is whole, and
 // in the end all is there, and nothing beside it.
 func TestDecryptKilled(t *testing.T) {
-	k := newKilledRun(t, s3test.Start(t))
+	k := newKilledRun(t, s3test.Start(t), some)
 	k.must("encrypt", "src", k.address)
 	out := filepath.Join(k.dir, "out")
-	for range encryptKills / 2 {
+	for range k.kills / 2 {
 		k.kill("decrypt", k.address, out)
 		if _, err := os.Stat(out); errors.Is(err, fs.ErrNotExist) {
 			continue // it came to nothing before it was killed
