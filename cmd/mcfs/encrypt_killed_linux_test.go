@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -59,6 +60,7 @@ func newKilledRun(t *testing.T, s3 *s3test.Server, e extent) *killedRun {
 	if err := writeConfig(env); err != nil {
 		t.Fatal(err)
 	}
+	patient(t, filepath.Join(dir, "aws.toml"))
 	k := &killedRun{t: t, dir: dir, env: env.Vars, address: env.Getenv("VOLUME_ADDRESS"), extent: e, config: "aws.toml", kms: kms}
 	for i := range k.files {
 		size := 1 + rand.IntN(20_000)
@@ -68,6 +70,19 @@ func newKilledRun(t *testing.T, s3 *s3test.Server, e extent) *killedRun {
 		k.write(i, size)
 	}
 	return k
+}
+
+// patient lets a configuration wait for a store that is slow, since others have the machine.
+func patient(t *testing.T, path string) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = bytes.Replace(text, []byte(`timeout = "5s"`), []byte(`timeout = "60s"`), 1)
+	if err := os.WriteFile(path, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // write writes a file of the tree.
