@@ -97,10 +97,10 @@ func (f *File) StartLocked() {
 		return
 	}
 	a := &Attempt{path: f.host.PathLocked()}
-	a.ctx, a.cancel = context.WithCancelCause(f.r.Context)
+	a.ctx, a.cancel = context.WithCancelCause(f.r.cfg.Context)
 	f.attempt = a
 	f.host.BegunLocked()
-	a.job = f.r.Queue.AddLocked(func() { f.run(a) }, a.path)
+	a.job = f.r.cfg.Queue.AddLocked(func() { f.run(a) }, a.path)
 }
 
 // CancelLocked ends an attempt that can still be ended, and reports whether it could: not
@@ -141,7 +141,7 @@ func (f *File) EndLocked(a *Attempt) {
 	done := a.stage == Stored
 	a.stage = Ended
 	a.cancel(context.Canceled)
-	f.r.Queue.FinishLocked(a.job)
+	f.r.cfg.Queue.FinishLocked(a.job)
 	if f.attempt == a {
 		f.attempt = nil
 	}
@@ -156,9 +156,9 @@ func (f *File) EndLocked(a *Attempt) {
 	}
 	f.content.Unlock()
 	if gone {
-		f.r.Background(f.host.ForgetCache) // which the attempt may have opened after the file was removed
+		f.r.cfg.Background(f.host.ForgetCache) // which the attempt may have opened after the file was removed
 	}
-	f.r.ChangedLocked()
+	f.r.cfg.ChangedLocked()
 }
 
 // endUnfinished gives up the upload of an attempt that has made no object. Its caller
@@ -171,10 +171,10 @@ func (f *File) endUnfinished(a *Attempt, gone bool) {
 		return
 	}
 	f.content.AbandonLocked(up, a.view)
-	if gone || errors.Is(context.Cause(a.ctx), ErrUnwanted) || f.content.State == file.Lost || f.r.Context.Err() != nil {
+	if gone || errors.Is(context.Cause(a.ctx), ErrUnwanted) || f.content.State == file.Lost || f.r.cfg.Context.Err() != nil {
 		return
 	}
 	f.markLost(err)
 	id, filed := f.content.EntryIDLocked() // of what is lost: the file may be emptied and written anew before that is in quarantine
-	f.r.Background(func() { f.QuarantineLost(id, filed, a.path, err) })
+	f.r.cfg.Background(func() { f.QuarantineLost(id, filed, a.path, err) })
 }

@@ -13,9 +13,9 @@ import (
 // resolveConflict decides what follows when the store refused a commit because
 // something else stands under the name than this machine knew.
 func (f *File) resolveConflict(a *Attempt, cause error) {
-	ctx, cancel := context.WithTimeout(f.r.Context, requestTimeout)
+	ctx, cancel := context.WithTimeout(f.r.cfg.Context, requestTimeout)
 	defer cancel()
-	info, err := f.r.Store.Head(ctx, a.path)
+	info, err := f.r.cfg.Store.Head(ctx, a.path)
 	switch vanished := errors.Is(err, store.ErrNotExist); {
 	case err != nil && !vanished:
 		f.retryLater(a, errors.Join(cause, err))
@@ -40,9 +40,9 @@ func (f *File) resolveConflict(a *Attempt, cause error) {
 
 // replaceWritten has the attempt replace an object that turned out to be this machine's own.
 func (f *File) replaceWritten(a *Attempt, info store.Info) bool {
-	x := f.r.Writes.Written(a.path, info)
+	x := f.r.cfg.Writes.Written(a.path, info)
 	if x == nil {
-		f.r.Writes.Forget(a.path)
+		f.r.cfg.Writes.Forget(a.path)
 		return false
 	}
 	x.Moved(a.path, info.ETag, x.Sidecar())
@@ -96,7 +96,7 @@ func (f *File) giveWay(a *Attempt) {
 // spool once they had been sent, so that they exist as parts of an upload to
 // this name alone: the other machine's version takes the conflict name.
 func (f *File) moveTheirsAside(ctx context.Context, a *Attempt, info store.Info, cause error) {
-	theirs, err := f.r.Remote.Load(ctx, remote.Listing{
+	theirs, err := f.r.cfg.Remote.Load(ctx, remote.Listing{
 		Key: a.path, ETag: info.ETag, Size: info.Size, Modified: info.Modified, SidecarUnknown: true,
 	})
 	if err == nil && theirs.Damage != nil {
@@ -108,15 +108,15 @@ func (f *File) moveTheirsAside(ctx context.Context, a *Attempt, info store.Info,
 	}
 	to := f.host.ConflictPath(a.path)
 	r := &remote.Relocation{From: a.path, To: to, Version: theirs}
-	if err := f.r.Remote.CopyAside(ctx, r); err != nil {
+	if err := f.r.cfg.Remote.CopyAside(ctx, r); err != nil {
 		f.retryLater(a, errors.Join(cause, err))
 		return
 	}
-	f.r.Log.Error("another machine saved the file meanwhile; parts of ours are in the store alone, so the other's is kept beside it",
+	f.r.cfg.Log.Error("another machine saved the file meanwhile; parts of ours are in the store alone, so the other's is kept beside it",
 		"path", a.path, "kept as", to)
 	a.replaces, a.withdrew = r.Source(), false
-	f.r.Mu.Lock()
+	f.r.cfg.Mu.Lock()
 	f.host.TheirsAsideLocked(a.path, to)
-	f.r.Mu.Unlock()
+	f.r.cfg.Mu.Unlock()
 	f.retryLater(a, cause)
 }

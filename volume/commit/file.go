@@ -83,8 +83,8 @@ func (f *File) Ask(by Asker) {
 	if !asked {
 		return
 	}
-	f.r.Mu.Lock()
-	defer f.r.Mu.Unlock()
+	f.r.cfg.Mu.Lock()
+	defer f.r.cfg.Mu.Unlock()
 	f.StartLocked()
 }
 

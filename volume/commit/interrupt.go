@@ -18,9 +18,9 @@ func (f *File) Stop(why file.Event) (stays bool) {
 	f.content.Lock()
 	stays = f.content.InterruptLocked(why)
 	f.content.Unlock()
-	f.r.Mu.Lock()
-	defer f.r.Mu.Unlock()
-	f.r.ChangedLocked() // it need not be waited for any more
+	f.r.cfg.Mu.Lock()
+	defer f.r.cfg.Mu.Unlock()
+	f.r.cfg.ChangedLocked() // it need not be waited for any more
 	return stays
 }
 
@@ -36,8 +36,8 @@ func (f *File) Abandon() {
 
 // abandon reports whether the draft is interrupted now.
 func (f *File) abandon() bool {
-	f.r.Mu.Lock()
-	defer f.r.Mu.Unlock()
+	f.r.cfg.Mu.Lock()
+	defer f.r.cfg.Mu.Unlock()
 	c := f.content
 	c.Lock()
 	wanted := c.Expected > 0 || c.State != file.Queued && c.State != file.Uploading || c.IsSnapshotAloneLocked()
@@ -56,10 +56,10 @@ func (f *File) abandon() bool {
 // KeepInterrupted makes an interrupted draft safe, behind: its writer must not
 // be kept from ending. Mu may be held.
 func (f *File) KeepInterrupted() {
-	f.r.Background(func() {
+	f.r.cfg.Background(func() {
 		f.r.failed(f.path(), errUnfinished, false)
 		if err := f.content.Keep(file.Behind); err != nil {
-			f.r.Log.Error("an interrupted draft is not safe in the spool", "path", f.path(), "cause", err)
+			f.r.cfg.Log.Error("an interrupted draft is not safe in the spool", "path", f.path(), "cause", err)
 		}
 	})
 }

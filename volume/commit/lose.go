@@ -30,10 +30,10 @@ func (f *File) loseSent(a *Attempt, err error) {
 
 // dropOlderContent ends an attempt that can never succeed of a file that has other content by now.
 func (f *File) dropOlderContent(a *Attempt, err error) {
-	f.r.Log.Error("what an earlier close was to commit is lost; the file has been written anew since", "path", a.path, "cause", err)
+	f.r.cfg.Log.Error("what an earlier close was to commit is lost; the file has been written anew since", "path", a.path, "cause", err)
 	f.r.failed(a.path, err, false)
-	f.r.Mu.Lock()
-	defer f.r.Mu.Unlock()
+	f.r.cfg.Mu.Lock()
+	defer f.r.cfg.Mu.Unlock()
 	f.EndLocked(a)
 	f.content.Lock()
 	f.content.Failure = err
@@ -55,13 +55,13 @@ func (f *File) dropOlderContent(a *Attempt, err error) {
 // loseDraft ends an attempt that can never succeed. The bytes stay, in quarantine.
 func (f *File) loseDraft(a *Attempt, err error) {
 	if f.content.PeekState() == file.Lost { // when its sealed file was opened
-		f.r.Mu.Lock()
+		f.r.cfg.Mu.Lock()
 		f.EndLocked(a)
-		f.r.Mu.Unlock()
+		f.r.cfg.Mu.Unlock()
 		f.host.SaveSoon()
 		return
 	}
-	f.r.Log.Error("file cannot be committed; its draft is in quarantine", "path", a.path, "cause", err)
+	f.r.cfg.Log.Error("file cannot be committed; its draft is in quarantine", "path", a.path, "cause", err)
 	f.r.failed(a.path, err, false)
 	f.content.Lock()
 	id, filed := f.content.EntryIDLocked()
@@ -72,9 +72,9 @@ func (f *File) loseDraft(a *Attempt, err error) {
 	f.content.Lock()
 	f.markLost(err)
 	f.content.Unlock()
-	f.r.Mu.Lock()
+	f.r.cfg.Mu.Lock()
 	f.EndLocked(a)
-	f.r.Mu.Unlock()
+	f.r.cfg.Mu.Unlock()
 	f.host.SaveSoon() // the next mount shows it, too
 }
 
@@ -91,7 +91,7 @@ func (f *File) markLost(err error) {
 // QuarantineLost moves the sealed file of a draft that is lost already to quarantine, if it has
 // one, and says so.
 func (f *File) QuarantineLost(id spool.ID, filed bool, path string, err error) {
-	f.r.Log.Error("file cannot be committed; its draft is in quarantine", "path", path, "cause", err)
+	f.r.cfg.Log.Error("file cannot be committed; its draft is in quarantine", "path", path, "cause", err)
 	f.r.failed(path, err, false)
 	if filed {
 		f.r.Quarantine(id, err.Error())

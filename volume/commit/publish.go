@@ -24,7 +24,7 @@ func (f *File) withdraw(ctx context.Context, a *Attempt) error {
 	if key != a.path {
 		side = "" // the move of a directory has brought it here, and made its sidecar anew
 	}
-	err := f.r.Remote.DeleteSidecar(ctx, a.replaces, a.path, side, func(there *remote.FoundSidecar) error {
+	err := f.r.cfg.Remote.DeleteSidecar(ctx, a.replaces, a.path, side, func(there *remote.FoundSidecar) error {
 		f.mergeAttr(a, there)
 		return nil
 	})
@@ -73,11 +73,11 @@ func (f *File) publish(a *Attempt) error {
 	f.content.Unlock()
 	a.ver.SetAttr(attr)
 	seen := func(there *remote.FoundSidecar) { f.mergeLateAttr(a, there) }
-	if err := f.r.Remote.PutSidecar(ctx, a.ver, a.path, store.Condition{IfNone: true}, seen); err != nil {
+	if err := f.r.cfg.Remote.PutSidecar(ctx, a.ver, a.path, store.Condition{IfNone: true}, seen); err != nil {
 		return fmt.Errorf("publish %s: %w", a.path, err)
 	}
 	if time.Since(a.storedAt) < remote.Late {
 		return nil
 	}
-	return f.r.Remote.WithdrawLate(ctx, a.ver, a.path)
+	return f.r.cfg.Remote.WithdrawLate(ctx, a.ver, a.path)
 }

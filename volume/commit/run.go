@@ -13,17 +13,17 @@ import (
 
 // run is one try of an attempt, on a worker.
 func (f *File) run(a *Attempt) {
-	f.r.Mu.Lock()
+	f.r.cfg.Mu.Lock()
 	if a.stage == Ended || a.running {
-		f.r.Mu.Unlock()
+		f.r.cfg.Mu.Unlock()
 		return
 	}
 	a.running, a.retry.Next = true, time.Time{}
-	f.r.Mu.Unlock()
+	f.r.cfg.Mu.Unlock()
 	err := f.try(a)
-	f.r.Mu.Lock()
+	f.r.cfg.Mu.Lock()
 	a.running = false
-	f.r.Mu.Unlock()
+	f.r.cfg.Mu.Unlock()
 	f.conclude(a, err)
 }
 
@@ -35,20 +35,20 @@ func (f *File) conclude(a *Attempt, err error) {
 		f.committed(a)
 	case errors.Is(called, ErrStopping):
 		// The spool has it; the next mount goes on.
-		f.r.Mu.Lock()
+		f.r.cfg.Mu.Lock()
 		f.EndLocked(a)
-		f.r.Mu.Unlock()
+		f.r.cfg.Mu.Unlock()
 	case errors.Is(err, errNothing):
-		f.r.Mu.Lock()
+		f.r.cfg.Mu.Lock()
 		f.EndLocked(a)
-		f.r.Mu.Unlock()
+		f.r.cfg.Mu.Unlock()
 	case a.stage == Waiting && called != nil:
-		f.r.Mu.Lock()
+		f.r.cfg.Mu.Lock()
 		f.EndLocked(a)
 		if errors.Is(called, ErrMoved) || errors.Is(called, ErrUnwanted) {
 			f.StartLocked()
 		}
-		f.r.Mu.Unlock()
+		f.r.cfg.Mu.Unlock()
 	case errors.Is(err, upload.ErrConflict):
 		f.resolveConflict(a, err)
 	case errors.Is(err, upload.ErrLost):
@@ -63,10 +63,10 @@ func (f *File) conclude(a *Attempt, err error) {
 
 // committed makes what the attempt stored the file's version.
 func (f *File) committed(a *Attempt) {
-	f.r.Mu.Lock()
-	defer f.r.Mu.Unlock()
+	f.r.cfg.Mu.Lock()
+	defer f.r.cfg.Mu.Unlock()
 	f.EndLocked(a)
-	f.r.Events.Observe(event.Committed(a.path, a.ver))
+	f.r.cfg.Events.Observe(event.Committed(a.path, a.ver))
 	again, interrupted := f.host.LandedLocked(Landed{Path: a.path, Version: a.ver, Gen: a.gen})
 	if interrupted {
 		f.KeepInterrupted()
@@ -83,9 +83,9 @@ func (f *File) committed(a *Attempt) {
 // What that alone had is lost.
 func (f *File) startOver(a *Attempt, err error) {
 	up := a.up.Swap(nil)
-	f.r.Mu.Lock()
+	f.r.cfg.Mu.Lock()
 	a.ver, a.stage = nil, Waiting
-	f.r.Mu.Unlock()
+	f.r.cfg.Mu.Unlock()
 	f.content.Lock()
 	alone := f.content.GiveUpLocked(up, nil)
 	if alone != nil {
@@ -97,7 +97,7 @@ func (f *File) startOver(a *Attempt, err error) {
 		f.loseSent(a, fmt.Errorf("commit %s: %w: %w", a.path, err, alone))
 	case f.overtaken(a):
 	default:
-		f.r.Log.Warn("the store lost an upload; it starts over under a fresh key", "path", a.path, "cause", err)
+		f.r.cfg.Log.Warn("the store lost an upload; it starts over under a fresh key", "path", a.path, "cause", err)
 		f.retryLater(a, err)
 	}
 }
@@ -105,8 +105,8 @@ func (f *File) startOver(a *Attempt, err error) {
 // overtaken ends an attempt that starts over although the file was removed, or
 // renamed, since its request had left: it is not to make anything under the old name.
 func (f *File) overtaken(a *Attempt) bool {
-	f.r.Mu.Lock()
-	defer f.r.Mu.Unlock()
+	f.r.cfg.Mu.Lock()
+	defer f.r.cfg.Mu.Unlock()
 	if !f.host.GoneLocked() && f.host.PathLocked() == a.path {
 		return false
 	}
@@ -133,24 +133,24 @@ func (f *File) retryLater(a *Attempt, err error) {
 	f.content.WakeLocked()
 	f.content.Unlock()
 	if a.retry.Tries%remind == 0 {
-		f.r.Log.Warn("commit failed; it will be tried again", "path", a.path, "tries", a.retry.Tries+1, "cause", err)
+		f.r.cfg.Log.Warn("commit failed; it will be tried again", "path", a.path, "tries", a.retry.Tries+1, "cause", err)
 		f.r.failed(a.path, err, true)
 	}
 	if a.retry.Tries == 0 {
 		if err := f.content.Keep(file.Behind); err != nil {
-			f.r.Log.Error("a draft that could not be committed is not safe in the spool either", "path", a.path, "cause", err)
+			f.r.cfg.Log.Error("a draft that could not be committed is not safe in the spool either", "path", a.path, "cause", err)
 		}
 	}
-	f.r.NoKeeper(a.path, err)
-	f.r.Mu.Lock()
-	defer f.r.Mu.Unlock()
+	f.r.cfg.NoKeeper(a.path, err)
+	f.r.cfg.Mu.Lock()
+	defer f.r.cfg.Mu.Unlock()
 	if a.stage == Ended {
 		return
 	}
 	if errors.Is(err, file.ErrLocked) {
-		f.r.ChangedLocked() // a sync that waits for it can go on
+		f.r.cfg.ChangedLocked() // a sync that waits for it can go on
 	}
-	f.r.Queue.AgainLocked(a.job, a.retry.FailedLocked(f.r.Backoff))
+	f.r.cfg.Queue.AgainLocked(a.job, a.retry.FailedLocked(f.r.cfg.Backoff))
 }
 
 // remind is after how many more tries the log says again that a commit fails: about

@@ -119,30 +119,30 @@ type Landed struct {
 }
 
 // Runner commits the files of a volume.
-type Runner struct{ Config }
+type Runner struct{ cfg Config }
 
 // NewRunner returns a Runner that commits as c says.
 func NewRunner(c Config) *Runner { return &Runner{c} }
 
 // failed tells of a commit that did not succeed.
 func (r *Runner) failed(path string, cause error, again bool) {
-	r.Events.Observe(event.Event{Kind: event.Failure, What: "commit", Path: path, Cause: cause, Again: again})
+	r.cfg.Events.Observe(event.Event{Kind: event.Failure, What: "commit", Path: path, Cause: cause, Again: again})
 }
 
 // RestoreSidecar puts the sidecar of a version again, if its object stands at key without one.
 func (r *Runner) RestoreSidecar(ver *remote.Version, key string) {
-	ctx, cancel := context.WithTimeout(r.Context, requestTimeout)
+	ctx, cancel := context.WithTimeout(r.cfg.Context, requestTimeout)
 	defer cancel()
-	if err := r.Remote.RestoreSidecar(ctx, ver, key); err != nil {
-		r.Log.Error("sidecar not put back", "path", key, "cause", err)
+	if err := r.cfg.Remote.RestoreSidecar(ctx, ver, key); err != nil {
+		r.cfg.Log.Error("sidecar not put back", "path", key, "cause", err)
 	}
 }
 
 // Quarantine moves a draft's sealed file to quarantine, and its journal entry goes, soon: what was
 // to be localised for it stays in the store.
 func (r *Runner) Quarantine(id spool.ID, why string) {
-	if err := r.Spool.Quarantine(id, why); err != nil {
-		r.Log.Error("quarantine", "id", id, "cause", err)
+	if err := r.cfg.Spool.Quarantine(id, why); err != nil {
+		r.cfg.Log.Error("quarantine", "id", id, "cause", err)
 	}
-	r.Spool.Journal().Later(func(tx *spool.Tx) error { return tx.DeleteEntry(id) })
+	r.cfg.Spool.Journal().Later(func(tx *spool.Tx) error { return tx.DeleteEntry(id) })
 }

@@ -64,11 +64,11 @@ func (f *File) send(a *Attempt) error {
 	if err != nil {
 		return fmt.Errorf("commit %s: %w", a.path, err)
 	}
-	f.r.Mu.Lock()
+	f.r.cfg.Mu.Lock()
 	a.stage = Stored
 	a.ver.Arrived(res.ETag, res.Modified)
-	f.r.Writes.Note(a.path, a.ver)
-	f.r.Mu.Unlock()
+	f.r.cfg.Writes.Note(a.path, a.ver)
+	f.r.cfg.Mu.Unlock()
 	a.storedAt = time.Now()
 	return nil
 }
@@ -89,17 +89,17 @@ func (a *Attempt) condition() store.Condition {
 // stop ends it, too.
 func (f *File) whileMoving(a *Attempt) (ctx context.Context, stop func()) {
 	ctx, cancel := context.WithCancelCause(a.ctx)
-	every := f.r.CloseTimeout / 4
+	every := f.r.cfg.CloseTimeout / 4
 	last, since := int64(-1), time.Now()
 	var timer *time.Timer
 	timer = time.AfterFunc(time.Hour, func() {
-		f.r.Mu.Lock()
+		f.r.cfg.Mu.Lock()
 		asking := a.stage != Waiting // S3 puts thousands of parts together for minutes; the request has a deadline of its own
-		f.r.Mu.Unlock()
+		f.r.cfg.Mu.Unlock()
 		if p := a.moved(); p != last || asking {
 			last, since = p, time.Now()
-		} else if time.Since(since) >= f.r.CloseTimeout {
-			cancel(fmt.Errorf("nothing moved for %s: %w", f.r.CloseTimeout, store.ErrUnavailable))
+		} else if time.Since(since) >= f.r.cfg.CloseTimeout {
+			cancel(fmt.Errorf("nothing moved for %s: %w", f.r.cfg.CloseTimeout, store.ErrUnavailable))
 		}
 		if ctx.Err() == nil {
 			timer.Reset(every)
@@ -143,9 +143,9 @@ func (f *File) ready(ctx context.Context, a *Attempt) error {
 	f.content.Lock()
 	attr := f.content.Attr
 	f.content.Unlock()
-	f.r.Mu.Lock()
+	f.r.cfg.Mu.Lock()
 	if err := context.Cause(a.ctx); err != nil && a.stage == Waiting {
-		f.r.Mu.Unlock()
+		f.r.cfg.Mu.Unlock()
 		return err
 	}
 	a.stage = Ready
@@ -153,7 +153,7 @@ func (f *File) ready(ctx context.Context, a *Attempt) error {
 	obj, r := up.Object(), up.Sealed()
 	if a.ver == nil { // else queued changes know it already
 		a.ver = remote.NewVersion(
-			remote.Content{Mode: f.r.Mode, IV: obj.IV, MAC: r.MAC, Plain: r.Plain, Cipher: r.Cipher},
+			remote.Content{Mode: f.r.cfg.Mode, IV: obj.IV, MAC: r.MAC, Plain: r.Plain, Cipher: r.Cipher},
 			remote.State{Key: a.path, Check: obj.Check, Wrapped: obj.Key, KeyID: obj.KeyID, Attr: attr, Fallback: a.replaces},
 		)
 	}
@@ -162,7 +162,7 @@ func (f *File) ready(ctx context.Context, a *Attempt) error {
 		f.content.StepLocked(file.EvReady) // with the stage: a rename goes by either
 	}
 	f.content.Unlock()
-	f.r.Mu.Unlock()
+	f.r.cfg.Mu.Unlock()
 	if err := f.host.Save(); err != nil {
 		return err
 	}

@@ -79,7 +79,7 @@ func (f *File) AwaitComing(ctx context.Context, isClosed func() bool) bool {
 // follow calls look at once, whenever what it returns is closed, and now and then, until that
 // knows what it wants to know. It returns errStuck when nothing has moved for CloseTimeout.
 func (f *File) follow(ctx context.Context, look func() (known bool, wakes <-chan struct{})) error {
-	tick := time.NewTicker(f.r.CloseTimeout / 20)
+	tick := time.NewTicker(f.r.cfg.CloseTimeout / 20)
 	defer tick.Stop()
 	last, since := f.progress(), time.Now()
 	for {
@@ -93,12 +93,12 @@ func (f *File) follow(ctx context.Context, look func() (known bool, wakes <-chan
 		case <-tick.C:
 		case <-ctx.Done():
 			return errors.Join(file.ErrInterrupted, context.Cause(ctx))
-		case <-f.r.Context.Done():
+		case <-f.r.cfg.Context.Done():
 			return file.ErrShutdown
 		}
 		if now := f.progress(); now != last {
 			last, since = now, time.Now()
-		} else if time.Since(since) > f.r.CloseTimeout {
+		} else if time.Since(since) > f.r.cfg.CloseTimeout {
 			return errStuck
 		}
 	}
@@ -107,8 +107,8 @@ func (f *File) follow(ctx context.Context, look func() (known bool, wakes <-chan
 // progress counts what the file's commit has sent, or, as long as it waits for
 // its turn, what has been done for all files: it may stand behind a directory's move.
 func (f *File) progress() int64 {
-	f.r.Mu.Lock()
-	defer f.r.Mu.Unlock()
+	f.r.cfg.Mu.Lock()
+	defer f.r.cfg.Mu.Unlock()
 	a := f.attempt
 	if a == nil {
 		return 0
@@ -119,7 +119,7 @@ func (f *File) progress() int64 {
 	if b, ok := f.beforeLocked(a); ok {
 		return b.Moved
 	}
-	return f.r.MovedLocked()
+	return f.r.cfg.MovedLocked()
 }
 
 // beforeLocked is what fails of what keeps the attempt from its turn.
@@ -127,7 +127,7 @@ func (f *File) beforeLocked(a *Attempt) (b Before, ok bool) {
 	if a.job == nil || !a.job.WaitsLocked() {
 		return Before{}, false
 	}
-	return f.r.BeforeLocked(a.job)
+	return f.r.cfg.BeforeLocked(a.job)
 }
 
 // giveUpWaiting makes the draft safe; its commit goes on behind.
@@ -139,12 +139,12 @@ func (f *File) giveUpWaiting(cause error) error {
 	err := f.content.Keep(file.Behind)
 	switch {
 	case file.IsSent(err):
-		f.r.Log.Error("close gave up waiting: the file is larger than the spool, and lost if mcfs ends before its upload, which goes on",
+		f.r.cfg.Log.Error("close gave up waiting: the file is larger than the spool, and lost if mcfs ends before its upload, which goes on",
 			"path", path, "cause", cause)
 	case err != nil:
 		return err
 	default:
-		f.r.Log.Error("close gave up waiting: the file is safe in the spool and its upload goes on", "path", path, "cause", cause)
+		f.r.cfg.Log.Error("close gave up waiting: the file is safe in the spool and its upload goes on", "path", path, "cause", cause)
 	}
 	f.r.failed(path, cause, true)
 	return file.AsIO(cause)
@@ -152,8 +152,8 @@ func (f *File) giveUpWaiting(cause error) error {
 
 // obstacle is the reason why the file is not committed, as far as that is known.
 func (f *File) obstacle() error {
-	f.r.Mu.Lock()
-	defer f.r.Mu.Unlock()
+	f.r.cfg.Mu.Lock()
+	defer f.r.cfg.Mu.Unlock()
 	if a := f.attempt; a != nil {
 		if b, ok := f.beforeLocked(a); ok {
 			return b.Why
@@ -178,7 +178,7 @@ func (f *File) Trouble() error {
 
 // path is the file's path now.
 func (f *File) path() string {
-	f.r.Mu.Lock()
-	defer f.r.Mu.Unlock()
+	f.r.cfg.Mu.Lock()
+	defer f.r.cfg.Mu.Unlock()
 	return f.host.PathLocked()
 }
