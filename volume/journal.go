@@ -184,12 +184,6 @@ func (v *Volume) finishEntry(id spool.ID) {
 	v.spool.Journal().Later(func(tx *spool.Tx) error { return v.changes.EndEntry(tx, id) })
 }
 
-// dropEntry forgets, soon, the entry of what is in quarantine, or was never promised: what
-// was to be localised for it stays in the store.
-func (v *Volume) dropEntry(id spool.ID) {
-	v.spool.Journal().Later(func(tx *spool.Tx) error { return tx.DeleteEntry(id) })
-}
-
 // keepDrafts makes every draft durable before the volume stops.
 func (v *Volume) keepDrafts() {
 	v.mu.Lock()

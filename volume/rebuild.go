@@ -22,11 +22,13 @@ func (v *Volume) forgetUpload(up store.Upload) {
 	v.spool.Journal().Later(func(tx *spool.Tx) error { return tx.DeleteUpload(up.ID) })
 }
 
+// removeEntry removes a sealed file that nobody was promised, and its journal entry goes, soon:
+// what was to be localised for it stays in the store.
 func (v *Volume) removeEntry(id spool.ID) {
 	if err := v.spool.Remove(id); err != nil {
 		v.log.Warn("remove sealed file", "id", id, "cause", err)
 	}
-	v.dropEntry(id)
+	v.spool.Journal().Later(func(tx *spool.Tx) error { return tx.DeleteEntry(id) })
 }
 
 // recoverUnlisted brings back the drafts among sealed files that a damaged journal does not
