@@ -120,10 +120,8 @@ func (v *Volume) moveObject(ctx context.Context, c *change, o store.Info) error 
 func (v *Volume) takeKnownAttr(ver *remote.Version) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	for c := range v.changes.QueuedLocked() {
-		if ver.TakeAttr(c.Ver) || ver.TakeAttr(c.Replaces) {
-			return
-		}
+	if v.changes.LendAttrLocked(ver) {
+		return
 	}
 	for n := range v.busy {
 		n.content.Lock()
@@ -141,7 +139,7 @@ func (v *Volume) takeKnownAttr(ver *remote.Version) {
 func (v *Volume) noteMoved(c *change, was remote.Listing, made *remote.Version) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.redirect(was, made)
+	v.changes.RedirectLocked(was, made)
 	n := c.node
 	for elem := range strings.SplitSeq(strings.TrimPrefix(was.Key, c.Path), "/") {
 		if n == nil || n.dir == nil {
@@ -161,22 +159,6 @@ func (v *Volume) noteMoved(c *change, was remote.Listing, made *remote.Version) 
 	for _, x := range []*remote.Version{n.content.Base, n.content.Replaces} {
 		if x != nil && x.IsSame(made) {
 			x.Moved(key, etag, side)
-		}
-	}
-}
-
-// redirect has the changes that are queued of a version which nothing but a listing
-// has named so far, and which has just moved, know the copy; v.mu is held.
-func (v *Volume) redirect(was remote.Listing, made *remote.Version) {
-	key, etag := made.Place()
-	for c := range v.changes.QueuedLocked() {
-		for _, x := range []*remote.Version{c.Ver, c.Replaces} {
-			if x == nil || len(x.IV) > 0 {
-				continue
-			}
-			if at, tag := x.Place(); at == was.Key && tag == was.ETag {
-				x.Moved(key, etag, made.Sidecar())
-			}
 		}
 	}
 }

@@ -149,3 +149,29 @@ func (r *Runner) BeforeLocked(job *queue.Job) (b commit.Before, ok bool) {
 	}
 	return commit.Before{}, false
 }
+
+// LendAttrLocked gives a version the attributes that a change knows of it, and reports whether one does.
+func (r *Runner) LendAttrLocked(ver *remote.Version) bool {
+	for _, c := range r.queued {
+		if ver.TakeAttr(c.Ver) || ver.TakeAttr(c.Replaces) {
+			return true
+		}
+	}
+	return false
+}
+
+// RedirectLocked has the changes of a version which nothing but a listing has named so far, and
+// which has just moved, know the copy.
+func (r *Runner) RedirectLocked(was remote.Listing, made *remote.Version) {
+	key, etag := made.Place()
+	for _, c := range r.queued {
+		for _, x := range []*remote.Version{c.Ver, c.Replaces} {
+			if x == nil || len(x.IV) > 0 {
+				continue
+			}
+			if at, tag := x.Place(); at == was.Key && tag == was.ETag {
+				x.Moved(key, etag, made.Sidecar())
+			}
+		}
+	}
+}

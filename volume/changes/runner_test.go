@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"mcfs/sidecar"
 	"mcfs/spool"
 	"mcfs/store"
 	"mcfs/volume/commit"
@@ -343,4 +344,36 @@ func TestWorthAnother(t *testing.T) {
 	if !(&Change{}).worthAnother(syscall.EIO) {
 		t.Error("the first failure is the last")
 	}
+}
+
+// TestMovedAlong: what a change knows of a version serves one who finds it without its sidecar; and
+// a version that only a listing has named is found where it has been moved, and no other.
+func TestMovedAlong(t *testing.T) {
+	run(t, func(t *testing.T, r *rig) {
+		r.fail(store.ErrUnavailable)
+		listed := remote.Listing{Key: "d/a", ETag: `"e"`, Size: 5} // as known has it, too
+		only, later, known := remote.Listed(listed), remote.Listed(remote.Listing{Key: "d/a", ETag: `"2"`}), version("d/a", 1)
+		r.add(Change{Op: Rename, Path: "x", To: "y", Ver: known, Replaces: only})
+		r.add(Change{Op: Rename, Path: "u", To: "z", Ver: later, Replaces: version("z", 3)})
+		found, over, other := version("e/a", 1), version("e/z", 3), version("e/b", 2)
+		for _, x := range []*remote.Version{found, over, other} {
+			x.SetAttr(sidecar.Attr{})
+		}
+		r.locked(func() {
+			for _, x := range []*remote.Version{found, over} {
+				if !r.runner.LendAttrLocked(x) || x.Attr().UID != known.Attr().UID {
+					t.Errorf("found, it has %+v", x.Attr())
+				}
+			}
+			if r.runner.LendAttrLocked(other) || other.Attr().UID != 0 {
+				t.Errorf("another has %+v", other.Attr())
+			}
+			r.runner.RedirectLocked(listed, remote.Listed(remote.Listing{Key: "e/a", ETag: `"3"`}))
+		})
+		for x, want := range map[*remote.Version]string{only: "e/a", later: "d/a", known: "d/a"} {
+			if key, etag := x.Place(); key != want || (want == "e/a") != (etag == `"3"`) {
+				t.Errorf("it stands at %s with %s, want %s", key, etag, want)
+			}
+		}
+	})
 }
