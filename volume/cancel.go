@@ -14,10 +14,21 @@ func (v *Volume) opposite(n *Node, from, to string) *change {
 		return nil
 	}
 	c := n.queued[0]
-	if c.Op == changes.Rename && c.Path == from && c.To == to && c.Replaces == nil && v.changes.RetractLocked(&c.Change) {
+	undone := c.Op == changes.Rename && c.Path == from && c.To == to && c.Replaces == nil && !v.passesLocked(from, c)
+	if undone && v.changes.RetractLocked(&c.Change) {
 		return c
 	}
 	return nil
+}
+
+// passesLocked reports whether a queued change other than c takes something to or from the path.
+func (v *Volume) passesLocked(path string, c *change) bool {
+	for other := range v.changes.QueuedLocked() {
+		if other != &c.Change && (other.Path == path || other.To == path) {
+			return true
+		}
+	}
+	return false
 }
 
 // notMade finds the queued change that is to make the object of a directory or

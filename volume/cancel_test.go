@@ -91,3 +91,54 @@ func TestCancelledRenameLeavesNoTrace(t *testing.T) {
 	b.save("f", []byte("theirs"))
 	a.reads("f", "theirs")
 }
+
+// TestPassedNameIsNotCancelled: what has come to the old name meanwhile, and has left it again,
+// still has to pass there in the store: the rename back is not made by doing nothing.
+func TestPassedNameIsNotCancelled(t *testing.T) {
+	for what, pass := range map[string]func(r *rig){
+		"by an exchange": func(r *rig) { r.mustRename("c", "b", Exchange) },
+		"by a rename": func(r *rig) {
+			r.mustRename("c", "d", 0)
+			r.mustRename("b", "c", 0)
+			r.mustRename("d", "b", 0)
+		},
+	} {
+		bubble(t, what, func(t *testing.T) {
+			r, _ := newFlakyRig(t, crypt.CTR)
+			r.save("b", []byte("b"))
+			r.save("c", []byte("c"))
+			r.sync()
+			r.v.mu.Lock()
+			busy := r.v.queue.AddLocked(nil, "b", "c")
+			r.v.mu.Unlock()
+			pass(r)
+			r.mustRename("b", "e", 0)
+			r.mustRename("c", "b", 0)
+			r.v.mu.Lock()
+			r.v.queue.FinishLocked(busy)
+			r.v.mu.Unlock()
+			r.sync()
+			r.expectObjects("b", "b.settings.json", "e", "e.settings.json")
+			r.truthful()
+			r.holds("in the end", map[string]string{"b": "b", "c": "", "e": "c"})
+		})
+	}
+	bubble(t, "by a symlink", func(t *testing.T) {
+		r, _ := newFlakyRig(t, crypt.CTR)
+		r.save("b", []byte("b"))
+		r.sync()
+		r.v.mu.Lock()
+		busy := r.v.queue.AddLocked(nil, "b", "c")
+		r.v.mu.Unlock()
+		r.mustRename("b", "c", 0)
+		r.symlink("b", "target")
+		r.mustRename("b", "e", 0)
+		r.mustRename("c", "b", 0)
+		r.v.mu.Lock()
+		r.v.queue.FinishLocked(busy)
+		r.v.mu.Unlock()
+		r.sync()
+		r.expectObjects("b", "b.settings.json", "e")
+		r.holds("in the end", map[string]string{"b": "b", "c": "", "e": "-> target"})
+	})
+}
