@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -246,15 +245,11 @@ func (r *run) kill() error {
 	if err != nil {
 		return err
 	}
-	time.Sleep(afterClose)
+	if err := r.w.released(); err != nil {
+		return err
+	}
 	return r.moved(r.w.kill())
 }
-
-// afterClose is longer than the moment that the mount leaves between the last
-// close of a file that was only created or truncated and its commit. A crash
-// within it leaves the file as that of a killed writer: it is all there, and not
-// published by itself.
-const afterClose = 300 * time.Millisecond
 
 func syncPath(p string) error {
 	fd, err := unix.Open(p, unix.O_RDONLY|unix.O_CLOEXEC, 0)

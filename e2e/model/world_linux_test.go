@@ -1,6 +1,7 @@
 package model
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -136,7 +137,7 @@ func (w *world) settle(dir string, files, bare, optional []string) error {
 	}
 	slices.Sort(want)
 	var got, uploads []string
-	for deadline := time.Now().Add(15 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(limit); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		got = slices.DeleteFunc(w.keys(dir), func(k string) bool {
 			return slices.Contains(optional, k) || slices.Contains(optional, strings.TrimSuffix(k, rig.SidecarSuffix))
 		})
@@ -161,6 +162,40 @@ func (w *world) keys(dir string) []string {
 		}
 	}
 	return below
+}
+
+// released waits until the mount takes no file as being written, of which all are closed. It
+// leaves a moment between the last close of a file that was only created or truncated and its
+// commit; a crash within that leaves it as a killed writer's, which is not published by itself.
+func (w *world) released() error {
+	for deadline := time.Now().Add(limit); ; time.Sleep(20 * time.Millisecond) {
+		out, err := w.mount.Mcfs(limit, "status", "--json", w.mount.Dir)
+		if err != nil {
+			return fmt.Errorf("status: %w\n%s", err, out)
+		}
+		var doc struct {
+			Mounts []struct {
+				Drafts []struct {
+					Path, State string
+				}
+			}
+		}
+		if err := json.Unmarshal([]byte(out), &doc); err != nil || len(doc.Mounts) != 1 {
+			return fmt.Errorf("status: %w\n%s", err, out)
+		}
+		writing := ""
+		for _, d := range doc.Mounts[0].Drafts {
+			if d.State == "writing" {
+				writing = d.Path
+			}
+		}
+		switch {
+		case writing == "":
+			return nil
+		case time.Now().After(deadline):
+			return fmt.Errorf("%s is being written, and nobody has it open", writing)
+		}
+	}
 }
 
 // remount ends the daemon in an orderly way, and mounts with the same spool.
