@@ -24,6 +24,7 @@ import (
 // rig is a Runner with a real journal and queue, over a store that is a set of names.
 type rig struct {
 	t      *testing.T
+	home   string
 	mu     sync.Mutex
 	queue  *queue.Queue
 	spool  *spool.Spool
@@ -53,7 +54,7 @@ func run(t *testing.T, f func(t *testing.T, r *rig)) {
 // newRig returns one that begins what is queued, and stops it at the end of the test.
 func newRig(t *testing.T, home string) *rig {
 	t.Helper()
-	r := &rig{t: t, names: make(map[string]bool)}
+	r := &rig{t: t, home: home, names: make(map[string]bool)}
 	quiet := slog.New(slog.DiscardHandler)
 	var err error
 	r.spool, err = spool.Open(spool.Options{Dir: filepath.Join(home, "spool"), MaxSize: 1 << 30, Log: quiet})
@@ -102,10 +103,11 @@ type host struct {
 	c *Change
 
 	carry   func(ctx context.Context) error // instead; nil: as CarryOut says
-	path    string                          // guarded by rig.mu, as the next two
+	path    string                          // guarded by rig.mu, as the next three
 	putOff  bool
 	ended   int
-	givenUp error // guarded by rig.world
+	atEnd   func() // called when it has ended; may be nil
+	givenUp error  // guarded by rig.world
 }
 
 // CarryOut does to the rig's names what the change says.
@@ -154,7 +156,14 @@ func (h *host) GivenUp(cause error) {
 	h.givenUp = cause
 }
 
-func (h *host) EndedLocked()       { h.ended++ }
+// EndedLocked implements Host.
+func (h *host) EndedLocked() {
+	h.ended++
+	if h.atEnd != nil {
+		h.atEnd()
+	}
+}
+
 func (h *host) PathLocked() string { return h.path }
 func (h *host) PutOffLocked() bool { return h.putOff }
 

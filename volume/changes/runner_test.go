@@ -4,6 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -257,36 +261,29 @@ func TestNoFurther(t *testing.T) {
 	})
 }
 
-// TestRetract: what has not begun can come to nothing, or begin after all.
-func TestRetract(t *testing.T) {
-	for name, back := range map[string]bool{"cancelled": false, "reinstated": true} {
-		t.Run(name, func(t *testing.T) {
+// TestMoveIsOver: a machine that goes down once the tree knows that a directory has moved finds the
+// move no more in the journal; of what may be done twice it does, for a while.
+func TestMoveIsOver(t *testing.T) {
+	for _, c := range []struct {
+		change Change
+		left   int
+	}{{Change{Op: Move, Path: "d/", To: "e/"}, 0}, {Change{Op: Rmdir, Path: "f/"}, 1}} {
+		t.Run(c.change.Op, func(t *testing.T) {
 			run(t, func(t *testing.T, r *rig) {
-				r.has("a")
-				var before *queue.Job
-				r.locked(func() { before = r.queue.AddLocked(nil, "a") })
-				h := r.add(Change{Op: Rename, Path: "a", To: "b", Ver: version("a", 1)})
-				r.locked(func() {
-					if !r.runner.RetractLocked(h.c) {
-						t.Error("not retracted")
-					}
-					r.queue.FinishLocked(before)
-				})
-				r.expectTries()
-				if back {
-					r.locked(func() { r.runner.ReinstateLocked(h.c) })
-					r.expectNames("b")
-				} else {
-					r.must(r.spool.Journal().Update(h.c.Cancel))
-					r.locked(func() { r.runner.CancelLocked(h.c) })
-					r.expectNames("a")
-				}
+				down := t.TempDir() // what such a machine has
+				h := &host{r: r, c: &c.change, atEnd: func() { r.must(os.CopyFS(down, os.DirFS(r.home))) }}
+				r.addHost(h)
 				r.expectNone()
-				r.locked(func() {
-					if r.ended != 1 || r.queue.BusyLocked("a") {
-						t.Errorf("told %d times; busy: %t", r.ended, r.queue.BusyLocked("a"))
-					}
-				})
+				r.close()
+				r.must(filepath.WalkDir(down, func(path string, _ fs.DirEntry, err error) error {
+					return errors.Join(err, os.Chmod(path, 0o700)) // which the copy is not
+				}))
+				s, err := spool.Open(spool.Options{Dir: filepath.Join(down, "spool"), MaxSize: 1 << 30, Log: slog.New(slog.DiscardHandler)})
+				r.must(err)
+				defer s.Close()
+				if kept, err := s.Journal().Changes(); err != nil || len(kept) != c.left {
+					t.Errorf("it has %d changes, %v", len(kept), err)
+				}
 			})
 		})
 	}
