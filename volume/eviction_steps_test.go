@@ -183,6 +183,7 @@ func (e *evictions) punch(h *hand, off, n int64) {
 func (e *evictions) fsync(h *hand) {
 	err := h.Fsync(e.t.Context())
 	switch {
+	case err == nil && !h.b.named: // no crash leaves any of it, and nothing is promised
 	case err == nil:
 		h.b.promised()
 		h.b.risky = false
