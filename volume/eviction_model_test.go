@@ -55,6 +55,7 @@ type body struct {
 	named  bool
 	dirty  bool // it has changed since a close or a sync has committed it
 	high   int64
+	before int64    // bytes, at most, that it had since it was clean: cut off or written over they keep their room
 	risky  bool     // parts of it may be in an unfinished upload alone
 	marred bool     // a write may have failed since it was whole: before a crash, which may have forgotten it
 	misses flaw.Set // what certainly failed since then
@@ -158,7 +159,10 @@ func (e *evictions) path(i int) string {
 // end was written.
 func (e *evictions) changed(b *body, end int64) {
 	b.states = append(b.states, hashOf(b.cur))
-	b.dirty = true
+	if !b.dirty {
+		b.before = 0
+	}
+	b.dirty, b.before = true, max(b.before, int64(len(b.cur)))
 	if b.high = max(b.high, end); b.high >= file.EarlyAfter*e.s.part {
 		b.risky = true
 	}
@@ -206,7 +210,7 @@ func (e *evictions) tight(b *body) bool {
 	room := e.s.spool/3 - int64(len(b.cur))
 	for _, o := range e.bodies() {
 		if o.dirty || e.rough {
-			room -= int64(len(o.cur))
+			room -= int64(len(o.cur)) + o.before
 		}
 	}
 	return room < 0 || e.rough

@@ -349,7 +349,13 @@ func (v *Volume) afterRelease(n *Node) {
 	v.mu.Lock()
 	gone := n.gone
 	v.mu.Unlock()
-	if !gone && n.content.IsUnasked() {
-		n.commit.Ask(commit.Itself)
+	if gone || !n.content.IsUnasked() {
+		return
 	}
+	if n.content.WantAll() { // which the journal is to know: else a crash would leave it as a killed writer's
+		if err := n.content.KeepFast(); err != nil {
+			v.log.Warn("a file that was closed is not safe before its commit", "path", n.Path(), "cause", err)
+		}
+	}
+	n.commit.Ask(commit.Itself)
 }

@@ -543,6 +543,58 @@ func writeDuringCommit(t *testing.T) {
 	}
 }
 
+// TestKilledAfterTheLastRelease: what no close had asked for, and a moment after the last
+// release was to be committed, is committed by the next mount.
+func TestKilledAfterTheLastRelease(t *testing.T) {
+	leave := func(r *rig, h *Handle) {
+		r.t.Helper()
+		h.Release()
+		time.Sleep(4 * releaseDelay)
+	}
+	for name, c := range map[string]struct {
+		do   func(r *rig)
+		want string
+	}{
+		"made by a descriptor that cannot write": {func(r *rig) {
+			_, h, err := r.v.Root().Create(r.t.Context(), "b", os.O_RDONLY|os.O_CREATE, 0o644, 1, 2, nil)
+			if err != nil {
+				r.t.Fatal(err)
+			}
+			leave(r, h)
+		}, ""},
+		"cut by its name": {func(r *rig) {
+			size := int64(3)
+			if _, err := r.node("a").SetAttr(r.t.Context(), nil, SetAttr{Size: &size}); err != nil {
+				r.t.Fatal(err)
+			}
+			time.Sleep(4 * releaseDelay)
+		}, "bas"},
+		"written through a map": {func(r *rig) {
+			h := r.openFile("a", os.O_RDWR)
+			r.write(h, []byte("map"), 0)
+			leave(r, h)
+		}, "mape"},
+	} {
+		bubble(t, name, func(t *testing.T) {
+			r, f := newFlakyRig(t, crypt.CTR)
+			r.save("a", []byte("base"))
+			f.set(down)
+			c.do(r)
+			r.crash(f, "after")
+			r.sync()
+			r.cold()
+			at := "a"
+			if c.want == "" {
+				at = "b"
+			}
+			if got := r.load(at); string(got) != c.want {
+				t.Errorf("%q, not %q", got, c.want)
+			}
+			r.truthful()
+		})
+	}
+}
+
 // TestTruncateByPath commits although nobody has the file open.
 func TestTruncateByPath(t *testing.T) {
 	r := newRig(t, crypt.CTR)

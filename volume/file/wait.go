@@ -13,6 +13,19 @@ func (c *Content) Want(gen uint64) {
 	}
 }
 
+// WantAll is Want of all there is, where the last descriptor is gone and no close has asked for
+// it. It reports false for what is not to be committed as it is.
+func (c *Content) WantAll() bool {
+	c.Lock()
+	defer c.Unlock()
+	if c.State != Writing || c.Writers > 0 || c.Flaws != nil || c.IsKilledLocked() || c.LeavesForFinalNameLocked() {
+		return false
+	}
+	c.Asked = c.Gen
+	c.StepLocked(EvAsk)
+	return true
+}
+
 // Expect counts the closes that wait for a commit.
 func (c *Content) Expect(more int) {
 	c.Lock()
