@@ -47,10 +47,9 @@ demo: fuse-packages build
 check: versitygw
 	@.ci/check $(ROOM)
 
-# volume takes longest: begun first, it does not run on alone at the end. The race
-# detector would sleep a second at the end of each process.
+# volume takes longest: begun first, it does not run on alone at the end.
 test: packages versitygw
-	GORACE=atexit_sleep_ms=50 go test -race -count=1 -timeout 60m ./volume ./...
+	@.ci/race ./volume ./...
 
 # Half of the time of each mode is spent with a spool that has room for everything, and
 # half with parts of 32 KiB and a spool of 1 MiB, in which one file may be larger than it.
