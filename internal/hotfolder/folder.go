@@ -159,7 +159,7 @@ func (w *watch) lookAgain() {
 	}
 }
 
-// each names files that are to be looked at, until ctx ends, as do reports by false: the jobs that run
+// each names files that are to be looked at, until ctx ends: the jobs that run
 // already, all files again and again, and meanwhile those of which a mount tells.
 func (w *watch) each(ctx context.Context, do func(item) bool) error {
 	rest := time.Duration(0)

@@ -110,6 +110,7 @@ func (c *Content) IsUnasked() bool {
 	return c.Writers == 0 && c.Gen > c.Asked && !c.IsKilledLocked()
 }
 
+// IsOpen reports whether any handle is open.
 func (c *Content) IsOpen() bool {
 	c.Lock()
 	defer c.Unlock()
