@@ -3,6 +3,7 @@ package machines
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"mcfs/e2e/rig"
+	"mcfs/store/s3/s3test"
 )
 
 // rewrite changes a file through an open descriptor, and closes it.
@@ -140,6 +142,43 @@ func TestRenamedAndOverwritten(t *testing.T) {
 	a.save("f", "from a")
 	b.rename("f", "g")
 	agree(r, map[string]string{"g": "from a"}, a, b)
+	unmount(a, b)
+}
+
+// TestRenamedOnTwoMachines: each gives the file another name before it hears of the other's
+// rename: both names have the version, and nothing else has its key.
+func TestRenamedOnTwoMachines(t *testing.T) {
+	r, a, b := newBehind(t, map[string]string{"f": "one"})
+	both := make(chan struct{})
+	r.S3.Proxy.Hook(func(q s3test.Request) s3test.Fault {
+		if q.Op != "DeleteObject" {
+			return s3test.Fault{}
+		}
+		return s3test.Fault{Gate: both} // the old name stays until both have copied it
+	})
+	a.rename("f", "g")
+	b.rename("f", "h")
+	a.until(20*time.Second, "both names are in S3", func() error {
+		if n := len(r.Keys()); n != 6 {
+			return fmt.Errorf("%d objects", n)
+		}
+		return nil
+	})
+	close(both)
+	a, b = again(a, b)
+	r.Settle(20*time.Second, []string{"g", "h"})
+	want := map[string]string{"g": "one", "h": "one"}
+	for _, m := range []*machine{a, b} {
+		m.do("read all", func() error {
+			if got := m.tree(); !maps.Equal(got, want) {
+				return fmt.Errorf("the mount shows %s", brief(got))
+			}
+			return nil
+		})
+	}
+	if got, sum := r.ProofWithCopies(), digest("one"); !maps.Equal(got, map[string]string{"g": sum, "h": sum}) {
+		t.Errorf("the bucket holds %q", got)
+	}
 	unmount(a, b)
 }
 

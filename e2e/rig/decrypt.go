@@ -142,6 +142,31 @@ func (r *Rig) OpenSSL(s Sealed, to string) {
 // share a data key or an IV.
 func (r *Rig) Proof() map[string]string {
 	r.tb.Helper()
+	sums, all := r.proof()
+	for _, s := range all {
+		r.tb.Errorf("%s and %s share their %s", s.key, s.other, s.what)
+	}
+	return sums
+}
+
+// ProofWithCopies is Proof where objects that hold the same may share both: a rename has made a
+// copy, and the original, or the copy of another machine's rename, is there as well.
+func (r *Rig) ProofWithCopies() map[string]string {
+	r.tb.Helper()
+	sums, all := r.proof()
+	for _, s := range all {
+		if sums[s.key] == "" || sums[s.key] != sums[s.other] {
+			r.tb.Errorf("%s and %s share their %s, and do not hold the same", s.key, s.other, s.what)
+		}
+	}
+	return sums
+}
+
+// sharing is two objects with the same data key or IV.
+type sharing struct{ key, other, what string }
+
+func (r *Rig) proof() (sums map[string]string, shared []sharing) {
+	r.tb.Helper()
 	dir, err := os.MkdirTemp(r.Dir, "proof-")
 	if err != nil {
 		r.tb.Fatal(err)
@@ -165,18 +190,18 @@ func (r *Rig) Proof() map[string]string {
 		s := r.Fetch(base, filepath.Join(dir, fmt.Sprint(len(objects))))
 		for what, value := range map[string][]byte{"data key": s.DataKey, "IV": s.IV} {
 			if other, twice := used[what+string(value)]; twice {
-				r.tb.Errorf("%s and %s share their %s", base, other, what)
+				shared = append(shared, sharing{base, other, what})
 			}
 			used[what+string(value)] = base
 		}
 		objects = append(objects, s)
 	}
-	sums := make(map[string]string, len(objects))
+	sums = make(map[string]string, len(objects))
 	for i, p := range r.Decrypt("", objects...) {
 		if p.Error != "" {
 			r.tb.Errorf("%s does not decrypt as its sidecar says: %s", objects[i].Key, p.Error)
 		}
 		sums[objects[i].Key] = p.SHA256
 	}
-	return sums
+	return sums, shared
 }
