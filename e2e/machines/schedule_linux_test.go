@@ -30,10 +30,14 @@ import (
 //
 // MCFS_SCHEDULES is how many schedules are run, MCFS_SEED the first one's seed.
 func TestSchedule(t *testing.T) {
+	t.Parallel()
 	count, first := number("MCFS_SCHEDULES", 3), number("MCFS_SEED", 1)
 	for seed := first; seed < first+count; seed++ {
 		machines := 2 + seed%2
-		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) { runSchedule(t, seed, machines, 60) })
+		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+			t.Parallel()
+			runSchedule(t, seed, machines, 60)
+		})
 	}
 }
 

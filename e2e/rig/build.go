@@ -3,10 +3,13 @@ package rig
 import (
 	"crypto/sha256"
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -37,6 +40,18 @@ func Main(m *testing.M) int {
 	defer os.RemoveAll(dir)
 	builds.dir, builds.got = dir, make(map[bool]string)
 	return m.Run()
+}
+
+// Together lets n of a package's parallel tests run at once, where fewer would: call it from
+// TestMain of tests that wait for most of their time.
+func Together(n int) {
+	flag.Parse()
+	if n <= runtime.GOMAXPROCS(0) {
+		return
+	}
+	if err := flag.Set("test.parallel", strconv.Itoa(n)); err != nil {
+		panic(err)
+	}
 }
 
 // MainInMemory is Main with temporary files in memory, for tests that compare nothing with a disk.
