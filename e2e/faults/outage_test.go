@@ -42,6 +42,7 @@ var s3Outages = []outage{
 // what was known of names is still shown, and the draft outlives a kill, in the
 // version that was saved last.
 func TestOutageOfS3(t *testing.T) {
+	t.Parallel()
 	server := s3test.Start(t)
 	for _, o := range s3Outages {
 		t.Run(o.name, func(t *testing.T) {
@@ -126,6 +127,7 @@ var kmsOutages = []outage{
 // read and saved, files beyond the pool fail in time, and all is well as soon as
 // KMS is back.
 func TestOutageOfKMS(t *testing.T) {
+	t.Parallel()
 	server := s3test.Start(t)
 	for _, o := range kmsOutages {
 		t.Run(o.name, func(t *testing.T) {

@@ -32,6 +32,7 @@ const (
 // fifth of all requests fail, each with any fault. Whatever close and rename
 // promised is there at last, and nothing else.
 func TestRandom(t *testing.T) {
+	t.Parallel()
 	server := s3test.Start(t)
 	for _, seed := range seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {

@@ -225,6 +225,7 @@ func storeWord(err error) string {
 
 // TestStoreOffline: what needs no network does not wait for it.
 func TestStoreOffline(t *testing.T) {
+	t.Parallel()
 	s, err := s3.New(s3.Options{Bucket: "b", Prefix: "p/", Endpoint: mute.endpoint(t, "http"), PathStyle: true})
 	if err != nil {
 		t.Fatal(err)
