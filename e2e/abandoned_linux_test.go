@@ -96,6 +96,7 @@ func (l *lateParts) aborted() bool {
 // to which they belong is aborted, since its file is written again or removed: what it
 // then keeps goes, too, even if mcfs is killed in between (P5).
 func TestPartsThatComeAfterTheAbort(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		mode   string
 		patch  int64 // where it is written again; 0: it is removed
@@ -107,6 +108,7 @@ func TestPartsThatComeAfterTheAbort(t *testing.T) {
 		"written at the start of a chain": {mode: "CBC", patch: 40},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			r := rig.NewSmall(t, rig.Settings{"crypt.mode": `"` + c.mode + `"`}, 5<<16, 1<<30)
 			late := holdParts(r.S3.Proxy)
 			m := r.Mount("a")

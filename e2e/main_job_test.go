@@ -34,14 +34,15 @@ const (
 	copySize = 48 << 20
 )
 
-// testPicture is what ffmpeg encodes, as a user would call it.
-var testPicture = []string{"-f", "lavfi", "-i", "testsrc2=duration=20:size=1280x720", "-c:v", "libx264"}
+// testPicture is what ffmpeg encodes, as a user would call it: in a hurry, to a film of two parts.
+var testPicture = []string{"-f", "lavfi", "-i", "testsrc2=duration=20:size=1280x720", "-c:v", "libx264", "-preset", "ultrafast", "-b:v", "2600k"}
 
 // TestMainJob is the acceptance: what real programs save into the mount is
 // decrypted from nothing but what S3 and KMS hold, by programs that are not ours. One film
 // is encoded into the mount; the others are the same containers of a stream that is encoded
 // already: more encoding would ask ffmpeg.
 func TestMainJob(t *testing.T) {
+	t.Parallel()
 	rig.Need(t, "ffmpeg", "ffprobe", "node", "openssl", "cp")
 	source := filepath.Join(t.TempDir(), "source")
 	sum := randomFile(t, source, copySize)

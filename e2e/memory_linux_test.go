@@ -18,7 +18,7 @@ import (
 
 const (
 	memoryGoal = 200 << 20 // bytes resident, at most
-	smallRun   = 768 << 20 // far more than the goal, and than the spool
+	smallRun   = 512 << 20 // twice the spool, and more than twice the goal
 	smallSpool = 256 << 20
 	bigRun     = 20 << 30 // with MCFS_BIG=1, through bigSpool
 	bigSpool   = 1 << 30

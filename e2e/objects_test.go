@@ -19,9 +19,13 @@ import (
 // TestBadObjects puts into the bucket what is broken, foreign or made by hand.
 // What is broken gives EIO and one line in the log, and troubles no other file.
 func TestBadObjects(t *testing.T) {
+	t.Parallel()
 	rig.Need(t, "bash", "openssl")
 	for _, mode := range []string{"CTR", "CBC", "GCM"} {
-		t.Run(mode, func(t *testing.T) { badObjects(t, mode) })
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			badObjects(t, mode)
+		})
 	}
 }
 
@@ -186,6 +190,7 @@ func putByHand(t *testing.T, r *rig.Rig, mode string) string {
 // TestForeignSidecarIsNotBelieved puts the sidecar of one file beside another:
 // its IV is not the object's, and the object's own metadata decrypts it.
 func TestForeignSidecarIsNotBelieved(t *testing.T) {
+	t.Parallel()
 	r := rig.New(t, nil)
 	m := r.Mount("a")
 	m.Shell(`seq 1 100000 >one; seq 2 100001 >two`)

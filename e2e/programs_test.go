@@ -72,6 +72,7 @@ mkdir m; for i in $(seq 1 60); do echo "file $i" >m/$i; done; cat m/? m/?? | cks
 
 // TestOrdinaryPrograms runs what people run, and after each group proves what S3 holds.
 func TestOrdinaryPrograms(t *testing.T) {
+	t.Parallel()
 	rig.Need(t, "bash", "cp", "dd", "tar", "rsync", "find", "diff", "cmp", "python3")
 	tree := makeTree(t)
 	r := rig.New(t, nil)
@@ -139,6 +140,7 @@ func checkRsync(t *testing.T, r *rig.Rig, from int) {
 // TestDescriptorsDoNotLeak opens and closes many files and counts what the
 // daemon has open afterwards.
 func TestDescriptorsDoNotLeak(t *testing.T) {
+	t.Parallel()
 	r := rig.New(t, nil)
 	m := r.Mount("a")
 	open := func() []string {

@@ -30,6 +30,7 @@ func largeObject(t *testing.T) int64 {
 // way, and mounts again: the name is the new one from the start, and in the end
 // so is the object, and no upload is left.
 func TestRenameOfALargeObject(t *testing.T) {
+	t.Parallel()
 	const sample = 1 << 20
 	size := largeObject(t)
 	r := rig.New(t, rig.Settings{"upload.concurrency": "2"})

@@ -109,6 +109,7 @@ func statusOf(t *testing.T, m *rig.Mount, path string) statusDocument {
 // TestStatusWhileStoreIsFrozen: while S3 hangs, status says soon what is not
 // there, why, and when it is tried again (P4, P7), and no secret.
 func TestStatusWhileStoreIsFrozen(t *testing.T) {
+	t.Parallel()
 	r := rig.New(t, rig.Settings{"upload.timeout": `"2s"`, "mount.fresh": `"1m"`})
 	m := r.Mount("a")
 	m.Expect(`level=ERROR.*(draft|upload|commit)`)

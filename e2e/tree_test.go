@@ -57,6 +57,7 @@ func localOutput(t *testing.T, dir, script string) (string, int) {
 // TestColdMountReadsBack copies a tree with its attributes, and reads it through
 // a mount that knows nothing but the bucket.
 func TestColdMountReadsBack(t *testing.T) {
+	t.Parallel()
 	rig.Need(t, "bash", "cp", "find", "diff")
 	tree := makeTree(t)
 	want, status := localOutput(t, tree, describe)
@@ -102,6 +103,7 @@ func TestColdMountReadsBack(t *testing.T) {
 // TestDirectoryAttributes reads the modes and times of directories through a
 // mount that knows nothing but the bucket.
 func TestDirectoryAttributes(t *testing.T) {
+	t.Parallel()
 	r := rig.New(t, nil)
 	m := r.Mount("warm")
 	m.Shell(`mkdir plain private old; chmod 700 private; mkdir -m 751 old/inner; touch -d '2010-10-10 10:10:10.123456789 UTC' old/inner; touch -d '2011-11-11 11:11:11 UTC' old`)
