@@ -9,6 +9,7 @@ import (
 
 	"mcfs/config"
 	"mcfs/internal/status"
+	"mcfs/internal/web"
 )
 
 //go:embed help/status.txt
@@ -16,8 +17,8 @@ var statusHelp string
 
 // statusFlags are the flags of `mcfs status`.
 type statusFlags struct {
-	config      string
-	json, watch bool
+	config           string
+	json, watch, web bool
 }
 
 func newStatus(std stdio) *cobra.Command {
@@ -28,6 +29,7 @@ func newStatus(std stdio) *cobra.Command {
 		Long:  statusHelp,
 		Example: `  mcfs status
   mcfs status ~/ingest/day1 --watch
+  mcfs status --web
   mcfs status --json | jq '.mounts[].drafts[]? | select(.failure) | .path'`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
@@ -41,6 +43,9 @@ func newStatus(std stdio) *cobra.Command {
 				s.Path = args[0]
 			}
 			return interruptible(c.Context(), func(ctx context.Context) error {
+				if f.web {
+					return web.Show(ctx, web.OfSurvey(s), std.out)
+				}
 				if f.watch {
 					return status.Watch(ctx, s, std.out, f.json)
 				}
@@ -51,5 +56,8 @@ func newStatus(std stdio) *cobra.Command {
 	c.Flags().StringVarP(&f.config, "config", "c", "", "configuration `FILE`, whose mount alone is shown")
 	c.Flags().BoolVar(&f.json, "json", false, "print JSON")
 	c.Flags().BoolVarP(&f.watch, "watch", "w", false, "go on showing it")
+	c.Flags().BoolVar(&f.web, "web", false, "show it as a page for a browser of this machine, and print the address")
+	c.MarkFlagsMutuallyExclusive("web", "watch")
+	c.MarkFlagsMutuallyExclusive("web", "json")
 	return c
 }

@@ -87,6 +87,15 @@ func (l Line) IsCommit() bool { return l.Type == string(event.Commit) }
 // IsRename reports whether what was in the store has another name.
 func (l Line) IsRename() bool { return l.Type == string(event.Rename) }
 
+// IsRemove reports whether a name is gone.
+func (l Line) IsRemove() bool { return l.Type == string(event.Remove) }
+
+// IsFailure reports whether something has failed for a file.
+func (l Line) IsFailure() bool { return l.Type == string(event.Failure) }
+
+// IsJob reports whether the line says what has become of a job.
+func (l Line) IsJob() bool { return l.Type == string(kindJob) }
+
 // Kinds are the types that lines of files have.
 func Kinds() []string {
 	return []string{string(event.Commit), string(event.Failure), string(event.Conflict), string(event.Rename), string(event.Remove), string(kindJob)}

@@ -82,33 +82,43 @@ func (r Report) items(now time.Time) []item {
 	var list []item
 	list = append(list, draftItems(r.Drafts, now)...)
 	list = append(list, clip(r.Changes, "change", func(c volume.ChangeStatus) item { return changeItem(c, now) })...)
-	list = append(list, clip(r.Unopened, "unopened", func(u volume.Unopened) item {
-		return item{key: "unopened " + u.ID.String(), kind: "unopened", name: u.ID.String(), rest: human.Quoted(u.Cause)}
-	})...)
+	list = append(list, clip(r.Unopened, "unopened", unopenedItem)...)
 	for _, c := range r.Conflicts {
 		if c.There {
-			list = append(list, item{
-				key: "conflict " + c.Aside, kind: "conflict", name: human.Quoted(c.Aside),
-				rest: fmt.Sprintf("set aside at %s: another machine had saved %s", human.Clock(c.At, now), human.Quoted(c.Path)),
-			})
+			list = append(list, conflictItem(c, now))
 		}
 	}
-	list = append(list, clip(r.GivenUp, "given up", func(c volume.GivenUpStatus) item {
-		i := changeItem(volume.ChangeStatus{What: c.What, Path: c.Path, To: c.To}, now)
-		i.key, i.rest = "given up "+i.key, fmt.Sprintf("given up at %s, the store may have it in part: %s", human.Clock(c.At, now), human.Quoted(c.Cause))
-		return i
-	})...)
-	list = append(list, clip(r.Quarantine, "quarantine", func(q volume.Quarantined) item {
-		return item{
-			key: "quarantine " + q.File, kind: "quarantine", name: human.Quoted(q.File),
-			rest: fmt.Sprintf("%s, since %s: %s", human.Size(q.Bytes), human.Clock(q.At, now), human.Quoted(q.Why)),
-		}
-	})...)
+	list = append(list, clip(r.GivenUp, "given up", func(c volume.GivenUpStatus) item { return givenUpItem(c, now) })...)
+	list = append(list, clip(r.Quarantine, "quarantine", func(q volume.Quarantined) item { return quarantineItem(q, now) })...)
 	list = append(list, clip(r.HotFolders, "hot folder", func(f HotFolder) item { return hotItem(f, now) })...)
 	if len(r.Drafts)+len(r.Changes)+len(r.Unopened) == 0 {
 		list = append(list, item{key: "nothing", name: "nothing is pending", extra: true})
 	}
 	return append(list, r.cacheItem())
+}
+
+func unopenedItem(u volume.Unopened) item {
+	return item{key: "unopened " + u.ID.String(), kind: "unopened", name: u.ID.String(), rest: human.Quoted(u.Cause)}
+}
+
+func conflictItem(c volume.ConflictStatus, now time.Time) item {
+	return item{
+		key: "conflict " + c.Aside, kind: "conflict", name: human.Quoted(c.Aside),
+		rest: fmt.Sprintf("set aside at %s: another machine had saved %s", human.Clock(c.At, now), human.Quoted(c.Path)),
+	}
+}
+
+func givenUpItem(c volume.GivenUpStatus, now time.Time) item {
+	i := changeItem(volume.ChangeStatus{What: c.What, Path: c.Path, To: c.To}, now)
+	i.key, i.rest = "given up "+i.key, fmt.Sprintf("given up at %s, the store may have it in part: %s", human.Clock(c.At, now), human.Quoted(c.Cause))
+	return i
+}
+
+func quarantineItem(q volume.Quarantined, now time.Time) item {
+	return item{
+		key: "quarantine " + q.File, kind: "quarantine", name: human.Quoted(q.File),
+		rest: fmt.Sprintf("%s, since %s: %s", human.Size(q.Bytes), human.Clock(q.At, now), human.Quoted(q.Why)),
+	}
 }
 
 func (r Report) cacheItem() item {

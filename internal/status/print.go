@@ -14,7 +14,7 @@ import (
 // Print prints the status once, as lines or as a JSON document. Its error names the
 // daemons that do not answer.
 func Print(ctx context.Context, s Survey, out io.Writer, asJSON bool) error {
-	all, err := s.reports(ctx)
+	all, err := s.Reports(ctx)
 	if err != nil && len(all) == 0 {
 		return err
 	}

@@ -29,9 +29,9 @@ type Survey struct {
 	Load func() (config.Config, error)
 }
 
-// reports asks each mount how it is. It may return reports and an error: of what could
+// Reports asks each mount how it is. It may return reports and an error: of what could
 // not be told.
-func (s Survey) reports(ctx context.Context) ([]Report, error) {
+func (s Survey) Reports(ctx context.Context) ([]Report, error) {
 	table := fs.Mounts()
 	if s.Path == "" {
 		return s.all(ctx, table)

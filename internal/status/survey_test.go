@@ -35,7 +35,7 @@ func TestSurveyOfWhatIsNotMounted(t *testing.T) {
 	s := Survey{Path: t.TempDir()}.of(c)
 	expect := func(state State, note string) {
 		t.Helper()
-		list, err := s.reports(t.Context())
+		list, err := s.Reports(t.Context())
 		if err != nil || len(list) != 1 {
 			t.Fatalf("%v, %v", list, err)
 		}
@@ -54,16 +54,16 @@ func TestSurveyOfWhatIsNotMounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	expect(Unmounted, "this is what the configuration says")
-	if list, err := s.reports(t.Context()); err != nil || list[0].Status == nil || list[0].Cache.Limit != 1<<30 {
+	if list, err := s.Reports(t.Context()); err != nil || list[0].Status == nil || list[0].Cache.Limit != 1<<30 {
 		t.Errorf("the spool is not shown: %+v, %v", list, err)
 	}
 	s.Path = filepath.Join(s.Path, "none")
-	if _, err := s.reports(t.Context()); err == nil || err.Error() != s.Path+" does not exist" {
+	if _, err := s.Reports(t.Context()); err == nil || err.Error() != s.Path+" does not exist" {
 		t.Errorf("of what is not there: %v", err)
 	}
 	s.Load = func() (config.Config, error) { return c, errors.New("it has mistakes") }
 	s.Path = t.TempDir()
-	if _, err := s.reports(t.Context()); err == nil || !strings.Contains(err.Error(), "is not configured: it has mistakes") {
+	if _, err := s.Reports(t.Context()); err == nil || !strings.Contains(err.Error(), "is not configured: it has mistakes") {
 		t.Errorf("without a configuration: %v", err)
 	}
 }

@@ -42,7 +42,7 @@ func Watch(ctx context.Context, s Survey, out io.Writer, asJSON bool) error {
 	tick := time.NewTicker(watchEvery)
 	defer tick.Stop()
 	for {
-		all, err := s.reports(ctx)
+		all, err := s.Reports(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return nil
