@@ -2,6 +2,7 @@ package fs
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"syscall"
 	"time"
@@ -31,17 +32,30 @@ func (d *dirNode) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (
 	return inode, errno
 }
 
+// maxLooks is how often a lookup finds a name again which other machines replaced while the
+// description of what it had found was fetched.
+const maxLooks = 8
+
 // lookup returns the inode and attributes of an entry. opens is false where the caller
 // only lists, and is not about to open or make what it finds.
 func (d *dirNode) lookup(ctx context.Context, name string, out *fuse.EntryOut, opens bool) (*gofs.Inode, error) {
-	v, err := d.find(ctx, name, opens)
-	if err != nil {
-		return nil, err
+	for looks := 1; ; looks++ {
+		v, err := d.find(ctx, name, opens)
+		if err != nil {
+			return nil, err
+		}
+		if opens && d.fs.outOfSight(ctx, v) {
+			return nil, volume.ErrNotExist
+		}
+		a, err := v.Attr(ctx)
+		if replaced := v.Replaced() || errors.Is(err, volume.ErrStale); replaced && looks < maxLooks && ctx.Err() == nil {
+			continue // the kernel would open it, look again once, and then fail the program with ESTALE
+		}
+		if err != nil {
+			return nil, err
+		}
+		return d.entry(ctx, name, v, a, out), nil
 	}
-	if opens && d.fs.outOfSight(ctx, v) {
-		return nil, volume.ErrNotExist
-	}
-	return d.answer(ctx, name, v, out)
 }
 
 // find returns the volume's node of a name. For a process that is moving sidecars the
@@ -85,12 +99,17 @@ func (d *dirNode) answer(ctx context.Context, name string, v *volume.Node, out *
 	if err != nil {
 		return nil, err
 	}
+	return d.entry(ctx, name, v, a, out), nil
+}
+
+// entry is answer with the attributes at hand.
+func (d *dirNode) entry(ctx context.Context, name string, v *volume.Node, a volume.Attr, out *fuse.EntryOut) *gofs.Inode {
 	d.fs.fillEntry(v, a, out)
 	inode := d.child(ctx, name, v)
 	if n, ok := of(inode.Operations()); ok {
 		n.seen(a)
 	}
-	return inode, nil
+	return inode
 }
 
 // OpendirHandle opens a directory, which is listed when it is first read. Many are opened

@@ -78,7 +78,7 @@ func (n *Node) Open(ctx context.Context, flags int, by Process) (*Handle, error)
 	if n.kind == Tombstone {
 		return nil, n.openTombstone(&Handle{flags: flags})
 	}
-	if n.isStale() || n.openedByOldName() {
+	if n.Replaced() || n.openedByOldName() {
 		return nil, fmt.Errorf("open: %w", ErrStale) // the kernel looks the name up again
 	}
 	h := newHandle(n, flags, by)
@@ -124,8 +124,8 @@ func (n *Node) Open(ctx context.Context, flags int, by Process) (*Handle, error)
 	return h, nil
 }
 
-// isStale reports whether another machine has taken the name that led here.
-func (n *Node) isStale() bool {
+// Replaced reports whether another machine has taken the name that led here.
+func (n *Node) Replaced() bool {
 	n.v.mu.Lock()
 	defer n.v.mu.Unlock()
 	return n.stale
@@ -334,7 +334,7 @@ func (h *Handle) Release() {
 	}
 	n.unhold(h)
 	if !killed && n.content.IsUnasked() {
-		n.v.wg.Go(func() { n.v.afterRelease(n) })
+		n.v.background(func() { n.v.afterRelease(n) })
 	}
 }
 

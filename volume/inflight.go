@@ -320,7 +320,7 @@ func (n *Node) awaitInFlight(ctx context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("the store does not say whether the last commit of %s has arrived: %w", n.Path(), file.AsIO(store.ErrUnavailable))
 	}
-	if n.isStale() {
+	if n.Replaced() {
 		return fmt.Errorf("its last commit has not arrived: %w", ErrStale) // the kernel looks the name up again
 	}
 	return nil

@@ -310,7 +310,7 @@ func (n *Node) SetAttr(ctx context.Context, h *Handle, s SetAttr) (Attr, error) 
 		}
 		return n.sidecarAttr(ctx)
 	}
-	if h == nil && n.isStale() {
+	if h == nil && n.Replaced() {
 		return Attr{}, fmt.Errorf("set attributes: %w", ErrStale) // the kernel looks the name up again
 	}
 	if s.Size != nil {

@@ -39,7 +39,7 @@ func (n *Node) truncate(ctx context.Context, h *Handle, size int64) error {
 		return err
 	}
 	if err := n.describe(ctx); err != nil {
-		if size > 0 || n.isStale() {
+		if size > 0 || n.Replaced() {
 			return err
 		}
 		n.assumeListed()
