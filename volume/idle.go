@@ -53,8 +53,8 @@ func (n *Node) forgetCache() {
 	n.content.Forget(gone)
 }
 
-// background runs what only lets go of things; Close waits for it.
-func (v *Volume) background(f func()) { v.wg.Go(f) }
+// background runs f, which Close waits for, and not at all once all has been let go of.
+func (v *Volume) background(f func()) { v.tasks.Begin(f) }
 
 // releaseAll closes every sealed file at the end: drafts stay on disk, caches go.
 func (v *Volume) releaseAll() {

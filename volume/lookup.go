@@ -192,7 +192,9 @@ func (v *Volume) beginListing(d *Node, onePage bool) *flight {
 	if !onePage {
 		d.dir.probes = 0
 	}
-	v.background(func() { v.listDirectory(d, f) })
+	if !v.tasks.Begin(func() { v.listDirectory(d, f) }) {
+		v.endListing(d, f, ErrShutdown)
+	}
 	return f
 }
 
@@ -250,12 +252,18 @@ func (v *Volume) listDirectory(d *Node, f *flight) {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	d.dir.flight = nil
-	f.err, f.enough = err, err != nil || f.enough || !settled
-	close(f.done)
+	f.enough = f.enough || !settled
+	v.endListing(d, f, err)
 	if err != nil {
 		v.log.Warn("cannot list; what was known last is shown", "path", v.path(d), "cause", err)
 	}
+}
+
+// endListing tells those who wait for a listing that it has ended; v.mu is held.
+func (v *Volume) endListing(d *Node, f *flight, err error) {
+	d.dir.flight = nil
+	f.err, f.enough = err, err != nil || f.enough
+	close(f.done)
 }
 
 // survey lists d once. It is not settled where its objects were moved meanwhile: it is to be listed again.

@@ -36,13 +36,9 @@ func (n *Node) awaitRefresh(ctx context.Context) {
 		n.content.Unlock()
 		return
 	}
-	if r.done == nil {
-		r.done, r.begun = make(chan struct{}), time.Now()
-		done := r.done
-		n.v.background(func() {
-			defer close(done)
-			n.refreshDescription(r)
-		})
+	if r.done == nil && !n.beginRefresh(r) {
+		n.content.Unlock()
+		return
 	}
 	done, left := r.done, time.Until(r.begun.Add(waitKnown))
 	n.content.Unlock()
@@ -53,6 +49,19 @@ func (n *Node) awaitRefresh(ctx context.Context) {
 	case <-timer.C:
 	case <-ctx.Done():
 	}
+}
+
+// beginRefresh reports whether a try has begun, whose end closes r.done; the content's lock is held.
+func (n *Node) beginRefresh(r *descriptionRefresh) bool {
+	done := make(chan struct{})
+	begun := n.v.tasks.Begin(func() {
+		defer close(done)
+		n.refreshDescription(r)
+	})
+	if begun {
+		r.done, r.begun = done, time.Now()
+	}
+	return begun
 }
 
 // refreshDescription is one try of a refresh.

@@ -72,8 +72,11 @@ func (v *Volume) learnRoom() (room, bool) {
 	answered := v.room.asked
 	if answered == nil {
 		answered = make(chan struct{})
+		if !v.tasks.Begin(func() { v.askRoom(answered) }) {
+			defer v.mu.Unlock()
+			return v.room.room, !v.room.at.IsZero()
+		}
 		v.room.asked = answered
-		v.background(func() { v.askRoom(answered) })
 	}
 	v.mu.Unlock()
 	timer := time.NewTimer(waitKnown)

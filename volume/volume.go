@@ -27,6 +27,7 @@ import (
 	"mcfs/volume/orphans"
 	"mcfs/volume/queue"
 	"mcfs/volume/remote"
+	"mcfs/volume/tasks"
 	"mcfs/volume/upload"
 	"mcfs/volume/writers"
 )
@@ -112,9 +113,9 @@ type Volume struct {
 	fetches   *fetch.Engine
 	lists     dirs.Reader
 
-	ctx  context.Context // of all that runs behind
-	stop context.CancelCauseFunc
-	wg   sync.WaitGroup // every goroutine that is not a worker's
+	ctx   context.Context // of all that runs behind
+	stop  context.CancelCauseFunc
+	tasks tasks.Group // every goroutine that is not a worker's
 
 	names     sync.RWMutex
 	recovered chan struct{}              // closed when what an earlier mount left is in the tree
@@ -354,7 +355,7 @@ func (v *Volume) halt() {
 	v.stop(commit.ErrStopping)
 	v.uploads.Close()
 	v.queue.Close()
-	v.wg.Wait()
+	v.tasks.End()
 	v.orphans.Close()
 	v.releaseAll()
 	v.fetches.Close()
