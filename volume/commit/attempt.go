@@ -32,7 +32,7 @@ type Attempt struct {
 
 	// Guarded by Config.Mu.
 	stage   Stage
-	running bool
+	running bool            // a worker tries it, or decides what comes after a try
 	ver     *remote.Version // what it makes; from Ready on
 	retry   queue.Retry
 

@@ -133,6 +133,49 @@ func TestOneAtATime(t *testing.T) {
 	}
 }
 
+// TestCalledOffAfterAFailure: a rename that comes while a worker decides what follows a failed
+// try calls the attempt off, and leaves its end to that worker: it would have gone on with
+// the content that the next attempt has by then.
+func TestCalledOffAfterAFailure(t *testing.T) {
+	for name, change := range map[string]func(h *host){
+		"rename": func(h *host) { h.path = "b.mov"; h.ResumeLocked() },
+		"rename that goes on later": func(h *host) {
+			h.path = "b.mov"
+			h.rig.behind.Go(func() {
+				h.rig.mu.Lock()
+				defer h.rig.mu.Unlock()
+				h.ResumeLocked()
+			})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, time.Minute)
+			h := r.file("a.mov", "one")
+			h.judged = store.ErrUnavailable // the sidecar that it would replace cannot be looked at
+			var once sync.Once
+			r.failed = func() {
+				once.Do(func() {
+					r.mu.Lock()
+					defer r.mu.Unlock()
+					h.judged = nil
+					was := h.AttemptLocked()
+					if !h.PauseLocked() {
+						t.Error("an attempt that is to be tried again cannot be called off")
+					}
+					if was == nil || was.StageLocked() == Ended {
+						t.Error("the attempt was ended while its worker decides")
+					}
+					change(h)
+				})
+			}
+			r.must(h.save())
+			if r.has("a.mov") || !r.has("b.mov") {
+				t.Error("the file is not where its name says")
+			}
+		})
+	}
+}
+
 // TestPaused: no commit begins while the name is about to change, or before the store has said
 // what an earlier mount has made.
 func TestPaused(t *testing.T) {

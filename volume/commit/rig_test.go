@@ -69,6 +69,7 @@ type rig struct {
 	stop   context.CancelCauseFunc
 	events events
 	before func(*queue.Job) (Before, bool)
+	failed func() // called by the worker that decides what comes after a failed try
 }
 
 // events are those that were observed.
@@ -97,7 +98,7 @@ func (e *events) of(k event.Kind) (n int) {
 
 func newRig(t *testing.T, closeTimeout time.Duration) *rig {
 	t.Helper()
-	r := &rig{t: t}
+	r := &rig{t: t, failed: func() {}}
 	home, quiet := t.TempDir(), slog.New(slog.DiscardHandler)
 	s, err := dir.New(dir.Options{Path: filepath.Join(home, "store"), Bucket: "b"})
 	r.must(err)
@@ -126,7 +127,7 @@ func newRig(t *testing.T, closeTimeout time.Duration) *rig {
 		Mu: &r.mu, Context: ctx, Queue: r.queue, Store: r.store, Remote: known, Writes: new(remote.Writes), Spool: r.spool,
 		Events: &r.events, Log: quiet, Mode: crypt.CTR, CloseTimeout: closeTimeout,
 		Backoff: queue.Backoff{First: time.Millisecond, Longest: 10 * time.Millisecond}, Background: background,
-		ChangedLocked: func() {}, MovedLocked: func() int64 { return 0 }, NoKeeper: func(string, error) {},
+		ChangedLocked: func() {}, MovedLocked: func() int64 { return 0 }, NoKeeper: func(string, error) { r.failed() },
 		BeforeLocked: func(j *queue.Job) (Before, bool) {
 			if r.before == nil {
 				return Before{}, false

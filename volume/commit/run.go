@@ -20,14 +20,11 @@ func (f *File) run(a *Attempt) {
 	}
 	a.running, a.retry.Next = true, time.Time{}
 	f.r.cfg.Mu.Unlock()
-	err := f.try(a)
-	f.r.cfg.Mu.Lock()
-	a.running = false
-	f.r.cfg.Mu.Unlock()
-	f.conclude(a, err)
+	f.conclude(a, f.try(a))
 }
 
-// conclude decides what comes after a try.
+// conclude decides what comes after a try: the attempt has ended, or waits for the next one.
+// It is running until then, so that nobody else ends it meanwhile.
 func (f *File) conclude(a *Attempt, err error) {
 	called := context.Cause(a.ctx)
 	switch {
@@ -44,10 +41,7 @@ func (f *File) conclude(a *Attempt, err error) {
 		f.r.cfg.Mu.Unlock()
 	case a.stage == Waiting && called != nil:
 		f.r.cfg.Mu.Lock()
-		f.EndLocked(a)
-		if errors.Is(called, ErrMoved) || errors.Is(called, ErrUnwanted) {
-			f.StartLocked()
-		}
+		f.endCalledOffLocked(a, called)
 		f.r.cfg.Mu.Unlock()
 	case errors.Is(err, upload.ErrConflict):
 		f.resolveConflict(a, err)
@@ -58,6 +52,15 @@ func (f *File) conclude(a *Attempt, err error) {
 		f.loseBase(a, err)
 	default:
 		f.retryLater(a, err)
+	}
+}
+
+// endCalledOffLocked ends an attempt that was called off while it ran, and begins the next one
+// where the file is still to be committed.
+func (f *File) endCalledOffLocked(a *Attempt, why error) {
+	f.EndLocked(a)
+	if errors.Is(why, ErrMoved) || errors.Is(why, ErrUnwanted) {
+		f.StartLocked()
 	}
 }
 
@@ -144,9 +147,11 @@ func (f *File) retryLater(a *Attempt, err error) {
 	f.r.cfg.NoKeeper(a.path, err)
 	f.r.cfg.Mu.Lock()
 	defer f.r.cfg.Mu.Unlock()
-	if a.stage == Ended {
+	if why := context.Cause(a.ctx); why != nil && a.stage == Waiting { // called off since the try has failed
+		f.endCalledOffLocked(a, why)
 		return
 	}
+	a.running = false
 	if errors.Is(err, file.ErrLocked) {
 		f.r.cfg.ChangedLocked() // a sync that waits for it can go on
 	}
