@@ -84,6 +84,7 @@ type statusFailure struct {
 	Tries int       `json:"tries"`
 	Since time.Time `json:"since"`
 	Next  time.Time `json:"next"`
+	Cure  string    `json:"cure"`
 }
 
 // statusOf asks with --json, and waits for no server (P7).

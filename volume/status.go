@@ -117,7 +117,7 @@ func (d draft) status() (s DraftStatus, ok bool) {
 		s.Claims = n.content.GraceEndsLocked()
 	}
 	if why := n.content.ReasonLocked(); why != nil {
-		s.Failure = status.Failed(d.Retry, why.Error())
+		s.Failure = status.FailedBy(d.Retry, why)
 	}
 	if up != nil {
 		s.Failure = withTrouble(d.Retry, s.Failure, up.Trouble())
@@ -138,7 +138,7 @@ func withTrouble(r queue.Retry, f *status.Failure, t upload.Trouble) *status.Fai
 	if !r.Failing.IsZero() {
 		now.Failing = r.Failing
 	}
-	return status.Failed(now, t.Cause.Error())
+	return status.FailedBy(now, t.Cause)
 }
 
 // aside is a conflict that this machine has met.

@@ -13,6 +13,7 @@ import (
 	"mcfs/internal/feed"
 	"mcfs/internal/status"
 	"mcfs/internal/systemd"
+	"mcfs/internal/verdict"
 	"mcfs/spool"
 	"mcfs/volume"
 )
@@ -78,6 +79,7 @@ func (d *daemon) sync(ctx context.Context, paths []string, tell func(string)) er
 // status returns a status.Report of the mount at and under a path.
 func (d *daemon) status(path string) any {
 	s := d.volume.Status().Under(path)
+	verdict.AddCures(&s)
 	r := status.Report{
 		Mountpoint: d.o.mountpoint, Volume: status.VolumeName(d.o.config), Config: d.o.config.Source, Spool: d.o.config.Spool.Dir,
 		State: status.Mounted, Status: &s,

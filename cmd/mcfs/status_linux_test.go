@@ -86,7 +86,7 @@ func TestStatusWeb(t *testing.T) {
 	at, _, _ := strings.Cut(address, "/?")
 	link := regexp.MustCompile(`href="(/settings[^"]*saved[.]mp4)"`)
 	page := awaitPage(t, browser, at, func(page string) bool {
-		return link.MatchString(page) && strings.Contains(page, "late.mp4") && strings.Contains(page, "SlowDown")
+		return link.MatchString(page) && strings.Contains(page, "late.mp4") && strings.Contains(page, "SlowDown") && strings.Contains(page, "look at the network and store.endpoint")
 	})
 	settings := fetchPage(t, browser, at+html.UnescapeString(link.FindStringSubmatch(page)[1]))
 	text, err := os.ReadFile(filepath.Join(r.mountpoint, "saved.mp4.settings.json"))

@@ -1,6 +1,7 @@
 package status
 
 import (
+	"cmp"
 	"time"
 
 	"mcfs/internal/human"
@@ -96,7 +97,7 @@ func (s *Sections) partOf(d volume.DraftStatus) (part *Section, cure string) {
 	case d.State == volume.Interrupted.String(), d.Overdue, d.Told != "":
 		return &s.Failing, "" // its line says it
 	case d.Failure != nil:
-		return &s.Failing, cureTried
+		return &s.Failing, cmp.Or(d.Failure.Cure, cureTried)
 	case d.State == volume.Uploading.String(), d.State == volume.Publishing.String():
 		return &s.Moving, ""
 	}

@@ -218,6 +218,23 @@ func LineOf(err error) Line {
 	return l
 }
 
+// mostCures is for how many failures a cure is looked for at once.
+const mostCures = 1000
+
+// AddCures fills in what helps against the failures of drafts, the first of them if there are many.
+func AddCures(s *volume.Status) {
+	left := mostCures
+	for _, d := range s.Drafts {
+		if d.Failure == nil || d.Failure.Err == nil {
+			continue
+		}
+		d.Failure.Cure = LineOf(d.Failure.Err).Cure
+		if left--; left == 0 {
+			return
+		}
+	}
+}
+
 // ownCure is the cure that an error of the rooms below names itself.
 func ownCure(err error) string {
 	if r, ok := errors.AsType[*document.Refusal](err); ok {

@@ -18,6 +18,7 @@ import (
 	"mcfs/internal/control"
 	"mcfs/mediaconvert/document"
 	"mcfs/store"
+	"mcfs/volume"
 )
 
 // declaredCodes are the constants of the type code.
@@ -125,5 +126,23 @@ func TestErrorLine(t *testing.T) {
 		if got != c.want {
 			t.Errorf("%s: %+v, not %+v", name, got, c.want)
 		}
+	}
+}
+
+// TestAddCures: a failure of a draft has the cure that a command would tell, the first thousand do, and
+// one of which only the words are known has none.
+func TestAddCures(t *testing.T) {
+	failed := func(err error) *volume.Failure { return &volume.Failure{Cause: "it failed", Err: err} }
+	s := volume.Status{Drafts: []volume.DraftStatus{{Failure: failed(fmt.Errorf("put: %w", store.ErrDenied))}, {}, {Failure: failed(nil)}, {Failure: failed(errors.New("strange"))}}}
+	for range mostCures {
+		s.Drafts = append(s.Drafts, volume.DraftStatus{Failure: failed(store.ErrDenied)})
+	}
+	AddCures(&s)
+	const cure = "give credentials that may use the bucket"
+	if a, b, c := s.Drafts[0].Failure.Cure, s.Drafts[2].Failure.Cure, s.Drafts[3].Failure.Cure; a != cure || b != "" || c != "" {
+		t.Errorf("%q %q %q", a, b, c)
+	}
+	if n := len(s.Drafts); s.Drafts[n-3].Failure.Cure != cure || s.Drafts[n-2].Failure.Cure != "" {
+		t.Error("not the first thousand")
 	}
 }

@@ -303,6 +303,7 @@ func TestSections(t *testing.T) {
 		volume.DraftStatus{Path: "film.mov", State: "uploading", Size: 400 << 20, Sent: 100 << 20, Rate: 10 << 20, Left: 30},
 		volume.DraftStatus{Path: "denied.mov", State: "queued", Size: 9, Failure: &volume.Failure{Cause: "access denied", Tries: 2}},
 		volume.DraftStatus{Path: "other.mov", State: "queued", Size: 9, Failure: &volume.Failure{Cause: "strange", Tries: 2}},
+		volume.DraftStatus{Path: "full.mov", State: "queued", Size: 9, Failure: &volume.Failure{Cause: "full", Cure: "raise spool.max_size"}},
 		volume.DraftStatus{Path: "killed.mov", State: "interrupted", Size: 9},
 		volume.DraftStatus{Path: "open.mov", State: "writing", Size: 9},
 	)
@@ -323,8 +324,8 @@ func TestSections(t *testing.T) {
 	c := browser(t, s)
 	body := readEvent(t, c, s, func(body string) bool { return strings.Contains(body, "correct --role") })
 	for _, want := range []string{
-		`<p id="summary" role="status">Failures: 3. Conflicts: 1.</p>`, `<progress max="100" value="25"`, "100.0 MiB of 400.0 MiB (25%), 10.0 MiB/s, 30s left",
-		"</strong> give credentials that may use the bucket", "</strong> nothing is lost, and it is tried again by itself; mcfs doctor looks for what is amiss", "write and close it again",
+		`<p id="summary" role="status">Failures: 4. Conflicts: 1.</p>`, `<progress max="100" value="25"`, "100.0 MiB of 400.0 MiB (25%), 10.0 MiB/s, 30s left",
+		"</strong> give credentials that may use the bucket", "</strong> raise spool.max_size", "</strong> nothing is lost, and it is tried again by itself; mcfs doctor looks for what is amiss", "write and close it again",
 		"another machine had saved f", "jobs: 2 under way, 7 created since the mount", "open.mov", "cannot be read", "</strong> correct --role", `path=new.mov">Decryption settings`, ">error<",
 	} {
 		if !strings.Contains(strings.Join(strings.Fields(body), " "), strings.ReplaceAll(want, `path=new.mov">`, `path=new.mov" aria-describedby="`+idOf(mountID(r), "file", "new.mov")+`-name">`)) {

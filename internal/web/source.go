@@ -37,8 +37,15 @@ func OfSurvey(s status.Survey) Source {
 	return Source{
 		Reports: s.Reports,
 		Follow: func(ctx context.Context, mountpoint string, tell func(feed.Line)) error {
-			c := control.Client{Mountpoint: mountpoint, Users: mounts.Users(fs.Mounts()[mountpoint])}
-			return c.Events(ctx, s.Path, sinceAll, func(text json.RawMessage) error {
+			table, inside := fs.Mounts(), ""
+			if s.Path != "" {
+				var err error
+				if _, inside, _, err = mounts.Locate(s.Path, table); err != nil {
+					return err
+				}
+			}
+			c := control.Client{Mountpoint: mountpoint, Users: mounts.Users(table[mountpoint])}
+			return c.Events(ctx, inside, sinceAll, func(text json.RawMessage) error {
 				var l feed.Line
 				if err := json.Unmarshal(text, &l); err != nil {
 					return fmt.Errorf("event of %s: %w", mountpoint, err)

@@ -60,6 +60,9 @@ type Failure struct {
 	Tries int       `json:"tries"`          // that failed
 	Since time.Time `json:"since,omitzero"` // the first of them
 	Next  time.Time `json:"next,omitzero"`  // when it is tried again; absent: it is being tried, or cannot be
+	Cure  string    `json:"cure,omitempty"` // what helps, where that is known
+
+	Err error `json:"-"` // the cause, where it is known; who shows the status may find the cure by it
 }
 
 // Conflict is a file that was set aside because another machine had saved its name.
@@ -144,6 +147,15 @@ func Failed(r queue.Retry, cause string) *Failure {
 	f := &Failure{Cause: strings.ReplaceAll(cause, "\n", "; "), Tries: r.Tries, Since: r.Failing, Next: r.Next}
 	if time.Now().After(f.Next) {
 		f.Next = time.Time{} // its turn has come
+	}
+	return f
+}
+
+// FailedBy is Failed with the error itself.
+func FailedBy(r queue.Retry, cause error) *Failure {
+	f := Failed(r, cause.Error())
+	if f != nil {
+		f.Err = cause
 	}
 	return f
 }
