@@ -92,7 +92,7 @@ PACKAGES      := $(FUSE_PACKAGES) gcc:gcc git:git rsync:rsync node:nodejs jq:jq 
                  vim:vim nano:nano tmux:tmux sqlite3:sqlite3 zip:zip unzip:unzip \
                  Xvfb:xvfb xdotool:xdotool mousepad:mousepad dbus-run-session:dbus-daemon gio:libglib2.0-bin \
                  python3:python3 perl:perl patch:patch wget:wget curl:curl ar:binutils aria2c:aria2 yt-dlp:yt-dlp 7z:p7zip-full qpdf:qpdf \
-                 exiftool:libimage-exiftool-perl AtomicParsley:atomicparsley restic:restic borg:borgbackup unison:unison lftp:lftp axel:axel ziptool:ziptool smbclient:smbclient mandoc:mandoc xmllint:libxml2-utils
+                 exiftool:libimage-exiftool-perl AtomicParsley:atomicparsley restic:restic borg:borgbackup unison:unison lftp:lftp axel:axel ziptool:ziptool smbclient:smbclient mandoc:mandoc xmllint:libxml2-utils chromium:chromium
 
 BENCH_PACKAGES := $(FUSE_PACKAGES) git:git rsync:rsync s3fs:s3fs rclone:rclone gocryptfs:gocryptfs fio:fio
 
@@ -102,6 +102,7 @@ bench-packages: WANTED := $(BENCH_PACKAGES)
 packages fuse-packages bench-packages:
 	@.ci/packages $(WANTED)
 	@case "$(WANTED)" in *smbclient*) .ci/smbd $(CACHE)/samba;; esac
+	@case "$(WANTED)" in *chromium*) .ci/axe $(CACHE)/axe-core.js;; esac
 
 versitygw: $(SERVER)
 $(SERVER): tools/versitygw/go.mod tools/versitygw/go.sum tools/versitygw/build

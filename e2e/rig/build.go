@@ -154,7 +154,7 @@ var packages = map[string]string{
 	"tmux": "tmux", "sqlite3": "sqlite3", "zip": "zip", "unzip": "unzip", "sed": "sed", "xargs": "findutils",
 	"Xvfb": "xvfb", "xdotool": "xdotool", "mousepad": "mousepad", "dbus-run-session": "dbus-daemon", "gio": "libglib2.0-bin",
 	"gcc": "gcc", "ar": "binutils", "perl": "perl", "patch": "patch", "wget": "wget", "curl": "curl", "aria2c": "aria2", "yt-dlp": "yt-dlp", "7z": "p7zip-full", "qpdf": "qpdf",
-	"exiftool": "libimage-exiftool-perl", "AtomicParsley": "atomicparsley", "restic": "restic", "borg": "borgbackup", "unison": "unison", "lftp": "lftp", "axel": "axel", "ziptool": "ziptool", "smbclient": "smbclient",
+	"exiftool": "libimage-exiftool-perl", "AtomicParsley": "atomicparsley", "restic": "restic", "borg": "borgbackup", "unison": "unison", "lftp": "lftp", "axel": "axel", "ziptool": "ziptool", "smbclient": "smbclient", "chromium": "chromium",
 }
 
 // Need fails the test if a program is missing, and names its package.

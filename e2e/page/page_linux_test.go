@@ -1,0 +1,360 @@
+package page
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/base64"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+	"github.com/chromedp/chromedp/kb"
+
+	"mcfs/e2e/rig"
+	"mcfs/sidecar"
+	"mcfs/store/s3/s3test"
+)
+
+const (
+	part    = 256 << 10
+	parts   = 40 // of the film
+	hostile = "<img src=x onerror=document.title='run'>\n\u202egpj"
+)
+
+// gates are the parts of the film from which on others wait. Behind each the film gets further by as
+// many as are under way at once.
+var gates = []int{6, 14, 22}
+
+// world is a mount with one of each kind, and its page.
+type world struct {
+	*rig.Rig
+	m    *rig.Mount
+	page string // address, with the token
+
+	mu   sync.Mutex
+	gate map[int]chan struct{} // parts of the film from that number on wait
+}
+
+// let is what becomes of a request: parts of the film wait at the gates, what is in denied is refused.
+func (w *world) let(q s3test.Request) s3test.Fault {
+	if strings.Contains(q.Path, "/denied/") && !strings.HasSuffix(q.Path, "/") && (q.Method == http.MethodPut || q.Method == http.MethodPost) {
+		return s3test.Fault{Status: http.StatusForbidden, Code: "AccessDenied"}
+	}
+	if q.Op != "UploadPart" || !strings.HasSuffix(q.Path, "/film.mov") {
+		return s3test.Fault{}
+	}
+	n, _ := strconv.Atoi(q.Query.Get("partNumber"))
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for from := n; from > 0; from-- {
+		if gate := w.gate[from]; gate != nil {
+			return s3test.Fault{Gate: gate}
+		}
+	}
+	return s3test.Fault{}
+}
+
+func (w *world) save(t *testing.T, name string, size int) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(w.m.Path(name)), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(w.m.Path(name), bytes.Repeat([]byte("moving pictures "), size/16), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// begin saves a film that waits for the gates, one that S3 refuses, one that another machine has saved
+// meanwhile, and one that is done. Then it shows the page.
+func begin(t *testing.T) *world {
+	t.Helper()
+	r := rig.NewSmall(t, rig.Settings{"mount.durability": `"spool"`, "upload.timeout": `"10m"`}, part, 64<<20)
+	w := &world{Rig: r, gate: map[int]chan struct{}{}}
+	for _, from := range gates {
+		w.gate[from] = make(chan struct{})
+	}
+	r.S3.Proxy.Hook(w.let)
+	w.m = r.Mount("a")
+	w.m.Expect("AccessDenied|access denied|conflict|another machine")
+	w.save(t, "day1/saved.mov", 4096)
+	if out, err := w.m.Mcfs(patience, "sync", w.m.Path("day1")); err != nil {
+		t.Fatalf("sync: %v\n%s", err, out)
+	}
+	f, err := os.Create(w.m.Path("clash.mov"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.WriteString("ours"); err != nil {
+		t.Fatal(err)
+	}
+	r.Put(rig.Prefix+"clash.mov", rig.Object{Body: []byte("another machine's")})
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w.save(t, "denied/reel.mov", 4096)
+	w.save(t, "denied/"+hostile, 4096)
+	w.save(t, "denied/"+strings.Repeat("w", 241), 4096)
+	w.save(t, "film.mov", parts*part)
+	w.page = w.show(t)
+	return w
+}
+
+// moves opens a gate, and waits until the page has the film further.
+func (w *world) moves(b *tab, from int) {
+	b.t.Helper()
+	bar := rowOf("film.mov") + "?.querySelector('progress')?.value"
+	b.await(bar + " > 0")
+	before := value[float64](b, bar)
+	w.open(from)
+	b.await(bar + " > " + strconv.FormatFloat(before, 'f', -1, 64))
+}
+
+// show runs mcfs status --web until the test ends.
+func (w *world) show(t *testing.T) string {
+	t.Helper()
+	cmd := exec.Command(rig.Binary(t, rig.Race), "status", "--web", w.m.Dir)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
+			t.Error(err)
+		}
+		if err := cmd.Wait(); err != nil {
+			t.Errorf("mcfs status --web: %v", err)
+		}
+	})
+	address, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.TrimSpace(address)
+}
+
+// end opens the gates and the store, and unmounts.
+func (w *world) end() {
+	for _, from := range gates {
+		w.open(from)
+	}
+	w.S3.Proxy.Reset()
+	w.m.Unmount()
+}
+
+func (w *world) open(from int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if gate := w.gate[from]; gate != nil {
+		close(gate)
+		delete(w.gate, from)
+	}
+}
+
+// rowOf is a row of the page by what it names, in JavaScript.
+func rowOf(name string) string {
+	return "[...document.querySelectorAll('li')].find((li) => li.querySelector('.name')?.textContent === " + strconv.Quote(name) + ")"
+}
+
+// TestPage: a person sees in Chromium what becomes of files, and copies what MediaConvert asks for.
+func TestPage(t *testing.T) {
+	begun := time.Now()
+	w := begin(t)
+	b := open(t)
+	t.Logf("%v until all has begun", time.Since(begun))
+	origin, _, _ := strings.Cut(w.page, "/?")
+	for _, step := range []struct {
+		name string
+		do   func(t *testing.T, w *world, b *tab, origin string)
+	}{
+		{"strangers", strangers}, {"what there is", shows}, {"narrow", narrow}, {"dark and light", schemes}, {"keyboard", keyboard}, {"copy", copies}, {"live", live},
+	} {
+		begun := time.Now()
+		if !t.Run(step.name, func(t *testing.T) {
+			b.t = t
+			step.do(t, w, b, origin)
+		}) {
+			break
+		}
+		t.Logf("%s: %v", step.name, time.Since(begun))
+	}
+	b.t = t
+	if list := b.strangers(origin, "http://evil.example:", "about:"); len(list) > 0 {
+		t.Errorf("the page has asked for %q", list)
+	}
+	w.end()
+}
+
+// strangers: without the token, and under a name that somebody else's server gives this machine, there
+// is nothing, not even to a browser that has the cookie.
+func strangers(t *testing.T, w *world, b *tab, origin string) {
+	if code := b.status(origin + "/?token=" + strings.Repeat("A", 43)); code != http.StatusForbidden {
+		t.Errorf("a wrong token: %d", code)
+	}
+	if code := b.status(w.page); code != http.StatusOK {
+		t.Errorf("the token: %d", code)
+	}
+	if at := value[string](b, "location.href"); at != origin+"/" {
+		t.Errorf("the page stands at %s", at)
+	}
+	if cookies := value[string](b, "document.cookie"); cookies != "" {
+		t.Errorf("a script reads %s", cookies)
+	}
+	for _, path := range []string{"/", "/" + w.page[len(origin)+1:]} {
+		if code := b.status(strings.Replace(origin, "127.0.0.1", "evil.example", 1) + path); code != http.StatusForbidden {
+			t.Errorf("under another name: %d", code)
+		}
+	}
+	if code := b.status(origin + "/"); code != http.StatusOK {
+		t.Errorf("the cookie: %d", code)
+	}
+}
+
+// shows: each kind is there, names are text, and axe-core finds nothing.
+func shows(t *testing.T, _ *world, b *tab, _ string) {
+	b.await(rowOf("denied/reel.mov") + "?.innerText.includes('Cure: give credentials that may use the bucket')")
+	b.await(rowOf("film.mov") + "?.querySelector('progress').value > 0")
+	b.await("document.body.innerText.includes('another machine had saved clash.mov')")
+	b.await(rowOf("day1/saved.mov") + "?.querySelector('a')")
+	b.await(`document.body.innerText.includes("\\u202egpj")`)
+	b.await("document.getElementById('summary').textContent === 'Failures: 3. Conflicts: 1.'")
+	if title := value[string](b, "document.title"); title != "mcfs status" || value[int](b, "document.images.length") != 0 {
+		t.Errorf("a name was more than text: the title is %q", title)
+	}
+	if found := b.axe(); found != "" {
+		t.Errorf("axe-core finds:\n%s", found)
+	}
+}
+
+// narrow: on a telephone nothing has to be pushed sideways, whatever is called how.
+func narrow(t *testing.T, _ *world, b *tab, _ string) {
+	b.do("be narrow", chromedp.EmulateViewport(360, 740))
+	if width := value[int](b, "document.documentElement.scrollWidth"); width > 360 {
+		t.Errorf("the page is %d wide", width)
+	}
+	if found := b.axe(); found != "" {
+		t.Errorf("axe-core finds:\n%s", found)
+	}
+	b.do("be wide", chromedp.EmulateViewport(1000, 900))
+}
+
+// schemes: the page is dark where the desktop is, and can be read in both.
+func schemes(t *testing.T, _ *world, b *tab, _ string) {
+	seen := make(map[string]string)
+	for _, which := range []string{"dark", "light"} {
+		b.scheme(which)
+		seen[which] = value[string](b, "getComputedStyle(document.body).backgroundColor")
+		if found := b.axe(); found != "" {
+			t.Errorf("axe-core finds, where it is %s:\n%s", which, found)
+		}
+		picture(t, b, which)
+	}
+	if seen["dark"] == seen["light"] {
+		t.Errorf("both are %s", seen["dark"])
+	}
+}
+
+// picture writes what is to be seen into $MCFS_PICTURES, which make pictures sets for the README.
+func picture(t *testing.T, b *tab, which string) {
+	t.Helper()
+	dir := os.Getenv("MCFS_PICTURES")
+	if dir == "" {
+		return
+	}
+	shot, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "page-"+which+".png"), shot, 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// keyboard: Tab leads to everything that can be used, in order and to be seen, and stays there while
+// the page changes.
+func keyboard(t *testing.T, w *world, b *tab, _ string) {
+	value[bool](b, "document.activeElement.blur(), true")
+	want := value[[]string](b, "[...document.querySelectorAll('a, button, input:not([type=hidden])')].map((e) => e.id || e.textContent)")
+	if len(want) < 3 {
+		t.Fatalf("only %q can be used", want)
+	}
+	var got []string
+	for range want {
+		b.do("Tab", chromedp.KeyEvent(kb.Tab))
+		got = append(got, value[string](b, "document.activeElement.id || document.activeElement.textContent"))
+		if value[string](b, "getComputedStyle(document.activeElement).outlineStyle") == "none" {
+			t.Errorf("the focus at %s is not to be seen", got[len(got)-1])
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("Tab leads to\n%q\nnot\n%q", got, want)
+	}
+	value[bool](b, "document.querySelector('input[name=path]').focus(), true")
+	b.do("type", chromedp.KeyEvent("day1/sa"))
+	w.moves(b, 6)
+	resp, err := chromedp.RunResponse(b.ctx, chromedp.KeyEvent("ved.mov"+kb.Enter))
+	if err != nil || resp == nil || resp.Status != http.StatusOK {
+		t.Fatalf("Enter leads to %+v: %v", resp, err)
+	}
+	if name := value[string](b, "document.querySelector('h2').textContent"); name != "day1/saved.mov" {
+		t.Errorf("the settings are those of %s", name)
+	}
+}
+
+// copies: each of the fields of the console can be copied, and is that of the settings beside the file.
+func copies(t *testing.T, w *world, b *tab, origin string) {
+	b.allowClipboard(origin)
+	text, err := os.ReadFile(w.m.Path("day1/saved.mov" + sidecar.Suffix))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := sidecar.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found := b.axe(); found != "" {
+		t.Errorf("axe-core finds:\n%s", found)
+	}
+	for id, want := range map[string]string{
+		"mode": s.Mode, "key": base64.StdEncoding.EncodeToString(s.Key), "iv": base64.StdEncoding.EncodeToString(s.IV), "region": s.Region, "input": s.FileInput,
+	} {
+		value[bool](b, "document.querySelector('button[data-copy="+id+"]').focus(), document.getElementById('copied').textContent = '', true")
+		b.do("press the button", chromedp.KeyEvent(kb.Enter))
+		b.await("document.getElementById('copied').textContent === document.getElementById('" + id + "-name').textContent + ' is copied.'")
+		if got := value[string](b, "navigator.clipboard.readText()"); got != want || want == "" {
+			t.Errorf("%s: copied is %q, not %q", id, got, want)
+		}
+	}
+	b.do("go back", chromedp.Navigate(origin+"/"))
+}
+
+// live: the page shows how a film gets on, until it is saved, and is never loaded anew.
+func live(t *testing.T, w *world, b *tab, _ string) {
+	value[bool](b, "window.mark = true")
+	w.moves(b, 14)
+	if text := value[string](b, rowOf("film.mov")+".innerText"); !strings.Contains(text, "of 10.0 MiB") || !strings.Contains(text, "/s") {
+		t.Errorf("the film's line is %q", text)
+	}
+	w.open(22)
+	b.await(rowOf("film.mov") + "?.querySelector('a') && !" + rowOf("film.mov") + ".querySelector('progress')")
+	w.S3.Proxy.Reset()
+	if out, err := w.m.Mcfs(patience, "sync", w.m.Dir); err != nil {
+		t.Fatalf("sync: %v\n%s", err, out)
+	}
+	b.await("document.getElementById('summary').textContent === 'Failures: 0. Conflicts: 1.'")
+	if !value[bool](b, "window.mark === true") {
+		t.Error("the page was loaded anew")
+	}
+}
