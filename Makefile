@@ -101,7 +101,9 @@ fuse-packages: WANTED := $(FUSE_PACKAGES)
 bench-packages: WANTED := $(BENCH_PACKAGES)
 packages fuse-packages bench-packages:
 	@.ci/packages $(WANTED)
-	@case "$(WANTED)" in *smbclient*) .ci/smbd $(CACHE)/samba;; esac
+	@case "$(WANTED)" in *smbclient*) \
+	  .ci/unpack smbd samba usr/sbin/smbd $(CACHE)/samba samba-libs && \
+	  .ci/unpack promtool prometheus usr/bin/promtool $(CACHE)/prometheus;; esac
 	@case "$(WANTED)" in *chromium*) .ci/axe $(CACHE)/axe-core.js;; esac
 
 versitygw: $(SERVER)

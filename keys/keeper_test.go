@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 
 	"mcfs/keys/kmstest"
 )
@@ -33,6 +34,11 @@ func rigs() map[string]func(t *testing.T) rig {
 			return r
 		},
 		"kms encrypt": func(t *testing.T) rig { return kmsRig(t, DataKeyEncrypt) },
+		"metered": func(t *testing.T) rig {
+			r := localRig(t)
+			r.keeper = Metered{Keeper: r.keeper, Tell: func(string, time.Duration, error) {}}
+			return r
+		},
 	}
 }
 

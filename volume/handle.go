@@ -190,7 +190,9 @@ func (h *Handle) ReadAt(ctx context.Context, p []byte, off int64) (int, error) {
 	if h.document != nil {
 		return h.document.ReadAt(p, off)
 	}
-	return h.n.content.Read(ctx, &h.cursor, p, off)
+	k, err := h.n.content.Read(ctx, &h.cursor, p, off)
+	h.n.v.read.Add(int64(k))
+	return k, err
 }
 
 // WriteAt stores p at off, as io.WriterAt: what a full spool has taken of it is stored.

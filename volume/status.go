@@ -18,6 +18,7 @@ import (
 // What Status tells, as package status has it.
 type (
 	Status         = status.Status
+	Totals         = status.Totals
 	DraftStatus    = status.Draft
 	ChangeStatus   = status.Change
 	ConflictStatus = status.Conflict

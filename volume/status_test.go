@@ -1,6 +1,7 @@
 package volume
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -360,4 +361,21 @@ func syncNamesWhatItWaitsFor(t *testing.T) {
 	}
 	f.set(nil)
 	r.sync()
+}
+
+// TestTotals: what programs read is counted, and how much of it came from the store.
+func TestTotals(t *testing.T) {
+	r := newRig(t, crypt.CTR)
+	content := bytes.Repeat([]byte("0123456789abcdef"), 1<<16)
+	r.save("film.mov", content)
+	r.load("film.mov")
+	size := int64(len(content))
+	if got, want := r.v.Totals(), (Totals{Committed: size, Read: size}); got != want {
+		t.Errorf("of what is cached: %+v, want %+v", got, want)
+	}
+	r.cold()
+	r.load("film.mov")
+	if got, want := r.v.Totals(), (Totals{Read: size, Fetched: size}); got != want {
+		t.Errorf("of what the store has: %+v, want %+v", got, want)
+	}
 }

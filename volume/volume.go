@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"mcfs/crypt"
@@ -27,6 +28,7 @@ import (
 	"mcfs/volume/orphans"
 	"mcfs/volume/queue"
 	"mcfs/volume/remote"
+	"mcfs/volume/status"
 	"mcfs/volume/tasks"
 	"mcfs/volume/upload"
 	"mcfs/volume/writers"
@@ -121,6 +123,7 @@ type Volume struct {
 	recovered chan struct{}              // closed when what an earlier mount left is in the tree
 	versions  map[string]*remote.Version // by IV, until then
 	writers   writers.Handles[*Handle]   // of programs
+	read      atomic.Int64               // bytes of content that they have read
 
 	mu           sync.Mutex
 	queue        *queue.Queue // of commits and changes of names
@@ -256,11 +259,11 @@ func (o Options) withDefaults() Options {
 // Root is the directory at the top.
 func (v *Volume) Root() *Node { return v.root }
 
-// Committed is bytes of ciphertext committed since Open.
-func (v *Volume) Committed() int64 {
+// Totals are those since Open.
+func (v *Volume) Totals() status.Totals {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return v.finished
+	return status.Totals{Committed: v.finished, Read: v.read.Load(), Fetched: v.fetches.Fetched(), Retries: v.queue.RetriesLocked()}
 }
 
 // Pending is one draft or change that is not finished.

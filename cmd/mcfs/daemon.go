@@ -169,9 +169,13 @@ func (d *daemon) openVolume(ctx context.Context, b backend.Backend) error {
 		return err
 	}
 	uid, gid := d.o.ownerOfOld()
+	keeper := b.Keeper
+	if d.metrics != nil {
+		keeper = d.metrics.Metered(keeper)
+	}
 	d.feed = feed.New(feed.Place{Mountpoint: d.o.mountpoint, Address: inS3(status.VolumeName(c))})
 	d.volume, err = volume.Open(ctx, volume.Options{
-		Store: b.Store, Keeper: b.Keeper, Spool: d.spool, Log: d.log, Observer: d.feed,
+		Store: b.Store, Keeper: keeper, Spool: d.spool, Log: d.log, Observer: d.feed,
 		Mode: mode, IVBytes: c.Crypt.IVBytes, Bits: c.Keys.Bits, Streaming: c.Crypt.GCMReads == config.ReadsStreaming,
 		PartSize: int64(c.Upload.PartSize), Concurrency: c.Upload.Concurrency, UploadMemory: uploadMemory, FetchMemory: fetchMemory,
 		CloseTimeout: c.Upload.Timeout, SpoolDurable: c.Mount.Durability == config.DurabilitySpool,
@@ -183,7 +187,7 @@ func (d *daemon) openVolume(ctx context.Context, b backend.Backend) error {
 	}
 	d.closers = append(d.closers, d.closeVolume)
 	if d.metrics != nil {
-		d.metrics.Serve(d.volume, d.spool, d.log)
+		d.metrics.Serve(d.volume, d.feed, d.log)
 		d.closers = append(d.closers, d.metrics.Close) // before the volume it asks
 	}
 	return nil

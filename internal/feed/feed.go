@@ -35,6 +35,7 @@ type Feed struct {
 	news      chan struct{} // closed when there is another; nil: nobody waits
 	ended     bool
 	listeners int
+	totals    map[Total]int64
 	idle      chan struct{} // closed when the last listener has gone; nil: nobody waits
 }
 
@@ -49,7 +50,7 @@ type entry struct {
 func New(p Place) *Feed { return newFeed(p, history) }
 
 func newFeed(p Place, most int) *Feed {
-	return &Feed{place: p, run: strings.ToLower(rand.Text()[:8]), most: most, next: 1}
+	return &Feed{place: p, run: strings.ToLower(rand.Text()[:8]), most: most, next: 1, totals: map[Total]int64{}}
 }
 
 // Observe notes an event.
@@ -71,6 +72,7 @@ func (f *Feed) note(e entry) {
 		f.kept = append(f.kept, entry{})
 	}
 	f.kept[at] = e
+	f.count(e)
 	f.next++
 	f.wake()
 }

@@ -22,6 +22,9 @@ const (
 // kindJob is what has become of a job that a hot folder of the mount has made. It is no volume's.
 const kindJob event.Kind = "job"
 
+// Jobs is the type of the lines of jobs.
+const Jobs = string(kindJob)
+
 // What has become of a job. The words are those of `mcfs events`, and stay.
 type What string
 

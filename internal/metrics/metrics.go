@@ -7,21 +7,25 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"runtime"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"mcfs/spool"
+	"mcfs/internal/feed"
+	"mcfs/keys"
 	"mcfs/volume"
 )
+
+const namespace = "mcfs"
 
 // Server answers until Close.
 type Server struct {
 	listener net.Listener
 	server   *http.Server  // nil until Serve
 	ended    chan struct{} // closed when the server has ended
+	keyCalls *prometheus.HistogramVec
 }
 
 // Listen listens on address ("127.0.0.1:9464"). Clients wait there until Serve. Its
@@ -31,13 +35,25 @@ func Listen(address string) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("metrics.listen: %w; choose another port, or leave it empty", err)
 	}
-	return &Server{listener: listener, ended: make(chan struct{})}, nil
+	return &Server{listener: listener, ended: make(chan struct{}), keyCalls: newKeyCalls()}, nil
 }
 
-// Serve begins to answer.
-func (m *Server) Serve(v *volume.Volume, s *spool.Spool, log *slog.Logger) {
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(gauges(v, s)...)
+// newKeyCalls counts from 0 what has not happened yet, so that the first failure is an increase.
+func newKeyCalls() *prometheus.HistogramVec {
+	h := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Namespace: namespace, Name: "key_call_seconds", Help: "Calls of KMS, or of the local keyring, by name and outcome; retries are in their time.",
+		Buckets: []float64{.005, .02, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
+	}, []string{"call", "outcome"})
+	for _, call := range []string{keys.CallNew, keys.CallUnwrap} {
+		h.WithLabelValues(call, outcome(nil))
+		h.WithLabelValues(call, "failed")
+	}
+	return h
+}
+
+// Serve begins to answer for a mount.
+func (m *Server) Serve(v *volume.Volume, f *feed.Feed, log *slog.Logger) {
+	registry := newRegistry(mount{v, f}, m.keyCalls, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	m.server = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second}
@@ -49,36 +65,24 @@ func (m *Server) Serve(v *volume.Volume, s *spool.Spool, log *slog.Logger) {
 	}()
 }
 
-func gauges(v *volume.Volume, s *spool.Spool) []prometheus.Collector {
-	gauge := func(name, help string, value func() float64) prometheus.Collector {
-		return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "mcfs", Name: name, Help: help}, value)
+func newRegistry(all ...prometheus.Collector) *prometheus.Registry {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(all...)
+	return registry
+}
+
+// Metered is a keeper whose calls are counted.
+func (m *Server) Metered(k keys.Keeper) keys.Keeper {
+	return keys.Metered{Keeper: k, Tell: func(call string, took time.Duration, err error) {
+		m.keyCalls.WithLabelValues(call, outcome(err)).Observe(took.Seconds())
+	}}
+}
+
+func outcome(err error) string {
+	if err != nil {
+		return "failed"
 	}
-	return []prometheus.Collector{
-		gauge("pending", "Drafts and changes of names that the store does not have yet.", func() float64 {
-			return float64(len(v.Pending()))
-		}),
-		gauge("failing", "Of those, the ones whose last try failed.", func() float64 {
-			failing := 0
-			for _, p := range v.Pending() {
-				if p.Reason != "" {
-					failing++
-				}
-			}
-			return float64(failing)
-		}),
-		gauge("spool_bytes", "Bytes of sealed files in the spool.", func() float64 {
-			used, _ := s.Usage()
-			return float64(used)
-		}),
-		gauge("spool_max_bytes", "The spool's quota.", func() float64 {
-			_, quota := s.Usage()
-			return float64(quota)
-		}),
-		gauge("goroutines", "Goroutines of the daemon.", func() float64 { return float64(runtime.NumGoroutine()) }),
-		prometheus.NewCounterFunc(prometheus.CounterOpts{
-			Namespace: "mcfs", Name: "committed_bytes_total", Help: "Bytes of ciphertext committed since the mount began.",
-		}, func() float64 { return float64(v.Committed()) }),
-	}
+	return "ok"
 }
 
 // Close frees the address, within a second also if clients are connected. It may be called

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"mcfs/crypt"
@@ -24,6 +25,8 @@ type Engine struct {
 	closed  bool
 	readers map[*Reader]struct{}
 	budget
+
+	fetched atomic.Int64 // see Fetched
 }
 
 // NewEngine starts nothing yet. The store must outlive the Engine.
@@ -38,6 +41,10 @@ func NewEngine(c Config) *Engine {
 	e.ctx, e.cancel = context.WithCancel(context.Background())
 	return e
 }
+
+// Fetched is how many bytes of objects have come from the store, for all Readers. It may be
+// called at any time.
+func (e *Engine) Fetched() int64 { return e.fetched.Load() }
 
 // Close cancels everything under way, in all Readers, and waits for it. Reads
 // fail with ErrClosed then. The Readers must still be closed.

@@ -112,6 +112,7 @@ func (f *flight) transfer() error {
 // place. prev (CBC) is the ciphertext before them, and is advanced.
 func (r *Reader) decrypt(i int64, body []byte, prev *[aesBlock]byte) error {
 	r.fetched.Add(int64(len(body)))
+	r.e.fetched.Add(int64(len(body)))
 	if r.lay.mode == 0 {
 		return nil
 	}

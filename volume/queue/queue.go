@@ -11,6 +11,7 @@ type Queue struct {
 	owner sync.Locker
 	seq   sequencer
 	work  *workers
+	again int64 // tries that followed a failed one; the owner's lock guards it
 }
 
 // New makes a queue that belongs to the owner of the lock. It runs nothing before Start, and
@@ -67,12 +68,16 @@ func (q *Queue) AgainLocked(j *Job, wait time.Duration) {
 	if j.finished {
 		return
 	}
+	q.again++
 	if wait <= 0 {
 		q.try(j)
 		return
 	}
 	j.timer = time.AfterFunc(wait, func() { q.try(j) })
 }
+
+// RetriesLocked is how often a job was run once more.
+func (q *Queue) RetriesLocked() int64 { return q.again }
 
 // FinishLocked ends a job, and lets those go on that waited for it. A try that is under way is
 // not interrupted; none follows.

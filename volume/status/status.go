@@ -25,6 +25,14 @@ type Status struct {
 	Committed  int64               `json:"committed_bytes"` // of ciphertext, since the mount began
 }
 
+// Totals are sums since the mount began.
+type Totals struct {
+	Committed int64 // bytes of ciphertext that were committed
+	Read      int64 // bytes of content that programs have read
+	Fetched   int64 // bytes of ciphertext that came from the store to be read
+	Retries   int64 // tries of commits and changes that followed a failed one
+}
+
 // Draft is a version that is not in the store yet.
 type Draft struct {
 	Path    string    `json:"path"`
