@@ -17,8 +17,12 @@ func TestLinks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	others, err := filepath.Glob("../*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	count := 0
-	for _, guide := range append(guides, "../README.md") {
+	for _, guide := range append(guides, others...) {
 		for _, m := range link.FindAllStringSubmatch(read(t, guide), -1) {
 			to, _, _ := strings.Cut(m[1], "#")
 			if to == "" || strings.Contains(to, "://") {
