@@ -130,6 +130,7 @@ func killed(program string) string {
 // the same content, one upload for each time that the file was finished, and no
 // half-written object between (P6).
 func TestFlushIsNotClose(t *testing.T) {
+	t.Parallel()
 	rig.Need(t, "bash", "python3", "fallocate")
 	b := start(t, nil)
 	for _, c := range closers {
@@ -158,6 +159,7 @@ func TestFlushIsNotClose(t *testing.T) {
 // TestCloseIsTheUpload: when close returns, S3 has the file (P4), also for what
 // was only truncated or allocated through the descriptor.
 func TestCloseIsTheUpload(t *testing.T) {
+	t.Parallel()
 	b := start(t, nil)
 	for _, c := range []struct{ name, program string }{
 		{"written", `os.write(a, b"x")`},

@@ -177,6 +177,7 @@ func ln(b *bench, name string) error {
 // TestTmpfileUploads: what is never named is never uploaded, whatever its size;
 // what is named is uploaded once, at its close.
 func TestTmpfileUploads(t *testing.T) {
+	t.Parallel()
 	b := start(t, nil)
 	before := len(b.r.Writes())
 	b.Shell(python(`
@@ -209,8 +210,12 @@ os.close(f)`))
 // TestOnlyTouchedRangesAreFetched changes a committed file in a cold mount:
 // what is fetched is what is read or cut, not the file.
 func TestOnlyTouchedRangesAreFetched(t *testing.T) {
+	t.Parallel()
 	for _, mode := range modes {
-		t.Run(mode, func(t *testing.T) { touchedRanges(t, mode) })
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			touchedRanges(t, mode)
+		})
 	}
 }
 

@@ -101,6 +101,7 @@ const longSize = 8 * part
 // in it while the store is slow: nothing of theirs is published, what they wrote
 // stays in the mount, and is uploaded once when it is written and closed again.
 func TestKilledWriter(t *testing.T) {
+	t.Parallel()
 	b := start(t, rig.Settings{"upload.timeout": `"30s"`})
 	var names []string
 	for _, s := range deadly {
@@ -165,6 +166,7 @@ func TestKilledWriter(t *testing.T) {
 // TestSignalsThatDoNotKill: a signal that the writer ignores or handles, or that
 // stops it, changes nothing for a close that waits.
 func TestSignalsThatDoNotKill(t *testing.T) {
+	t.Parallel()
 	b := start(t, nil)
 	b.r.S3.Proxy.Hook(func(q s3test.Request) s3test.Fault {
 		if q.Op == "PutObject" && strings.HasSuffix(q.Path, "/f") {
@@ -198,6 +200,7 @@ func TestSignalsThatDoNotKill(t *testing.T) {
 // TestTwoWritersOneKilled: who closes in order is not kept waiting for one who
 // was killed, and the file is published as it is then.
 func TestTwoWritersOneKilled(t *testing.T) {
+	t.Parallel()
 	b := start(t, nil)
 	other := b.write(t, "f", 65536, "wait")
 	b.write(t, "f", 65536, "wait").kill(syscall.SIGKILL)
