@@ -14,7 +14,7 @@ import (
 
 func TestMain(m *testing.M) { os.Exit(rig.Main(m)) }
 
-// settleLimit is how long the bucket may take to show what was promised.
+// settleLimit is how long the bucket may take to show what was promised, or the next step to it.
 const settleLimit = 2 * time.Minute
 
 // bench is one volume and one mount of it, whose descriptors are counted.
@@ -62,7 +62,7 @@ func (b *bench) descriptors() []string {
 func (b *bench) empty() {
 	b.t.Helper()
 	b.Shell(`find . -mindepth 1 -delete`)
-	b.r.Settle(settleLimit, nil)
+	b.r.SettleBehind(settleLimit, nil)
 	now := b.descriptors()
 	for deadline := time.Now().Add(10 * time.Second); len(now) > b.baseline && time.Now().Before(deadline); now = b.descriptors() {
 		time.Sleep(20 * time.Millisecond)

@@ -5,8 +5,11 @@ import (
 	"os"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/hanwen/go-fuse/v2/posixtest"
+
+	"mcfs/store/s3/s3test"
 )
 
 // excluded are the tests of posixtest that do not run, each with its reason.
@@ -76,4 +79,21 @@ func posixTest(t *testing.T, b *bench, name string) {
 		}
 	}
 	posixtest.All[name](t, dir)
+}
+
+// TestSettleBehind: what was left to be done behind may take longer than the limit, if the store is
+// asked for something all the while.
+func TestSettleBehind(t *testing.T) {
+	t.Parallel()
+	b := start(t, nil)
+	const step = 600 * time.Millisecond
+	b.r.S3.Proxy.Hook(func(s3test.Request) s3test.Fault { return s3test.Fault{Delay: step} })
+	b.Shell(`for i in $(seq 6); do ln -s $i link.tmp; mv -T link.tmp link; done`) // changes of one name, in their order
+	begun := time.Now()
+	b.r.SettleBehind(4*step, nil, "link")
+	if took := time.Since(begun); took < 4*step {
+		t.Errorf("it took %v, no longer than the limit: the test shows nothing", took)
+	}
+	b.r.S3.Proxy.Hook(nil)
+	b.finish()
 }

@@ -180,7 +180,18 @@ func (r *Rig) Delete(key string) {
 // bare, and no upload is unfinished.
 func (r *Rig) Settle(limit time.Duration, files []string, bare ...string) {
 	r.tb.Helper()
-	var want []string
+	r.settle(limit, time.Now().Add(limit), wanted(files, bare))
+}
+
+// SettleBehind is Settle of what was left to be done behind, however much that is: as long as the
+// store is asked for something, the limit begins anew.
+func (r *Rig) SettleBehind(limit time.Duration, files []string, bare ...string) {
+	r.tb.Helper()
+	const most = 5 // times the limit: what is tried for ever does not settle
+	r.settle(limit, time.Now().Add(most*limit), wanted(files, bare))
+}
+
+func wanted(files, bare []string) (want []string) {
 	for _, f := range files {
 		want = append(want, Prefix+f)
 		if !strings.HasSuffix(f, "/") {
@@ -191,12 +202,23 @@ func (r *Rig) Settle(limit time.Duration, files []string, bare ...string) {
 		want = append(want, Prefix+f)
 	}
 	slices.Sort(want)
-	for deadline := time.Now().Add(limit); ; time.Sleep(20 * time.Millisecond) {
+	return want
+}
+
+// settle gives up when the store has not been asked for anything for the limit, or at the end.
+func (r *Rig) settle(limit time.Duration, end time.Time, want []string) {
+	r.tb.Helper()
+	asked, last := 0, time.Now()
+	for ; ; time.Sleep(20 * time.Millisecond) {
 		keys, uploads := r.Keys(), r.Uploads()
 		if slices.Equal(keys, want) && len(uploads) == 0 {
 			return
 		}
-		if time.Now().After(deadline) {
+		now := time.Now()
+		if n := r.S3.Proxy.Count(""); n != asked {
+			asked, last = n, now
+		}
+		if now.After(end) || now.After(last.Add(limit)) {
 			r.tb.Errorf("the bucket did not settle in %v: missing %q, too many %q, unfinished uploads %q", limit, without(want, keys), without(keys, want), uploads)
 			return
 		}
