@@ -25,9 +25,10 @@ import (
 type extent struct{ kills, files int }
 
 // In `make test` there are fewer than in `make large`: a kill, with the look at all files that goes with it,
-// takes a second on two cores, and many with the race detector; and each run draws other instants.
+// takes a second on two cores, and many with the race detector; and each run draws other instants. As
+// many are done by a run before its kill as leaves work for the next.
 var (
-	some = extent{20, 300}
+	some = extent{12, 150}
 	few  = extent{8, 100}
 	many = extent{50, 1000}
 )
@@ -221,6 +222,7 @@ func (k *killedRun) once(s3 *s3test.Server, seen map[string]string) {
 // into an empty volume, then over what is there: nothing is damaged at any moment, and in the end
 // each file is there once, under a key of its own, and no upload is left.
 func TestEncryptKilled(t *testing.T) {
+	t.Parallel()
 	s3 := s3test.Start(t)
 	k := newKilledRun(t, s3, some)
 	seen := make(map[string]string)
@@ -245,6 +247,7 @@ func TestEncryptKilled(t *testing.T) {
 // TestDecryptKilled: mcfs decrypt is killed at random and run again: what bears its name is whole, and
 // in the end all is there, and nothing beside it.
 func TestDecryptKilled(t *testing.T) {
+	t.Parallel()
 	k := newKilledRun(t, s3test.Start(t), some)
 	k.must("encrypt", "src", k.address)
 	out := filepath.Join(k.dir, "out")

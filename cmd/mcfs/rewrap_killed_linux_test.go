@@ -73,6 +73,7 @@ func (k *killedRun) read(st store.Store, key string) ([]byte, store.Info) {
 // moment each file decrypts under the key that its settings name, and in the end that is the new one
 // for all. What was done is not done again, and no object was touched.
 func TestRewrapKilled(t *testing.T) {
+	t.Parallel()
 	s3 := s3test.Start(t, s3test.WithProxy())
 	k := newKilledRun(t, s3, few)
 	k.must("encrypt", "src", k.address)
@@ -119,6 +120,7 @@ func TestRewrapKilled(t *testing.T) {
 // what is there: nothing is damaged at any moment, and in the end each file is there once, byte for byte
 // as it was encrypted, and no upload is left. Those from which they come stay as they are.
 func TestPromoteKilled(t *testing.T) {
+	t.Parallel()
 	s3 := s3test.Start(t)
 	k := newKilledRun(t, s3, few)
 	from := filepath.Join(k.dir, "shared", "store")
