@@ -186,9 +186,12 @@ func (b *bench) prove(t *testing.T) {
 	}
 }
 
-// quiet waits until no request has reached the store for a while: what the last
-// release commits follows its close a moment later.
+// quiet waits until the mount has nothing under way, what the last release commits a moment after
+// its close included, and no request has reached the store for a while: uploads that were given
+// up are ended behind.
 func (b *bench) quiet() {
+	b.t.Helper()
+	b.Idle(settleLimit)
 	const while = 150 * time.Millisecond
 	for seen := -1; ; time.Sleep(while) {
 		requests := b.r.S3.Proxy.Requests()
