@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -79,13 +80,13 @@ func TestRsyncPartial(t *testing.T) {
 	source := b.tree + "/sub dir/deeper/parts.bin"
 	interrupt := func(args ...string) {
 		t.Helper()
-		cmd := exec.Command("rsync", append(args, "--bwlimit=2m", source, b.m.Path("big"))...)
+		cmd := exec.Command("rsync", append(args, "--bwlimit=500k", source, b.m.Path("big"))...)
 		var out strings.Builder
 		cmd.Stdout, cmd.Stderr = &out, &out
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(1200 * time.Millisecond) // of the three seconds that it would take
+		b.m.Within(rig.Limit, "the beginning of the file", func() error { return awaitBytes(b.m.Path(".big.??????"), 512<<10) })
 		if err := cmd.Process.Signal(syscall.SIGINT); err != nil {
 			t.Error(err)
 		}
@@ -114,6 +115,21 @@ func TestRsyncPartial(t *testing.T) {
 		t.Fatalf("cp: %v\n%s", err, out)
 	}
 	b.finish(each(restated(2, 2), "", "big"))
+}
+
+// awaitBytes waits until a file that the pattern matches has so many bytes.
+func awaitBytes(pattern string, size int64) error {
+	for ; ; time.Sleep(20 * time.Millisecond) {
+		names, err := filepath.Glob(pattern)
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			if info, err := os.Lstat(name); err == nil && info.Size() >= size {
+				return nil
+			}
+		}
+	}
 }
 
 // TestRsyncLargerThanTheSpool mirrors files that are larger than the spool, in rsync's ways,
