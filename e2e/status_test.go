@@ -122,7 +122,7 @@ func TestStatusWhileStoreIsFrozen(t *testing.T) {
 		}
 		return nil
 	})
-	m.Within(5*time.Second, "rename", func() error { return os.Rename(m.Path("before"), m.Path("after")) })
+	m.Within(rig.Soon, "rename", func() error { return os.Rename(m.Path("before"), m.Path("after")) })
 
 	failing := func() bool {
 		s := statusOf(t, m, m.Dir).Mounts[0]

@@ -210,7 +210,7 @@ func (m *Mount) UnmountFails() (string, error) {
 	m.tb.Helper()
 	out, err := m.Mcfs(unmountLimit, "unmount", m.Dir)
 	m.over = true
-	if !m.waitEnd(5 * time.Second) {
+	if !m.waitEnd(Soon) {
 		m.hung("ending after mcfs unmount")
 	}
 	if m.isMounted() {
