@@ -28,6 +28,7 @@ type Config struct {
 	Watch   []Watch `toml:"watch"`
 	Log     Log     `toml:"log"`
 	Metrics Metrics `toml:"metrics"`
+	Web     Web     `toml:"web"`
 }
 
 // Store says where objects live.
@@ -100,6 +101,11 @@ type Log struct {
 // Metrics says where Prometheus may ask.
 type Metrics struct {
 	Listen string `toml:"listen"` // host:port; empty: nowhere
+}
+
+// Web says where the status is shown as a page.
+type Web struct {
+	Listen string `toml:"listen"` // host:port of this machine alone; empty: nowhere
 }
 
 // defaults are the values of keys that a file leaves out. Those that depend on

@@ -331,6 +331,8 @@ level = "debug"
 format = "json"
 [metrics]
 listen = "127.0.0.1:9464"
+[web]
+listen = "127.0.0.1:9465"
 `)
 	want := Config{
 		Source: "config.toml",
@@ -350,6 +352,7 @@ listen = "127.0.0.1:9464"
 			AllowPlain: true, Case: CaseCamel, Submit: true, Detach: true, Timeout: 2 * time.Hour, Jobs: 9},
 		Log:     Log{Level: LevelDebug, Format: FormatJSON},
 		Metrics: Metrics{Listen: "127.0.0.1:9464"},
+		Web:     Web{Listen: "127.0.0.1:9465"},
 	}
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Error(diff)

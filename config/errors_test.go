@@ -21,7 +21,7 @@ func TestErrors(t *testing.T) {
 		{"bucket = 'b'", `config.toml:1: unknown key bucket; did you mean store.bucket?`},
 		{"[log]\nverbosity = 3", `config.toml:2: unknown key log.verbosity; [log] has level, format`},
 		{"[crypto]\nmode = 'CTR'", `config.toml:1: unknown section crypto; did you mean [crypt]?`},
-		{"\n[network.proxy]\na = 1", `config.toml:2: unknown section network; there are [store], [keys], [crypt], [spool], [upload], [mount], [job], [[watch]], [log], [metrics]`},
+		{"\n[network.proxy]\na = 1", `config.toml:2: unknown section network; there are [store], [keys], [crypt], [spool], [upload], [mount], [job], [[watch]], [log], [metrics], [web]`},
 		{"[store]\nbucket='b'\n[store.s3]\nacl = 'x'", `config.toml:3: unknown key store.s3; did you mean store.sse?`},
 		{"[crypt]\n\"a b\\n\" = 1", `config.toml:2: unknown key crypt."a b\n"; [crypt] has mode, iv_bytes, gcm_reads`},
 		// Not TOML, or not its shape.
@@ -126,6 +126,12 @@ func TestErrorsOfValues(t *testing.T) {
 		{"mount.local_only = ['']", `config.toml:4: mount.local_only: "": give a pattern`},
 		{"metrics.listen = '9464'", `config.toml:4: metrics.listen: "9464": give a host and a port`},
 		{"metrics.listen = 'localhost:http'", `config.toml:4: metrics.listen: "localhost:http": give a host and a port`},
+		{"web.listen = '9465'", `config.toml:4: web.listen: "9465": give a host and a port, like "127.0.0.1:9465"`},
+		{"web.listen = '0.0.0.0:9465'", `config.toml:4: web.listen: "0.0.0.0:9465": other machines may reach that: give 127.0.0.1 and a port`},
+		{"web.listen = ':9465'", `config.toml:4: web.listen: ":9465": other machines may reach that`},
+		{"web.listen = '[::]:9465'", `config.toml:4: web.listen: "[::]:9465": other machines may reach that`},
+		{"web.listen = '192.168.1.2:9465'", `config.toml:4: web.listen: "192.168.1.2:9465": other machines may reach that`},
+		{"web.listen = 'studio.example:9465'", `config.toml:4: web.listen: "studio.example:9465": other machines may reach that`},
 		{"metrics.listen = 'http://a:1'", `config.toml:4: metrics.listen: "http://a:1": give a host and a port`},
 	} {
 		first, section := "store.bucket = 'ingest'\n", strings.SplitN(c.line, " ", 2)[0]
@@ -191,6 +197,10 @@ func TestAccepted(t *testing.T) {
 		"mount.local_only = ['[!a]*', '\\*', '!.git/*.lock']",
 		"metrics.listen = ':9464'",
 		"metrics.listen = '[::1]:9464'",
+		"web.listen = '127.0.0.1:9465'",
+		"web.listen = '127.8.8.8:9465'",
+		"web.listen = '[::1]:9465'",
+		"web.listen = 'localhost:9465'",
 	} {
 		mustParse(t, minimal+line)
 	}

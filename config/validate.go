@@ -25,7 +25,10 @@ func (f *file) finish(c *Config) {
 	f.mount(&c.Mount)
 	f.job(&c.Job)
 	f.watches(c)
-	f.listen(c.Metrics.Listen)
+	f.listen("metrics.listen", c.Metrics.Listen, "127.0.0.1:9464")
+	if f.listen("web.listen", c.Web.Listen, "127.0.0.1:9465") {
+		f.check("web.listen", c.Web.Listen, checkLoopback)
+	}
 	if len(f.faults) == 0 { // the VolumeID needs a valid store
 		f.spool(c)
 	}
@@ -238,14 +241,26 @@ func loopback(host string) bool {
 	return err == nil && ip.Unmap().IsLoopback()
 }
 
-func (f *file) listen(addr string) {
+// listen reports whether an address to listen at is one.
+func (f *file) listen(key, addr, example string) bool {
 	if addr == "" {
-		return
+		return false
 	}
 	host, port, err := net.SplitHostPort(addr)
 	if n, e := strconv.ParseUint(port, 10, 16); err != nil || e != nil || n == 0 || strings.ContainsFunc(host, func(r rune) bool { return r <= ' ' || r == '/' }) {
-		f.reject("metrics.listen", addr, errors.New(`give a host and a port, like "127.0.0.1:9464"`))
+		f.reject(key, addr, fmt.Errorf("give a host and a port, like %q", example))
+		return false
 	}
+	return true
+}
+
+// checkLoopback refuses an address that other machines may reach.
+func checkLoopback(addr string) error {
+	host, _, err := net.SplitHostPort(addr)
+	if ip, e := netip.ParseAddr(host); err == nil && (host == "localhost" || e == nil && ip.Unmap().IsLoopback()) {
+		return nil
+	}
+	return errors.New(`other machines may reach that: give 127.0.0.1 and a port; "ssh -L" leads to it from elsewhere`)
 }
 
 // checkNamePattern refuses what matches the name of no file.

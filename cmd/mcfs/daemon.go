@@ -25,6 +25,7 @@ import (
 	"mcfs/internal/setup"
 	"mcfs/internal/status"
 	"mcfs/internal/watches"
+	"mcfs/internal/web"
 	"mcfs/spool"
 	"mcfs/volume"
 )
@@ -70,6 +71,7 @@ type daemon struct {
 	control *control.Server
 	feed    *feed.Feed                      // of what happens, for those who listen
 	metrics *metrics.Server                 // nil: none asked for
+	page    *web.Server                     // nil: none asked for
 	watches atomic.Pointer[watches.Watches] // nil: not begun, or none asked for
 	stop    chan bool                       // a request to end; true: at once
 	ending  atomic.Bool
@@ -91,7 +93,7 @@ func start(ctx context.Context, o mountOptions, std stdio) (_ *daemon, err error
 	if err = setup.CheckPlaces(d.o.mountpoint, o.config, o.logFile); err != nil {
 		return nil, err
 	}
-	if err = d.listenMetrics(); err != nil { // early, since it leaves nothing behind when it fails
+	if err = d.listen(); err != nil { // early, since it leaves nothing behind when it fails
 		return nil, err
 	}
 	d.closers = append(d.closers, memory.Limit())
@@ -117,21 +119,27 @@ func start(ctx context.Context, o mountOptions, std stdio) (_ *daemon, err error
 		return nil, err
 	}
 	d.watch(b)
+	d.showPage()
 	if unlocked != nil {
 		d.log.Info("memory, and keys with it, may come into the swap: encrypt that, or lift the limit of locked memory (LimitMEMLOCK=infinity, ulimit -l)", "err", unlocked)
 	}
 	return d, nil
 }
 
-func (d *daemon) listenMetrics() (err error) {
-	address := d.o.config.Metrics.Listen
-	if address == "" {
-		return nil
+// listen listens where metrics and the page are asked for.
+func (d *daemon) listen() (err error) {
+	if address := d.o.config.Metrics.Listen; address != "" {
+		if d.metrics, err = metrics.Listen(address); err != nil {
+			return err
+		}
+		d.closers = append(d.closers, d.metrics.Close)
 	}
-	if d.metrics, err = metrics.Listen(address); err != nil {
-		return err
+	if address := d.o.config.Web.Listen; address != "" {
+		if d.page, err = web.Listen(address); err != nil {
+			return err
+		}
+		d.closers = append(d.closers, d.page.Close)
 	}
-	d.closers = append(d.closers, d.metrics.Close)
 	return nil
 }
 
@@ -217,7 +225,7 @@ func (d *daemon) closeVolume() error {
 func (d *daemon) mount(ctx context.Context) (err error) {
 	d.control, err = control.Listen(d.o.mountpoint, control.Handler{
 		Stop: d.requestStop, Unused: d.unused, Sync: d.sync, Repair: d.repair, Wrong: d.wrong, Restore: d.restore,
-		Status: d.status, Events: d.events,
+		Status: func(path string) any { return d.status(path) }, Events: d.events,
 		Log: func(err error) { d.log.Warn("control socket", "err", err) },
 	})
 	if err != nil {
@@ -249,6 +257,16 @@ func (d *daemon) watch(b backend.Backend) {
 	w := watches.Start(watches.Options{Config: c, Store: b.Store, Feed: d.feed, Log: d.log})
 	d.closers = append(d.closers, w.Close)
 	d.watches.Store(w)
+}
+
+// showPage shows the status as a page until everything else is closed.
+func (d *daemon) showPage() {
+	if d.page == nil {
+		return
+	}
+	d.page.Serve(web.OfDaemon(func() status.Report { return d.status("") }, d.feed, d.volume))
+	d.closers = append(d.closers, d.page.Close) // before what it shows
+	d.log.Info("the status is shown as a page: mcfs status tells the address", "listen", d.o.config.Web.Listen)
 }
 
 func (d *daemon) requestStop(now bool) {

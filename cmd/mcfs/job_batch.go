@@ -188,7 +188,7 @@ func (r *inputReader) isLocal(ctx context.Context, path string) bool {
 	if err != nil {
 		return false
 	}
-	p, err := r.pendingIn(ctx, daemonOf(mountpoint, m))
+	p, err := r.asked.Pending(ctx, daemonOf(mountpoint, m))
 	return err == nil && p.IsLocal(inside)
 }
 

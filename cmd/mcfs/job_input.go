@@ -12,6 +12,7 @@ import (
 	"mcfs/fs"
 	"mcfs/internal/control"
 	"mcfs/internal/mounts"
+	"mcfs/internal/status"
 	"mcfs/internal/stored"
 	"mcfs/internal/verdict"
 	"mcfs/mediaconvert/document"
@@ -50,7 +51,7 @@ type inputReader struct {
 	mu      sync.Mutex
 	stored  *stored.Volume            // nil until an address is read
 	mounted map[string]*stored.Volume // by address; nil: its configuration cannot be read
-	told    map[string]*answer        // by mountpoint
+	asked   status.Asked              // the daemons
 }
 
 func (r *inputReader) close() error {
@@ -237,15 +238,15 @@ func (r *inputReader) committedIn(ctx context.Context, path string) (volume, add
 	if err != nil {
 		return "", "", verdict.Errorf(verdict.NotInMount, "give a file in a mount, or its s3:// address with --config", "%s is not in a mount of mcfs", path)
 	}
-	p, err := r.pendingIn(ctx, daemonOf(mountpoint, m))
+	p, err := r.asked.Pending(ctx, daemonOf(mountpoint, m))
 	if err != nil {
 		return "", "", fmt.Errorf("%s: ask the daemon of %s whether it is committed: %w", path, mountpoint, err)
 	}
 	if why, cure := p.Why(inside); why != "" {
 		return "", "", verdict.Errorf(verdict.NotCommitted, cure, "%s %s", path, why)
 	}
-	if p.volume == "" || p.HasDraft(inside) {
-		return p.volume, "", nil
+	if volume = inS3(p.Volume); volume == "" || p.HasDraft(inside) {
+		return volume, "", nil
 	}
-	return p.volume, p.volume + inside, nil
+	return volume, volume + inside, nil
 }

@@ -76,13 +76,16 @@ func (d *daemon) sync(ctx context.Context, paths []string, tell func(string)) er
 	return nil
 }
 
-// status returns a status.Report of the mount at and under a path.
-func (d *daemon) status(path string) any {
+// status returns how the mount is at and under a path.
+func (d *daemon) status(path string) status.Report {
 	s := d.volume.Status().Under(path)
 	verdict.AddCures(&s)
 	r := status.Report{
 		Mountpoint: d.o.mountpoint, Volume: status.VolumeName(d.o.config), Config: d.o.config.Source, Spool: d.o.config.Spool.Dir,
 		State: status.Mounted, Status: &s,
+	}
+	if d.page != nil {
+		r.Page = d.page.Address()
 	}
 	if w := d.watches.Load(); w != nil {
 		r.HotFolders = w.Status()

@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/base64"
+	"encoding/json"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -39,6 +41,8 @@ type world struct {
 	*rig.Rig
 	m    *rig.Mount
 	page string // address, with the token
+
+	daemon string // origin of the page that the daemon shows
 
 	mu   sync.Mutex
 	gate map[int]chan struct{} // parts of the film from that number on wait
@@ -77,7 +81,7 @@ func (w *world) save(t *testing.T, name string, size int) {
 // meanwhile, and one that is done. Then it shows the page.
 func begin(t *testing.T) *world {
 	t.Helper()
-	r := rig.NewSmall(t, rig.Settings{"mount.durability": `"spool"`, "upload.timeout": `"10m"`}, part, 64<<20)
+	r := rig.NewSmall(t, rig.Settings{"mount.durability": `"spool"`, "upload.timeout": `"10m"`, "web.listen": strconv.Quote(freeAddress(t))}, part, 64<<20)
 	w := &world{Rig: r, gate: map[int]chan struct{}{}}
 	for _, from := range gates {
 		w.gate[from] = make(chan struct{})
@@ -116,6 +120,17 @@ func (w *world) moves(b *tab, from int) {
 	before := value[float64](b, bar)
 	w.open(from)
 	b.await(bar + " > " + strconv.FormatFloat(before, 'f', -1, 64))
+}
+
+// freeAddress is one of this machine at which nobody listens.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
 }
 
 // show runs mcfs status --web until the test ends.
@@ -179,7 +194,7 @@ func TestPage(t *testing.T) {
 		name string
 		do   func(t *testing.T, w *world, b *tab, origin string)
 	}{
-		{"strangers", strangers}, {"what there is", shows}, {"narrow", narrow}, {"dark and light", schemes}, {"keyboard", keyboard}, {"copy", copies}, {"live", live},
+		{"strangers", strangers}, {"what there is", shows}, {"narrow", narrow}, {"dark and light", schemes}, {"keyboard", keyboard}, {"copy", copies}, {"live", live}, {"daemon", daemons},
 	} {
 		begun := time.Now()
 		if !t.Run(step.name, func(t *testing.T) {
@@ -191,10 +206,11 @@ func TestPage(t *testing.T) {
 		t.Logf("%s: %v", step.name, time.Since(begun))
 	}
 	b.t = t
-	if list := b.strangers(origin, "http://evil.example:", "about:"); len(list) > 0 {
+	w.end()
+	b.await("document.getElementById('connection').textContent.startsWith('mcfs has ended')")
+	if list := b.strangers(origin, w.daemon, "http://evil.example:", "about:"); len(list) > 0 {
 		t.Errorf("the page has asked for %q", list)
 	}
-	w.end()
 }
 
 // strangers: without the token, and under a name that somebody else's server gives this machine, there
@@ -357,4 +373,44 @@ func live(t *testing.T, w *world, b *tab, _ string) {
 	if !value[bool](b, "window.mark === true") {
 		t.Error("the page was loaded anew")
 	}
+}
+
+// daemons: the daemon shows the page by itself, at an address that mcfs status tells, and what it says of
+// a file is what the mount has. It says its end, too: see TestPage.
+func daemons(t *testing.T, w *world, b *tab, _ string) {
+	out, err := w.m.Mcfs(patience, "status", "--json", w.m.Dir)
+	if err != nil {
+		t.Fatalf("status: %v\n%s", err, out)
+	}
+	var told struct{ Mounts []struct{ Page string } }
+	if err := json.Unmarshal([]byte(out), &told); err != nil || len(told.Mounts) != 1 {
+		t.Fatalf("%v: %s", err, out)
+	}
+	var found bool
+	if w.daemon, _, found = strings.Cut(told.Mounts[0].Page, "/?token="); !found {
+		t.Fatalf("the page is %q", told.Mounts[0].Page)
+	}
+	if code := b.status(told.Mounts[0].Page); code != http.StatusOK {
+		t.Fatalf("the daemon's page: %d", code)
+	}
+	b.await(rowOf("film.mov") + "?.querySelector('a')")
+	link := value[string](b, rowOf("film.mov")+".querySelector('a').href")
+	if code := b.status(link); code != http.StatusOK {
+		t.Fatalf("%s: %d", link, code)
+	}
+	text, err := os.ReadFile(w.m.Path("film.mov" + sidecar.Suffix))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := sidecar.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if iv := value[string](b, "document.getElementById('iv').textContent"); iv != base64.StdEncoding.EncodeToString(s.IV) {
+		t.Errorf("the vector is %s, not %x", iv, s.IV)
+	}
+	if code := b.status(w.daemon + "/"); code != http.StatusOK {
+		t.Errorf("back: %d", code)
+	}
+	b.await(rowOf("film.mov") + "?.querySelector('a')")
 }

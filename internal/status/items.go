@@ -94,6 +94,9 @@ func (r Report) items(now time.Time) []item {
 	if len(r.Drafts)+len(r.Changes)+len(r.Unopened) == 0 {
 		list = append(list, item{key: "nothing", name: "nothing is pending", extra: true})
 	}
+	if r.Page != "" {
+		list = append(list, item{key: "page", kind: "page", name: human.Quoted(r.Page), extra: true})
+	}
 	return append(list, r.cacheItem())
 }
 

@@ -29,6 +29,7 @@ type Report struct {
 	Spool      string `json:"spool,omitempty"`
 	State      State  `json:"state"`
 	Note       string `json:"note,omitempty"`
+	Page       string `json:"page,omitempty"` // address of the page that the daemon shows, with what opens it
 
 	HotFolders []HotFolder `json:"hot_folders,omitempty"`
 	*volume.Status
