@@ -12,6 +12,7 @@
 # make fuzz     each fuzz target for $(FUZZTIME)
 # make large    renames an object above 5 GiB, over a kill; kills each command without a mount 50 times over 1,000 files; 64 GiB through a spool of 2 GiB, 20 GiB in each mode; trees of 10,000 and 20,000 files (20 min)
 # make growth   rounds of ordinary work for $(GROWTH), after which the daemon must be as small as before
+# make pictures makes the pictures of the README: the page, dark and light
 # make compatibility ENDPOINT=http://…  asks an S3 server what mcfs needs of it: docs/compatibility.md
 # make clean    remove bin/, the built S3 server, and the programs that tests share
 
@@ -34,7 +35,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 SERVER := $(CACHE)/versitygw-parts
 export VERSITYGW ?= $(SERVER)
 
-.PHONY: all build demo check test soak conformance faults torture large growth compatibility bench install lint fuzz clean packages fuse-packages bench-packages versitygw
+.PHONY: all build demo check test soak conformance faults torture large growth pictures compatibility bench install lint fuzz clean packages fuse-packages bench-packages versitygw
 all: build
 
 build:
@@ -126,6 +127,10 @@ large: packages versitygw
 # What a day brings is counted in the test: e2e/growth_linux_test.go.
 growth: packages versitygw
 	MCFS_TEST_GROWTH=$(GROWTH) go test -count=1 -timeout 0 -run '^TestNoGrowth$$' -v ./e2e
+
+pictures: packages versitygw
+	@mkdir -p docs/images
+	MCFS_PICTURES=$(CURDIR)/docs/images go test -count=1 -timeout 10m -run '^TestPictures$$' ./e2e/page
 
 # With AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; BUCKET is made if it is not there. For
 # a server that knows no checksums: MCFS_CHECKSUM=none.

@@ -77,9 +77,9 @@ func (w *world) save(t *testing.T, name string, size int) {
 	}
 }
 
-// begin saves a film that waits for the gates, one that S3 refuses, one that another machine has saved
+// begin saves a film that waits for the gates, files that S3 refuses, one that another machine has saved
 // meanwhile, and one that is done. Then it shows the page.
-func begin(t *testing.T) *world {
+func begin(t *testing.T, refused ...string) *world {
 	t.Helper()
 	r := rig.NewSmall(t, rig.Settings{"mount.durability": `"spool"`, "upload.timeout": `"10m"`, "web.listen": strconv.Quote(freeAddress(t))}, part, 64<<20)
 	w := &world{Rig: r, gate: map[int]chan struct{}{}}
@@ -104,9 +104,9 @@ func begin(t *testing.T) *world {
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
-	w.save(t, "denied/reel.mov", 4096)
-	w.save(t, "denied/"+hostile, 4096)
-	w.save(t, "denied/"+strings.Repeat("w", 241), 4096)
+	for _, name := range refused {
+		w.save(t, "denied/"+name, 4096)
+	}
 	w.save(t, "film.mov", parts*part)
 	w.page = w.show(t)
 	return w
@@ -185,8 +185,9 @@ func rowOf(name string) string {
 
 // TestPage: a person sees in Chromium what becomes of files, and copies what MediaConvert asks for.
 func TestPage(t *testing.T) {
+	t.Parallel()
 	begun := time.Now()
-	w := begin(t)
+	w := begin(t, "reel.mov", hostile, strings.Repeat("w", 241))
 	b := open(t)
 	t.Logf("%v until all has begun", time.Since(begun))
 	origin, _, _ := strings.Cut(w.page, "/?")
@@ -275,26 +276,9 @@ func schemes(t *testing.T, _ *world, b *tab, _ string) {
 		if found := b.axe(); found != "" {
 			t.Errorf("axe-core finds, where it is %s:\n%s", which, found)
 		}
-		picture(t, b, which)
 	}
 	if seen["dark"] == seen["light"] {
 		t.Errorf("both are %s", seen["dark"])
-	}
-}
-
-// picture writes what is to be seen into $MCFS_PICTURES, which make pictures sets for the README.
-func picture(t *testing.T, b *tab, which string) {
-	t.Helper()
-	dir := os.Getenv("MCFS_PICTURES")
-	if dir == "" {
-		return
-	}
-	shot, err := chromedp.Run(b.ctx, chromedp.CaptureScreenshot())
-	if err == nil {
-		err = os.WriteFile(filepath.Join(dir, "page-"+which+".png"), shot, 0o644)
-	}
-	if err != nil {
-		t.Fatal(err)
 	}
 }
 
