@@ -42,12 +42,11 @@ var s3Outages = []outage{
 // what was known of names is still shown, and the draft outlives a kill, in the
 // version that was saved last.
 func TestOutageOfS3(t *testing.T) {
-	t.Parallel()
 	server := s3test.Start(t)
 	for _, o := range s3Outages {
 		t.Run(o.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, server, crypt.CTR, time.Second)
+			w := newWorld(t, server, crypt.CTR, stalled)
 			w.open("")
 			w.must(w.save("a", small))
 			w.must(w.v.Close(w.ctx))
@@ -127,12 +126,11 @@ var kmsOutages = []outage{
 // read and saved, files beyond the pool fail in time, and all is well as soon as
 // KMS is back.
 func TestOutageOfKMS(t *testing.T) {
-	t.Parallel()
 	server := s3test.Start(t)
 	for _, o := range kmsOutages {
 		t.Run(o.name, func(t *testing.T) {
 			t.Parallel()
-			w := newWorld(t, server, crypt.CTR, 2*time.Second)
+			w := newWorld(t, server, crypt.CTR, patience) // of S3, which answers
 			w.open("")
 			w.must(w.save("kept", small))
 			if o.off != nil {

@@ -32,7 +32,6 @@ const (
 // fifth of all requests fail, each with any fault. Whatever close and rename
 // promised is there at last, and nothing else.
 func TestRandom(t *testing.T) {
-	t.Parallel()
 	server := s3test.Start(t)
 	for _, seed := range seeds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
@@ -90,7 +89,7 @@ type roamer struct {
 
 func roam(t *testing.T, server *s3test.Server, seed uint64) {
 	mode := []crypt.Mode{crypt.CTR, crypt.GCM, crypt.CBC}[seed%3]
-	w := newWorld(t, server, mode, time.Second)
+	w := newWorld(t, server, mode, 2*time.Second)
 	w.close = 3 * time.Second
 	w.open("")
 	r := &roamer{
