@@ -93,7 +93,7 @@ install: build
 FUSE_PACKAGES := fusermount3:fuse3 openssl:openssl ffmpeg:ffmpeg
 PACKAGES      := $(FUSE_PACKAGES) gcc:gcc git:git rsync:rsync node:nodejs jq:jq \
                  vim:vim nano:nano tmux:tmux sqlite3:sqlite3 zip:zip unzip:unzip \
-                 Xvfb:xvfb xdotool:xdotool mousepad:mousepad dbus-run-session:dbus-daemon gio:libglib2.0-bin \
+                 Xvfb:xvfb xdotool:xdotool mousepad:mousepad thunar:thunar nautilus:nautilus dbus-run-session:dbus-daemon gio:libglib2.0-bin \
                  python3:python3 perl:perl patch:patch wget:wget curl:curl ar:binutils aria2c:aria2 yt-dlp:yt-dlp 7z:p7zip-full qpdf:qpdf \
                  exiftool:libimage-exiftool-perl AtomicParsley:atomicparsley restic:restic borg:borgbackup unison:unison lftp:lftp axel:axel ziptool:ziptool smbclient:smbclient mandoc:mandoc xmllint:libxml2-utils chromium:chromium
 

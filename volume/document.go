@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"syscall"
 	"time"
 
@@ -96,46 +95,9 @@ func (h *Handle) openDocument(ctx context.Context) error {
 	text, err := h.n.v.Settings(ctx, h.n.base)
 	h.document = document.New(text)
 	if err == nil && h.writable() {
-		h.n.v.holdDocument(h)
+		h.n.v.documents.Hold(h.n, h.document)
 	}
 	return err
-}
-
-// holdDocument has truncateDocuments find what the handle is writing, until dropDocument.
-func (v *Volume) holdDocument(h *Handle) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.documents == nil {
-		v.documents = make(map[*Node][]*document.Document)
-	}
-	v.documents[h.n] = append(v.documents[h.n], h.document)
-}
-
-func (v *Volume) dropDocument(h *Handle) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	all, ok := v.documents[h.n]
-	if !ok {
-		return // it was only read
-	}
-	all = slices.DeleteFunc(all, func(d *document.Document) bool { return d == h.document })
-	if v.documents[h.n] = all; len(all) == 0 {
-		delete(v.documents, h.n)
-	}
-}
-
-// truncateDocuments sets the size of what is being written over a sidecar. That comes by
-// its name, also where open(2) has asked for it: after the opening, without the handle.
-func (v *Volume) truncateDocuments(n *Node, size int64) error {
-	v.mu.Lock()
-	all := slices.Clone(v.documents[n])
-	v.mu.Unlock()
-	for _, d := range all {
-		if err := d.Truncate(size); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // Settings returns the bytes of the file's sidecar as the store holds them.

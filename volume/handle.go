@@ -323,7 +323,7 @@ func (h *Handle) Release() {
 	h.mu.Unlock()
 	if h.document != nil {
 		h.document.Wipe()
-		h.n.v.dropDocument(h)
+		h.n.v.documents.Drop(h.n, h.document)
 		return
 	}
 	n := h.n

@@ -51,7 +51,8 @@ func (v *Volume) leaveTombstone(file, to *Node) {
 			t.end()
 		}
 	}
-	if disowned || !v.sideShown(file) || d.dir.children[name] != nil {
+	put := d.dir.forgetPut(name)
+	if disowned || !put && !v.sideShown(file) || d.dir.children[name] != nil {
 		return
 	}
 	t := &tombstone{d: d, name: name, at: time.Now()}
@@ -66,6 +67,13 @@ func (v *Volume) leaveTombstone(file, to *Node) {
 	d.dir.behind[name] = t
 	v.behind = append(v.behind, t)
 	v.dropTombstones()
+}
+
+// forgetPut forgets what a program has put under a sidecar's name, for it goes along with
+// its file; it reports whether the program still finds it there. Volume.mu is held.
+func (d *dirState) forgetPut(name string) bool {
+	moved, written := d.movedSidecars.Forget(name), d.sidecarWrites.Forget(name)
+	return moved || written
 }
 
 // ownedAs has the tombstone allow what the file does.
@@ -146,8 +154,8 @@ func (n *Node) openTombstone(h *Handle) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	d, name := n.behind.d.dir, n.behind.name
-	if d.movedSidecars[name].n == n {
-		delete(d.movedSidecars, name)
+	if moved, _ := d.movedSidecars.Get(name); moved.n == n {
+		d.movedSidecars.Forget(name)
 		return fmt.Errorf("open: %w", ErrStale)
 	}
 	if h.writable() && d.behind[name] == n.behind {
@@ -167,25 +175,35 @@ func (v *Volume) endTombstone(n *Node) {
 // Ask notes which thread has looked up a sidecar, or what it has left behind: it may be
 // about to take it elsewhere.
 func (n *Node) Ask(thread uint32) {
-	n.v.mu.Lock()
-	defer n.v.mu.Unlock()
+	v := n.v
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	n.asker = thread
-	if n.kind == Tombstone {
-		n.behind.asked = time.Now()
+	if n.kind == Sidecar {
+		v.askers.Note(thread, asked{n, n.base.parent}, movedWithin)
+		return
 	}
+	v.askers.Forget(thread)
+	n.behind.asked = time.Now()
+}
+
+// asked is a sidecar that a thread has just looked up.
+type asked struct {
+	side *Node
+	d    *Node // where it was then
 }
 
 // movedSidecar is a name to which a program has renamed a sidecar, or what it has left behind.
 type movedSidecar struct {
 	n      *Node
 	thread uint32
-	at     time.Time
 }
 
 // Taking says what a thread is to find under a name if it moves sidecars. While it comes
-// from a tombstone, nothing (expected): file managers ask what to do, and "mv -n" does
-// nothing, where something is in the way. After that, what it has moved (put), which mv
-// looks at once more. To all others, and in the end, the sidecar is there with its file.
+// from a tombstone, or from a sidecar to where a tombstone is, nothing (expected): file
+// managers ask what to do, and "mv -n" does nothing, where something is in the way. After
+// that, what it has moved (put), which mv looks at once more. To all others, and in the
+// end, the sidecar is there with its file.
 func (n *Node) Taking(name string, thread uint32) (put *Node, expected bool) {
 	base, ok := sidecar.Base(name)
 	if !ok || n.kind != Dir {
@@ -201,8 +219,11 @@ func (n *Node) Taking(name string, thread uint32) (put *Node, expected bool) {
 	if file != nil && file.kind == File && file.behind != nil && file.behind.isAskedBy(thread) {
 		return nil, true
 	}
-	t, ok := n.dir.movedSidecars[name]
-	if !ok || t.thread != thread || time.Since(t.at) >= movedWithin || file != nil && v.sideShown(file) {
+	if t := n.dir.behind[name]; t != nil && t.stands() && v.brings(thread, n, name) {
+		return nil, true
+	}
+	t, recent := n.dir.movedSidecars.Get(name)
+	if !recent || t.thread != thread || file != nil && v.sideShown(file) {
 		return nil, false
 	}
 	return t.n, false
@@ -213,23 +234,26 @@ func (t *tombstone) isAskedBy(thread uint32) bool {
 	return t.node != nil && t.node.asker == thread && time.Since(t.asked) < movedWithin && t.stands()
 }
 
+// brings reports whether a thread has just looked up a sidecar of that name in another
+// directory, and it is still there; v.mu is held.
+func (v *Volume) brings(thread uint32, to *Node, name string) bool {
+	last, recent := v.askers.Get(thread)
+	if !recent || last.d == to || last.side.disowned {
+		return false
+	}
+	file := last.side.base
+	return !file.gone && file.parent == last.d && sidecar.Name(file.name) == name
+}
+
 // noteMovedSidecar notes that a sidecar, or a tombstone, was renamed to a name; v.mu is held.
 func (v *Volume) noteMovedSidecar(c, to *Node, name string) {
-	for name, old := range to.dir.movedSidecars {
-		if time.Since(old.at) >= movedWithin {
-			delete(to.dir.movedSidecars, name)
-		}
-	}
-	if to.dir.movedSidecars == nil {
-		to.dir.movedSidecars = make(map[string]movedSidecar)
-	}
 	t := tombstone{d: to, name: name, at: time.Now()}
 	if c.kind == Sidecar {
 		t.ownedAs(c.base)
 	} else {
 		t.mode, t.owner = c.behind.mode, c.behind.owner
 	}
-	to.dir.movedSidecars[name] = movedSidecar{v.tombstoneNode(&t), c.asker, t.at}
+	to.dir.movedSidecars.Note(name, movedSidecar{v.tombstoneNode(&t), c.asker}, movedWithin)
 }
 
 // renameSidecar succeeds and changes nothing, as unlinking a sidecar does, or what it

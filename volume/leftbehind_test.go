@@ -270,3 +270,118 @@ func TestWhoTakesSidecars(t *testing.T) {
 		t.Error("it is there after that")
 	}
 }
+
+// TestMovedAndBack: a program that has moved a file and its sidecar, and moves them back at
+// once, finds nothing in its way, whether the store has got to know of the first move or not.
+func TestMovedAndBack(t *testing.T) {
+	const mover = 7
+	for _, settled := range []bool{true, false} {
+		r := newRig(t, crypt.CTR)
+		root := r.v.Root()
+		y, err := root.Mkdir(t.Context(), "y", 0o755, 1, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.save("f", random(5))
+		r.sync()
+		held := []string{"f", "y/f"}
+		if settled {
+			held = []string{"elsewhere"}
+		}
+		r.v.mu.Lock()
+		busy := r.v.queue.AddLocked(nil, held...)
+		r.v.mu.Unlock()
+		for i, d := range []*Node{root, y, root, y} {
+			to := y
+			if i%2 == 1 {
+				to = root
+			}
+			if err := d.Rename(t.Context(), "f", to, "f", NoReplace); err != nil {
+				t.Fatal(err)
+			}
+			n, err := d.Lookup(t.Context(), sideF)
+			if err != nil {
+				t.Fatalf("move %d, settled %v: %v", i, settled, err)
+			}
+			n.Ask(mover)
+			if put, expected := d.Taking(sideF, mover); put != nil || expected {
+				t.Errorf("move %d, settled %v: where it comes from it finds %v, %v", i, settled, put, expected)
+			}
+			if _, expected := to.Taking(sideF, mover); !expected {
+				t.Errorf("move %d, settled %v: something is in its way", i, settled)
+			}
+			if err := d.Rename(t.Context(), sideF, to, sideF, NoReplace); err != nil {
+				t.Errorf("move %d, settled %v: %v", i, settled, err)
+			}
+			if settled {
+				r.sync()
+			}
+		}
+		r.v.mu.Lock()
+		r.v.queue.FinishLocked(busy)
+		r.v.mu.Unlock()
+		r.sync()
+		r.expectObjects("f", sideF, "y/")
+	}
+}
+
+// TestSidecarOverATombstone: a program that takes a sidecar to where a tombstone of its
+// name is, before its file, finds nothing in its way; who takes nothing finds the tombstone.
+func TestSidecarOverATombstone(t *testing.T) {
+	const mover, other = 7, 8
+	r := newRig(t, crypt.CTR)
+	root := r.v.Root()
+	y, err := root.Mkdir(t.Context(), "y", 0o755, 1, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.save("f", random(5))
+	if err := root.Rename(t.Context(), "f", y, "f", 0); err != nil {
+		t.Fatal(err)
+	}
+	r.sync()
+	ask := func(d *Node, name string, thread uint32) {
+		t.Helper()
+		n, err := d.Lookup(t.Context(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.Ask(thread)
+	}
+	expect := func(when string, d *Node, name string, thread uint32, want bool) {
+		t.Helper()
+		if _, expected := d.Taking(name, thread); expected != want {
+			t.Errorf("%s, nothing is in the way of %d: %v", when, thread, expected)
+		}
+	}
+	expect("before", root, sideF, mover, false)
+	ask(y, sideF, mover)
+	expect("coming from the sidecar", root, sideF, mover, true)
+	expect("coming from the sidecar", root, sideF, other, false)
+	if err := y.Rename(t.Context(), sideF, root, sideF, NoReplace); err != nil {
+		t.Fatal(err)
+	}
+	expect("once it is taken", root, sideF, mover, false)
+	ask(y, sideF, mover)
+	if err := y.Remove(t.Context(), sideF); err != nil {
+		t.Fatal(err)
+	}
+	expect("once it is removed", root, sideF, mover, false)
+	ask(y, sideF, mover)
+	ask(root, sideF, mover)
+	expect("coming from the tombstone itself", root, sideF, mover, false)
+	r.save("y/g", random(5))
+	ask(y, "g"+sideF[1:], mover)
+	expect("coming from another's sidecar", root, sideF, mover, false)
+	ask(y, sideF, mover)
+	r.v.mu.Lock()
+	last, _ := r.v.askers.Get(mover)
+	r.v.askers.Note(mover, last, 0)
+	r.v.mu.Unlock()
+	expect("two seconds after", root, sideF, mover, false)
+	ask(y, sideF, mover)
+	if err := y.Rename(t.Context(), "f", root, "f", NoReplace); err != nil {
+		t.Fatal(err)
+	}
+	expect("coming from where its file was a moment ago", y, sideF, mover, false)
+}

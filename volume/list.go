@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"mcfs/sidecar"
+	"mcfs/volume/lately"
 	dirs "mcfs/volume/listing"
 	"mcfs/volume/naming"
 	"mcfs/volume/remote"
@@ -24,11 +25,11 @@ type dirState struct {
 	beside        map[string]bool  // directories that hide a file of their name, of which the log has been told
 	fresh         map[string]time.Time
 	flight        *flight
-	scan          []*Node                 // what the last ReadDir showed, in its order, whose description may be wanted next
-	walked        dirs.Walk               // whether a program goes through it without having listed it
-	sidecarWrites map[string]sidecarWrite // settings documents taken a moment ago, by their names
-	behind        map[string]*tombstone   // of sidecars, by their names
-	movedSidecars map[string]movedSidecar // where sidecars were moved to a moment ago, by the names they were given
+	scan          []*Node                          // what the last ReadDir showed, in its order, whose description may be wanted next
+	walked        dirs.Walk                        // whether a program goes through it without having listed it
+	sidecarWrites lately.Map[string, *Node]        // settings documents taken a moment ago, by their names
+	behind        map[string]*tombstone            // of sidecars, by their names
+	movedSidecars lately.Map[string, movedSidecar] // where sidecars were moved to a moment ago, by the names they were given
 	attr          sidecar.Attr
 	staging       staging
 	dirTimes

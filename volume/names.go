@@ -274,6 +274,9 @@ func (n *Node) Remove(ctx context.Context, name string) error {
 		n.v.endTombstone(c)
 		return nil
 	}
+	if n.v.endSidecarWrite(n, c) {
+		return nil
+	}
 	v := n.v
 	defer v.endControl(n, name)
 	if v.isMoving(c) {

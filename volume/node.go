@@ -300,7 +300,7 @@ func (n *Node) SetAttr(ctx context.Context, h *Handle, s SetAttr) (Attr, error) 
 		switch {
 		case s.Size == nil:
 		case h == nil:
-			if err := n.v.truncateDocuments(n, *s.Size); err != nil {
+			if err := n.v.documents.Truncate(n, *s.Size); err != nil {
 				return Attr{}, err
 			}
 		case h.document != nil:

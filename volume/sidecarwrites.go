@@ -20,12 +20,6 @@ const (
 	unlinkedFor     = time.Second
 )
 
-// sidecarWrite is a settings document that was written under a sidecar's name and discarded.
-type sidecarWrite struct {
-	n  *Node
-	at time.Time
-}
-
 // judgeDraft decides about a draft saved under a sidecar's name. A settings document is
 // discarded; other content is an ordinary file, unless it stands beside a file whose
 // settings it would be.
@@ -104,15 +98,7 @@ func (v *Volume) discardSidecarWrite(n *Node) {
 	v.discard(n)
 	if d := n.parent; d != nil {
 		v.unlink(d, n)
-		for name, old := range d.dir.sidecarWrites {
-			if time.Since(old.at) > sidecarWriteFor {
-				delete(d.dir.sidecarWrites, name)
-			}
-		}
-		if d.dir.sidecarWrites == nil {
-			d.dir.sidecarWrites = make(map[string]sidecarWrite)
-		}
-		d.dir.sidecarWrites[n.name] = sidecarWrite{n, time.Now()}
+		d.dir.sidecarWrites.Note(n.name, n, sidecarWriteFor)
 		if base, ok := sidecar.Base(n.name); ok && d.dir.children[base] != nil && d.dir.children[base].side != nil {
 			d.dir.children[base].side.unlinked = time.Time{} // and the true one is shown again
 		}
@@ -127,10 +113,22 @@ func (v *Volume) discardSidecarWrite(n *Node) {
 func (v *Volume) sidecarWriteNode(d *Node, name string) (*Node, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if a, ok := d.dir.sidecarWrites[name]; ok && time.Since(a.at) < sidecarWriteFor {
-		return a.n, nil
+	if n, recent := d.dir.sidecarWrites.Get(name); recent {
+		return n, nil
 	}
 	return nil, ErrNotExist
+}
+
+// endSidecarWrite is what the removal of a discarded settings document does; it reports
+// whether n is one.
+func (v *Volume) endSidecarWrite(d, n *Node) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if written, _ := d.dir.sidecarWrites.Get(n.name); !n.gone || written != n {
+		return false
+	}
+	d.dir.sidecarWrites.Forget(n.name)
+	return true
 }
 
 // openSidecarWrite opens a discarded settings document, so that its mode can be set
@@ -138,11 +136,14 @@ func (v *Volume) sidecarWriteNode(d *Node, name string) (*Node, error) {
 func (v *Volume) openSidecarWrite(n *Node, h *Handle) (*Handle, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if !n.gone || n.parent == nil || n.parent.dir.sidecarWrites[n.name].n != n {
+	if !n.gone || n.parent == nil {
+		return nil, nil
+	}
+	if written, _ := n.parent.dir.sidecarWrites.Get(n.name); written != n {
 		return nil, nil
 	}
 	if h.writable() {
-		delete(n.parent.dir.sidecarWrites, n.name)
+		n.parent.dir.sidecarWrites.Forget(n.name)
 		return nil, ErrStale
 	}
 	h.document = document.New(nil)

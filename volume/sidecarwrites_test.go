@@ -54,6 +54,49 @@ func TestAcceptedDocument(t *testing.T) {
 	r.expectObjects("f", "f.settings.json")
 }
 
+// TestAcceptedDocumentRemoved: what was accepted can be removed, alone or with its file,
+// and is then in the way of no other copy.
+func TestAcceptedDocumentRemoved(t *testing.T) {
+	r := newRig(t, crypt.CTR)
+	root := r.v.Root()
+	r.save("f", random(5))
+	text := r.load(sideF)
+	const side = "g.settings.json"
+	copied := func() {
+		t.Helper()
+		h := r.create(side, os.O_EXCL)
+		r.write(h, text, 0)
+		r.finish(h)
+		if _, err := root.Lookup(t.Context(), side); err != nil {
+			t.Fatalf("just after its close: %v", err)
+		}
+	}
+	copied()
+	if err := root.Remove(t.Context(), side); err != nil {
+		t.Errorf("removed: %v", err)
+	}
+	r.expectTombstone(root, side, false)
+	copied()
+	r.save("g", random(5))
+	if err := root.Remove(t.Context(), "g"); err != nil {
+		t.Fatal(err)
+	}
+	r.expectTombstone(root, side, true)
+	if err := root.Remove(t.Context(), side); err != nil {
+		t.Errorf("removed after its file: %v", err)
+	}
+	copied()
+	r.save("g", random(5))
+	if err := root.Rename(t.Context(), "g", root, "h", 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := root.Rename(t.Context(), side, root, "h.settings.json", NoReplace); err != nil {
+		t.Errorf("moved after its file: %v", err)
+	}
+	r.sync()
+	r.expectObjects("f", sideF, "h", "h.settings.json")
+}
+
 // TestUnlinkedSidecar: removing it changes nothing, and another can be written
 // in its place, which is discarded.
 func TestUnlinkedSidecar(t *testing.T) {
@@ -115,10 +158,8 @@ func TestShorterDocument(t *testing.T) {
 	if q := r.v.Status().Quarantine; len(q) != 1 || q[0].Size != int64(len("notes")) {
 		t.Errorf("in quarantine: %+v", q)
 	}
-	r.v.mu.Lock()
-	defer r.v.mu.Unlock()
-	if len(r.v.documents) > 0 {
-		t.Errorf("%d are still held", len(r.v.documents))
+	if n := r.v.documents.Len(); n > 0 {
+		t.Errorf("%d are still held", n)
 	}
 }
 

@@ -21,6 +21,7 @@ import (
 	"mcfs/volume/event"
 	"mcfs/volume/fetch"
 	"mcfs/volume/file"
+	"mcfs/volume/lately"
 	dirs "mcfs/volume/listing"
 	"mcfs/volume/metacache"
 	"mcfs/volume/moving"
@@ -123,6 +124,7 @@ type Volume struct {
 	recovered chan struct{}              // closed when what an earlier mount left is in the tree
 	versions  map[string]*remote.Version // by IV, until then
 	writers   writers.Handles[*Handle]   // of programs
+	documents document.Open[*Node]       // sidecars that are written over
 	read      atomic.Int64               // bytes of content that they have read
 
 	mu           sync.Mutex
@@ -130,20 +132,20 @@ type Volume struct {
 	root         *Node
 	lastIno      uint64
 	closing      bool
-	busy         map[*Node]struct{}             // files with a draft
-	opened       map[*Node]struct{}             // files with handles
-	idle         []*Node                        // clean files that are not open, oldest first
-	moves        moving.Moves                   // directories whose objects still have their old keys
-	away         time.Time                      // until then what is known is shown without waiting for the store
-	ended        chan struct{}                  // closed and renewed when a draft or change ends
-	rechecks     map[*Node]time.Time            // descriptions to be compared with the store, and when
-	recheckAsked chan struct{}                  // one waiting token: there are some
-	synced       map[*Node]*synced              // files that an fsync may have committed
-	documents    map[*Node][]*document.Document // of sidecars that are open for writing
-	behind       []*tombstone                   // of sidecars, the oldest first
-	lockedBy     map[string]bool                // key ids of keepers for which files wait, as the log has said
-	unopened     map[spool.ID]string            // sealed files that the journal does not know, and why they wait
-	writes       remote.Writes                  // of this machine
+	busy         map[*Node]struct{}        // files with a draft
+	opened       map[*Node]struct{}        // files with handles
+	idle         []*Node                   // clean files that are not open, oldest first
+	moves        moving.Moves              // directories whose objects still have their old keys
+	away         time.Time                 // until then what is known is shown without waiting for the store
+	ended        chan struct{}             // closed and renewed when a draft or change ends
+	rechecks     map[*Node]time.Time       // descriptions to be compared with the store, and when
+	recheckAsked chan struct{}             // one waiting token: there are some
+	synced       map[*Node]*synced         // files that an fsync may have committed
+	behind       []*tombstone              // of sidecars, the oldest first
+	askers       lately.Map[uint32, asked] // sidecars that threads may be about to move
+	lockedBy     map[string]bool           // key ids of keepers for which files wait, as the log has said
+	unopened     map[spool.ID]string       // sealed files that the journal does not know, and why they wait
+	writes       remote.Writes             // of this machine
 	started      time.Time
 	boot         string  // of the machine; see record.Boot
 	asides       []aside // since then, the oldest first
