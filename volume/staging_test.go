@@ -241,6 +241,11 @@ func TestStagedHalfFile(t *testing.T) {
 		h.markKilled()
 		h.Node().commit.Interrupt(file.EvKill)
 		h.Release()
+		time.Sleep(time.Second)
+		r.nothingMade()
+		if d := r.draft(r.v.Status(), unisonsFolder+"/half"); d.State != "interrupted" {
+			t.Errorf("before the rename: %+v", d)
+		}
 		r.mustRename(unisonsFolder, "new", 0)
 		time.Sleep(time.Minute)
 		synctest.Wait()
