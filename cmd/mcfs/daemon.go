@@ -181,7 +181,7 @@ func (d *daemon) openVolume(ctx context.Context, b backend.Backend) error {
 	if d.metrics != nil {
 		keeper = d.metrics.Metered(keeper)
 	}
-	d.feed = feed.New(feed.Place{Mountpoint: d.o.mountpoint, Address: inS3(status.VolumeName(c))})
+	d.feed = feed.New(feed.Place{Mountpoint: d.o.mountpoint, Address: status.InS3(status.VolumeName(c))})
 	d.volume, err = volume.Open(ctx, volume.Options{
 		Store: b.Store, Keeper: keeper, Spool: d.spool, Log: d.log, Observer: d.feed,
 		Mode: mode, IVBytes: c.Crypt.IVBytes, Bits: c.Keys.Bits, Streaming: c.Crypt.GCMReads == config.ReadsStreaming,

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"mcfs/internal/human"
+	"mcfs/internal/jobinput"
 	"mcfs/internal/jobspec"
 	"mcfs/internal/paths"
 	"mcfs/internal/verdict"
@@ -134,13 +135,13 @@ func runJob(ctx context.Context, f jobFlags, args []string, std stdio) error {
 	if err != nil && f.submit {
 		return err
 	}
-	reader := &inputReader{file: f.config, allowPlain: f.allowPlain}
-	defer reader.close()
+	reader := &jobinput.Reader{Open: openStored, File: f.config, AllowPlain: f.allowPlain}
+	defer reader.Close()
 	if f.many() {
 		o.Region = region
 		source := paths.Source{Args: args, List: f.filesFrom, Zero: f.zero, Recursive: f.recursive, Match: f.match, In: std.in}
 		source.Below = func(ctx context.Context, address string, do func(paths.Found) bool) bool {
-			v, err := reader.volume()
+			v, err := reader.Volume()
 			if err != nil {
 				return do(paths.Found{Path: address, Err: err})
 			}
@@ -149,7 +150,7 @@ func runJob(ctx context.Context, f jobFlags, args []string, std stdio) error {
 		b := &batched{s: service{api: api, region: region, flags: f.service}, f: f, o: o, spelling: spelling, read: reader, std: std}
 		return runBatch(ctx, b, source)
 	}
-	inputs, err := reader.readAll(ctx, args)
+	inputs, err := reader.ReadAll(ctx, args)
 	if err != nil {
 		return err
 	}
@@ -157,9 +158,9 @@ func runJob(ctx context.Context, f jobFlags, args []string, std stdio) error {
 	var list []document.Input
 	for _, in := range inputs {
 		list = append(list, in.Input)
-		o.Volumes = append(o.Volumes, in.volume)
+		o.Volumes = append(o.Volumes, in.Volume)
 	}
-	o.Output = batch.Placed(o.Output, inputs[0].volume, inputs[0].Settings.FileInput)
+	o.Output = batch.Placed(o.Output, inputs[0].Volume, inputs[0].Settings.FileInput)
 	d, err := document.Build(list, o)
 	if err != nil {
 		return err
@@ -171,7 +172,7 @@ func runJob(ctx context.Context, f jobFlags, args []string, std stdio) error {
 		fmt.Fprintln(std.err, "warning:", human.Printable(w))
 	}
 	if f.submit {
-		return submitJob(ctx, service{api: api, region: region, flags: f.service, reread: inputs.reread}, d, f, std)
+		return submitJob(ctx, service{api: api, region: region, flags: f.service, reread: inputs.Reread}, d, f, std)
 	}
 	text, err := d.JSON(spelling)
 	if err != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/mediaconvert/types"
 
 	"mcfs/internal/human"
+	"mcfs/internal/jobinput"
 	"mcfs/internal/paths"
 	"mcfs/internal/progress"
 	"mcfs/internal/stored"
@@ -34,7 +35,7 @@ type batched struct {
 	f        jobFlags
 	o        document.Options
 	spelling wire.Case
-	read     *inputReader
+	read     *jobinput.Reader
 	std      stdio
 	outputs  *batch.Outputs
 	bar      *progress.Bar
@@ -101,15 +102,15 @@ func (b *batched) do(ctx context.Context, f paths.Found) (away bool) {
 // make makes the job of one file.
 func (b *batched) make(ctx context.Context, f paths.Found) (l report.Line, why []string, err error) {
 	l = report.Line{Type: "item", Path: f.Path}
-	in, err := b.read.read(ctx, f.Path)
-	if f.Walked && err != nil && (errors.Is(err, stored.ErrLink) || b.read.isLocal(ctx, f.Path)) {
+	in, err := b.read.Read(ctx, f.Path)
+	if f.Walked && err != nil && (errors.Is(err, stored.ErrLink) || b.read.IsLocal(ctx, f.Path)) {
 		return l, nil, errSkipped
 	}
 	if err != nil {
 		return l, nil, err
 	}
 	o := b.o
-	o.Volumes, o.Output = append(o.Volumes[:len(o.Volumes):len(o.Volumes)], in.volume), batch.Placed(o.Output, in.volume, in.Settings.FileInput)
+	o.Volumes, o.Output = append(o.Volumes[:len(o.Volumes):len(o.Volumes)], in.Volume), batch.Placed(o.Output, in.Volume, in.Settings.FileInput)
 	d, err := document.Build([]document.Input{in.Input}, o)
 	if err != nil {
 		return l, nil, err
@@ -132,7 +133,7 @@ func (b *batched) make(ctx context.Context, f paths.Found) (l report.Line, why [
 		return l, nil, err
 	}
 	s := b.s
-	s.path, s.reread = f.Path, jobInputs{in}.reread
+	s.path, s.reread = f.Path, jobinput.Inputs{in}.Reread
 	return b.submit(ctx, s, d)
 }
 
@@ -180,16 +181,6 @@ func (b *batched) progress(s service) func(jobs.State) {
 			s.tell(state, b.std)
 		}
 	}
-}
-
-// isLocal reports whether a file stays on this machine under its name.
-func (r *inputReader) isLocal(ctx context.Context, path string) bool {
-	mountpoint, inside, m, err := mountOf(path)
-	if err != nil {
-		return false
-	}
-	p, err := r.asked.Pending(ctx, daemonOf(mountpoint, m))
-	return err == nil && p.IsLocal(inside)
 }
 
 // tell prints what has become of a file.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"mcfs/internal/jobinput"
 	"mcfs/internal/paths"
 	"mcfs/mediaconvert/batch"
 )
@@ -41,7 +42,7 @@ func TestManyPaths(t *testing.T) {
 		write.Close()
 	}()
 	heap := &heapAt{at: map[int]uint64{early: 0, late: 0}}
-	b := &batched{f: jobFlags{parallel: 8}, read: &inputReader{}, std: stdio{out: io.Discard, err: heap}}
+	b := &batched{f: jobFlags{parallel: 8}, read: &jobinput.Reader{Open: openStored}, std: stdio{out: io.Discard, err: heap}}
 	err := runBatch(t.Context(), b, paths.Source{List: "-", In: list})
 	if statusOf(err) != exitFailed || b.count.Failed != many || heap.lines != many {
 		t.Fatalf("%v: %+v, %d lines", err, b.count, heap.lines)

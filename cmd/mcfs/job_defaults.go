@@ -3,24 +3,20 @@ package main
 import (
 	"context"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/pflag"
 
 	"mcfs/config"
-	"mcfs/fs"
-	"mcfs/internal/control"
+	"mcfs/internal/jobinput"
 	"mcfs/internal/jobspec"
-	"mcfs/internal/mounts"
-	"mcfs/internal/status"
 )
 
 // jobDefaults is the section [job] that counts for a command: of the configuration that is named,
 // else of the mount in which a path lies, else of the one that applies.
 func jobDefaults(ctx context.Context, file, path string) (config.Job, error) {
 	if file == "" && path != "" && !strings.HasPrefix(path, "s3://") {
-		file = configOfMount(ctx, path)
+		file = jobinput.ConfigOf(ctx, path)
 	}
 	if file == "" && homeless() {
 		return config.DefaultJob(), nil
@@ -33,30 +29,6 @@ func jobDefaults(ctx context.Context, file, path string) (config.Job, error) {
 func homeless() bool {
 	return os.Getenv(config.EnvFile) == "" && os.Getenv("HOME") == "" && os.Getenv("XDG_CONFIG_HOME") == ""
 }
-
-// configOfMount is the configuration of the mount in which a path lies; "" if it has none that
-// this user may read, or is another user's.
-func configOfMount(ctx context.Context, path string) string {
-	table := fs.Mounts()
-	at, inside, mounted, err := mounts.Locate(path, table)
-	if err != nil || !mounted || !maySay(table[at], os.Geteuid()) {
-		return ""
-	}
-	r, err := status.Ask(ctx, control.Client{Mountpoint: at, Users: mounts.Users(table[at])}, inside)
-	if err != nil || !filepath.IsAbs(r.Config) {
-		return ""
-	}
-	f, err := os.Open(r.Config)
-	if err != nil {
-		return ""
-	}
-	f.Close()
-	return r.Config
-}
-
-// maySay reports whether whoever has made a mount may say where a user's outputs go: the user, or
-// root.
-func maySay(m fs.Mounted, uid int) bool { return m.UID == 0 || m.UID == uid }
 
 // setDefaults takes from a configuration what no flag says.
 func (f *serviceFlags) setDefaults(given *pflag.FlagSet, j config.Job) {

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"mcfs/internal/human"
+	"mcfs/internal/jobinput"
 	"mcfs/mediaconvert/jobs"
 	"mcfs/mediaconvert/report"
 	"mcfs/sidecar"
@@ -41,7 +42,7 @@ func jobCommand(use, short, long string, args cobra.PositionalArgs, follows, tel
 		}
 		reread := func(ctx context.Context, address string) (sidecar.Settings, error) {
 			text, err := storedSettings(ctx, file, address)
-			return parseSettings(text, err)
+			return jobinput.ParseSettings(text, err)
 		}
 		return do(c.Context(), service{api: api, region: region, flags: f, reread: reread}, args)
 	}
@@ -121,7 +122,7 @@ func (s service) find(ctx context.Context, args []string) ([]types.Job, error) {
 	}
 	address := args[0]
 	if !strings.HasPrefix(address, "s3://") {
-		settings, err := parseSettings(mountedSettings(ctx, address))
+		settings, err := jobinput.ParseSettings(jobinput.MountedSettings(ctx, address))
 		if err != nil {
 			return nil, err
 		}

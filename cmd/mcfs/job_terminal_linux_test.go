@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"mcfs/internal/terminaltest"
-
+	"mcfs/internal/jobinput"
 	"mcfs/internal/paths"
+	"mcfs/internal/terminaltest"
 )
 
 var moves = regexp.MustCompile(`\x1b\[(\d*)([A-Z])|\r\n|[^\x1b\r]+`)
@@ -77,7 +77,7 @@ func TestBatchOnATerminal(t *testing.T) {
 		}
 		write.Close()
 	}()
-	b := &batched{f: jobFlags{parallel: 4}, read: &inputReader{}, std: stdio{out: far, err: far}}
+	b := &batched{f: jobFlags{parallel: 4}, read: &jobinput.Reader{Open: openStored}, std: stdio{out: far, err: far}}
 	if err := runBatch(t.Context(), b, paths.Source{List: "-", In: list}); statusOf(err) != exitFailed || b.std.err != far {
 		t.Errorf("%v", err)
 	}

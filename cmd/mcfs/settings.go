@@ -5,9 +5,7 @@ import (
 	"context"
 	_ "embed"
 	"errors"
-	"fmt"
 	"log/slog"
-	"os"
 	"strings"
 	"time"
 
@@ -15,14 +13,9 @@ import (
 
 	"mcfs/config"
 	"mcfs/internal/backend"
-	"mcfs/internal/control"
-	"mcfs/internal/mounts"
-	"mcfs/internal/status"
+	"mcfs/internal/jobinput"
 	"mcfs/internal/stored"
-	"mcfs/internal/verdict"
-	"mcfs/sidecar"
 	"mcfs/store"
-	"mcfs/volume"
 )
 
 //go:embed help/settings.txt
@@ -47,7 +40,7 @@ func newSettings(std stdio) *cobra.Command {
 			if strings.HasPrefix(args[0], "s3://") {
 				text, err = storedSettings(c.Context(), file, args[0])
 			} else {
-				text, err = mountedSettings(c.Context(), args[0])
+				text, err = jobinput.MountedSettings(c.Context(), args[0])
 			}
 			if err != nil {
 				return err
@@ -58,58 +51,6 @@ func newSettings(std stdio) *cobra.Command {
 	}
 	c.Flags().StringVarP(&file, "config", "c", "", "configuration `FILE`, for an s3:// address")
 	return failsInJSON(c)
-}
-
-// mountedSettings reads the sidecar beside a file.
-func mountedSettings(ctx context.Context, path string) ([]byte, error) {
-	name := path
-	if !sidecar.Is(path) {
-		info, err := os.Stat(path)
-		if err != nil {
-			return nil, fmt.Errorf("settings: %w", err)
-		}
-		if info.IsDir() {
-			return nil, verdict.Errorf(verdict.Directory, "name one file in it", "%s is a directory", path)
-		}
-		name = sidecar.Name(path)
-	}
-	f, err := os.Open(name)
-	if errors.Is(err, os.ErrNotExist) {
-		if why, cure := whyUnsettled(ctx, strings.TrimSuffix(path, sidecar.Suffix)); why != "" {
-			return nil, verdict.With(fmt.Errorf("%s has no settings: %s", strings.TrimSuffix(path, sidecar.Suffix), why), verdict.NoSettings, cure)
-		}
-		return nil, verdict.With(fmt.Errorf("%s has no settings: it is not in a mount of mcfs, or not committed yet; close it, or wait for its upload. Under a name that is local-only, as in a trash, it has none: rename it", strings.TrimSuffix(path, sidecar.Suffix)), verdict.NoSettings, "close it, and wait for its upload")
-	}
-	if err != nil {
-		return nil, fmt.Errorf("settings: %w", err)
-	}
-	defer f.Close()
-	return stored.ReadSettings(f, name)
-}
-
-// whyUnsettled returns why a file in a mount has no settings, with the cure in it, and the cure, if
-// its name is the reason; else "".
-func whyUnsettled(ctx context.Context, path string) (why, cure string) {
-	mountpoint, inside, m, err := mountOf(path)
-	if err != nil {
-		return "", ""
-	}
-	r, err := status.Ask(ctx, control.Client{Mountpoint: mountpoint, Users: mounts.Users(m)}, inside)
-	if err != nil || r.Status == nil {
-		return "", ""
-	}
-	for _, d := range r.Drafts {
-		switch {
-		case d.Path != inside:
-		case d.Told != "":
-			return "it is larger than the spool, and can be uploaded under one name alone: rename it to " + d.Told, "rename it to " + d.Told
-		case d.State == volume.Local.String():
-			return "it stays on this machine while it has this name; rename it to have it uploaded", "rename it"
-		case d.State == volume.Temporary.String():
-			return "its name looks temporary, or its folder's does, and it waits for another; mcfs sync and its path has it uploaded at once", "mcfs sync and its path"
-		}
-	}
-	return "", ""
 }
 
 // discard is the log of commands that print all they have to tell.

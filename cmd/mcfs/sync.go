@@ -6,16 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 
-	"mcfs/fs"
 	"mcfs/internal/control"
 	"mcfs/internal/human"
-	"mcfs/internal/mounts"
+	"mcfs/internal/jobinput"
 	"mcfs/internal/paths"
 	"mcfs/internal/verdict"
 	"mcfs/mediaconvert/batch"
@@ -121,7 +118,7 @@ func (s *syncing) run(ctx context.Context, source paths.Source) error {
 
 // one syncs a path, or with --dry-run names the files in it whose sidecars are wrong.
 func (s *syncing) one(ctx context.Context, path string) error {
-	daemon, inside, err := daemonAt(path)
+	daemon, inside, err := jobinput.DaemonAt(path)
 	if err != nil {
 		return err
 	}
@@ -144,12 +141,6 @@ func (s *syncing) one(ctx context.Context, path string) error {
 		return fmt.Errorf("sync %s: %w", path, err)
 	}
 	return nil
-}
-
-// daemonAt is the daemon of the mount in which a path lies, and the path in it.
-func daemonAt(path string) (control.Client, string, error) {
-	mountpoint, inside, m, err := mountOf(path)
-	return control.Client{Mountpoint: mountpoint, Users: mounts.Users(m)}, inside, err
 }
 
 // tell prints what a daemon says while it works.
@@ -197,23 +188,4 @@ func (s *syncing) outcome() error {
 		return err
 	}
 	return statusError{verdict.With(err, verdict.Some, "do as the messages say, and run the same command again"), exitSome}
-}
-
-// mountOf returns the mount in which a path lies, and the path in it.
-func mountOf(path string) (mountpoint, inside string, m fs.Mounted, err error) {
-	real, err := fs.Resolve(path)
-	switch {
-	case errors.Is(err, os.ErrNotExist):
-		return "", "", m, verdict.With(fmt.Errorf("%s does not exist", path), verdict.NotFound, "correct the path")
-	case err != nil:
-		return "", "", m, fmt.Errorf("sync %s: %w", path, err)
-	}
-	for dir := real; ; dir = filepath.Dir(dir) {
-		if m, ok := fs.MountAt(dir); ok && m.UID >= 0 {
-			return dir, strings.TrimPrefix(strings.TrimPrefix(real, dir), "/"), m, nil
-		}
-		if dir == filepath.Dir(dir) {
-			return "", "", m, verdict.With(fmt.Errorf("%s is not in a mount of mcfs: nothing can be synced until it is mounted", path), verdict.NotInMount, "mount it")
-		}
-	}
 }

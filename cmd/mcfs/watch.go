@@ -15,6 +15,7 @@ import (
 	"mcfs/fs"
 	"mcfs/internal/control"
 	"mcfs/internal/hotfolder"
+	"mcfs/internal/jobinput"
 	"mcfs/internal/mounts"
 	"mcfs/internal/paths"
 	"mcfs/internal/stored"
@@ -99,7 +100,7 @@ func runWatch(parent context.Context, f watchFlags, args []string, std stdio) er
 	o.Region = region
 	b := &batched{s: service{api: api, region: region, flags: f.service}, f: f.jobFlags, o: o, std: std}
 	b.s.reread = func(ctx context.Context, address string) (sidecar.Settings, error) {
-		return parseSettings(v.Settings(ctx, address))
+		return jobinput.ParseSettings(v.Settings(ctx, address))
 	}
 	folder := hotfolder.Folder{
 		Volume: v, Addresses: addresses, Wanted: paths.Source{Match: f.match}.Wanted, API: api, Pace: b.s.pace(),
@@ -149,10 +150,10 @@ func watchAt(ctx context.Context, file string, args []string) (v *stored.Volume,
 		case daemon != nil && daemon.Mountpoint != at:
 			return nil, nil, nil, usageError{verdict.Errorf(verdict.Usage, "watch each with a command of its own", "%s is in another mount than what is before it", p)}
 		}
-		d := daemonOf(at, table[at])
+		d := jobinput.DaemonOf(at, table[at])
 		daemon, addresses = &d, append(addresses, inside)
 		if file == "" {
-			if file = configOfMount(ctx, p); file == "" {
+			if file = jobinput.ConfigOf(ctx, p); file == "" {
 				return nil, nil, nil, verdict.Errorf(verdict.Config, "give it with --config", "the configuration of the mount %s cannot be read", at)
 			}
 		}

@@ -2,6 +2,7 @@ package status
 
 import (
 	"cmp"
+	"strings"
 	"time"
 
 	"mcfs/config"
@@ -44,6 +45,14 @@ func VolumeName(c config.Config) string {
 		return "the folder " + c.Store.Path
 	}
 	return "s3://" + c.Store.Bucket + "/" + c.Store.Prefix
+}
+
+// InS3 is the name of a volume if that is an address in S3, else "".
+func InS3(name string) string {
+	if strings.HasPrefix(name, "s3://") {
+		return name
+	}
+	return ""
 }
 
 // document is the JSON form of a status.

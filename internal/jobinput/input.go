@@ -1,4 +1,4 @@
-package main
+package jobinput
 
 import (
 	"context"
@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"mcfs/fs"
-	"mcfs/internal/control"
-	"mcfs/internal/mounts"
 	"mcfs/internal/status"
 	"mcfs/internal/stored"
 	"mcfs/internal/verdict"
@@ -20,20 +18,20 @@ import (
 	"mcfs/store"
 )
 
-// jobInput is a file that a job is made for.
-type jobInput struct {
+// Input is a file that a job is made for.
+type Input struct {
 	document.Input
-	volume  string         // address of the volume in which it lies, "" if that is not in S3
+	Volume  string         // address of the volume in which it lies, "" if that is not in S3
 	stored  *stored.Volume // the same as its store has it; nil: that is not known
 	address string         // of the object; "" if that is not known
 	read    func(context.Context) (sidecar.Settings, error)
 }
 
-// jobInputs are the files of one job.
-type jobInputs []jobInput
+// Inputs are the files of one job.
+type Inputs []Input
 
-// reread reads the settings of the file at an address anew.
-func (all jobInputs) reread(ctx context.Context, address string) (sidecar.Settings, error) {
+// Reread reads the settings of the file at an address anew.
+func (all Inputs) Reread(ctx context.Context, address string) (sidecar.Settings, error) {
 	for _, in := range all {
 		if in.Settings.FileInput == address {
 			return in.read(ctx)
@@ -42,11 +40,12 @@ func (all jobInputs) reread(ctx context.Context, address string) (sidecar.Settin
 	return sidecar.Settings{}, errors.New("it was not named in this command")
 }
 
-// inputReader reads what jobs need of files. What it needs for many files it opens and asks once.
+// Reader reads what jobs need of files. What it needs for many files it opens and asks once.
 // Its methods may be called by any number of goroutines.
-type inputReader struct {
-	file       string // of the configuration, as the command line names it
-	allowPlain bool
+type Reader struct {
+	File       string                               // of the configuration, as the command line names it; "": none was named
+	Open       func(string) (*stored.Volume, error) // the volume of a configuration; Reader closes it
+	AllowPlain bool                                 // a file that mcfs has not encrypted is an input as it is
 
 	mu      sync.Mutex
 	stored  *stored.Volume            // nil until an address is read
@@ -54,7 +53,8 @@ type inputReader struct {
 	asked   status.Asked              // the daemons
 }
 
-func (r *inputReader) close() error {
+// Close closes what was opened.
+func (r *Reader) Close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var errs []error
@@ -69,25 +69,25 @@ func (r *inputReader) close() error {
 	return errors.Join(errs...)
 }
 
-// volume is the volume of the configuration.
-func (r *inputReader) volume() (*stored.Volume, error) {
+// Volume is the volume of the configuration.
+func (r *Reader) Volume() (*stored.Volume, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.stored != nil {
 		return r.stored, nil
 	}
-	v, err := openStored(r.file)
+	v, err := r.Open(r.File)
 	if err == nil {
 		r.stored = v
 	}
 	return v, err
 }
 
-// readAll reads the settings of each path. What cannot be an input of a job is refused.
-func (r *inputReader) readAll(ctx context.Context, paths []string) (jobInputs, error) {
-	var all jobInputs
+// ReadAll reads the settings of each path. What cannot be an input of a job is refused.
+func (r *Reader) ReadAll(ctx context.Context, paths []string) (Inputs, error) {
+	var all Inputs
 	for _, path := range paths {
-		in, err := r.read(ctx, path)
+		in, err := r.Read(ctx, path)
 		if err != nil {
 			return nil, err
 		}
@@ -96,8 +96,8 @@ func (r *inputReader) readAll(ctx context.Context, paths []string) (jobInputs, e
 	return all, nil
 }
 
-// read reads the settings of a file in a mount, or at an address.
-func (r *inputReader) read(ctx context.Context, path string) (in jobInput, err error) {
+// Read reads the settings of a file in a mount, or at an address.
+func (r *Reader) Read(ctx context.Context, path string) (in Input, err error) {
 	if strings.HasPrefix(path, "s3://") {
 		in, err = r.atAddress(path)
 	} else {
@@ -120,36 +120,36 @@ func (r *inputReader) read(ctx context.Context, path string) (in jobInput, err e
 	return in, nil
 }
 
-func (r *inputReader) atAddress(address string) (jobInput, error) {
+func (r *Reader) atAddress(address string) (Input, error) {
 	if strings.HasSuffix(address, "/") {
-		return jobInput{}, verdict.Errorf(verdict.Directory, cureDirectory, "%s is a folder", address)
+		return Input{}, verdict.Errorf(verdict.Directory, cureDirectory, "%s is a folder", address)
 	}
-	v, err := r.volume()
+	v, err := r.Volume()
 	if err != nil {
-		return jobInput{}, err
+		return Input{}, err
 	}
-	return jobInput{volume: v.Address(), stored: v, address: strings.TrimSuffix(address, sidecar.Suffix), read: func(ctx context.Context) (sidecar.Settings, error) {
-		return parseSettings(v.Settings(ctx, address))
+	return Input{Volume: v.Address(), stored: v, address: strings.TrimSuffix(address, sidecar.Suffix), read: func(ctx context.Context) (sidecar.Settings, error) {
+		return ParseSettings(v.Settings(ctx, address))
 	}}, nil
 }
 
 // cureDirectory is what to give in place of a directory.
 const cureDirectory = "name the files in it, or give --recursive for a job of each"
 
-func (r *inputReader) inMount(ctx context.Context, path string) (in jobInput, err error) {
+func (r *Reader) inMount(ctx context.Context, path string) (in Input, err error) {
 	name := strings.TrimSuffix(path, sidecar.Suffix)
-	if in.volume, in.address, err = r.committedIn(ctx, name); err != nil {
+	if in.Volume, in.address, err = r.committedIn(ctx, name); err != nil {
 		return in, err
 	}
 	if in.address != "" {
-		in.stored = r.volumeOf(ctx, name, in.volume)
+		in.stored = r.volumeOf(ctx, name, in.Volume)
 	}
 	if info, err := os.Lstat(path); err == nil && info.Mode()&os.ModeSymlink != 0 {
 		if path, err = fs.Resolve(path); err != nil { // the settings lie beside the file itself
 			return in, fmt.Errorf("job: %w", err)
 		}
 	}
-	in.read = func(ctx context.Context) (sidecar.Settings, error) { return parseSettings(mountedSettings(ctx, path)) }
+	in.read = func(ctx context.Context) (sidecar.Settings, error) { return ParseSettings(MountedSettings(ctx, path)) }
 	return in, nil
 }
 
@@ -158,7 +158,7 @@ const plainTimeout = 10 * time.Second
 
 // plain takes a file without settings as it is, where that is allowed and it was not encrypted by
 // mcfs. Else it says why not.
-func (r *inputReader) plain(ctx context.Context, in jobInput, why error) (jobInput, error) {
+func (r *Reader) plain(ctx context.Context, in Input, why error) (Input, error) {
 	if in.stored == nil {
 		return in, why
 	}
@@ -166,11 +166,11 @@ func (r *inputReader) plain(ctx context.Context, in jobInput, why error) (jobInp
 	defer cancel()
 	etag, foreign, err := in.stored.Foreign(ctx, in.address)
 	switch {
-	case errors.Is(err, stored.ErrLink), err != nil && r.allowPlain && !errors.Is(err, store.ErrNotExist):
+	case errors.Is(err, stored.ErrLink), err != nil && r.AllowPlain && !errors.Is(err, store.ErrNotExist):
 		return in, err
 	case err != nil || !foreign:
 		return in, why
-	case !r.allowPlain:
+	case !r.AllowPlain:
 		return in, verdict.Errorf(verdict.Foreign, "give --allow-plain to have the job read it as it is", "%s was not encrypted by mcfs", in.Name)
 	}
 	in.Plain, in.Settings.FileInput = etag, in.address
@@ -179,9 +179,9 @@ func (r *inputReader) plain(ctx context.Context, in jobInput, why error) (jobInp
 
 // volumeOf is the volume of the mount in which a path lies as its store has it, nil if this user
 // cannot read its configuration.
-func (r *inputReader) volumeOf(ctx context.Context, path, address string) *stored.Volume {
-	if r.file != "" {
-		if v, err := r.volume(); err == nil && v.Address() == address {
+func (r *Reader) volumeOf(ctx context.Context, path, address string) *stored.Volume {
+	if r.File != "" {
+		if v, err := r.Volume(); err == nil && v.Address() == address {
 			return v
 		}
 		return nil
@@ -195,38 +195,28 @@ func (r *inputReader) volumeOf(ctx context.Context, path, address string) *store
 		r.mounted = make(map[string]*stored.Volume)
 	}
 	r.mounted[address] = nil
-	if file := configOfMount(ctx, path); file != "" {
-		if v, err := openStored(file); err == nil && v.Address() == address {
+	if file := ConfigOf(ctx, path); file != "" {
+		if v, err := r.Open(file); err == nil && v.Address() == address {
 			r.mounted[address] = v
 		}
 	}
 	return r.mounted[address]
 }
 
-// inS3 is a volume's name if that is an address in S3, else "".
-func inS3(name string) string {
-	if strings.HasPrefix(name, "s3://") {
-		return name
-	}
-	return ""
-}
-
-func parseSettings(text []byte, err error) (sidecar.Settings, error) {
+// IsLocal reports whether a file stays on this machine under its name.
+func (r *Reader) IsLocal(ctx context.Context, path string) bool {
+	mountpoint, inside, m, err := MountOf(path)
 	if err != nil {
-		return sidecar.Settings{}, err
+		return false
 	}
-	return sidecar.Parse(text)
-}
-
-// daemonOf is the daemon of a mount.
-func daemonOf(mountpoint string, m fs.Mounted) control.Client {
-	return control.Client{Mountpoint: mountpoint, Users: mounts.Users(m)}
+	p, err := r.asked.Pending(ctx, DaemonOf(mountpoint, m))
+	return err == nil && p.IsLocal(inside)
 }
 
 // committedIn returns the volume of the mount in which a path lies and the address that the file
 // has, both "" if they are not in S3. It refuses a path whose last version or name is not in the
 // store yet: a job would read another one.
-func (r *inputReader) committedIn(ctx context.Context, path string) (volume, address string, err error) {
+func (r *Reader) committedIn(ctx context.Context, path string) (volume, address string, err error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return "", "", fmt.Errorf("job: %w", err)
@@ -234,18 +224,18 @@ func (r *inputReader) committedIn(ctx context.Context, path string) (volume, add
 	if info.IsDir() {
 		return "", "", verdict.Errorf(verdict.Directory, cureDirectory, "%s is a directory", path)
 	}
-	mountpoint, inside, m, err := mountOf(path)
+	mountpoint, inside, m, err := MountOf(path)
 	if err != nil {
 		return "", "", verdict.Errorf(verdict.NotInMount, "give a file in a mount, or its s3:// address with --config", "%s is not in a mount of mcfs", path)
 	}
-	p, err := r.asked.Pending(ctx, daemonOf(mountpoint, m))
+	p, err := r.asked.Pending(ctx, DaemonOf(mountpoint, m))
 	if err != nil {
 		return "", "", fmt.Errorf("%s: ask the daemon of %s whether it is committed: %w", path, mountpoint, err)
 	}
 	if why, cure := p.Why(inside); why != "" {
 		return "", "", verdict.Errorf(verdict.NotCommitted, cure, "%s %s", path, why)
 	}
-	if volume = inS3(p.Volume); volume == "" || p.HasDraft(inside) {
+	if volume = status.InS3(p.Volume); volume == "" || p.HasDraft(inside) {
 		return volume, "", nil
 	}
 	return volume, volume + inside, nil
