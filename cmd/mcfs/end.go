@@ -85,6 +85,7 @@ func (d *daemon) watchHurry(signals <-chan os.Signal, ended <-chan struct{}, lea
 func (d *daemon) end(ctx context.Context) error {
 	d.ending.Store(true)
 	systemd.Notify("STOPPING=1")
+	defer systemd.Extend()()
 	result := make(chan error, 1)
 	go func() { result <- d.shutDown(ctx) }() // ends with the process at the latest
 	select {

@@ -254,8 +254,10 @@ func TestNotify(t *testing.T) {
 		t.Errorf("at the start: %q, not %q", got, want)
 	}
 	daemon.Process.Signal(syscall.SIGTERM)
-	if got := receive(); got != "STOPPING=1" {
-		t.Errorf("at the end: %q", got)
+	for _, want := range []string{"STOPPING=1", "EXTEND_TIMEOUT_USEC=60000000"} {
+		if got := receive(); got != want {
+			t.Errorf("at the end: %q, want %q", got, want)
+		}
 	}
 	if status := r.ended(daemon, 10*time.Second); status != 0 {
 		t.Errorf("status %d: %s", status, r.log.String())

@@ -20,6 +20,7 @@ import (
 	"mcfs/fs"
 	"mcfs/internal/fstab"
 	"mcfs/internal/memory"
+	"mcfs/internal/mounts"
 	"mcfs/internal/systemd"
 )
 
@@ -87,6 +88,11 @@ func runMount(ctx context.Context, f mountFlags, args []string, std stdio) error
 	}
 	if f.unused.fake {
 		return nil
+	}
+	if cleared, err := mounts.ClearDead(o.mountpoint); err != nil {
+		return err
+	} else if cleared {
+		fmt.Fprintf(std.err, "the daemon of %s had ended, and its mount is taken away; this one goes on with what was not finished\n", o.mountpoint)
 	}
 	if f.background {
 		ctx, stop := signal.NotifyContext(ctx, endSignals...)

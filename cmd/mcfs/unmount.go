@@ -89,7 +89,7 @@ func unmount(ctx context.Context, path string, how control.Unmount, tell func(st
 	case errors.Is(err, control.ErrNoDaemon) && !there:
 		return verdict.With(fmt.Errorf("%s is not mounted: nothing to do", path), verdict.NotMounted, "")
 	case errors.Is(err, control.ErrNoDaemon) && mounts.Dead(mountpoint):
-		return removeStale(path, mountpoint, tell)
+		return removeDead(path, tell)
 	case errors.Is(err, control.ErrNoDaemon):
 		return unmountAlone(path, mountpoint)
 	case err != nil && mounts.Dead(mountpoint): // the daemon was killed meanwhile
@@ -98,10 +98,10 @@ func unmount(ctx context.Context, path string, how control.Unmount, tell func(st
 	return err
 }
 
-// removeStale takes away a mount without a daemon.
-func removeStale(path, mountpoint string, tell func(string)) error {
-	if err := mounts.Detach(mountpoint); err != nil {
-		return fmt.Errorf("take away the dead mount %s: %w", path, err)
+// removeDead takes away a mount without a daemon.
+func removeDead(path string, tell func(string)) error {
+	if _, err := mounts.ClearDead(path); err != nil {
+		return err
 	}
 	tell(fmt.Sprintf("%s had no daemon any more and is unmounted; what was not finished is in the spool, and the next mount goes on with it", path))
 	return nil

@@ -2,6 +2,7 @@ package mounts
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"syscall"
 	"time"
@@ -27,6 +28,22 @@ func Dead(mountpoint string) bool {
 	case <-time.After(deadWithin):
 		return false
 	}
+}
+
+// ClearDead takes away what a daemon that has ended has left mounted at a path, and reports
+// whether there was such a thing. A mount that is served, or is none of mcfs, stays.
+func ClearDead(path string) (bool, error) {
+	mountpoint, err := fs.Resolve(path)
+	if err != nil {
+		return false, nil // nothing is there
+	}
+	if m, there := fs.MountAt(mountpoint); !there || m.UID < 0 || !Dead(mountpoint) {
+		return false, nil
+	}
+	if err := Detach(mountpoint); err != nil {
+		return false, fmt.Errorf("take away the dead mount %s: %w", path, err)
+	}
+	return true, nil
 }
 
 // Users returns the users whose daemon may serve a mount: this process's, and the one

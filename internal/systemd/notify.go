@@ -1,6 +1,7 @@
 package systemd
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"time"
@@ -21,4 +22,33 @@ func Notify(state string) {
 	defer conn.Close()
 	_ = conn.SetWriteDeadline(time.Now().Add(time.Second))
 	_, _ = conn.Write([]byte(state))
+}
+
+// extension is how much more time systemd is asked for, and every how often.
+const (
+	extension = time.Minute
+	every     = 20 * time.Second
+)
+
+// Extend has systemd wait for the end of the service, whatever its time limit, until stop is
+// called: what an end waits for has limits of its own.
+func Extend() (stop func()) {
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		ticks := time.NewTicker(every)
+		defer ticks.Stop()
+		for {
+			Notify(fmt.Sprintf("EXTEND_TIMEOUT_USEC=%d", extension.Microseconds()))
+			select {
+			case <-ticks.C:
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() {
+		close(done)
+		<-ended
+	}
 }

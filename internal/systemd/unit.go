@@ -18,7 +18,8 @@ func word(text string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "%", "%%", "$", "$$").Replace(text) + `"`
 }
 
-// Unit is the unit of systemd for a volume.
+// Unit is the unit of systemd for a volume. It is mounted again where its daemon was killed, or has
+// ended by an error of its own (Go's status 2); a wrong command ends so, too, and is tried five times.
 func Unit(program, configuration, mountpoint string, user bool) string {
 	target, after := "multi-user.target", "After=network-online.target\nWants=network-online.target\n"
 	if user {
@@ -26,9 +27,14 @@ func Unit(program, configuration, mountpoint string, user bool) string {
 	}
 	return fmt.Sprintf(`[Unit]
 Description=mcfs at %s
+StartLimitIntervalSec=5min
+StartLimitBurst=5
 %s
 [Service]
 Type=notify
+Restart=on-abnormal
+RestartForceExitStatus=2
+RestartSec=5s
 ExecStart=%s mount %s --config %s
 ExecStop=%s unmount --wait %s
 TimeoutStopSec=10min
