@@ -282,7 +282,8 @@ func (m *manager) rounds(before bool) {
 	do("move", "z", "y", both, both, "", "") // to where they have just come from
 	if before {
 		do("move", "y", "out", both, "", "", both)
-		do("move", "out", "y", both, both, "", "")
+		do("copy", "out", "y", both, both, "", both)
+		m.b.m.Shell(`rm '` + m.out + `'/*`)
 	}
 	do("copy", "y", "out", both, both, "", both)
 	do("trash", "y", "y", both, "", "", both)
