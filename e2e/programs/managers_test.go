@@ -325,11 +325,10 @@ func (m *manager) folder() {
 		{"move", "y", "x", rolls, "", "", ""},
 		{"copy", "x", "z", rolls, "", rolls, ""},
 		{"move", "x", "out", "", "", rolls, rolls},
-		{"move", "out", "x", rolls, "", rolls, ""},
-		{"delete", "x", "x", "", "", rolls, ""},
 	} {
 		m.do(step.what, step.from, m.path(step.to), false, map[string]string{"x": step.x, "y": step.y, "z": step.z, "out": step.out})
 	}
+	m.b.m.Shell(`rm -r '` + m.out + `'/*`)
 	m.ask(m, "rename", []string{m.b.m.Path("z", roll, "a.mov")}, "new.mov")
 	m.await("rename", map[string]string{"z": "roll roll/b%c.mov roll/b%c.mov.settings.json roll/d roll/d.settings.json roll/new.mov roll/new.mov.settings.json"})
 	m.b.locally(`mkdir -p x y z/roll; cd z/roll; echo 'film a.mov' >new.mov; echo 'film b%c.mov' >b%c.mov; echo 'film d' >d`)
