@@ -53,7 +53,8 @@ func (n *Node) forgetCache() {
 	n.content.Forget(gone)
 }
 
-// background runs f, which Close waits for, and not at all once all has been let go of.
+// background runs f, which Close waits for. Once Close has waited it runs nothing: what f would
+// let go of ends with the process.
 func (v *Volume) background(f func()) { v.tasks.Begin(f) }
 
 // releaseAll closes every sealed file at the end: drafts stay on disk, caches go.

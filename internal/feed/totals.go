@@ -14,8 +14,8 @@ type Total struct {
 	Again  bool   // of a failure: it will be tried again
 }
 
-// Totals are how many events there were since the mount began, also of events that are not kept any more. The
-// map is the caller's.
+// Totals are how many events there were since the mount began, also of those that are not kept
+// any more. The map is the caller's.
 func (f *Feed) Totals() map[Total]int64 {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -1,5 +1,6 @@
 // Package jobinput reads what MediaConvert jobs need of files, in a mount or at an address: their
-// settings, whether they are committed, and in which volume they lie.
+// settings, whether they are committed, and in which volume they lie. It also finds the mount of a
+// path, its daemon and its configuration, for other commands, too.
 //
 // Promises: a file whose last version or name is not in the store yet is refused, since a job
 // would read another one; so is what MediaConvert cannot decrypt, with the cure. The daemon of a
