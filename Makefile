@@ -5,7 +5,7 @@
 # make faults   every fault at every request, and a workload at random for $(FAULTS)
 # make conformance  compares calls, permissions, ACLs and random operations with a plain directory, as root
 # make torture  kills a busy mount $(KILLS) times, and demands all that was promised
-# make bench    mcfs and its peers at the same work, in turn, into bench/RESULTS.md (40 min); some rows: BENCH="-only 'read|fio'"
+# make bench    mcfs and its peers at the same work, in turn, into bench/RESULTS.md (40 min); some rows: BENCH="-only 'read|fio'"; against another mcfs: BENCH="-before BINARY"
 # make build    bin/mcfs
 # make install  bin/mcfs into $(PREFIX)/bin, and its manual pages into $(PREFIX)/share/man
 # make lint     vet, gofmt, staticcheck, go mod tidy, and the same for macOS

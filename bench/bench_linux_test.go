@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -16,7 +17,7 @@ import (
 
 // trial measures some rows for real, at a tiny size, and returns what was
 // written and what is left behind.
-func trial(ctx context.Context, t *testing.T, rows string) (text string, err error) {
+func trial(ctx context.Context, t *testing.T, rows string, more ...string) (text string, err error) {
 	t.Helper()
 	server, err := s3test.Binary()
 	if err != nil {
@@ -24,7 +25,7 @@ func trial(ctx context.Context, t *testing.T, rows string) (text string, err err
 	}
 	dir := t.TempDir()
 	var out, progress strings.Builder
-	err = run(ctx, []string{"-only", rows, "-scale", "0.001", "-dir", dir, "-versitygw", server}, &out, &progress)
+	err = run(ctx, append([]string{"-only", rows, "-scale", "0.001", "-dir", dir, "-versitygw", server}, more...), &out, &progress)
 	t.Logf("%s", progress.String())
 	left, globErr := filepath.Glob(filepath.Join(dir, "*"))
 	if globErr != nil || len(left) > 0 {
@@ -53,6 +54,31 @@ func TestTrial(t *testing.T) {
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in\n%s", want, text)
+		}
+	}
+}
+
+// TestBefore measures this version beside itself, with no peer, and compares each of its series.
+func TestBefore(t *testing.T) {
+	other := filepath.Join(t.TempDir(), "mcfs")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", other, "mcfs/cmd/mcfs").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	text, err := trial(t.Context(), t, "^small$", "-before", other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"| mcfs | 7 |", "| mcfs, before | 7 |", "| mcfs, spool and sync, before | 7 |",
+		"mcfs, wall, of the other version's: at most 1.03 × | ", "mcfs, spool and sync, CPU, of the other version's: at most 1.03 × | ",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is not in\n%s", want, text)
+		}
+	}
+	for _, not := range []string{"| s3fs |", "| rclone crypt mount |", report.NotMeasured} {
+		if strings.Contains(text, not) {
+			t.Errorf("%q is in\n%s", not, text)
 		}
 	}
 }

@@ -27,6 +27,7 @@ type options struct {
 	dir       string // for everything that is written; a temporary directory of the system's if empty
 	versitygw string
 	rclone    string
+	before    string // another mcfs, to compare with; then no peers run
 }
 
 func main() {
@@ -69,6 +70,7 @@ func parse(args []string, output io.Writer) (o options, err error) {
 	flags.StringVar(&o.dir, "dir", "", "directory of a disk with room for 12 GiB (a temporary one)")
 	flags.StringVar(&o.versitygw, "versitygw", os.Getenv("VERSITYGW"), "the S3 server's binary ($VERSITYGW)")
 	flags.StringVar(&o.rclone, "rclone", "rclone", "the rclone to measure")
+	flags.StringVar(&o.before, "before", "", "compare with this other mcfs `BINARY` alone, and with no peer")
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
@@ -79,7 +81,7 @@ func parse(args []string, output io.Writer) (o options, err error) {
 		return o, fmt.Errorf("-scale %g: above 0, at most 1", o.scale)
 	}
 	if o.out == "" {
-		if o.out = "-"; *only == "" && o.scale == 1 {
+		if o.out = "-"; *only == "" && o.scale == 1 && o.before == "" {
 			o.out = "bench/RESULTS.md"
 		}
 	}
@@ -111,7 +113,11 @@ func (l *lab) rows(ctx context.Context) ([]report.Row, error) {
 		row, err := w.run(rowCtx, l)
 		cancel()
 		row.Name, row.Work, row.Took = w.name, w.work, time.Since(begun)
-		row.Missed = explanation(w.name)
+		if l.o.before != "" {
+			row.Checks, row.Notes = comparisons(row.Series), nil
+		} else {
+			row.Missed = explanation(w.name)
+		}
 		if ctx.Err() != nil {
 			return nil, fmt.Errorf("interrupted: %w", context.Cause(ctx))
 		}

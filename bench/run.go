@@ -106,6 +106,9 @@ func (l *lab) onCommand(name string, command func(bucket string, warmUp bool) jo
 
 // alternate is measure.Alternate, and tells of every run as it ends.
 func (l *lab) alternate(ctx context.Context, runs int, contenders ...measure.Contender) (measure.All, error) {
+	if l.o.before != "" {
+		contenders, runs = l.beside(contenders), max(runs, comparedRuns)
+	}
 	told := make([]measure.Contender, len(contenders))
 	for i, c := range contenders {
 		told[i] = measure.Contender{Name: c.Name, Run: func(ctx context.Context, warmUp bool) (measure.Sample, error) {
