@@ -16,7 +16,6 @@ import (
 	"mcfs/fs"
 	"mcfs/internal/control"
 	"mcfs/internal/feed"
-	"mcfs/internal/jobinput"
 	"mcfs/internal/mounts"
 	"mcfs/internal/pipeline"
 	"mcfs/internal/verdict"
@@ -94,7 +93,7 @@ func listenAt(args []string) (daemon control.Client, inside string, err error) {
 		if err == nil && !mounted {
 			err = verdict.Errorf(verdict.NotInMount, "mount it", "%s is not in a mount of mcfs", args[0])
 		}
-		return jobinput.DaemonOf(at, table[at]), inside, err
+		return mounts.Daemon(at, table[at]), inside, err
 	}
 	maps.DeleteFunc(table, func(_ string, m fs.Mounted) bool { return os.Geteuid() != 0 && m.UID != os.Geteuid() })
 	places := slices.Sorted(maps.Keys(table))
@@ -102,7 +101,7 @@ func listenAt(args []string) (daemon control.Client, inside string, err error) {
 	case 0:
 		return daemon, "", verdict.Errorf(verdict.NotMounted, "mount a volume, or give a path in a mount", "this user has no mount")
 	case 1:
-		return jobinput.DaemonOf(places[0], table[places[0]]), "", nil
+		return mounts.Daemon(places[0], table[places[0]]), "", nil
 	}
 	return daemon, "", usageError{verdict.Errorf(verdict.Usage, "give one of them as PATH", "there are several mounts: %s", strings.Join(places, ", "))}
 }

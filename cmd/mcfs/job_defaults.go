@@ -8,15 +8,15 @@ import (
 	"github.com/spf13/pflag"
 
 	"mcfs/config"
-	"mcfs/internal/jobinput"
 	"mcfs/internal/jobspec"
+	"mcfs/internal/status"
 )
 
 // jobDefaults is the section [job] that counts for a command: of the configuration that is named,
 // else of the mount in which a path lies, else of the one that applies.
 func jobDefaults(ctx context.Context, file, path string) (config.Job, error) {
 	if file == "" && path != "" && !strings.HasPrefix(path, "s3://") {
-		file = jobinput.ConfigOf(ctx, path)
+		file = status.ConfigOf(ctx, path)
 	}
 	if file == "" && homeless() {
 		return config.DefaultJob(), nil

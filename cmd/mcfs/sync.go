@@ -12,7 +12,7 @@ import (
 
 	"mcfs/internal/control"
 	"mcfs/internal/human"
-	"mcfs/internal/jobinput"
+	"mcfs/internal/mounts"
 	"mcfs/internal/paths"
 	"mcfs/internal/verdict"
 	"mcfs/mediaconvert/batch"
@@ -118,7 +118,10 @@ func (s *syncing) run(ctx context.Context, source paths.Source) error {
 
 // one syncs a path, or with --dry-run names the files in it whose sidecars are wrong.
 func (s *syncing) one(ctx context.Context, path string) error {
-	daemon, inside, err := jobinput.DaemonAt(path)
+	daemon, inside, err := mounts.DaemonAt(path)
+	if errors.Is(err, mounts.ErrNotIn) {
+		return fmt.Errorf("%w: nothing can be synced until it is mounted", err)
+	}
 	if err != nil {
 		return err
 	}

@@ -18,6 +18,7 @@ import (
 	"mcfs/internal/jobinput"
 	"mcfs/internal/mounts"
 	"mcfs/internal/paths"
+	"mcfs/internal/status"
 	"mcfs/internal/stored"
 	"mcfs/internal/verdict"
 	"mcfs/mediaconvert/batch"
@@ -150,10 +151,10 @@ func watchAt(ctx context.Context, file string, args []string) (v *stored.Volume,
 		case daemon != nil && daemon.Mountpoint != at:
 			return nil, nil, nil, usageError{verdict.Errorf(verdict.Usage, "watch each with a command of its own", "%s is in another mount than what is before it", p)}
 		}
-		d := jobinput.DaemonOf(at, table[at])
+		d := mounts.Daemon(at, table[at])
 		daemon, addresses = &d, append(addresses, inside)
 		if file == "" {
-			if file = jobinput.ConfigOf(ctx, p); file == "" {
+			if file = status.ConfigOf(ctx, p); file == "" {
 				return nil, nil, nil, verdict.Errorf(verdict.Config, "give it with --config", "the configuration of the mount %s cannot be read", at)
 			}
 		}

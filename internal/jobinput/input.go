@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"mcfs/fs"
+	"mcfs/internal/mounts"
 	"mcfs/internal/status"
 	"mcfs/internal/stored"
 	"mcfs/internal/verdict"
@@ -195,7 +196,7 @@ func (r *Reader) volumeOf(ctx context.Context, path, address string) *stored.Vol
 		r.mounted = make(map[string]*stored.Volume)
 	}
 	r.mounted[address] = nil
-	if file := ConfigOf(ctx, path); file != "" {
+	if file := status.ConfigOf(ctx, path); file != "" {
 		if v, err := r.Open(file); err == nil && v.Address() == address {
 			r.mounted[address] = v
 		}
@@ -205,11 +206,11 @@ func (r *Reader) volumeOf(ctx context.Context, path, address string) *stored.Vol
 
 // IsLocal reports whether a file stays on this machine under its name.
 func (r *Reader) IsLocal(ctx context.Context, path string) bool {
-	mountpoint, inside, m, err := MountOf(path)
+	daemon, inside, err := mounts.DaemonAt(path)
 	if err != nil {
 		return false
 	}
-	p, err := r.asked.Pending(ctx, DaemonOf(mountpoint, m))
+	p, err := r.asked.Pending(ctx, daemon)
 	return err == nil && p.IsLocal(inside)
 }
 
@@ -224,13 +225,13 @@ func (r *Reader) committedIn(ctx context.Context, path string) (volume, address 
 	if info.IsDir() {
 		return "", "", verdict.Errorf(verdict.Directory, cureDirectory, "%s is a directory", path)
 	}
-	mountpoint, inside, m, err := MountOf(path)
+	daemon, inside, err := mounts.DaemonAt(path)
 	if err != nil {
 		return "", "", verdict.Errorf(verdict.NotInMount, "give a file in a mount, or its s3:// address with --config", "%s is not in a mount of mcfs", path)
 	}
-	p, err := r.asked.Pending(ctx, DaemonOf(mountpoint, m))
+	p, err := r.asked.Pending(ctx, daemon)
 	if err != nil {
-		return "", "", fmt.Errorf("%s: ask the daemon of %s whether it is committed: %w", path, mountpoint, err)
+		return "", "", fmt.Errorf("%s: ask the daemon of %s whether it is committed: %w", path, daemon.Mountpoint, err)
 	}
 	if why, cure := p.Why(inside); why != "" {
 		return "", "", verdict.Errorf(verdict.NotCommitted, cure, "%s %s", path, why)

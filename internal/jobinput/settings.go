@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 
+	"mcfs/internal/mounts"
 	"mcfs/internal/status"
 	"mcfs/internal/stored"
 	"mcfs/internal/verdict"
@@ -44,11 +45,11 @@ func MountedSettings(ctx context.Context, path string) ([]byte, error) {
 // whyUnsettled returns why a file in a mount has no settings, with the cure in it, and the cure, if
 // its name is the reason; else "".
 func whyUnsettled(ctx context.Context, path string) (why, cure string) {
-	mountpoint, inside, m, err := MountOf(path)
+	daemon, inside, err := mounts.DaemonAt(path)
 	if err != nil {
 		return "", ""
 	}
-	r, err := status.Ask(ctx, DaemonOf(mountpoint, m), inside)
+	r, err := status.Ask(ctx, daemon, inside)
 	if err != nil || r.Status == nil {
 		return "", ""
 	}

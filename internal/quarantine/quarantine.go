@@ -15,7 +15,6 @@ import (
 	"mcfs/config"
 	"mcfs/fs"
 	"mcfs/internal/backend"
-	"mcfs/internal/control"
 	"mcfs/internal/human"
 	"mcfs/internal/mounts"
 	"mcfs/internal/status"
@@ -147,7 +146,7 @@ func (c Command) Restore(ctx context.Context, id string, dry bool) error {
 	}
 	list := fs.Mounts()
 	for _, at := range slices.Sorted(maps.Keys(list)) {
-		daemon := control.Client{Mountpoint: at, Users: mounts.Users(list[at])}
+		daemon := mounts.Daemon(at, list[at])
 		r, err := status.Ask(ctx, daemon, "")
 		if err != nil || mounts.Real(r.Spool) != mounts.Real(c.Config.Spool.Dir) {
 			continue

@@ -33,7 +33,7 @@ func askMounts(ctx context.Context, table map[string]fs.Mounted) []Report {
 
 // askMount returns a report also of a mount that cannot be asked: it says so.
 func askMount(ctx context.Context, at, inside string, m fs.Mounted) Report {
-	r, err := Ask(ctx, control.Client{Mountpoint: at, Users: mounts.Users(m)}, inside)
+	r, err := Ask(ctx, mounts.Daemon(at, m), inside)
 	if err == nil {
 		return r
 	}

@@ -4,5 +4,5 @@
 // Promises: every error that the rooms below declare for commands has a word and a cure; each word
 // is documented in docs/commands.md; an error's text is never changed by it.
 //
-// May import: internal/control, internal/demo, internal/drain, internal/human, keys, mediaconvert/document, mediaconvert/failure, mediaconvert/jobs, mediaconvert/wire, sidecar, spool, store, volume.
+// May import: internal/control, internal/demo, internal/drain, internal/human, internal/mounts, keys, mediaconvert/document, mediaconvert/failure, mediaconvert/jobs, mediaconvert/wire, sidecar, spool, store, volume.
 package verdict

@@ -11,6 +11,7 @@ import (
 	"mcfs/internal/demo"
 	"mcfs/internal/drain"
 	"mcfs/internal/human"
+	"mcfs/internal/mounts"
 	"mcfs/keys"
 	"mcfs/mediaconvert/document"
 	"mcfs/mediaconvert/jobs"
@@ -172,6 +173,7 @@ var kinds = []kind{
 	{Restored, "see mcfs status", sentinel(spool.ErrReinstated)},
 
 	{NoDaemon, "mount it again", sentinel(control.ErrNoDaemon)},
+	{NotInMount, "mount it", sentinel(mounts.ErrNotIn)},
 	{NoDaemon, "mount it again", sentinel(control.ErrCutOff)},
 	{NoDaemon, "mount it anew", sentinel(control.ErrOldDaemon)},
 	{DaemonRefused, "see mcfs status, and the daemon's log", ofType[control.Failure]},

@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"mcfs/internal/control"
+	"mcfs/internal/mounts"
 	"mcfs/mediaconvert/document"
 	"mcfs/store"
 	"mcfs/volume"
@@ -110,11 +111,12 @@ func TestErrorLine(t *testing.T) {
 		err  error
 		want Line
 	}{
-		"its own":   {Errorf(Exists, "choose another", "%s exists", "x"), Line{"error", Exists, "x exists", "choose another"}},
-		"wrapped":   {fmt.Errorf("a: %w", Errorf(Exists, "choose another", "x exists")), Line{"error", Exists, "a: x exists", "choose another"}},
-		"a room's":  {fmt.Errorf("get s3://b/k: %w: 403", store.ErrDenied), Line{"error", StoreDenied, "get s3://b/k: access denied: 403", "give credentials that may use the bucket"}},
-		"a refusal": {&document.Refusal{What: "output", Why: "none", Cure: "give one"}, Line{"error", JobDocument, "output: none", "give one"}},
-		"a file's":  {&fs.PathError{Op: "open", Path: "x\n", Err: fs.ErrNotExist}, Line{"error", NotFound, `open x: file does not exist`, "correct the path"}},
+		"its own":            {Errorf(Exists, "choose another", "%s exists", "x"), Line{"error", Exists, "x exists", "choose another"}},
+		"wrapped":            {fmt.Errorf("a: %w", Errorf(Exists, "choose another", "x exists")), Line{"error", Exists, "a: x exists", "choose another"}},
+		"a room's":           {fmt.Errorf("get s3://b/k: %w: 403", store.ErrDenied), Line{"error", StoreDenied, "get s3://b/k: access denied: 403", "give credentials that may use the bucket"}},
+		"a refusal":          {&document.Refusal{What: "output", Why: "none", Cure: "give one"}, Line{"error", JobDocument, "output: none", "give one"}},
+		"a path in no mount": {fmt.Errorf("sync: %w", fmt.Errorf("a.mov %w", mounts.ErrNotIn)), Line{"error", NotInMount, "sync: a.mov is not in a mount of mcfs", "mount it"}},
+		"a file's":           {&fs.PathError{Op: "open", Path: "x\n", Err: fs.ErrNotExist}, Line{"error", NotFound, `open x: file does not exist`, "correct the path"}},
 		"a daemon's": {fmt.Errorf("sync x: %w", control.Failure{Text: "y is stuck"}),
 			Line{"error", DaemonRefused, "sync x: y is stuck", "see mcfs status, and the daemon's log"}},
 		"of nothing": {errors.New("odd"), Line{"error", Failed, "odd", ""}},

@@ -6,5 +6,5 @@
 // pending, and mounts are asked only while somebody looks, for a tenth of the time at most. After
 // Close nothing of it runs, within two seconds.
 //
-// May import: fs, internal/control, internal/feed, internal/human, internal/mounts, internal/status, internal/stored, sidecar, volume.
+// May import: fs, internal/feed, internal/human, internal/mounts, internal/status, internal/stored, sidecar, volume.
 package web

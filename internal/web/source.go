@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"mcfs/fs"
-	"mcfs/internal/control"
 	"mcfs/internal/feed"
 	"mcfs/internal/mounts"
 	"mcfs/internal/status"
@@ -44,7 +43,7 @@ func OfSurvey(s status.Survey) Source {
 					return err
 				}
 			}
-			c := control.Client{Mountpoint: mountpoint, Users: mounts.Users(table[mountpoint])}
+			c := mounts.Daemon(mountpoint, table[mountpoint])
 			return c.Events(ctx, inside, sinceAll, func(text json.RawMessage) error {
 				var l feed.Line
 				if err := json.Unmarshal(text, &l); err != nil {

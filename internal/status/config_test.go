@@ -1,4 +1,4 @@
-package jobinput
+package status
 
 import (
 	"testing"
