@@ -45,6 +45,10 @@ type Store struct {
 	SSE          SSE       `toml:"sse"`            // server-side encryption, besides ours
 	SSEKMSKeyID  string    `toml:"sse_kms_key_id"` // with SSE aws:kms and aws:kms:dsse only
 	RequestPayer Payer     `toml:"request_payer"`  // requester, or empty
+
+	Access
+	Endpoints
+	Marks
 }
 
 // Keys says what makes and wraps data keys.
@@ -112,7 +116,7 @@ type Web struct {
 // others (paths, iv_bytes) are filled in by finish.
 func defaults() Config {
 	return Config{
-		Store:  Store{Kind: StoreS3},
+		Store:  Store{Kind: StoreS3, Access: Access{MFACommand: []string{}}, Marks: Marks{Tags: []string{}}},
 		Keys:   Keys{Kind: KeysKMS, DataKey: DataKeyGenerate, Bits: 256},
 		Crypt:  Crypt{Mode: CTR, GCMReads: ReadsVerified},
 		Spool:  Spool{MaxSize: 20 << 30},

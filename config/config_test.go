@@ -42,7 +42,7 @@ func TestDefaultsOfEveryKey(t *testing.T) {
 	c := mustParse(t, minimal)
 	want := Config{
 		Source:  "config.toml",
-		Store:   Store{Kind: "s3", Bucket: "ingest"},
+		Store:   Store{Kind: "s3", Bucket: "ingest", Access: Access{MFACommand: []string{}}, Marks: Marks{Tags: []string{}}},
 		Keys:    Keys{Kind: "kms", KeyID: "alias/media", DataKey: "generate", Bits: 256},
 		Crypt:   Crypt{Mode: "CTR", IVBytes: 16, GCMReads: "verified"},
 		Spool:   Spool{Dir: filepath.Join(home, ".local/state/mcfs", c.VolumeID()), MaxSize: 20 << 30},
@@ -277,6 +277,13 @@ storage_class = "STANDARD_IA"
 sse = "aws:kms"
 sse_kms_key_id = "alias/aws/s3"
 request_payer = "requester"
+profile = "studio"
+role_arn = "arn:aws:iam::111122223333:role/Ingest"
+role_external_id = "x-1"
+role_session_name = "cart-3"
+mfa_serial = "arn:aws:iam::111122223333:mfa/anna"
+mfa_command = ["otp", "aws"]
+tags = ["project=show7"]
 [keys]
 kind = "local"
 path = "/k"
@@ -338,7 +345,10 @@ listen = "127.0.0.1:9465"
 		Source: "config.toml",
 		Store: Store{Kind: StoreDir, Path: "/p", Bucket: "my.bucket-1", Prefix: "a/b/", Region: "eu-central-1",
 			Endpoint: "http://127.0.0.1:9000", InsecureHTTP: true, PathStyle: true, StorageClass: "STANDARD_IA",
-			SSE: SSEKMS, SSEKMSKeyID: "alias/aws/s3", RequestPayer: PayerRequester},
+			SSE: SSEKMS, SSEKMSKeyID: "alias/aws/s3", RequestPayer: PayerRequester,
+			Access: Access{Profile: "studio", RoleARN: "arn:aws:iam::111122223333:role/Ingest", RoleExternalID: "x-1", RoleSessionName: "cart-3",
+				MFASerial: "arn:aws:iam::111122223333:mfa/anna", MFACommand: []string{"otp", "aws"}},
+			Marks: Marks{Tags: []string{"project=show7"}}},
 		Keys: Keys{Kind: KeysLocal, Path: "/k", KeyID: "1234abcd-12ab-34cd-56ef-1234567890ab", Region: "eu-central-1",
 			Endpoint: "https://kms.example.com", DataKey: DataKeyEncrypt, Bits: 192},
 		Crypt:  Crypt{Mode: GCM, IVBytes: 16, GCMReads: ReadsStreaming},
@@ -358,7 +368,8 @@ listen = "127.0.0.1:9465"
 		t.Error(diff)
 	}
 	// A field that was forgotten above, or that no code sets, shows here.
-	everyFieldIsSet(t, "", reflect.ValueOf(c), "Mount.Fresh", "Job.Making.Template" /* TestTemplateOfJob */, "Watch" /* TestWatch */)
+	elsewhere := []string{"Store.Endpoints.DualStack", "Store.Endpoints.FIPS", "Store.Endpoints.Accelerate", "Store.Marks.ObjectLockMode", "Store.Marks.ObjectLockDays"} // TestAccessAccepted
+	everyFieldIsSet(t, "", reflect.ValueOf(c), append(elsewhere, "Mount.Fresh", "Job.Making.Template" /* TestTemplateOfJob */, "Watch" /* TestWatch */)...)
 }
 
 // everyFieldIsSet demands that no field is zero, but for some.

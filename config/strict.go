@@ -28,6 +28,9 @@ func (c Config) CheckPlaces() error {
 	if c.Keys.Kind == KeysLocal {
 		places = append(places, struct{ key, path string }{"keys.path", c.Keys.Path})
 	}
+	if command := c.Store.MFACommand; len(command) > 0 && filepath.IsAbs(command[0]) {
+		places = append(places, struct{ key, path string }{"store.mfa_command", command[0]})
+	}
 	for _, w := range c.Watch { // a template says where plaintext goes
 		if w.TemplateIsFile() {
 			places = append(places, struct{ key, path string }{"watch.template", w.Template})

@@ -20,6 +20,9 @@ import (
 func (f *file) finish(c *Config) {
 	f.store(&c.Store)
 	f.keys(&c.Keys)
+	f.access(&c.Store.Access)
+	f.endpoints(&c.Store, &c.Keys)
+	f.marks(&c.Store.Marks, c.Upload.Checksum)
 	f.crypt(&c.Crypt)
 	f.upload(&c.Upload, &c.Store)
 	f.mount(&c.Mount)

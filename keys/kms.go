@@ -41,6 +41,9 @@ type KMSOptions struct {
 	// Endpoint is the URL of a KMS-compatible service; empty means AWS. Plain
 	// http is accepted for this machine only, since data keys cross it in clear.
 	Endpoint string
+	// DualStack asks the address that answers by IPv6 as well as IPv4, FIPS the one
+	// with validated cryptography.
+	DualStack, FIPS bool
 	// DataKey is DataKeyGenerate (also when empty) or DataKeyEncrypt.
 	DataKey string
 	// AWS holds credentials and transport. It is copied.

@@ -52,6 +52,12 @@ func newKMSClient(o KMSOptions, creds *taggedCredentials, region string, timeout
 		c.ClientLogMode.ClearRequestWithBody()
 		c.ClientLogMode.ClearResponseWithBody()
 		c.EndpointOptions.DisableHTTPS = false
+		if o.DualStack {
+			c.EndpointOptions.UseDualStackEndpoint = aws.DualStackEndpointStateEnabled
+		}
+		if o.FIPS {
+			c.EndpointOptions.UseFIPSEndpoint = aws.FIPSEndpointStateEnabled
+		}
 	})
 }
 

@@ -23,6 +23,8 @@ type Facts struct {
 	KeyRegion string // of the key, where KeyID is no ARN
 	Encrypts  bool   // data keys are made here and wrapped by Encrypt, not by GenerateDataKey
 	BucketKey string // ARN of the KMS key with which S3 encrypts objects of the volume; may be empty
+	Tags      bool   // objects of the volume are given tags
+	Locks     bool   // objects of the volume are locked for a while
 
 	JobRegion string // in which jobs run
 	Queue     string // name or ARN of the queue of the jobs

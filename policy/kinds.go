@@ -99,12 +99,24 @@ func (f Facts) writing(withKey ...string) []Statement {
 		f.underKey("DataKeys", withKey...),
 		{
 			Sid:      "Objects",
-			Action:   []string{"s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"},
+			Action:   append(f.putting("s3:GetObject"), "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"),
 			Resource: []string{f.objects(f.Volume)},
 		},
 		f.listing("s3:ListBucket", "s3:ListBucketMultipartUploads"),
 	}
 	return append(all, f.bucketKey()...)
+}
+
+// putting adds the actions that make an object, with what it is given.
+func (f Facts) putting(actions ...string) []string {
+	actions = append(actions, "s3:PutObject")
+	if f.Tags {
+		actions = append(actions, "s3:PutObjectTagging")
+	}
+	if f.Locks {
+		actions = append(actions, "s3:PutObjectRetention")
+	}
+	return actions
 }
 
 // listing allows to list the volume.
@@ -173,7 +185,7 @@ func watch(f Facts) Document {
 	}
 	all := []Statement{
 		jobs, findJobs(), f.handOver(f.watchRoles()...),
-		{Sid: "Settings", Action: []string{"s3:GetObject", "s3:PutObject"}, Resource: []string{f.objects(f.Volume) + ".settings.json"}},
+		{Sid: "Settings", Action: f.putting("s3:GetObject"), Resource: []string{f.objects(f.Volume) + ".settings.json"}},
 		f.listing("s3:ListBucket"),
 	}
 	return document(append(all, f.bucketKey()...)...)
@@ -189,7 +201,7 @@ func rewrap(f Facts) Document {
 	all := []Statement{
 		old.underKey("OldKey", from),
 		f.underKey("NewKey", to, f.making(), "kms:Decrypt"),
-		{Sid: "Settings", Action: []string{"s3:GetObject", "s3:PutObject"}, Resource: []string{f.objects(f.Volume)}},
+		{Sid: "Settings", Action: f.putting("s3:GetObject"), Resource: []string{f.objects(f.Volume)}},
 		f.listing("s3:ListBucket"),
 	}
 	return document(append(all, f.bucketKey()...)...)

@@ -109,6 +109,33 @@ func TestWatch(t *testing.T) {
 	}
 }
 
+// TestMarked: who makes objects may give them tags and a lock where the volume's have them, and
+// may do so nowhere else; who reads alone may not.
+func TestMarked(t *testing.T) {
+	f := example()
+	f.Tags, f.Locks = true, true
+	for _, k := range Kinds {
+		plain, marked := mustMake(t, k, example()).Document.Actions(), mustMake(t, k, f).Document.Actions()
+		want := plain
+		if slices.Contains(plain, "s3:PutObject") && k != Role { // a role puts jobs' outputs
+			want = append(slices.Clone(plain), "s3:PutObjectTagging", "s3:PutObjectRetention")
+			slices.Sort(want)
+		}
+		if !slices.Equal(marked, want) {
+			t.Errorf("%s: %q, not %q", k, marked, want)
+		}
+		for _, s := range mustMake(t, k, f).Document.Statement {
+			if slices.Contains(s.Action, "s3:PutObjectTagging") && !strings.HasPrefix(s.Resource[0], "arn:aws:s3:::ingest/camera-a/*") {
+				t.Errorf("%s: tags on %q", k, s.Resource)
+			}
+		}
+	}
+	f.Locks = false
+	if got := mustMake(t, Mount, f).Document.Actions(); slices.Contains(got, "s3:PutObjectRetention") || !slices.Contains(got, "s3:PutObjectTagging") {
+		t.Errorf("tags alone: %q", got)
+	}
+}
+
 // TestRewrap: the old key is its own account's, and in another region data keys are unwrapped and
 // wrapped, since KMS does not take them over.
 func TestRewrap(t *testing.T) {

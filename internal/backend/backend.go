@@ -31,7 +31,7 @@ const (
 )
 
 const (
-	cureAWS     = "correct ~/.aws/config, or what AWS_PROFILE and AWS_CONFIG_FILE name"
+	cureAWS     = "correct ~/.aws/config, or what store.profile, AWS_PROFILE and AWS_CONFIG_FILE name"
 	cureKeyring = "restore it from a copy, or correct keys.path"
 )
 
@@ -41,21 +41,25 @@ func UsesAWS(c config.Config) bool {
 }
 
 // AWS is the AWS configuration as the AWS CLI finds it.
-func AWS(ctx context.Context) (aws.Config, error) {
-	a, err := awsconfig.LoadDefaultConfig(ctx)
+func AWS(ctx context.Context) (aws.Config, error) { return loadAs(ctx, config.Store{}) }
+
+// loadAs is the AWS configuration under the profile and the role of a store's.
+func loadAs(ctx context.Context, s config.Store) (aws.Config, error) {
+	a, err := load(ctx, s)
 	if err != nil {
 		return a, verdict.Errorf(verdict.Credentials, cureAWS, "read the AWS configuration: %w", err)
 	}
-	a.Credentials = &renewable{provider: a.Credentials}
+	a.Credentials = shared(s, &Credentials{of: s, provider: a.Credentials})
 	return a, nil
 }
 
-// LoadAWS finds credentials and region as the AWS CLI does.
+// LoadAWS finds credentials and region as the AWS CLI does, under the configuration's profile,
+// and takes on its role.
 func LoadAWS(ctx context.Context, c config.Config) (aws.Config, error) {
 	if !UsesAWS(c) {
 		return aws.Config{}, nil
 	}
-	a, err := AWS(ctx)
+	a, err := loadAs(ctx, c.Store)
 	if err != nil {
 		return a, err
 	}
@@ -64,7 +68,7 @@ func LoadAWS(ctx context.Context, c config.Config) (aws.Config, error) {
 	}
 	limited, cancel := context.WithTimeout(ctx, regionTimeout)
 	defer cancel()
-	if onEC2, err := awsconfig.LoadDefaultConfig(limited, awsconfig.WithEC2IMDSRegion()); err == nil {
+	if onEC2, err := load(limited, c.Store, awsconfig.WithEC2IMDSRegion()); err == nil {
 		a.Region = onEC2.Region
 	}
 	return a, nil // without a region, the store's error tells what to set
@@ -88,6 +92,11 @@ func OpenStore(a aws.Config, c config.Config, log *slog.Logger) (store.Store, er
 		StorageClass: c.Store.StorageClass, SSE: string(c.Store.SSE), SSEKMSKeyID: c.Store.SSEKMSKeyID,
 		RequestPayer: string(c.Store.RequestPayer), Checksum: string(c.Upload.Checksum),
 		Timeout: c.Upload.Timeout, Concurrency: c.Upload.Concurrency, Log: log,
+		Amazon: s3.Amazon(c.Store.Endpoints),
+		Marks: s3.Marks{
+			Tags: c.Store.TagSet(), LockMode: string(c.Store.ObjectLockMode),
+			LockFor: time.Duration(c.Store.ObjectLockDays) * 24 * time.Hour,
+		},
 	})
 }
 
@@ -157,6 +166,7 @@ func Keeper(ctx context.Context, c config.Config) (keys.Keeper, error) {
 func NewKMS(a aws.Config, c config.Config, log *slog.Logger) (*keys.KMS, error) {
 	return keys.NewKMS(keys.KMSOptions{
 		KeyID: c.Keys.KeyID, Region: c.Keys.Region, Endpoint: c.Keys.Endpoint,
+		DualStack: c.Store.DualStack, FIPS: c.Store.FIPS,
 		DataKey: string(c.Keys.DataKey), AWS: a, Log: log,
 	})
 }

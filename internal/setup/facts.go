@@ -16,6 +16,8 @@ import (
 func Facts(c config.Config, said policy.Facts) (policy.Facts, error) {
 	f := said
 	f.KeyRegion, f.Encrypts, f.BucketKey = c.Keys.Region, c.Keys.DataKey == config.DataKeyEncrypt, c.Store.SSEKMSKeyID
+	f.Tags, f.Locks = len(c.Store.Tags) > 0, c.Store.ObjectLockMode != config.LockNone
+	f.Principal = cmp.Or(said.Principal, c.Store.RoleARN)
 	f.JobRegion = cmp.Or(said.JobRegion, c.Job.Region, c.Store.Region)
 	f.Queue, f.Role = cmp.Or(said.Queue, c.Job.Queue), cmp.Or(said.Role, c.Job.Role)
 	if c.Store.Kind == config.StoreS3 {

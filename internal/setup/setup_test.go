@@ -14,6 +14,7 @@ import (
 
 	"mcfs/config"
 	"mcfs/internal/systemd"
+	"mcfs/policy"
 )
 
 const keyARN = "arn:aws:kms:us-west-2:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -38,6 +39,34 @@ func TestText(t *testing.T) {
 
 // TestWrite: a file appears whole and for this user alone, and takes nothing's place unasked; what
 // fails leaves nothing.
+// TestFactsOfStore: what objects are given, and as whom they are written, is in the policies.
+func TestFactsOfStore(t *testing.T) {
+	t.Setenv("HOME", t.TempDir())
+	const plain = "store.bucket = 'ingest'\nkeys.key_id = 'alias/media'\n"
+	facts := func(text, principal string) policy.Facts {
+		c, err := config.Parse([]byte(text), "config.toml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := Facts(c, policy.Facts{Principal: principal})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return f
+	}
+	if f := facts(plain, ""); f.Tags || f.Locks || f.Principal != "" {
+		t.Errorf("%+v", f)
+	}
+	const role = "arn:aws:iam::111122223333:role/Ingest"
+	full := plain + "store.tags = ['a=b']\nstore.object_lock_mode = 'GOVERNANCE'\nstore.object_lock_days = 1\nstore.role_arn = '" + role + "'"
+	if f := facts(full, ""); !f.Tags || !f.Locks || f.Principal != role {
+		t.Errorf("%+v", f)
+	}
+	if f := facts(full, "arn:aws:iam::111122223333:user/anna"); f.Principal != "arn:aws:iam::111122223333:user/anna" {
+		t.Errorf("%+v", f)
+	}
+}
+
 func TestWrite(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new", "folder")
 	path := filepath.Join(dir, "config.toml")

@@ -58,7 +58,8 @@ func (s *Store) checkCopy(c store.Copy) error {
 
 func (s *Store) copyWhole(ctx context.Context, c store.Copy) (store.Info, error) {
 	ifMatch, ifNoneMatch := conditions(c.Condition)
-	out, err := s.client.CopyObject(ctx, &awss3.CopyObjectInput{
+	mode, until := s.o.lock()
+	in := &awss3.CopyObjectInput{
 		IfMatch: ifMatch, IfNoneMatch: ifNoneMatch,
 		Bucket: &s.o.Bucket, Key: s.name(c.Target),
 		CopySource: s.copySource(c.Source), CopySourceIfMatch: &c.SourceIfMatch,
@@ -66,7 +67,12 @@ func (s *Store) copyWhole(ctx context.Context, c store.Copy) (store.Info, error)
 		ContentType:  opt(c.Attributes.ContentType),
 		StorageClass: types.StorageClass(s.o.StorageClass), RequestPayer: s.payer(),
 		ServerSideEncryption: types.ServerSideEncryption(s.o.SSE), SSEKMSKeyId: opt(s.o.SSEKMSKeyID),
-	})
+		ObjectLockMode: mode, ObjectLockRetainUntilDate: until,
+	}
+	if s.tagging != nil {
+		in.Tagging, in.TaggingDirective = s.tagging, types.TaggingDirectiveReplace
+	}
+	out, err := s.client.CopyObject(ctx, in)
 	if err == nil && (out.CopyObjectResult == nil || aws.ToString(out.CopyObjectResult.ETag) == "") {
 		err = errNonsense
 	}

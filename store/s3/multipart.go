@@ -30,12 +30,13 @@ func (s *Store) begin(ctx context.Context, key string, attr store.Attributes, su
 	if err := s.check("begin", key, attr, store.Condition{}); err != nil {
 		return store.Upload{}, err
 	}
+	mode, until := s.o.lock()
 	out, err := s.client.CreateMultipartUpload(ctx, &awss3.CreateMultipartUploadInput{
 		Bucket: &s.o.Bucket, Key: s.name(key),
 		ContentType: opt(attr.ContentType), Metadata: attr.Metadata,
 		StorageClass: types.StorageClass(s.o.StorageClass), RequestPayer: s.payer(),
 		ServerSideEncryption: types.ServerSideEncryption(s.o.SSE), SSEKMSKeyId: opt(s.o.SSEKMSKeyID),
-		ChecksumAlgorithm: sum,
+		ChecksumAlgorithm: sum, Tagging: s.tagging, ObjectLockMode: mode, ObjectLockRetainUntilDate: until,
 	}, s.once)
 	if err == nil && aws.ToString(out.UploadId) == "" {
 		err = errNonsense

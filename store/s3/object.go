@@ -37,8 +37,9 @@ func (s *Store) Put(ctx context.Context, key string, b store.Body, attr store.At
 		ContentType: opt(attr.ContentType), Metadata: attr.Metadata,
 		StorageClass: types.StorageClass(s.o.StorageClass), RequestPayer: s.payer(),
 		ServerSideEncryption: types.ServerSideEncryption(s.o.SSE), SSEKMSKeyId: opt(s.o.SSEKMSKeyID),
-		ChecksumCRC32C: s.crc32c(b.CRC32C),
+		ChecksumCRC32C: s.crc32c(b.CRC32C), Tagging: s.tagging,
 	}
+	in.ObjectLockMode, in.ObjectLockRetainUntilDate = s.o.lock()
 	in.IfMatch, in.IfNoneMatch = conditions(cond)
 	etag, when, err := s.putObject(ctx, in)
 	if err == nil && etag == "" {

@@ -49,6 +49,8 @@ type Options struct {
 	SSEKMSKeyID  string
 	RequestPayer string // "requester" or empty
 	Checksum     string // ChecksumCRC32C if empty
+	Amazon
+	Marks
 	// Timeout ends a request, and the reading of a body, when no byte moved
 	// for so long; 60 s if zero.
 	Timeout time.Duration
@@ -62,6 +64,7 @@ type Options struct {
 type Store struct {
 	client    *awss3.Client
 	direct    *direct
+	tagging   *string // as the header has it
 	transport *http.Transport
 	answers   *bounded // over transport
 	o         Options
@@ -94,13 +97,14 @@ func New(o Options) (*Store, error) {
 	}
 	transport := newTransport(o.AWS.HTTPClient, o.Concurrency)
 	s := &Store{
-		transport: transport, o: o, copySize: copyPart,
+		transport: transport, o: o, copySize: copyPart, tagging: o.Marks.tagging(),
 		credentials: credentialsSource{credentials.New(o.AWS.Credentials, o.Timeout)},
 	}
 	s.answers = &bounded{&watchdog{next: &dated{transport, &s.clock}, timeout: o.Timeout}, maxAnswer}
 	s.client = awss3.NewFromConfig(o.AWS, func(c *awss3.Options) {
 		c.Region = o.Region
 		c.UsePathStyle = o.PathStyle
+		o.Amazon.choose(c)
 		if o.Endpoint != "" {
 			c.BaseEndpoint = aws.String(o.Endpoint)
 		}
@@ -163,6 +167,8 @@ func (o Options) validate() error {
 		return errors.New("s3 store: no region configured: set store.region or AWS_REGION")
 	case o.Checksum != ChecksumCRC32C && o.Checksum != ChecksumNone:
 		return fmt.Errorf("s3 store: checksum %q is neither %q nor %q", o.Checksum, ChecksumCRC32C, ChecksumNone)
+	case o.LockMode != "" && o.Checksum == ChecksumNone:
+		return errors.New("s3 store: S3 locks no object that comes without a checksum: remove store.object_lock_mode, or upload.checksum")
 	case len(o.Prefix) >= store.MaxKey:
 		return fmt.Errorf("s3 store: prefix of %d bytes leaves no room for keys", len(o.Prefix))
 	}
