@@ -81,6 +81,7 @@ type Upload struct {
 	Concurrency int           `toml:"concurrency"` // parts under way at once, 1 to 64
 	Timeout     time.Duration `toml:"timeout"`     // without progress; above 0
 	Checksum    Checksum      `toml:"checksum"`
+	RateLimit   string        `toml:"rate_limit"` // to S3, as ParseRateLimit reads it
 }
 
 // Mount says how the volume appears.
@@ -120,7 +121,7 @@ func defaults() Config {
 		Keys:   Keys{Kind: KeysKMS, DataKey: DataKeyGenerate, Bits: 256},
 		Crypt:  Crypt{Mode: CTR, GCMReads: ReadsVerified},
 		Spool:  Spool{MaxSize: 20 << 30},
-		Upload: Upload{PartSize: 8 << 20, Concurrency: 8, Timeout: 60 * time.Second, Checksum: ChecksumCRC32C},
+		Upload: Upload{PartSize: 8 << 20, Concurrency: 8, Timeout: 60 * time.Second, Checksum: ChecksumCRC32C, RateLimit: off},
 		Mount:  Mount{Sidecars: SidecarsListed, Durability: DurabilityUpload, LocalOnly: []string{}, CommitOnFsync: []string{}, Grace: 30 * time.Second, Fresh: 5 * time.Second},
 		Job:    Job{Making: Making{Tags: []string{}}, Case: CasePascal, Jobs: 4},
 		Log:    Log{Level: LevelInfo, Format: FormatText},

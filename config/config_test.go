@@ -46,7 +46,7 @@ func TestDefaultsOfEveryKey(t *testing.T) {
 		Keys:    Keys{Kind: "kms", KeyID: "alias/media", DataKey: "generate", Bits: 256},
 		Crypt:   Crypt{Mode: "CTR", IVBytes: 16, GCMReads: "verified"},
 		Spool:   Spool{Dir: filepath.Join(home, ".local/state/mcfs", c.VolumeID()), MaxSize: 20 << 30},
-		Upload:  Upload{PartSize: 8 << 20, Concurrency: 8, Timeout: time.Minute, Checksum: "crc32c"},
+		Upload:  Upload{PartSize: 8 << 20, Concurrency: 8, Timeout: time.Minute, Checksum: "crc32c", RateLimit: "off"},
 		Mount:   Mount{Sidecars: "listed", Durability: "upload", LocalOnly: []string{}, CommitOnFsync: []string{}, Grace: 30 * time.Second, Fresh: 5 * time.Second},
 		Job:     Job{Making: Making{Tags: []string{}}, Case: "pascal", Jobs: 4},
 		Log:     Log{Level: "info", Format: "text"},
@@ -304,6 +304,7 @@ part_size = 5242880
 concurrency = 64
 timeout = "1m30s"
 checksum = "none"
+rate_limit = "08:00,512KiB 18:00,off"
 [mount]
 sidecars = "hidden"
 durability = "spool"
@@ -353,7 +354,7 @@ listen = "127.0.0.1:9465"
 			Endpoint: "https://kms.example.com", DataKey: DataKeyEncrypt, Bits: 192},
 		Crypt:  Crypt{Mode: GCM, IVBytes: 16, GCMReads: ReadsStreaming},
 		Spool:  Spool{Dir: "/s", MaxSize: 1e9},
-		Upload: Upload{PartSize: 5 << 20, Concurrency: 64, Timeout: 90 * time.Second, Checksum: ChecksumNone},
+		Upload: Upload{PartSize: 5 << 20, Concurrency: 64, Timeout: 90 * time.Second, Checksum: ChecksumNone, RateLimit: "08:00,512KiB 18:00,off"},
 		Mount: Mount{Sidecars: SidecarsHidden, Durability: DurabilitySpool, LocalOnly: []string{"*.part", "!*~"}, CommitOnFsync: []string{"*.aup3"}, Grace: 45 * time.Second, AllowOther: true,
 			UncheckedSymlinks: true},
 		Job: Job{Making: Making{Preset: PresetHLS, Output: "s3://deliver/", SSE: "kms:arn:aws:kms:us-west-2:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab",

@@ -139,6 +139,9 @@ func (f *file) upload(u *Upload, s *Store) {
 	if u.Timeout <= 0 {
 		f.reject("upload.timeout", u.Timeout, errors.New(`give a time above 0, like "60s"`))
 	}
+	if _, err := ParseRateLimit(u.RateLimit); err != nil {
+		f.reject("upload.rate_limit", u.RateLimit, err)
+	}
 }
 
 func (f *file) mount(m *Mount) {

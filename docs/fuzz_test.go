@@ -13,7 +13,7 @@ import (
 // that fuzzes it. (Of what lies in S3, anybody who may write to the bucket; of the
 // spool, whoever has the disk; of the socket, a program of the same user.)
 var parsers = map[string][]string{
-	"config":                {"FuzzParse", "FuzzParseByteSize"},
+	"config":                {"FuzzParse", "FuzzParseByteSize", "FuzzParseRateLimit"},
 	"internal/fstab":        {"FuzzParseOptions"},
 	"internal/control":      {"FuzzRequest"},
 	"internal/inventory":    {"FuzzParse", "FuzzKeys"},

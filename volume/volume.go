@@ -274,6 +274,7 @@ type Pending struct {
 	What   string // a draft's state, or what is done to the name
 	Reason string // of the last failure
 	Done   int64  // bytes of ciphertext acknowledged
+	Moved  int64  // bytes that have left, which tells a slow link from a dead one
 	Size   int64  // bytes of plaintext
 	Told   string // the only path under which it can be committed; "": its own
 }
@@ -311,7 +312,7 @@ func (n *Node) pendingInfo() (p Pending, ok bool) {
 	}
 	p.Done = n.content.SentEarlyLocked()
 	if n.commit.AttemptLocked() != nil {
-		p.Done = n.commit.AttemptLocked().Progress()
+		p.Done, p.Moved = n.commit.AttemptLocked().Progress(), n.commit.AttemptLocked().Moved()
 	}
 	return p, true
 }

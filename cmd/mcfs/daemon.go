@@ -180,6 +180,7 @@ func (d *daemon) openVolume(ctx context.Context, b backend.Backend) error {
 	keeper := b.Keeper
 	if d.metrics != nil {
 		keeper = d.metrics.Metered(keeper)
+		d.metrics.Paced(b.Pace.Rate)
 	}
 	d.feed = feed.New(feed.Place{Mountpoint: d.o.mountpoint, Address: status.InS3(status.VolumeName(c))})
 	d.volume, err = volume.Open(ctx, volume.Options{

@@ -19,6 +19,7 @@ import (
 	"mcfs/sidecar"
 	"mcfs/store"
 	"mcfs/store/dir"
+	"mcfs/store/pace"
 	"mcfs/store/s3"
 )
 
@@ -76,6 +77,10 @@ func LoadAWS(ctx context.Context, c config.Config) (aws.Config, error) {
 
 // OpenStore opens the store, and asks it nothing. The caller closes it.
 func OpenStore(a aws.Config, c config.Config, log *slog.Logger) (store.Store, error) {
+	return openStore(a, c, pace.New(c.Upload.Timetable().At), log)
+}
+
+func openStore(a aws.Config, c config.Config, p *pace.Limiter, log *slog.Logger) (store.Store, error) {
 	if c.Store.Kind == config.StoreDir {
 		st, err := dir.New(dir.Options{Path: c.Store.Path, Bucket: c.Store.Bucket, Prefix: c.Store.Prefix, MinPart: 1})
 		if err != nil {
@@ -92,6 +97,7 @@ func OpenStore(a aws.Config, c config.Config, log *slog.Logger) (store.Store, er
 		StorageClass: c.Store.StorageClass, SSE: string(c.Store.SSE), SSEKMSKeyID: c.Store.SSEKMSKeyID,
 		RequestPayer: string(c.Store.RequestPayer), Checksum: string(c.Upload.Checksum),
 		Timeout: c.Upload.Timeout, Concurrency: c.Upload.Concurrency, Log: log,
+		Pace: p, Trickle: c.Upload.Timetable().Limits(),
 		Amazon: s3.Amazon(c.Store.Endpoints),
 		Marks: s3.Marks{
 			Tags: c.Store.TagSet(), LockMode: string(c.Store.ObjectLockMode),
@@ -104,6 +110,7 @@ func OpenStore(a aws.Config, c config.Config, log *slog.Logger) (store.Store, er
 type Backend struct {
 	Store  store.Store
 	Keeper keys.Keeper
+	Pace   *pace.Limiter // of what is sent to the store
 }
 
 // Open opens store and keeper and checks that both can be used. The caller closes
@@ -113,7 +120,8 @@ func Open(ctx context.Context, c config.Config, log *slog.Logger) (Backend, erro
 	if err != nil {
 		return Backend{}, err
 	}
-	st, err := OpenStore(a, c, log)
+	p := pace.New(c.Upload.Timetable().At)
+	st, err := openStore(a, c, p, log)
 	if err != nil {
 		return Backend{}, err
 	}
@@ -121,7 +129,7 @@ func Open(ctx context.Context, c config.Config, log *slog.Logger) (Backend, erro
 	if err != nil {
 		return Backend{}, errors.Join(err, st.Close())
 	}
-	return Backend{st, keeper}, nil
+	return Backend{Store: st, Keeper: keeper, Pace: p}, nil
 }
 
 // openKeeper opens the keeper and checks store and keeper. KMS is asked at the same time as

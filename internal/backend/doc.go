@@ -4,5 +4,5 @@
 // an error nothing is open; no keyring is made where files were encrypted under a lost one;
 // a token of an MFA device is asked for once.
 //
-// May import: config, internal/human, internal/verdict, keys, sidecar, store, store/dir, store/s3.
+// May import: config, internal/human, internal/verdict, keys, sidecar, store, store/dir, store/pace, store/s3.
 package backend

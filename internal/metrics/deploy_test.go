@@ -83,7 +83,7 @@ func TestDashboard(t *testing.T) {
 func TestNamesAreKnown(t *testing.T) {
 	f := feed.New(feed.Place{})
 	f.Observe(event.Event{Kind: event.Failure, What: "commit"})
-	families, err := newRegistry(mount{fixed{volume.Status{}, volume.Totals{}}, f}, newKeyCalls()).Gather()
+	families, err := newRegistry(mount{fixed{volume.Status{}, volume.Totals{}}, f}, newKeyCalls(), newRate(func() int64 { return 0 })).Gather()
 	must(t, err)
 	var names []string
 	for _, family := range families {

@@ -26,6 +26,7 @@ type Server struct {
 	server   *http.Server  // nil until Serve
 	ended    chan struct{} // closed when the server has ended
 	keyCalls *prometheus.HistogramVec
+	rate     func() int64 // of what is sent to the store; 0: any
 }
 
 // Listen listens on address ("127.0.0.1:9464"). Clients wait there until Serve. Its
@@ -35,7 +36,17 @@ func Listen(address string) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("metrics.listen: %w; choose another port, or leave it empty", err)
 	}
-	return &Server{listener: listener, ended: make(chan struct{}), keyCalls: newKeyCalls()}, nil
+	return &Server{listener: listener, ended: make(chan struct{}), keyCalls: newKeyCalls(), rate: func() int64 { return 0 }}, nil
+}
+
+// Paced says how many bytes a second may be sent to the store, before Serve.
+func (m *Server) Paced(rate func() int64) { m.rate = rate }
+
+// newRate is a gauge of a rate.
+func newRate(rate func() int64) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Namespace: namespace, Name: "upload_rate_limit_bytes", Help: "Bytes a second that may be sent to the store at this time of the timetable; 0: any number.",
+	}, func() float64 { return float64(rate()) })
 }
 
 // newKeyCalls counts from 0 what has not happened yet, so that the first failure is an increase.
@@ -53,7 +64,7 @@ func newKeyCalls() *prometheus.HistogramVec {
 
 // Serve begins to answer for a mount.
 func (m *Server) Serve(v *volume.Volume, f *feed.Feed, log *slog.Logger) {
-	registry := newRegistry(mount{v, f}, m.keyCalls, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	registry := newRegistry(mount{v, f}, m.keyCalls, newRate(m.rate), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{}))
 	m.server = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second}

@@ -4,7 +4,8 @@
 // byte has moved for Options.Timeout; the bytes of an object are protected on
 // their way by TLS or a CRC-32C or both, as configured, never by what an SDK
 // happens to default to; conditions are sent to the operations that are known
-// to honour them everywhere. It imports store and the AWS SDK.
+// to honour them everywhere. It imports credentials,
+// store, store/pace and the AWS SDK.
 package s3
 
 import (
@@ -27,6 +28,7 @@ import (
 
 	"mcfs/credentials"
 	"mcfs/store"
+	"mcfs/store/pace"
 )
 
 // Values of Options.Checksum.
@@ -57,7 +59,9 @@ type Options struct {
 	// Concurrency is how many requests are under way at most: it sizes the
 	// pool of idle connections and bounds the parts of one copy; 8 if zero.
 	Concurrency int
-	Log         *slog.Logger // slog.Default if nil
+	Pace        *pace.Limiter // of what is put; nil: any rate
+	Trickle     bool          // the pace may be slow: send in small pieces
+	Log         *slog.Logger  // slog.Default if nil
 }
 
 // Store is a bucket and prefix. It implements store.Store.
@@ -96,11 +100,14 @@ func New(o Options) (*Store, error) {
 		return nil, err
 	}
 	transport := newTransport(o.AWS.HTTPClient, o.Concurrency)
+	if o.Trickle {
+		transport.WriteBufferSize = pacedBuffer
+	}
 	s := &Store{
 		transport: transport, o: o, copySize: copyPart, tagging: o.Marks.tagging(),
 		credentials: credentialsSource{credentials.New(o.AWS.Credentials, o.Timeout)},
 	}
-	s.answers = &bounded{&watchdog{next: &dated{transport, &s.clock}, timeout: o.Timeout}, maxAnswer}
+	s.answers = &bounded{&watchdog{next: &dated{transport, &s.clock}, timeout: o.Timeout, pace: o.Pace}, maxAnswer}
 	s.client = awss3.NewFromConfig(o.AWS, func(c *awss3.Options) {
 		c.Region = o.Region
 		c.UsePathStyle = o.PathStyle

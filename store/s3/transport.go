@@ -10,11 +10,14 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+
+	"mcfs/store/pace"
 )
 
 var (
@@ -27,6 +30,7 @@ var (
 const (
 	dialTimeout = 5 * time.Second
 	bufferSize  = 128 << 10 // per connection and direction: fewer system calls than with 4 KiB
+	pacedBuffer = 4 << 10   // where bytes come slowly, S3 must not wait until it is full
 	idleTimeout = 30 * time.Second
 )
 
@@ -78,20 +82,27 @@ func stayHere(t *http.Transport) {
 // watchdog ends a request that makes no progress: each read of the request's
 // body by the connection, the response's header, and each read of the
 // response's body that brings bytes counts as progress. While nobody reads
-// the response's body the clock stands.
+// the response's body, or the request's waits for its turn, the clock stands.
 type watchdog struct {
 	next    http.RoundTripper
 	timeout time.Duration
+	pace    *pace.Limiter // of the bodies of PUT
 }
 
 func (w *watchdog) RoundTrip(r *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithCancelCause(r.Context())
 	clock := time.AfterFunc(w.timeout, func() { cancel(errStalled) })
 	req := r.WithContext(ctx)
+	var body *sending
 	if r.Body != nil && r.Body != http.NoBody {
-		req.Body = &sending{ReadCloser: r.Body, clock: clock, timeout: w.timeout}
+		body = &sending{ReadCloser: r.Body, ctx: ctx, clock: clock, timeout: w.timeout}
+		if r.Method == http.MethodPut {
+			body.pace = w.pace
+		}
+		req.Body = body
 	}
 	resp, err := w.next.RoundTrip(req)
+	body.answered()
 	clock.Stop()
 	if err != nil {
 		err = stalled(ctx, err)
@@ -123,17 +134,52 @@ func stalled(ctx context.Context, err error) error {
 
 type sending struct {
 	io.ReadCloser
-	clock   *time.Timer
+	ctx     context.Context // of the request
+	pace    *pace.Limiter   // nil: at any rate
 	timeout time.Duration
+
+	mu    sync.Mutex
+	clock *time.Timer // nil: the answer is there
 }
 
+// Read gives what may be sent by now. Being asked for more means that what was given before has
+// moved; the clock stands until there is more to move.
 func (b *sending) Read(p []byte) (int, error) {
-	// Being asked for more means that what was given before has moved. Only a
-	// clock that still runs is wound up again: after the answer it stays still.
-	if b.clock.Stop() {
+	stood := b.stand()
+	n, err := b.ReadCloser.Read(p[:b.pace.Piece(len(p))])
+	if late := b.pace.Wait(b.ctx, n); late != nil && err == nil {
+		err = late
+	}
+	if stood {
+		b.goOn()
+	}
+	return n, err
+}
+
+// stand stops the clock, and reports whether it ran.
+func (b *sending) stand() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.clock != nil && b.clock.Stop()
+}
+
+// goOn winds the clock up again, unless the answer is there.
+func (b *sending) goOn() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.clock != nil {
 		b.clock.Reset(b.timeout)
 	}
-	return b.ReadCloser.Read(p)
+}
+
+// answered leaves the clock to the answer.
+func (b *sending) answered() {
+	if b == nil {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.clock = nil
 }
 
 type receiving struct {

@@ -82,8 +82,8 @@ func (a *Attempt) Progress() int64 {
 	return up.Progress()
 }
 
-// moved is Progress counted by the byte, to tell a slow link from a dead one.
-func (a *Attempt) moved() int64 {
+// Moved is Progress counted by the byte, to tell a slow link from a dead one.
+func (a *Attempt) Moved() int64 {
 	up := a.up.Load()
 	if up == nil {
 		return 0

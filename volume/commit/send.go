@@ -96,7 +96,7 @@ func (f *File) whileMoving(a *Attempt) (ctx context.Context, stop func()) {
 		f.r.cfg.Mu.Lock()
 		asking := a.stage != Waiting // S3 puts thousands of parts together for minutes; the request has a deadline of its own
 		f.r.cfg.Mu.Unlock()
-		if p := a.moved(); p != last || asking {
+		if p := a.Moved(); p != last || asking {
 			last, since = p, time.Now()
 		} else if time.Since(since) >= f.r.cfg.CloseTimeout {
 			cancel(fmt.Errorf("nothing moved for %s: %w", f.r.cfg.CloseTimeout, store.ErrUnavailable))

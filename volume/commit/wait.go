@@ -114,7 +114,7 @@ func (f *File) progress() int64 {
 		return 0
 	}
 	if a.up.Load() != nil {
-		return a.moved() + int64(a.stage)
+		return a.Moved() + int64(a.stage)
 	}
 	if b, ok := f.beforeLocked(a); ok {
 		return b.Moved
