@@ -44,7 +44,7 @@ var rows = []string{
 
 	"why duplicates wait", "close in the middle of execve", "why an exchange takes a detour", "a discarded sidecar lingers",
 	"nothing in a mover's way", "a removed sidecar hides", "links of a directory", "attributes of the root", "truncation to the same size",
-	"xattrs of other namespaces",
+	"what a file tells of itself", "xattrs of other namespaces",
 }
 
 // testName is folder.Test/part, in quotes; a part is spelled as go test -run takes it.

@@ -164,6 +164,7 @@ func TestMount(t *testing.T) {
 	t.Run("too long", func(t *testing.T) { testTooLong(t, scratch(t)) })
 	t.Run("attributes", func(t *testing.T) { testAttributes(t, scratch(t)) })
 	t.Run("extended attributes", func(t *testing.T) { testXattrs(t, scratch(t)) })
+	t.Run("facts", func(t *testing.T) { testFacts(t, scratch(t)) })
 	t.Run("setuid", func(t *testing.T) { testSetid(t, scratch(t)) })
 	t.Run("listing", func(t *testing.T) { testListing(t, scratch(t)) })
 	t.Run("tombstones", func(t *testing.T) { testTombstones(t, scratch(t)) })

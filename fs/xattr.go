@@ -27,7 +27,11 @@ func (n *node) Getxattr(ctx context.Context, name string, dest []byte) (uint32, 
 	}
 	var value []byte
 	errno := n.fs.do(ctx, "getxattr", func(ctx context.Context) (err error) {
-		value, err = n.v.GetXattr(ctx, name)
+		if isFact(name) {
+			value, err = n.fact(ctx, name)
+		} else {
+			value, err = n.v.GetXattr(ctx, name)
+		}
 		return err
 	})
 	if errno != 0 {
@@ -45,8 +49,11 @@ func copyOut(dest, value []byte) (uint32, syscall.Errno) {
 
 // Setxattr sets an attribute to a copy of data, whose buffer go-fuse uses again.
 func (n *node) Setxattr(ctx context.Context, name string, data []byte, flags uint32) syscall.Errno {
-	if !keptAttr(name) {
+	switch {
+	case !keptAttr(name):
 		return syscall.ENOTSUP
+	case isFact(name):
+		return syscall.EPERM
 	}
 	create := flags&unix.XATTR_CREATE != 0
 	replace := flags&unix.XATTR_REPLACE != 0
@@ -86,8 +93,11 @@ func (n *node) dropSetGID(ctx context.Context) error {
 
 // Removexattr removes an attribute.
 func (n *node) Removexattr(ctx context.Context, name string) syscall.Errno {
-	if !keptAttr(name) {
+	switch {
+	case !keptAttr(name):
 		return noAttr
+	case isFact(name):
+		return syscall.EPERM
 	}
 	return n.fs.do(ctx, "removexattr", func(ctx context.Context) error { return n.v.RemoveXattr(ctx, name) })
 }
@@ -104,6 +114,9 @@ func (n *node) Listxattr(ctx context.Context, dest []byte) (uint32, syscall.Errn
 	}
 	var list []byte
 	for _, name := range names {
+		if isFact(name) { // an older mcfs has kept it
+			continue
+		}
 		list = append(append(list, name...), 0)
 	}
 	return copyOut(dest, list)

@@ -52,6 +52,10 @@ func TestMarkOfAJob(t *testing.T) {
 				t.Errorf("the object states it, too: %v", info.Metadata)
 			}
 			r.truthful()
+			r.cold() // the mark was put behind the mount
+			if state, of, err := r.node(c.at).Facts(t.Context()); err != nil || state != Clean || of.Job != "1515368087458-qnoxtd" {
+				t.Errorf("the file tells of %+v in state %v, %v", of, state, err)
+			}
 			r.save(c.at, []byte("other content"))
 			r.sync()
 			if _, info := r.raw(sidecar.Name(c.at)); info.Metadata[sidecar.KeyJob] != "" {

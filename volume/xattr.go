@@ -9,6 +9,7 @@ import (
 	"mcfs/sidecar"
 	"mcfs/volume/acl"
 	"mcfs/volume/file"
+	"mcfs/volume/remote"
 )
 
 // xattrs are the node's extended attributes; the caller does not change them.
@@ -110,4 +111,14 @@ func (n *Node) changeXattr(ctx context.Context, change func(*sidecar.Attr) error
 		return err
 	}
 	return n.attrChanged()
+}
+
+// Facts returns what a file's draft is in, and what its committed version tells; it asks for what Attr does.
+func (n *Node) Facts(ctx context.Context) (State, remote.Facts, error) {
+	if err := n.describe(ctx); err != nil {
+		return Clean, remote.Facts{}, err
+	}
+	n.content.Lock()
+	defer n.content.Unlock()
+	return n.content.State, n.content.Base.Facts(), nil
 }

@@ -102,6 +102,21 @@ func (x *Version) State() State {
 	return x.now
 }
 
+// Facts are what a version tells of itself to who lists files.
+type Facts struct {
+	ETag, KeyID, Job string // empty: not known, or there is none
+	IV               []byte // nil: the object is foreign
+}
+
+// Facts returns them; nothing of no version.
+func (x *Version) Facts() Facts {
+	if x == nil {
+		return Facts{}
+	}
+	now := x.State()
+	return Facts{ETag: now.ETag, KeyID: now.KeyID, Job: now.Job, IV: x.IV}
+}
+
 // Place returns where the version is now; etag "": it is not known to have arrived.
 func (x *Version) Place() (key, etag string) {
 	x.mu.Lock()
