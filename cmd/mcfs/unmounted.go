@@ -165,11 +165,12 @@ func newPromote(std stdio) *cobra.Command {
 				return err
 			}
 			o.Once = f.filesFrom == "-"
-			return offline.Promote(ctx, offline.Promotion{Options: o, From: from, Config: conf, Force: f.force, Places: f.places(args, std)})
+			return offline.Promote(ctx, offline.Promotion{Options: o, From: from, Config: conf, Force: f.force, Manifest: f.manifest, Places: f.places(args, std)})
 		})
 	c.Flags().StringVar(&f.from, "from", "", "configuration `FILE` of the volume from which they come")
 	c.Flags().BoolVarP(&f.force, "force", "f", false, "replace files that are there already")
 	f.addList(c)
+	f.addManifest(c)
 	c.Example = `  mcfs promote --from local.toml --config ingest.toml ~/.local/share/mcfs/store/day1`
 	return endsWith(c, exitSome, exitDamage)
 }

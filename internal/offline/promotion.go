@@ -23,12 +23,14 @@ type Promotion struct {
 	Config config.Config // to which they go
 	Places Places        // in From
 	Force  bool          // replaces what is there
+
+	Manifest string // of an inventory of From, instead of Places; "": none
 }
 
 // Promote takes files to another store and under another key, encrypted as they are: with the data
 // keys and IVs that they have.
 func Promote(ctx context.Context, p Promotion) (err error) {
-	p.What = "promoted"
+	p.What, p.Once = "promoted", p.Once || p.Manifest != ""
 	if p.From.VolumeID() == p.Config.VolumeID() {
 		return verdict.Errorf(verdict.Usage, "name the configuration of the volume from which they come with --from; mcfs rewrap changes the key in one volume",
 			"both configurations have the same volume")
@@ -48,8 +50,8 @@ func Promote(ctx context.Context, p Promotion) (err error) {
 
 func (w *Writer) promoteAll(ctx context.Context, p Promotion, from *Volume) error {
 	return each(ctx, p.Options, func(ctx context.Context, do func(checked) bool) error {
-		return p.Places(ctx, func(place string, err error) bool { return from.below(ctx, place, err, do) })
-	}, func(ctx context.Context, c checked) Item { return w.promoteOne(ctx, p, from, c) })
+		return from.named(ctx, p.Places, p.Manifest, do)
+	}, from.asked(func(ctx context.Context, c checked) Item { return w.promoteOne(ctx, p, from, c) }))
 }
 
 // promoteOne takes one file over.
