@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -40,8 +41,10 @@ const (
 type mountOptions struct {
 	mountpoint string
 	config     config.Config
-	logFile    string   // absolute; empty: standard error
-	extra      []string // for the kernel
+	file       string        // of the configuration, absolute; empty: as config.Load finds it
+	asRead     config.Config // what the file said, without what the command line has added
+	logFile    string        // absolute; empty: standard error
+	extra      []string      // for the kernel
 	readOnly   bool
 	uid, gid   *uint32 // the owner of what has none recorded, and of what is made; nil: who mounts, and who makes it
 }
@@ -58,10 +61,15 @@ func (o mountOptions) ownerOfOld() (uid, gid uint32) {
 	return uid, gid
 }
 
-// daemon is a mount and everything that was opened for it.
+// daemon is a mount and everything that was opened for it, which is more than fifteen parts.
 type daemon struct {
 	o       mountOptions
 	log     *slog.Logger
+	level   slog.LevelVar // of the log
+	backend backend.Backend
+
+	reloading sync.Mutex // held while the configuration is taken over
+
 	out     *logs.Destination // of the log
 	closers []func() error    // in the order of opening
 
@@ -99,12 +107,14 @@ func start(ctx context.Context, o mountOptions, std stdio) (_ *daemon, err error
 	d.closers = append(d.closers, memory.Limit())
 	syscall.Umask(0o077)
 	d.out = logs.NewDestination(std.err)
-	d.log = logs.New(o.config.Log, d.out)
+	d.level.Set(o.config.Log.Level.Slog())
+	d.log = logs.New(o.config.Log, &d.level, d.out)
 	unlocked := memory.Lock() // before the first key comes
 	b, err := backend.Open(ctx, o.config, d.log)
 	if err != nil {
 		return nil, err
 	}
+	d.backend = b
 	d.closers = append(d.closers, b.Store.Close)
 	if err = d.openSpool(); err != nil {
 		return nil, err
@@ -226,7 +236,7 @@ func (d *daemon) closeVolume() error {
 func (d *daemon) mount(ctx context.Context) (err error) {
 	d.control, err = control.Listen(d.o.mountpoint, control.Handler{
 		Stop: d.requestStop, Unused: d.unused, Sync: d.sync, Repair: d.repair, Wrong: d.wrong, Restore: d.restore,
-		Status: func(path string) any { return d.status(path) }, Events: d.events,
+		Status: func(path string) any { return d.status(path) }, Events: d.events, Reload: d.reload,
 		Log: func(err error) { d.log.Warn("control socket", "err", err) },
 	})
 	if err != nil {

@@ -134,6 +134,7 @@ func (f *mountFlags) resolve(args []string) (o mountOptions, err error) {
 	if o.config, err = loadConfig(file); err != nil {
 		return o, err
 	}
+	o.file, o.asRead = f.config, o.config
 	if f.config != "" {
 		o.config.Source = f.config // for other commands, whose working directory is another
 	}

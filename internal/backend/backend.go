@@ -111,6 +111,8 @@ type Backend struct {
 	Store  store.Store
 	Keeper keys.Keeper
 	Pace   *pace.Limiter // of what is sent to the store
+
+	Credentials *Credentials // of store and keeper; nil: neither is of AWS
 }
 
 // Open opens store and keeper and checks that both can be used. The caller closes
@@ -129,7 +131,8 @@ func Open(ctx context.Context, c config.Config, log *slog.Logger) (Backend, erro
 	if err != nil {
 		return Backend{}, errors.Join(err, st.Close())
 	}
-	return Backend{Store: st, Keeper: keeper, Pace: p}, nil
+	made, _ := a.Credentials.(*Credentials)
+	return Backend{Store: st, Keeper: keeper, Pace: p, Credentials: made}, nil
 }
 
 // openKeeper opens the keeper and checks store and keeper. KMS is asked at the same time as

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
 	"mcfs/config"
+	"mcfs/internal/verdict"
 )
 
 const (
@@ -21,6 +22,8 @@ const (
 	sessionTime = time.Hour
 	// sessionRest is left of it when it is taken on anew.
 	sessionRest = 5 * time.Minute
+	// renewTime bounds a look for credentials that somebody has asked for; a token may take half of it.
+	renewTime = 2 * tokenTime
 	// sessionName is what a session is called where nothing says.
 	sessionName = "mcfs"
 )
@@ -62,6 +65,24 @@ func (c *Credentials) current(ctx context.Context) (aws.CredentialsProvider, err
 	}
 	c.provider, c.stale = a.Credentials, false
 	return c.provider, nil
+}
+
+// Renew reads the AWS configuration anew, under the profile and role of a store's. If that gives no
+// credentials the ones that there were stay.
+func (c *Credentials) Renew(ctx context.Context, s config.Store) error {
+	ctx, cancel := context.WithTimeout(ctx, renewTime)
+	defer cancel()
+	a, err := load(ctx, s)
+	if err == nil {
+		_, err = a.Credentials.Retrieve(ctx)
+	}
+	if err != nil {
+		return verdict.Errorf(verdict.Credentials, cureAWS, "read the AWS configuration again: %w", err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.of, c.provider, c.stale = s, a.Credentials, false
+	return nil
 }
 
 // load reads the AWS configuration under a profile, and has its credentials take on a role.

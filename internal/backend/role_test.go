@@ -184,6 +184,35 @@ func TestRoleTakenOnAnew(t *testing.T) {
 	}
 }
 
+// TestRenew: another profile is taken over at once, and one that gives nothing is not.
+func TestRenew(t *testing.T) {
+	newStudio(t)
+	a, err := LoadAWS(t.Context(), of(config.Access{}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := a.Credentials.(*Credentials)
+	expect := func(want string) {
+		t.Helper()
+		if got, err := a.Credentials.Retrieve(t.Context()); err != nil || got.AccessKeyID != want {
+			t.Errorf("asked by %s, not %s: %v", got.AccessKeyID, want, err)
+		}
+	}
+	expect("AKIAENV")
+	if err := c.Renew(t.Context(), config.Store{Access: config.Access{Profile: "cart"}}); err != nil {
+		t.Error(err)
+	}
+	expect("AKIACART")
+	for _, wrong := range []config.Access{{Profile: "none"}, {RoleARN: "arn:aws:iam::111122223333:role/Ingest", MFASerial: "arn:aws:iam::1:mfa/a", MFACommand: []string{"/nowhere/otp"}}} {
+		if err := c.Renew(t.Context(), config.Store{Access: wrong}); err == nil {
+			t.Errorf("%+v was taken over", wrong)
+		}
+		expect("AKIACART")
+	}
+	c.Invalidate() // and what is read after a refusal is what was taken over
+	expect("AKIACART")
+}
+
 // TestAddressOfSTS: the one that was chosen, in the region of the AWS configuration, else the store's.
 func TestAddressOfSTS(t *testing.T) {
 	newStudio(t)

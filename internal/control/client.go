@@ -66,6 +66,15 @@ func (c Client) Restore(ctx context.Context, id string, tell func(string)) (path
 	return a.Path, err
 }
 
+// Reload has the mount take over what has changed in its configuration. tell is told of each change.
+func (c Client) Reload(ctx context.Context, tell func(string)) error {
+	a, err := c.ask(ctx, request{Op: "reload"}, textTo(tell))
+	if err != nil && !a.Done && ctx.Err() == nil && !errors.Is(err, ErrNoDaemon) {
+		return fmt.Errorf("the daemon of %s: %w", c.Mountpoint, ErrOldDaemon)
+	}
+	return err
+}
+
 // textTo hands on what an answer has for a person.
 func textTo(tell func(string)) func(answer) {
 	return func(a answer) {

@@ -4,7 +4,7 @@ import "encoding/json"
 
 // request is what a client asks for.
 type request struct {
-	Op     string   `json:"op"`               // "unmount", "sync", "wrong", "status", "events" or "restore"
+	Op     string   `json:"op"`               // "unmount", "sync", "wrong", "status", "events", "restore" or "reload"
 	Now    bool     `json:"now,omitempty"`    // of unmount: do not wait for what is pending, and end what is open
 	Wait   bool     `json:"wait,omitempty"`   // of unmount: until nothing is open for writing
 	Paths  []string `json:"paths,omitempty"`  // of sync, wrong, status and events, in the volume; "" is all of it

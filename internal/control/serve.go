@@ -37,6 +37,8 @@ func (s *Server) serve(conn net.Conn) {
 		s.events(conn, r)
 	case "restore":
 		s.restore(conn, r.ID)
+	case "reload":
+		s.reload(conn)
 	default:
 		conn.Close()
 	}
@@ -71,6 +73,15 @@ func (s *Server) sync(conn net.Conn, r request) {
 		}
 		return errors.Join(failed, s.handler.Sync(ctx, r.Paths, tell))
 	})
+	if !hungUp {
+		s.write(conn, done(err))
+	}
+}
+
+// reload has the mount take over its configuration.
+func (s *Server) reload(conn net.Conn) {
+	defer conn.Close()
+	err, hungUp := s.whileConnected(conn, s.handler.Reload)
 	if !hungUp {
 		s.write(conn, done(err))
 	}

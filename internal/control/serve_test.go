@@ -34,6 +34,11 @@ func noting(asked *string) Handler {
 			*asked += "events"
 			return send([]byte("{}"))
 		},
+		Reload: func(_ context.Context, tell func(string)) error {
+			*asked += "reload"
+			tell("one")
+			return nil
+		},
 		Restore: func(context.Context, string) (string, error) {
 			*asked += "restore"
 			return "", errors.New("there is none")
@@ -45,7 +50,7 @@ func noting(asked *string) Handler {
 // FuzzRequest sends a daemon whatever it is: it does one of the things
 // that it knows, or hangs up, and lives.
 func FuzzRequest(f *testing.F) {
-	for _, r := range []request{{Op: "status", Paths: []string{"d"}}, {Op: "sync", Paths: []string{"", "../x"}}, {Op: "unmount", Now: true}, {Op: "wrong"}, {Op: "events", Since: "x-1"}} {
+	for _, r := range []request{{Op: "status", Paths: []string{"d"}}, {Op: "sync", Paths: []string{"", "../x"}}, {Op: "unmount", Now: true}, {Op: "wrong"}, {Op: "reload"}, {Op: "events", Since: "x-1"}} {
 		line, err := json.Marshal(r)
 		if err != nil {
 			f.Fatal(err)
@@ -83,7 +88,7 @@ func FuzzRequest(f *testing.F) {
 		if json.Unmarshal([]byte(first), &r) != nil {
 			r.Op = ""
 		}
-		if want := map[string]string{"unmount": "stop", "sync": "sync", "status": "status", "restore": "restore", "events": "events", "wrong": "wrong"}[r.Op]; asked != want {
+		if want := map[string]string{"unmount": "stop", "sync": "sync", "status": "status", "restore": "restore", "events": "events", "wrong": "wrong", "reload": "reload"}[r.Op]; asked != want {
 			t.Errorf("%q made it do %q", first, asked)
 		}
 	})

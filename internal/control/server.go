@@ -37,6 +37,8 @@ type Handler struct {
 	Events func(ctx context.Context, path, since string, send func(json.RawMessage) error) error
 	// Restore brings something back from quarantine and returns where it is now.
 	Restore func(ctx context.Context, id string) (path string, err error)
+	// Reload has the mount take over what has changed in its configuration, of which tell is told.
+	Reload func(ctx context.Context, tell func(string)) error
 	// Log is told of what went wrong with the socket.
 	Log func(error)
 }

@@ -40,9 +40,9 @@ func (d *Destination) Redirect(w io.Writer) {
 	d.w = w
 }
 
-// New is a log by its configuration.
-func New(c config.Log, w io.Writer) *slog.Logger {
-	o := &slog.HandlerOptions{Level: c.Level.Slog()}
+// New is a log by its configuration, but for the level, which may change.
+func New(c config.Log, level slog.Leveler, w io.Writer) *slog.Logger {
+	o := &slog.HandlerOptions{Level: level}
 	if c.Format == config.FormatJSON {
 		return slog.New(slog.NewJSONHandler(w, o))
 	}

@@ -36,10 +36,11 @@ Restart=on-abnormal
 RestartForceExitStatus=2
 RestartSec=5s
 ExecStart=%s mount %s --config %s
+ExecReload=%s reload %s
 ExecStop=%s unmount --wait %s
 TimeoutStopSec=10min
 
 [Install]
 WantedBy=%s
-`, strings.ReplaceAll(mountpoint, "%", "%%"), after, word(program), word(mountpoint), word(configuration), word(program), word(mountpoint), target)
+`, strings.ReplaceAll(mountpoint, "%", "%%"), after, word(program), word(mountpoint), word(configuration), word(program), word(mountpoint), word(program), word(mountpoint), target)
 }

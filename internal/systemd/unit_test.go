@@ -10,6 +10,7 @@ func TestUnit(t *testing.T) {
 	unit := Unit("/opt/m cfs", "/etc/c.toml", "/mnt/100% $x", false)
 	for _, want := range []string{
 		`ExecStart="/opt/m cfs" mount "/mnt/100%% $$x" --config "/etc/c.toml"` + "\n", `ExecStop="/opt/m cfs" unmount --wait "/mnt/100%% $$x"` + "\n",
+		`ExecReload="/opt/m cfs" reload "/mnt/100%% $$x"` + "\n",
 		"Type=notify\n", "Restart=on-abnormal\n", "network-online.target\n", "WantedBy=multi-user.target\n",
 	} {
 		if !strings.Contains(unit, want) {
