@@ -37,7 +37,7 @@ const (
 	ChecksumNone   = "none"   // for servers that know no checksum headers
 )
 
-// Options of a Store.
+// Options of a Store; they are as many as the configuration has keys for it.
 type Options struct {
 	AWS          aws.Config // credentials, and an HTTP client whose TLS settings and proxy are kept
 	Bucket       string
