@@ -33,6 +33,7 @@ const (
 
 const (
 	cureAWS     = "correct ~/.aws/config, or what store.profile, AWS_PROFILE and AWS_CONFIG_FILE name"
+	cureToken   = "run store.mfa_command by hand, and look whether it prints a token that was not used yet"
 	cureKeyring = "restore it from a copy, or correct keys.path"
 )
 
@@ -50,7 +51,17 @@ func loadAs(ctx context.Context, s config.Store) (aws.Config, error) {
 	if err != nil {
 		return a, verdict.Errorf(verdict.Credentials, cureAWS, "read the AWS configuration: %w", err)
 	}
-	a.Credentials = shared(s, &Credentials{of: s, provider: a.Credentials})
+	made := shared(s, &Credentials{of: s, provider: a.Credentials})
+	a.Credentials = made
+	if len(s.MFACommand) == 0 {
+		return a, nil
+	}
+	// A token takes its time, which the deadlines of the first requests do not leave.
+	ctx, cancel := context.WithTimeout(ctx, renewTime)
+	defer cancel()
+	if _, err := made.Retrieve(ctx); err != nil {
+		return a, verdict.Errorf(verdict.Credentials, cureToken, "credentials: %w", err)
+	}
 	return a, nil
 }
 

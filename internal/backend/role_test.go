@@ -155,6 +155,15 @@ func TestRole(t *testing.T) {
 	}
 }
 
+// TestNoTokenNoAccess: without a token nothing is opened, and the command is named.
+func TestNoTokenNoAccess(t *testing.T) {
+	newStudio(t)
+	_, err := LoadAWS(t.Context(), of(config.Access{RoleARN: "arn:aws:iam::111122223333:role/Ingest", MFASerial: "arn:aws:iam::1:mfa/a", MFACommand: []string{"/nowhere/otp"}}))
+	if err == nil || !strings.Contains(err.Error(), "store.mfa_command: /nowhere/otp: ") || !strings.Contains(err.Error(), "run store.mfa_command by hand") {
+		t.Error(err)
+	}
+}
+
 // TestRoleOfProfile: a role with a device that the profile names takes the token, too.
 func TestRoleOfProfile(t *testing.T) {
 	s := newStudio(t)
