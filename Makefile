@@ -34,6 +34,8 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # The S3 server of the tests; s3test takes it from here.
 SERVER := $(CACHE)/versitygw-parts
 export VERSITYGW ?= $(SERVER)
+# The rclone of the bench: today's, where Debian's is years old.
+export RCLONE ?= $(CACHE)/rclone
 
 .PHONY: all build demo check test soak conformance faults torture large growth pictures compatibility bench install lint fuzz clean packages fuse-packages bench-packages versitygw
 all: build
@@ -97,7 +99,7 @@ PACKAGES      := $(FUSE_PACKAGES) gcc:gcc git:git rsync:rsync node:nodejs jq:jq 
                  python3:python3 perl:perl patch:patch wget:wget curl:curl ar:binutils aria2c:aria2 yt-dlp:yt-dlp 7z:p7zip-full qpdf:qpdf \
                  exiftool:libimage-exiftool-perl AtomicParsley:atomicparsley restic:restic borg:borgbackup unison:unison lftp:lftp axel:axel ziptool:ziptool smbclient:smbclient mandoc:mandoc xmllint:libxml2-utils chromium:chromium
 
-BENCH_PACKAGES := $(FUSE_PACKAGES) git:git rsync:rsync s3fs:s3fs rclone:rclone gocryptfs:gocryptfs fio:fio
+BENCH_PACKAGES := $(FUSE_PACKAGES) git:git rsync:rsync s3fs:s3fs gocryptfs:gocryptfs fio:fio
 
 packages: WANTED := $(PACKAGES)
 fuse-packages: WANTED := $(FUSE_PACKAGES)
@@ -137,9 +139,16 @@ pictures: packages versitygw
 compatibility: versitygw
 	MCFS_ENDPOINT="$(ENDPOINT)" MCFS_BUCKET="$(BUCKET)" go test -count=1 -timeout 10m -run '^TestServer$$' -v ./e2e/compatibility
 
-bench: bench-packages versitygw
+# Another rclone: RCLONE=FILE. A geesefs takes part where GEESEFS=FILE names one.
+bench: bench-packages versitygw $(RCLONE)
 	go build -o bin/bench ./bench
 	bin/bench $(BENCH)
+
+$(CACHE)/rclone: tools/rclone/go.mod tools/rclone/go.sum
+	@mkdir -p $(@D)
+	@echo "building the rclone to compare with, once (about 5 min)"
+	cd tools/rclone && go build -trimpath -o $@ github.com/rclone/rclone
+	@touch $@
 
 lint:
 	go vet ./...

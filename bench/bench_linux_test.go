@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -25,7 +26,7 @@ func trial(ctx context.Context, t *testing.T, rows string, more ...string) (text
 	}
 	dir := t.TempDir()
 	var out, progress strings.Builder
-	err = run(ctx, append([]string{"-only", rows, "-scale", "0.001", "-dir", dir, "-versitygw", server}, more...), &out, &progress)
+	err = run(ctx, append([]string{"-only", rows, "-scale", "0.001", "-dir", dir, "-objects", dir, "-versitygw", server}, more...), &out, &progress)
 	t.Logf("%s", progress.String())
 	left, globErr := filepath.Glob(filepath.Join(dir, "*"))
 	if globErr != nil || len(left) > 0 {
@@ -43,6 +44,7 @@ func trial(ctx context.Context, t *testing.T, rows string, more ...string) (text
 // that it is missing.
 func TestTrial(t *testing.T) {
 	t.Setenv("PATH", pathWithout(t, "s3fs", "rclone", "gocryptfs"))
+	t.Setenv("RCLONE", "")
 	text, err := trial(t.Context(), t, "^(client|read|random)$")
 	if err != nil {
 		t.Fatal(err)
@@ -50,7 +52,7 @@ func TestTrial(t *testing.T) {
 	for _, want := range []string{
 		"a trial at 0.001", "| go-fuse loopback | 3 |", "| mcfs | 3 |", "| mcfs, cached | 3 |",
 		"bytes fetched, of what was asked: at most 16.0 ×",
-		"cold, wall, of s3fs's: at most 0.50 × | s3fs failed: start s3fs", "rclone cat failed", "gocryptfs failed", report.NotMeasured,
+		"cold, wall, of s3fs's: at most 0.80 × | s3fs failed: start s3fs", "rclone cat failed", "gocryptfs failed", report.NotMeasured,
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in\n%s", want, text)
@@ -81,6 +83,20 @@ func TestBefore(t *testing.T) {
 		if strings.Contains(figures, not) {
 			t.Errorf("%q is in\n%s", not, figures)
 		}
+	}
+}
+
+// TestLink reads over a link, and counts what is written to the disk of the spool.
+func TestLink(t *testing.T) {
+	text, err := trial(t.Context(), t, "^(spool-disk|readers)$")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(text, report.NotMeasured) || !strings.Contains(text, diskShare) {
+		t.Errorf("something was not measured:\n%s", text)
+	}
+	if !regexp.MustCompile(`of the link 0\.[0-9]*[1-9]`).MatchString(text) {
+		t.Errorf("nothing passed the link, or more than it lets pass:\n%s", text)
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"embed"
 	"errors"
@@ -24,6 +25,7 @@ import (
 type lab struct {
 	o        options
 	dir      string
+	objects  string // of the server, below dir or in memory
 	s3       *gateway.Server
 	kms      *kmstest.Server
 	kit      peers.Kit
@@ -66,7 +68,10 @@ func (l *lab) open(ctx context.Context) (err error) {
 	if l.dir, err = filepath.EvalSymlinks(l.dir); err != nil {
 		return err
 	}
-	for _, name := range []string{"bin", "s3", "run", "home"} {
+	if l.objects, err = os.MkdirTemp(cmp.Or(l.o.objects, l.dir), "mcfs-bench-objects-"); err != nil {
+		return err
+	}
+	for _, name := range []string{"bin", "run", "home"} {
 		if err := os.Mkdir(filepath.Join(l.dir, name), 0o700); err != nil {
 			return err
 		}
@@ -75,7 +80,7 @@ func (l *lab) open(ctx context.Context) (err error) {
 		return err
 	}
 	l.kms = kmstest.Start(nil, kmstest.Options{AccessKey: gateway.AccessKey, SecretKey: gateway.SecretKey})
-	l.s3, err = gateway.Start(ctx, l.o.versitygw, filepath.Join(l.dir, "s3"), filepath.Join(l.dir, "versitygw.log"))
+	l.s3, err = gateway.Start(ctx, l.o.versitygw, l.objects, filepath.Join(l.dir, "versitygw.log"))
 	return err
 }
 
@@ -92,7 +97,7 @@ func (l *lab) build(ctx context.Context) error {
 	}
 	l.helper = filepath.Join(bin, "helper")
 	l.kit = peers.Kit{
-		Dir: filepath.Join(l.dir, "run"), Mcfs: filepath.Join(bin, "mcfs"), Loopback: filepath.Join(bin, "loopback"),
+		Dir: filepath.Join(l.dir, "run"), Mcfs: filepath.Join(bin, "mcfs"), Loopback: filepath.Join(bin, "loopback"), GeeseFS: l.o.geesefs,
 		Env: append(gateway.Environ(), "HOME="+filepath.Join(l.dir, "home"), "XDG_STATE_HOME=", "XDG_DATA_HOME=", "XDG_CONFIG_HOME=", "XDG_CACHE_HOME=", "MCFS_CONFIG="),
 	}
 	if l.kit.Rclone, err = peers.FindRclone(ctx, l.o.rclone); err != nil {
@@ -114,7 +119,7 @@ func (l *lab) close() error {
 	if l.many.value != nil {
 		_ = l.many.value.sink.Close()
 	}
-	return os.RemoveAll(l.dir)
+	return errors.Join(os.RemoveAll(l.dir), os.RemoveAll(l.objects))
 }
 
 func (l *lab) say(format string, args ...any) {

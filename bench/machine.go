@@ -34,6 +34,9 @@ func (l *lab) machine(ctx context.Context) report.Machine {
 	m.Versions = append(m.Versions, [2]string{"Go", runtime.Version()}, [2]string{"go-fuse (the loopback)", module("github.com/hanwen/go-fuse/v2")},
 		[2]string{"versitygw", l.gatewayVersion()},
 		[2]string{"rclone", l.said(ctx, job.Command{Args: []string{l.o.rclone, "version"}})})
+	if l.o.geesefs != "" {
+		m.Versions = append(m.Versions, [2]string{"geesefs", l.said(ctx, job.Command{Args: []string{l.o.geesefs, "--version"}})})
+	}
 	for _, a := range asked {
 		m.Versions = append(m.Versions, [2]string{a.name, l.said(ctx, job.Command{Args: a.args})})
 	}

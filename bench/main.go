@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -12,6 +13,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"mcfs/bench/report"
 )
@@ -27,6 +30,8 @@ type options struct {
 	dir       string // for everything that is written; a temporary directory of the system's if empty
 	versitygw string
 	rclone    string
+	geesefs   string // "" leaves it out
+	objects   string // directory of the server's objects; "" is below dir
 	before    string // another mcfs, to compare with; then no peers run
 }
 
@@ -69,7 +74,9 @@ func parse(args []string, output io.Writer) (o options, err error) {
 	flags.StringVar(&o.out, "out", "", "`FILE` to write; - for the terminal (of everything at full size bench/RESULTS.md, else -)")
 	flags.StringVar(&o.dir, "dir", "", "directory of a disk with room for 12 GiB (a temporary one)")
 	flags.StringVar(&o.versitygw, "versitygw", os.Getenv("VERSITYGW"), "the S3 server's binary ($VERSITYGW)")
-	flags.StringVar(&o.rclone, "rclone", "rclone", "the rclone to measure")
+	flags.StringVar(&o.rclone, "rclone", cmp.Or(os.Getenv("RCLONE"), "rclone"), "the rclone to measure ($RCLONE)")
+	flags.StringVar(&o.geesefs, "geesefs", os.Getenv("GEESEFS"), "a geesefs to measure, if there is one ($GEESEFS)")
+	flags.StringVar(&o.objects, "objects", memoryDir(), "directory for what the S3 server holds, with room for 8 GiB; in memory it takes no share of the disk")
 	flags.StringVar(&o.before, "before", "", "compare with this other mcfs `BINARY` alone, and with no peer")
 	if err := flags.Parse(args); err != nil {
 		return o, err
@@ -89,6 +96,17 @@ func parse(args []string, output io.Writer) (o options, err error) {
 		return o, errors.New("no S3 server: make versitygw, and give its binary by -versitygw or $VERSITYGW")
 	}
 	return o, nil
+}
+
+// memoryDir is the directory of a file system in memory that has room for what the server holds; "" if
+// there is none.
+func memoryDir() string {
+	const shm, room = "/dev/shm", 8 << 30
+	var s unix.Statfs_t
+	if unix.Statfs(shm, &s) != nil || int64(s.Bavail)*int64(s.Bsize) < room {
+		return ""
+	}
+	return shm
 }
 
 func names() string {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"mcfs/bench/job"
@@ -44,6 +45,20 @@ func (l *lab) s3fs(endpoint string) opener {
 	return func(ctx context.Context, bucket string) (*peers.Mount, error) {
 		return l.kit.MountS3FS(ctx, endpoint, bucket)
 	}
+}
+
+func (l *lab) geesefs(endpoint string) opener {
+	return func(ctx context.Context, bucket string) (*peers.Mount, error) {
+		return l.kit.MountGeeseFS(ctx, endpoint, bucket)
+	}
+}
+
+// ifGiven leaves a contender out whose program this machine was not given.
+func (l *lab) ifGiven(c measure.Contender) []measure.Contender {
+	if l.kit.GeeseFS == "" {
+		return nil
+	}
+	return []measure.Contender{c}
 }
 
 func (l *lab) rclone(writeBack time.Duration) opener {
@@ -239,6 +254,18 @@ func shell(script string, args ...string) doing {
 func ratio(all measure.All, what string, f measure.Figure, name, to string, limit float64) report.Check {
 	value, err := all.Ratio(f, name, to)
 	return report.Check{What: fmt.Sprintf("%s, of %s's", what, to), Value: value, Limit: limit, Unit: "×", Err: err}
+}
+
+// best is a check against whichever of others has the least median. It fails only where none was measured.
+func best(all measure.All, what string, f measure.Figure, name string, limit float64, others ...string) report.Check {
+	check := report.Check{What: what + ", of the best of " + strings.Join(others, ", "), Limit: limit, Unit: "×", Err: measure.ErrNone}
+	for _, to := range others {
+		value, err := all.Ratio(f, name, to)
+		if err == nil && (check.Err != nil || value > check.Value) {
+			check.Value, check.Err = value, nil
+		}
+	}
+	return check
 }
 
 // toward makes a check a direction.

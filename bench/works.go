@@ -24,15 +24,18 @@ var works = []work{
 	{"write-cpu", "the mount's CPU for it", writeCPU},
 	{"write-modes", "GCM and CBC for the same", writeModes},
 	{"client", "the same against a sink that discards: the client alone", writeClient},
+	{"spool-disk", "bytes written to the spool's disk for 2 GiB that are sent as they come", spoolDisk},
 	{"close", "close after a 2 GiB and a 16 GiB sequential write, against a sink at a limited rate", closeTime},
 	{"ffmpeg", "ffmpeg writing a 1 GiB mp4 with a header patch, CTR and GCM", muxer},
 	{"read", "reading 2 GiB with `cat`, cold; and warm from the spool's cache", readLarge},
+	{"readers", "16 readers of 16 cold files at once, over a link", readMany},
 	{"random", "random 4 KiB reads of a cold 2 GiB file", readRandom},
 	{"fio", "fio's sequential 128 KiB, sequential 4 KiB and random 4 KiB writes into a draft", fioWrites},
 	{"small", "500 × 64 KiB `cp -r`", smallFiles},
 	{"far", "the same with 30 ms added to every S3 and KMS request", smallFilesFar},
 	{"rsync", "`rsync -a` of 500 × 64 KiB; again on a cold mount", rsyncFiles},
-	{"ls", "`ls -l` of 2,000 files cold; of 100,000", listFiles},
+	{"ls", "`ls -l` of 500 and 2,000 files cold; of 100,000", listFiles},
+	{"idle", "a mount that knows 100,000 files and is left alone", idleMount},
 	{"mv", "`mv` of a committed 2 GiB file", moveLarge},
 	{"growth", "growth: 1, 4, 16, 64 GiB in CTR; 1, 10, 100 thousand files", growth},
 }
@@ -41,6 +44,7 @@ var works = []work{
 const (
 	nameMcfs     = "mcfs"
 	nameS3FS     = "s3fs"
+	nameGeeseFS  = "geesefs"
 	nameRclone   = "rclone crypt mount"
 	nameLoopback = "go-fuse loopback"
 )

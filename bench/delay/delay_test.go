@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -21,7 +22,7 @@ func TestProxy(t *testing.T) {
 		_, _ = io.WriteString(w, r.URL.RequestURI()+string(text))
 	}))
 	t.Cleanup(server.Close)
-	p, err := Start(server.URL, late)
+	p, err := Start(server.URL, Options{Delay: late})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,5 +49,42 @@ func TestProxy(t *testing.T) {
 	}
 	if got, want := p.Counts(), (Counts{Requests: 1, Received: int64(len(text)), Sent: 4}); got != want {
 		t.Errorf("counts %+v, want %+v", got, want)
+	}
+}
+
+// TestLink: the answers of two requests at once take no less time than the link needs for both.
+func TestLink(t *testing.T) {
+	const size, perSecond = 256 << 10, 1 << 20
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write(make([]byte, size))
+	}))
+	t.Cleanup(server.Close)
+	p, err := Start(server.URL, Options{Rate: perSecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	begun := time.Now()
+	var both sync.WaitGroup
+	for range 2 {
+		both.Go(func() {
+			resp, err := http.Get(p.URL)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer resp.Body.Close()
+			if n, err := io.Copy(io.Discard, resp.Body); n != size || err != nil {
+				t.Errorf("%d bytes, %v", n, err)
+			}
+		})
+	}
+	both.Wait()
+	if took, least := time.Since(begun), time.Duration(2*size-piece)*time.Second/perSecond; took < least {
+		t.Errorf("%d bytes passed in %v, of which the link needs %v", 2*size, took, least)
 	}
 }

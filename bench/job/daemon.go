@@ -98,6 +98,10 @@ func (d *Daemon) Kill() {
 	<-d.ended
 }
 
+// Written is how many bytes the daemon has given the kernel to write to disks so far, without those that
+// were taken back before they were.
+func (d *Daemon) Written() (int64, error) { return written(d.PID()) }
+
 // Meter reads what a daemon costs from a moment on.
 type Meter struct {
 	pid   int

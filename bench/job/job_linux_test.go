@@ -39,6 +39,18 @@ func TestParseStatus(t *testing.T) {
 	}
 }
 
+func TestParseIO(t *testing.T) {
+	got, err := parseIO("rchar: 9\nwchar: 8\nread_bytes: 7\nwrite_bytes: 12288\ncancelled_write_bytes: 4096\n")
+	if err != nil || got != 8192 {
+		t.Errorf("%d, %v", got, err)
+	}
+	for _, bad := range []string{"", "write_bytes: 1\n", "write_bytes: x\ncancelled_write_bytes: 0\n"} {
+		if _, err := parseIO(bad); err == nil {
+			t.Errorf("%q is no error", bad)
+		}
+	}
+}
+
 func TestRun(t *testing.T) {
 	cost, out, err := Run(t.Context(), Shell(`i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done; echo "$1"`, "a word"))
 	if err != nil || out != "a word\n" {

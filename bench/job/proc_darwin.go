@@ -17,6 +17,8 @@ func resetPeak(int) error { return errNoProc }
 
 func peak(int) (int64, error) { return 0, errNoProc }
 
+func written(int) (int64, error) { return 0, errNoProc }
+
 // maxResident of an ended process: macOS counts in bytes.
 func maxResident(s *os.ProcessState) int64 {
 	if usage, ok := s.SysUsage().(*syscall.Rusage); ok {

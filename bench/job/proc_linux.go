@@ -72,6 +72,32 @@ func parseStatus(text, field string) (int64, error) {
 	return 0, fmt.Errorf("/proc/PID/status has no %s", field)
 }
 
+// written is what a process has had written to disks, bytes: write_bytes of proc(5), without what was
+// cancelled because it was truncated or removed before.
+func written(pid int) (int64, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", pid))
+	if err != nil {
+		return 0, err
+	}
+	return parseIO(string(text))
+}
+
+func parseIO(text string) (int64, error) {
+	var n [2]int64
+	for i, field := range []string{"write_bytes", "cancelled_write_bytes"} {
+		_, rest, ok := strings.Cut("\n"+text, "\n"+field+": ")
+		if !ok {
+			return 0, fmt.Errorf("/proc/PID/io has no %s", field)
+		}
+		value, _, _ := strings.Cut(rest, "\n")
+		var err error
+		if n[i], err = strconv.ParseInt(value, 10, 64); err != nil {
+			return 0, fmt.Errorf("/proc/PID/io: %w", err)
+		}
+	}
+	return n[0] - n[1], nil
+}
+
 // maxResident of an ended process: Linux counts in KiB.
 func maxResident(s *os.ProcessState) int64 {
 	if usage, ok := s.SysUsage().(*syscall.Rusage); ok {

@@ -36,6 +36,7 @@ type Kit struct {
 	Dir      string
 	Mcfs     string // the binary
 	Loopback string
+	GeeseFS  string // the binary; "" if there is none
 	Rclone   Rclone
 	Env      []string // of every daemon: credentials, home
 	serial   int

@@ -2,6 +2,7 @@ package peers
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 
@@ -29,6 +30,19 @@ func (k *Kit) MountS3FS(ctx context.Context, endpoint, bucket string) (*Mount, e
 		args = append(args, "-o", option)
 	}
 	return k.mount(ctx, "s3fs", dir, job.Command{Args: args}, fusermount)
+}
+
+// GeeseFSOptions are those with which close means what it means with the others: the file is in S3.
+const GeeseFSOptions = "--fsync-on-close"
+
+// MountGeeseFS mounts a bucket by geesefs.
+func (k *Kit) MountGeeseFS(ctx context.Context, endpoint, bucket string) (*Mount, error) {
+	if k.GeeseFS == "" {
+		return nil, errors.New("no binary was given: GEESEFS=FILE")
+	}
+	dir := k.Scratch("geesefs")
+	args := []string{k.GeeseFS, "-f", "--endpoint", endpoint, "--region", gateway.Region, GeeseFSOptions, bucket, dir}
+	return k.mount(ctx, "geesefs", dir, job.Command{Args: args}, fusermount)
 }
 
 // InitGocryptfs makes an encrypted directory.
