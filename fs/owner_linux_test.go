@@ -30,6 +30,13 @@ func TestOwnerOfAll(t *testing.T) {
 			if err != nil {
 				return err
 			}
+			var made unix.Stat_t
+			if err := unix.Fstat(fd, &made); err != nil {
+				return err
+			}
+			if made.Mode&unix.S_ISUID != 0 { // before a write drops it
+				t.Errorf("%s/file is born with mode %o", dir, made.Mode)
+			}
 			if _, err := unix.Write(fd, []byte("written by who made it")); err != nil {
 				return err
 			}

@@ -88,6 +88,29 @@ func TestDirectoryTimesDoNotGoBack(t *testing.T) {
 	}
 }
 
+// TestDirectoryTimesAfterItsMarker: what comes into a directory that nobody has looked at yet, or
+// once its marker was put again, moves its time on, whatever the marker says.
+func TestDirectoryTimesAfterItsMarker(t *testing.T) {
+	r := newRig(t, crypt.CTR)
+	r.mkdir("d")
+	r.sync()
+	r.cold()
+	before := time.Now()
+	r.save("d/a", []byte("a"))
+	r.compare("d")
+	if now := r.dirStat("d"); now.Mtime.Before(before) {
+		t.Errorf("before it was looked at: the store took mtime back to %v", now.Mtime)
+	}
+	r.chmod("d", 0o700)
+	r.sync()
+	before = time.Now()
+	r.save("d/b", []byte("b"))
+	r.compare("d")
+	if now := r.dirStat("d"); now.Mtime.Before(before) {
+		t.Errorf("after its marker was put again: the store took mtime back to %v", now.Mtime)
+	}
+}
+
 // TestDirectoryTimesAreSet: a time that is set stays, into the past and the future, until
 // something comes or goes.
 func TestDirectoryTimesAreSet(t *testing.T) {
@@ -126,6 +149,7 @@ func TestDirectoryTimesFromElsewhere(t *testing.T) {
 	if now := r.dirStat("d"); !now.Mtime.After(known.Mtime) {
 		t.Errorf("something came from elsewhere, and mtime is %v as before", now.Mtime)
 	}
+	known = r.dirStat("d")
 	meta := map[string]string{"mode": "16877", "mtime": "1000000000", "uid": "1", "gid": "2"}
 	if _, err := r.store.Put(t.Context(), "d/", bodyOf(nil), store.Attributes{Metadata: meta}, store.Condition{}); err != nil {
 		t.Fatal(err)

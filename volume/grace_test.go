@@ -1,6 +1,7 @@
 package volume
 
 import (
+	"errors"
 	"os"
 	"testing"
 	"testing/synctest"
@@ -40,6 +41,48 @@ func TestTemporaryNameHasADeadline(t *testing.T) {
 		r.sync()
 		r.expectObjects("clip.mp4.part", "clip.mp4.part.settings.json")
 		r.truthful()
+	})
+}
+
+// TestTemporaryNameToAnother: who renames a file from one temporary name to another has not
+// finished it; its wait begins anew.
+func TestTemporaryNameToAnother(t *testing.T) {
+	inBubble(t, func(r *rig) {
+		_, h, err := r.v.Root().Create(r.t.Context(), ".clip.mp4.A1b2C3", os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o600, 1, 2, nil)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		r.write(h, []byte("film"), 0)
+		r.finish(h)
+		time.Sleep(20 * time.Second)
+		r.mustRename(".clip.mp4.A1b2C3", "clip.mp4.q9R8s7", 0)
+		time.Sleep(20 * time.Second)
+		synctest.Wait()
+		r.expectObjects()
+		r.mustRename("clip.mp4.q9R8s7", "clip.mp4", 0)
+		r.sync()
+		r.expectObjects("clip.mp4", "clip.mp4.settings.json")
+	})
+}
+
+// TestHalfFileAtItsDeadline: a file of which a write has failed after its close, as through a map,
+// is not committed under its temporary name, but held.
+func TestHalfFileAtItsDeadline(t *testing.T) {
+	inBubble(t, func(r *rig) {
+		h := r.create("clip.mp4.part", os.O_TRUNC)
+		r.write(h, []byte("half"), 0)
+		if err := h.Flush(r.t.Context(), nil); err != nil {
+			r.t.Fatal(err)
+		}
+		if _, err := h.WriteAt(r.t.Context(), []byte("x"), 1<<50); !errors.Is(err, ErrTooBig) {
+			r.t.Fatal(err)
+		}
+		h.Release()
+		time.Sleep(31 * time.Second)
+		synctest.Wait()
+		r.sync()
+		r.expectObjects()
+		r.held("clip.mp4.part", "at most")
 	})
 }
 

@@ -83,6 +83,36 @@ func TestNamelessFileUnderALocalName(t *testing.T) {
 	r.expectObjects("a", "a.settings.json")
 }
 
+// TestNamelessFileUnderATemporaryName: one that is linked as Qt saves, to NAME.XXXXXX, which it
+// renames to NAME, is committed under that, and under no other name, over a crash too.
+func TestNamelessFileUnderATemporaryName(t *testing.T) {
+	r, f := newFlakyRig(t, crypt.CTR)
+	const temporary = "project.txt.bXcDeF"
+	link := func() {
+		h := r.nameless([]byte("saved"))
+		if err := r.v.Root().Link(t.Context(), h.Node(), temporary); err != nil {
+			t.Fatal(err)
+		}
+		r.finish(h)
+	}
+	link()
+	if d := r.draft(r.v.Status(), temporary); d.State != "temporary" {
+		t.Errorf("it is %s", d.State)
+	}
+	r.mustRename(temporary, "project.txt", 0)
+	r.sync()
+	r.expectObjects("project.txt", "project.txt.settings.json")
+	link()
+	r.crash(f, "after")
+	if d := r.draft(r.v.Status(), temporary); d.State != "temporary" {
+		t.Errorf("after a crash it is %s", d.State)
+	}
+	r.mustRename(temporary, "project.txt", 0)
+	r.sync()
+	r.expectObjects("project.txt", "project.txt.settings.json")
+	r.truthful()
+}
+
 // TestNamelessFileCrash: a name that was given is there after a crash, with all
 // that was written before; what has none is gone.
 func TestNamelessFileCrash(t *testing.T) {

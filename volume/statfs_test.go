@@ -111,6 +111,22 @@ func roomOfWhatStays(t *testing.T) {
 	}
 }
 
+// TestRoomOfAFullSpool: where no file could grow so long that parts of it leave, there is what the
+// spool can still take, though the store takes everything.
+func TestRoomOfAFullSpool(t *testing.T) { synctest.Test(t, roomOfAFullSpool) }
+
+func roomOfAFullSpool(t *testing.T) {
+	r := newTight(t, crypt.CTR, false)
+	local := r.create(".#local", os.O_TRUNC)
+	r.write(local, random(tightSpool-4*tightPart), 0)
+	if s := r.freeAt(""); s.Total != tightSpool || s.Free > 4*tightPart || s.Free == 0 {
+		t.Errorf("with all but %d bytes of the spool taken there are %+v", 4*tightPart, s)
+	}
+	local.Release()
+	r.remove(".#local")
+	until(t, "there is room again", func() bool { return r.freeAt("").Free == roomy })
+}
+
 // TestRoomOfADirectory: a dir store has what its disk has.
 func TestRoomOfADirectory(t *testing.T) {
 	r := newRig(t, crypt.CTR)

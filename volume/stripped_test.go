@@ -178,6 +178,29 @@ func (r *rig) stripAndAct(what string, l loss, act func(*rig, []byte), after fun
 	r.cold()
 }
 
+// TestRenameStatesWhatIsMissing: a rename gives an object its metadata back, whichever it has lost.
+func TestRenameStatesWhatIsMissing(t *testing.T) {
+	for _, mode := range modes {
+		r := newRig(t, mode)
+		for _, l := range losses() {
+			if len(l.side) > 0 || l.noSide {
+				continue // then nothing may say what is missing
+			}
+			r.save("a", random(333))
+			_, whole := r.raw("a")
+			r.strip("a", l)
+			r.cold()
+			r.mustRename("a", "b", 0)
+			r.syncSoon(l.name)
+			if _, info := r.raw("b"); !maps.Equal(info.Metadata, whole.Metadata) {
+				t.Errorf("%s, %s: the object states %v, and did %v", mode, l.name, info.Metadata, whole.Metadata)
+			}
+			r.remove("b")
+			r.sync()
+		}
+	}
+}
+
 // syncSoon fails the test, and says what waits, where that will not end.
 func (r *rig) syncSoon(what string) {
 	r.t.Helper()

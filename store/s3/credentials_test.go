@@ -86,6 +86,41 @@ func TestRotatedCredentials(t *testing.T) {
 	}
 }
 
+// TestCodesOfRefusal: by each of the codes that S3 has for credentials that it does not know, which
+// the server of the tests has not, they are looked for anew; where there are no others, the error says so.
+func TestCodesOfRefusal(t *testing.T) {
+	server := s3test.Start(t, s3test.WithProxy())
+	good, err := server.Options("p/").AWS.Credentials.Retrieve(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := good
+	old.AccessKeyID = "AKIADELETED"
+	for code, status := range map[string]int{
+		"InvalidAccessKeyId": 403, "SignatureDoesNotMatch": 403, "ExpiredToken": 400, "InvalidToken": 400, "TokenRefreshRequired": 400,
+	} {
+		server.Proxy.Hook(func(r s3test.Request) s3test.Fault {
+			if strings.Contains(r.Header.Get("Authorization"), old.AccessKeyID) {
+				return s3test.Fault{Status: status, Code: code}
+			}
+			return s3test.Fault{}
+		})
+		put := func(found aws.Credentials) error {
+			source := &rotated{held: old, new: old}
+			s := open(t, server, func(o *s3.Options) { o.AWS.Credentials = source })
+			source.become(old, found)
+			_, err := s.Put(t.Context(), "k", storetest.BodyOf([]byte("x")), store.Attributes{}, store.Condition{})
+			return err
+		}
+		if err := put(good); err != nil {
+			t.Errorf("%s: %v", code, err)
+		}
+		if err := put(old); !errors.Is(err, store.ErrDenied) || errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), "refuses these credentials, "+code) {
+			t.Errorf("%s, and no others: %v", code, err)
+		}
+	}
+}
+
 // TestRefusedCredentials: there are no others. The error says what it is, and the source
 // is not asked again and again.
 func TestRefusedCredentials(t *testing.T) {

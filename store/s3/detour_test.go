@@ -156,6 +156,37 @@ func TestHeededConditions(t *testing.T) {
 	}
 }
 
+// TestConditionIsTriedOnce: what a server makes of a condition is found out with the first copy
+// under it; the next ones ask for no more than they need.
+func TestConditionIsTriedOnce(t *testing.T) {
+	server := s3test.Start(t, s3test.WithProxy())
+	for kind, c := range map[string]struct {
+		hook  func(s3test.Request) s3test.Fault
+		looks int
+	}{"heeds": {heeding(server), 0}, "ignores": {nil, 1}, "refuses": {refusing(server), 1}} {
+		t.Run(kind, func(t *testing.T) {
+			s := open(t, server, func(o *s3.Options) { o.Prefix, o.Log = kind+"/", slog.New(slog.DiscardHandler) })
+			server.Proxy.Reset()
+			server.Proxy.Fail("UploadPartCopy", -1, withoutPartCopy["501"])
+			server.Proxy.Hook(c.hook)
+			acquaint(t, server, s)
+			source, condition := put(t, s, "source", []byte("x")), store.Condition{IfNone: true}
+			for range 2 {
+				looks, copies := server.Proxy.Count("HeadObject"), server.Proxy.Count("CopyObject")
+				made, err := s.Copy(t.Context(), store.Copy{Source: "source", SourceIfMatch: source.ETag, Target: "target", Size: 1, Condition: condition})
+				if err != nil {
+					t.Fatal(err)
+				}
+				looks, copies = server.Proxy.Count("HeadObject")-looks, server.Proxy.Count("CopyObject")-copies
+				if looks != c.looks || copies != 1 {
+					t.Errorf("under %+v: %d looks and %d copies, want %d and 1", condition, looks, copies, c.looks)
+				}
+				condition = store.Condition{IfMatch: made.ETag}
+			}
+		})
+	}
+}
+
 // TestUnheededGet: of a server that gives another version than it was asked for, nothing is taken.
 func TestUnheededGet(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -67,6 +67,7 @@ var temporaries = []struct {
 	{"git's objects", ".git/objects/78/tmp_obj_QcfF5m", mkstemped, 0o444, true, "", LocalOnly},
 	{"git's packs", ".git/objects/pack/.tmp-123-pack-abc.pack", truncating, 0o444, true, "", LocalOnly},
 	{"git, bare", "bare.git/HEAD.lock", copying, 0o666, true, "", LocalOnly},
+	{"git's packed references", ".git/packed-refs.new", copying, 0o666, true, "", LocalOnly},
 	{"sed -i", "sedAbCdEf", mkstemped, 0o600, true, "", Temporary},
 	{"zip", "ziAbCdEf", mkstemped, 0o600, true, "", Temporary},
 	{"ar, strip", "stAbCdEf", mkstemped, 0o600, true, "", Temporary},
@@ -91,6 +92,10 @@ var temporaries = []struct {
 	{"Safari", "clip.mp4.download", truncating, 0o644, true, "", Temporary},
 	{"Chrome", "clip.mp4.crdownload", truncating, 0o600, true, "", LocalOnly},
 	{"Chrome, the first seconds", ".com.google.Chrome.aB3dE6", mkstemped, 0o600, true, "", Temporary},
+	{"Chrome, opened once more", ".com.google.Chrome.abcdef", truncating, 0o600, true, "", Temporary},
+	{"Opera", "clip.mp4.opdownload", truncating, 0o600, true, "", LocalOnly},
+	{"qBittorrent", "clip.mp4.!qB", updating, 0o666, true, "", LocalOnly},
+	{"lftp's pget", "clip.mp4.lftp-pget-status", truncating, 0o666, false, "clip.mp4", LocalOnly},
 	{"aria2's control file", "clip.mp4.aria2", truncating, 0o666, false, "clip.mp4", LocalOnly},
 	{"aria2's next control file", "clip.mp4.aria2__temp", truncating, 0o666, true, "clip.mp4", LocalOnly},
 	{"exiftool", "clip.mp4_exiftool_tmp", truncating, 0o666, true, "clip.mp4", LocalOnly},
@@ -108,11 +113,18 @@ var temporaries = []struct {
 	{"SQLite's shared memory", "cut.db-shm", updating, 0o644, false, "cut.db", Temporary},
 	{"axel's state file", "film.mp4.st", truncating, 0o666, false, "film.mp4", Temporary},
 	{"npm", "package.json.tmp.1234567890", copying, 0o666, true, "", Temporary},
+	{"npm, no digit", "package.json.tmp.abcdefghij", copying, 0o666, true, "", Temporary},
+	{"a script, by its process", "list.txt.tmp.4711", truncating, 0o666, true, "", Temporary},
 	{"Apple's safe save", "scene.mov.sb-1234abcd-XyZ123", truncating, 0o644, true, "", Temporary},
 	{"Finder", ".DS_Store", truncating, 0o644, false, "", LocalOnly},
 	{"Finder's forks", "d/._clip.mov", truncating, 0o644, false, "", LocalOnly},
 	{"a trash", ".Trash-1000/files/clip.mov", truncating, 0o644, false, "", LocalOnly},
 	{"FUSE's removed files", ".fuse_hidden0000000100000001", truncating, 0o644, false, "", LocalOnly},
+	{"NFS's removed files", ".nfs000000000000abcd00000001", truncating, 0o644, false, "", LocalOnly},
+	{"Spotlight", ".Spotlight-V100/Store-V2/store.db", updating, 0o600, false, "", LocalOnly},
+	{"a trash of macOS", ".Trashes/501/clip.mov", truncating, 0o644, false, "", LocalOnly},
+	{"macOS's events", ".fseventsd/0000000000000001", truncating, 0o600, false, "", LocalOnly},
+	{"macOS's temporary folder", ".TemporaryItems/folders.501/clip.mov", truncating, 0o644, false, "", LocalOnly},
 
 	{"a journal of a trip", "travel-journal", truncating, 0o644, false, "", Ordinary},
 	{"beside something that is no database", "travel-journal", truncating, 0o644, false, "travel", Ordinary},
@@ -188,11 +200,15 @@ m3u8 mpd m4s vtt srt ass ssa stl scc ttml dfxp itt sub idx sbv smi imsc cap pac 
 wav aif aiff aifc bwf rf64 w64 caf flac mp3 m4a aac ac3 eac3 ec3 dts thd opus ogg oga wma mid midi amr ape wv tta dsf dff mka
 exr dpx cin tif tiff jpg jpeg jp2 j2k jpf jxl png gif bmp tga psd psb webp heic heif avif svg ai eps raw cr2 cr3 nef nrw arw orf rw2 raf pef srw 3fr iiq hdr pic sgi ico xcf kra ora
 prproj aep aepx aet fcpxml fcpxmld fcpbundle drp drt dra avb avp aaf omf edl ale otio xml sesx ptx pts logicx als cpr rpp aup aup3 ardour kdenlive mlt osp veg vpr imovieproj camproj nk nknc hrox hip hipnc hiplc
-blend blend1 blend2 ma mb c4d max fbx obj abc usd usda usdc usdz gltf glb stl ply 3ds dae skp lwo zpr ztl sbs sbsar spp vdb bgeo cube 3dl csp look lut cdl cc ccc clf icc dctl
+blend blend1 blend2 blend3 ma mb c4d max fbx obj abc usd usda usdc usdz gltf glb stl ply 3ds dae skp lwo zpr ztl sbs sbsar spp vdb bgeo cube 3dl csp look lut cdl cc ccc clf icc dctl
 doc docx docm dot dotx odt ott rtf pdf txt md tex xls xlsx xlsm xlsb ods csv tsv ppt pptx pptm pps odp key pages numbers vsd vsdx pub one mdb accdb odb epub mobi djvu ps fdx fountain celtx
-sqlite sqlite3 db db3 config conf ini toml yaml yml json jsonl plist backup bak old orig log lock
+sqlite sqlite3 db db3 config conf dotenv ini toml yaml yml json jsonl plist backup bak old orig log lock
 go c h cc cpp hpp cs java kt py pyc ipynb js mjs tsx jsx css scss html htm php rb pl sh bat ps1 lua rs swift m mm r jl sql vue dart scala groovy gradle csproj fsproj vbproj vcproj xcconf tf tfvars proto thrift cmake make drawio sketch fig xd indd idml prefab shader uasset target script schema
 zip tar gz tgz bz2 xz zst 7z rar iso img dmg vmdk qcow2 vhdx deb rpm apk jar war whl gpg asc pem crt pfx torrent sha256 sha512 md5 mhl sfv par2 webloc url lnk ttf otf woff2 keynote pickle parquet
+sha224 sha384 blake2 blake3 md5sum pubkey keytab jinja2 sample source record report result status layout locale vector stream
+output object master custom design camera images movies videos folder format public secret signed update static python matlab
+number export import filter module bundle driver events system string onepkg onetoc laccdb mobile options outline objects
+openvpn
 `
 
 // TestExtensionsAreNotTemporary: no finished file is taken for a temporary one by its
