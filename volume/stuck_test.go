@@ -16,7 +16,8 @@ import (
 )
 
 // TestCloseBehindAStuckMove: a file is saved below a directory whose move fails again and
-// again, each try as far as the one before. Its close waits for upload.timeout, and says why.
+// again, each try as far as the one before. Its close waits for upload.timeout, and says why,
+// also while other names go on being changed.
 func TestCloseBehindAStuckMove(t *testing.T) {
 	for _, fails := range []string{"copy", "delete"} {
 		t.Run(fails, func(t *testing.T) {
@@ -43,7 +44,10 @@ func TestCloseBehindAStuckMove(t *testing.T) {
 				begun := time.Now()
 				ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 				defer cancel()
+				closed := make(chan struct{})
+				go r.goOnMaking(closed)
 				err := h.Flush(ctx, nil)
+				close(closed)
 				if !errors.Is(err, ErrIO) || !strings.Contains(err.Error(), "never") {
 					t.Errorf("close: %v", err)
 				}
@@ -59,6 +63,20 @@ func TestCloseBehindAStuckMove(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// goOnMaking makes a directory each ten seconds until an end.
+func (r *rig) goOnMaking(end <-chan struct{}) {
+	for i := 0; ; i++ {
+		select {
+		case <-time.After(10 * time.Second):
+		case <-end:
+			return
+		}
+		if _, err := r.v.Root().Mkdir(r.t.Context(), fmt.Sprintf("other%d", i), 0o755, 1, 2); err != nil {
+			r.t.Error(err)
+		}
 	}
 }
 
