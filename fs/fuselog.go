@@ -29,7 +29,7 @@ func (l fuseLog) Write(line []byte) (int, error) {
 		level = slog.LevelDebug
 	}
 	if l.log.Enabled(context.Background(), level) {
-		l.log.Log(context.Background(), level, "fuse", "line", withoutContent(string(bytes.TrimSpace(line))))
+		l.log.Log(context.Background(), level, "the FUSE library says", "line", withoutContent(string(bytes.TrimSpace(line))))
 	}
 	return len(line), nil
 }

@@ -129,6 +129,6 @@ func (z *Frozen) Release() {
 		f.punchIdle(maxIdle)
 	}
 	if err := f.unpin(); err != nil {
-		f.s.log.Warn("close", "id", f.id.String(), "err", err)
+		f.s.log.Warn("a sealed file could not be closed", "id", f.id.String(), "err", err)
 	}
 }

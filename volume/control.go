@@ -116,7 +116,7 @@ func (v *Volume) hideControl(n *Node) {
 		return
 	}
 	if err := v.journalEntry(c); err != nil {
-		v.log.Error("journal", "path", c.Path(), "cause", err)
+		v.log.Error("the journal could not take a change: if mcfs is killed now, the next mount does not know of it", "path", c.Path(), "cause", err)
 	}
 }
 
@@ -138,7 +138,7 @@ func (v *Volume) endControl(d *Node, name string) {
 	if n := v.releaseUnfinished(d, name); n != nil {
 		n.commit.Ask(commit.Closing)
 		if err := v.journalEntry(n); err != nil {
-			v.log.Error("journal", "path", n.Path(), "cause", err)
+			v.log.Error("the journal could not take a change: if mcfs is killed now, the next mount does not know of it", "path", n.Path(), "cause", err)
 		}
 	}
 }

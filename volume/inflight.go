@@ -226,7 +226,7 @@ func (v *Volume) takeArrived(k *recoveredDraft) {
 	cached := n.content.TakeArrivedLocked(k.making, k.Making.Attr)
 	if remote.Differ(n.content.Attr, k.making.Attr()) {
 		if err := v.restate(n, n.content.Base, n.content.Attr); err != nil { // before its entry goes
-			v.log.Error("attributes not written", "path", k.Path, "cause", err)
+			v.log.Error("attributes of a file are not on their way to the store", "path", k.Path, "cause", err)
 		}
 	}
 	delete(v.busy, n)
@@ -239,7 +239,7 @@ func (v *Volume) takeArrived(k *recoveredDraft) {
 	}
 	v.background(func() {
 		if err := v.spool.Remove(k.ID); err != nil {
-			v.log.Warn("remove sealed file", "id", k.ID, "cause", err)
+			v.log.Warn("a sealed file could not be removed", "id", k.ID, "cause", err)
 		}
 		v.finishEntry(k.ID)
 	})

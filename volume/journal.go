@@ -159,7 +159,7 @@ func (v *Volume) endOrKeepEntry(n *Node, id spool.ID, filed, rejournal bool) {
 	if rejournal {
 		v.background(func() {
 			if err := v.journalEntry(n); err != nil {
-				v.log.Error("journal", "path", n.Path(), "cause", err)
+				v.log.Error("the journal could not take a change: if mcfs is killed now, the next mount does not know of it", "path", n.Path(), "cause", err)
 			}
 		})
 		return

@@ -34,7 +34,7 @@ func (v *Volume) landed(n *Node, l commit.Landed) (again, interrupted bool) {
 	v.changes.RestateCarriersLocked(l.Version)
 	if restate { // they were set while the file was being committed, and only its entry has them, which goes
 		if err := v.restate(n, l.Version, attr); err != nil {
-			v.log.Error("attributes not written", "path", v.path(n), "cause", err)
+			v.log.Error("attributes of a file are not on their way to the store", "path", v.path(n), "cause", err)
 		}
 	}
 	v.endOrKeepEntry(n, id, filed, rejournal)

@@ -30,7 +30,7 @@ func (v *Volume) losePartial(e *spool.Entry) {
 	v.log.Error("a file larger than the spool is lost: mcfs ended before its upload", "path", e.Path)
 	v.observeFailure("commit", e.Path, errPartial, false)
 	if err := v.spool.Quarantine(e.ID, errPartial.Error()); err != nil {
-		v.log.Error("quarantine", "id", e.ID, "cause", err)
+		v.log.Error("a sealed file could not be moved to quarantine", "id", e.ID, "cause", err)
 	}
 	lost := *e
 	v.spool.Journal().Later(func(tx *spool.Tx) error { return tx.PutEntry(lost) })

@@ -26,7 +26,7 @@ func (v *Volume) forgetUpload(up store.Upload) {
 // what was to be localised for it stays in the store.
 func (v *Volume) removeEntry(id spool.ID) {
 	if err := v.spool.Remove(id); err != nil {
-		v.log.Warn("remove sealed file", "id", id, "cause", err)
+		v.log.Warn("a sealed file could not be removed", "id", id, "cause", err)
 	}
 	v.spool.Journal().Later(func(tx *spool.Tx) error { return tx.DeleteEntry(id) })
 }
@@ -53,7 +53,7 @@ func (v *Volume) recoverUnlisted(ctx context.Context, known map[spool.ID]mention
 		case known[h.ID].there:
 		case (!all || unmade) && !lost[h.ID]:
 			if err := v.spool.Remove(h.ID); err != nil {
-				v.log.Warn("remove sealed file", "id", h.ID, "cause", err)
+				v.log.Warn("a sealed file could not be removed", "id", h.ID, "cause", err)
 			}
 		case v.rebuild(ctx, h, noLock{}):
 			waiting = append(waiting, h)
@@ -80,7 +80,7 @@ func (v *Volume) rebuildLater(waiting []spool.Header) {
 		return
 	}
 	if err := v.spool.Recovered(); err != nil {
-		v.log.Error("journal", "cause", err)
+		v.log.Error("the journal could not take a change: if mcfs is killed now, the next mount does not know of it", "cause", err)
 	}
 }
 

@@ -290,7 +290,7 @@ func (v *Volume) journalMove(m *move) error {
 	}
 	for _, id := range m.dropped {
 		if failed := v.changes.KeepEntry(id); failed != nil {
-			v.log.Error("journal", "id", id, "cause", failed)
+			v.log.Error("the journal could not take a change: if mcfs is killed now, the next mount does not know of it", "id", id, "cause", failed)
 		}
 	}
 	return err

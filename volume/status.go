@@ -55,7 +55,7 @@ func (v *Volume) Status() Status {
 	s.Cache.Used, s.Cache.Limit = v.spool.Usage()
 	var err error
 	if s.Quarantine, err = v.spool.Quarantined(); err != nil {
-		v.log.Warn("status", "cause", err)
+		v.log.Warn("the quarantine cannot be listed", "cause", err)
 	}
 	s.Sort()
 	return s

@@ -237,7 +237,7 @@ func (d *daemon) mount(ctx context.Context) (err error) {
 	d.control, err = control.Listen(d.o.mountpoint, control.Handler{
 		Stop: d.requestStop, Unused: d.unused, Sync: d.sync, Repair: d.repair, Wrong: d.wrong, Restore: d.restore,
 		Status: func(path string) any { return d.status(path) }, Events: d.events, Reload: d.reload,
-		Log: func(err error) { d.log.Warn("control socket", "err", err) },
+		Log: func(err error) { d.log.Warn("a request of a command could not be taken", "err", err) },
 	})
 	if err != nil {
 		return err

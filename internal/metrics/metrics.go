@@ -71,7 +71,7 @@ func (m *Server) Serve(v *volume.Volume, f *feed.Feed, log *slog.Logger) {
 	go func() {
 		defer close(m.ended)
 		if err := m.server.Serve(m.listener); !errors.Is(err, http.ErrServerClosed) {
-			log.Error("metrics", "err", err)
+			log.Error("metrics can no longer be asked for", "err", err)
 		}
 	}()
 }

@@ -85,7 +85,7 @@ func (r *Runner) FollowLocked(c *Change) {
 	}
 	c.Path = path
 	if err := c.Pack(); err != nil {
-		r.cfg.Log.Error("journal", "what", c.Op, "path", path, "cause", err)
+		r.cfg.Log.Error("the journal could not take a change: if mcfs is killed now, the next mount does not know of it", "what", c.Op, "path", path, "cause", err)
 		return
 	}
 	old := c.Seq

@@ -129,7 +129,7 @@ func (r *Runner) RestateCarriersLocked(x *remote.Version) {
 // restateLocked is saveSoonLocked for whom no error can help.
 func (r *Runner) restateLocked(c *Change) {
 	if err := r.saveSoonLocked(c); err != nil {
-		r.cfg.Log.Error("journal", "what", c.Op, "path", c.Path, "cause", err)
+		r.cfg.Log.Error("the journal could not take a change: if mcfs is killed now, the next mount does not know of it", "what", c.Op, "path", c.Path, "cause", err)
 	}
 }
 

@@ -145,7 +145,7 @@ func (r *Runner) finish(c *Change) {
 func (r *Runner) forgetMove(c *Change) {
 	err := r.cfg.Journal.Update(func(tx *spool.Tx) error { return tx.DeleteChange(c.Seq) })
 	if err != nil {
-		r.cfg.Log.Error("journal", "what", c.Op, "path", c.Path, "cause", err)
+		r.cfg.Log.Error("the journal could not take a change: if mcfs is killed now, the next mount does not know of it", "what", c.Op, "path", c.Path, "cause", err)
 	}
 }
 

@@ -134,7 +134,7 @@ func (r *Runner) RestoreSidecar(ver *remote.Version, key string) {
 	ctx, cancel := context.WithTimeout(r.cfg.Context, requestTimeout)
 	defer cancel()
 	if err := r.cfg.Remote.RestoreSidecar(ctx, ver, key); err != nil {
-		r.cfg.Log.Error("sidecar not put back", "path", key, "cause", err)
+		r.cfg.Log.Error("a sidecar could not be put back", "path", key, "cause", err)
 	}
 }
 
@@ -142,7 +142,7 @@ func (r *Runner) RestoreSidecar(ver *remote.Version, key string) {
 // to be localised for it stays in the store.
 func (r *Runner) Quarantine(id spool.ID, why string) {
 	if err := r.cfg.Spool.Quarantine(id, why); err != nil {
-		r.cfg.Log.Error("quarantine", "id", id, "cause", err)
+		r.cfg.Log.Error("a sealed file could not be moved to quarantine", "id", id, "cause", err)
 	}
 	r.cfg.Spool.Journal().Later(func(tx *spool.Tx) error { return tx.DeleteEntry(id) })
 }

@@ -171,10 +171,10 @@ func (c *Content) condemnCache(cause error) {
 		return
 	}
 	if err := c.shared.Spool.Quarantine(c.sealed.ID(), "integrity check failed: "+cause.Error()); err != nil {
-		c.shared.Log.Warn("quarantine", "id", c.sealed.ID(), "cause", err)
+		c.shared.Log.Warn("a sealed file could not be moved to quarantine", "id", c.sealed.ID(), "cause", err)
 	}
 	if err := c.sealed.Close(); err != nil {
-		c.shared.Log.Warn("close sealed file", "id", c.sealed.ID(), "cause", err)
+		c.shared.Log.Warn("a sealed file could not be closed", "id", c.sealed.ID(), "cause", err)
 	}
 	c.sealed = nil
 }

@@ -166,7 +166,7 @@ func (c *Content) OpenWriters() int {
 func (c *Content) StepLocked(e Event) {
 	to, err := c.State.Next(e)
 	if err != nil {
-		c.shared.Log.Error("state machine", "inode", c.host.Ino(), "cause", err)
+		c.shared.Log.Error("the state of a file did not change as it should; please report this", "inode", c.host.Ino(), "cause", err)
 		return
 	}
 	if c.State == Temporary && to != Temporary {

@@ -81,14 +81,14 @@ func (s *Shared) IsReleasing() bool { return s.releasing.Load() > 0 }
 // drop deletes a sealed file that nobody needs; what goes wrong is logged.
 func (s *Shared) drop(f *spool.File) {
 	if err := s.Discard(f); err != nil {
-		s.Log.Warn("remove sealed file", "id", f.ID(), "cause", err)
+		s.Log.Warn("a sealed file could not be removed", "id", f.ID(), "cause", err)
 	}
 }
 
 // Discard deletes a sealed file that holds nothing anybody needs.
 func (s *Shared) Discard(f *spool.File) error {
 	if err := f.Close(); err != nil {
-		s.Log.Warn("close sealed file", "id", f.ID(), "cause", err)
+		s.Log.Warn("a sealed file could not be closed", "id", f.ID(), "cause", err)
 	}
 	return s.Spool.Remove(f.ID())
 }

@@ -150,7 +150,7 @@ func (c *Content) LetGoLost() {
 	if f := c.sealed; f != nil {
 		c.sealed, c.blankID, c.lostSize = nil, f.ID(), f.Size()
 		if err := f.Close(); err != nil {
-			c.shared.Log.Warn("close sealed file", "id", f.ID(), "cause", err)
+			c.shared.Log.Warn("a sealed file could not be closed", "id", f.ID(), "cause", err)
 		}
 	}
 }

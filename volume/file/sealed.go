@@ -230,7 +230,7 @@ func (c *Content) Forget(gone bool) {
 	if e := c.stored; e != nil && gone { // a draft that nobody had opened in this mount
 		c.stored = nil
 		if err := c.shared.Spool.Remove(e.ID); err != nil {
-			c.shared.Log.Warn("remove sealed file", "id", e.ID, "cause", err)
+			c.shared.Log.Warn("a sealed file could not be removed", "id", e.ID, "cause", err)
 		}
 	}
 	c.LetGoLocked()
@@ -250,7 +250,7 @@ func (c *Content) Release() {
 		if c.State == Clean {
 			c.shared.drop(f)
 		} else if err := f.Close(); err != nil {
-			c.shared.Log.Warn("close draft", "id", f.ID(), "cause", err)
+			c.shared.Log.Warn("a sealed file could not be closed", "id", f.ID(), "cause", err)
 		}
 	}
 	c.fresh.Wipe()

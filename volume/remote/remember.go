@@ -69,7 +69,7 @@ func (c *Client) Remember(x *Version) {
 	r.Key, r.ETag, r.Side, r.Cipher, r.Size, r.Time = "", "", "", 0, 0, time.Time{}
 	data, err := json.Marshal(r)
 	if err != nil {
-		c.log.Warn("description not kept", "path", key, "cause", err)
+		c.log.Warn("what was learnt of a file is not remembered", "path", key, "cause", err)
 		return
 	}
 	c.cache.Put(key, stamp, data)

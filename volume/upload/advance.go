@@ -27,7 +27,7 @@ func (u *Upload) Advance(high int64) {
 		}
 		view, err := u.src.Freeze(u.layout.offset(k), n)
 		if err != nil {
-			u.e.log.Warn("eager upload stops", "key", u.t.Key, "err", fmt.Errorf("freeze part %d: %w", k+1, err))
+			u.e.log.Warn("parts cannot leave before close", "key", u.t.Key, "err", fmt.Errorf("freeze part %d: %w", k+1, err))
 		}
 		u.frozen(k, view, err)
 	}

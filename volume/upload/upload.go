@@ -179,7 +179,7 @@ func (u *Upload) lose(why error) {
 	if u.move(lost) {
 		u.err = why
 		u.jobs = nil
-		u.e.log.Warn("upload lost", "key", u.t.Key, "upload", u.up.ID, "err", why)
+		u.e.log.Warn("the store does not have an upload any more", "key", u.t.Key, "upload", u.up.ID, "err", why)
 	}
 }
 
