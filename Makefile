@@ -8,13 +8,14 @@
 # make bench    mcfs and its peers at the same work, in turn, into bench/RESULTS.md (40 min); some rows: BENCH="-only 'read|fio'"; against another mcfs: BENCH="-before BINARY"
 # make build    bin/mcfs
 # make install  bin/mcfs into $(PREFIX)/bin, and its manual pages into $(PREFIX)/share/man
+# make package  dist/: .deb, .rpm, .apk and tarballs, the same bytes wherever they are made; VERSION=1.2.3, else git's
 # make lint     vet, gofmt, staticcheck, go mod tidy, and the same for macOS
 # make fuzz     each fuzz target for $(FUZZTIME)
 # make large    renames an object above 5 GiB, over a kill; kills each command without a mount 50 times over 1,000 files; 64 GiB through a spool of 2 GiB, 20 GiB in each mode; trees of 10,000 and 20,000 files (20 min)
 # make growth   rounds of ordinary work for $(GROWTH), after which the daemon must be as small as before
 # make pictures makes the pictures of the README: the page, dark and light
 # make compatibility ENDPOINT=http://…  asks an S3 server what mcfs needs of it: docs/compatibility.md
-# make clean    remove bin/, the built S3 server, and the programs that tests share
+# make clean    remove bin/, dist/, the built S3 server, and the programs that tests share
 
 SHELL    := /bin/bash
 PREFIX   ?= /usr/local
@@ -37,11 +38,12 @@ export VERSITYGW ?= $(SERVER)
 # The rclone of the bench: today's, where Debian's is years old.
 export RCLONE ?= $(CACHE)/rclone
 
-.PHONY: all build demo check test soak conformance faults torture large growth pictures compatibility bench install lint fuzz clean packages fuse-packages bench-packages versitygw
+.PHONY: all build demo check test soak conformance faults torture large growth pictures compatibility bench install package lint fuzz clean packages fuse-packages bench-packages versitygw
 all: build
 
+# As in the packages, but for its symbols; version and revision are git's, also where GOFLAGS would leave them out.
 build:
-	go build -o bin/mcfs ./cmd/mcfs
+	CGO_ENABLED=0 go build -trimpath -buildvcs=auto -o bin/mcfs ./cmd/mcfs
 
 demo: fuse-packages build
 	@bin/mcfs demo
@@ -91,13 +93,18 @@ install: build
 	install -D -m 0755 bin/mcfs $(DESTDIR)$(PREFIX)/bin/mcfs
 	bin/mcfs man $(DESTDIR)$(PREFIX)/share/man/man1
 
+# Of the time of the revision, or SOURCE_DATE_EPOCH's. VERSION, MAINTAINER and TARGETS may be said.
+package:
+	go build -C tools/package -o $(CURDIR)/bin/package .
+	bin/package -source . -out dist $(if $(VERSION),-version '$(VERSION)') $(if $(MAINTAINER),-maintainer '$(MAINTAINER)') $(if $(TARGETS),-targets '$(TARGETS)')
+
 # What tests and demonstration need, as COMMAND:PACKAGE of Debian.
 FUSE_PACKAGES := fusermount3:fuse3 openssl:openssl ffmpeg:ffmpeg
 PACKAGES      := $(FUSE_PACKAGES) gcc:gcc git:git rsync:rsync node:nodejs jq:jq \
                  vim:vim nano:nano tmux:tmux sqlite3:sqlite3 zip:zip unzip:unzip \
                  Xvfb:xvfb xdotool:xdotool mousepad:mousepad thunar:thunar nautilus:nautilus dbus-run-session:dbus-daemon gio:libglib2.0-bin \
                  python3:python3 perl:perl patch:patch wget:wget curl:curl ar:binutils aria2c:aria2 yt-dlp:yt-dlp 7z:p7zip-full qpdf:qpdf \
-                 exiftool:libimage-exiftool-perl AtomicParsley:atomicparsley restic:restic borg:borgbackup unison:unison lftp:lftp axel:axel ziptool:ziptool smbclient:smbclient mandoc:mandoc xmllint:libxml2-utils chromium:chromium
+                 exiftool:libimage-exiftool-perl AtomicParsley:atomicparsley restic:restic borg:borgbackup unison:unison lftp:lftp axel:axel ziptool:ziptool smbclient:smbclient mandoc:mandoc lintian:lintian rpm:rpm systemd-analyze:systemd xmllint:libxml2-utils chromium:chromium
 
 BENCH_PACKAGES := $(FUSE_PACKAGES) git:git rsync:rsync s3fs:s3fs gocryptfs:gocryptfs fio:fio
 
@@ -156,8 +163,9 @@ lint:
 	go run $(STATICCHECK) ./...
 	@for arch in arm64 amd64; do \
 	  echo "macOS, $$arch"; \
-	  GOOS=darwin GOARCH=$$arch go build -o /dev/null ./cmd/mcfs && GOOS=darwin GOARCH=$$arch go vet ./... || exit 1; done
+	  CGO_ENABLED=0 GOOS=darwin GOARCH=$$arch go build -trimpath -o /dev/null ./cmd/mcfs && GOOS=darwin GOARCH=$$arch go vet ./... || exit 1; done
 	go mod tidy -diff
+	go vet -C tools/package ./... && go run -C tools/package $(STATICCHECK) ./...
 
 fuzz:
 	@set -e; for package in $$(go list ./...); do \
@@ -165,4 +173,4 @@ fuzz:
 	    echo "$$package $$target"; go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 20x $$package; done; done
 
 clean:
-	rm -rf bin $(SERVER) $(CACHE)/bin-* $(CACHE)/samba
+	rm -rf bin dist $(SERVER) $(CACHE)/bin-* $(CACHE)/samba

@@ -47,7 +47,8 @@ func applyOptions(o fstab.Options, m *mountOptions) {
 	m.readOnly, m.uid, m.gid = o.ReadOnly, o.UID, o.GID
 }
 
-// findHome sets $HOME if it is not set, as at boot. The default places depend on it.
+// findHome sets $HOME if it is not set, as for mount(8) at boot and for services of the system. The
+// default places depend on it.
 func findHome() error {
 	if os.Getenv("HOME") != "" {
 		return nil

@@ -116,9 +116,9 @@ func (f *mountFlags) resolve(args []string) (o mountOptions, err error) {
 	if f.helper {
 		f.background = f.readyFD == 0
 		file = cmp.Or(file, fstab.Source(args[0]))
-		if err := findHome(); err != nil {
-			return o, err
-		}
+	}
+	if err := findHome(); err != nil {
+		return o, err
 	}
 	if o.mountpoint, err = filepath.Abs(mountpoint); err != nil {
 		return o, err

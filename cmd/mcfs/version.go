@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -45,6 +46,13 @@ type build struct {
 	Platform string `json:"platform"`
 }
 
+// version and revision are what a package was made of, said by -ldflags -X. Where nothing is said, they
+// are what go build has found in git.
+var version, revision string
+
+// unclean is what a revision ends with where files differed from it.
+const unclean = "+changes"
+
 func thisBuild() build {
 	b := build{V: 1, Type: "summary", Version: "(devel)", Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 	info, ok := debug.ReadBuildInfo()
@@ -60,13 +68,17 @@ func thisBuild() build {
 			b.Modified = true
 		}
 	}
+	if version != "" {
+		b.Version = version
+		b.Revision, b.Modified = strings.CutSuffix(revision, unclean)
+	}
 	return b
 }
 
 func (b build) String() string {
 	changed := ""
 	if b.Modified {
-		changed = "+changes"
+		changed = unclean
 	}
 	return fmt.Sprintf("mcfs %s, revision %s%s, %s %s", b.Version, cmp.Or(b.Revision, "unknown"), changed, b.Go, b.Platform)
 }

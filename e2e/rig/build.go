@@ -109,11 +109,13 @@ func build(path string, race bool) (err error) {
 		return fmt.Errorf("lock %s: %w", lock.Name(), err)
 	}
 	shared := filepath.Join(dir, filepath.Base(path))
-	args := []string{"build", "-o", shared}
+	args, env := []string{"build", "-o", shared, "-trimpath"}, "CGO_ENABLED=0" // as packages have it
 	if race {
-		args = append(args, "-race")
+		args, env = []string{"build", "-o", shared, "-race"}, "CGO_ENABLED=1"
 	}
-	if out, err := exec.Command("go", append(args, "mcfs/cmd/mcfs")...).CombinedOutput(); err != nil {
+	c := exec.Command("go", append(args, "mcfs/cmd/mcfs")...)
+	c.Env = append(os.Environ(), env)
+	if out, err := c.CombinedOutput(); err != nil {
 		return fmt.Errorf("go %s: %w\n%s", strings.Join(args, " "), err, out)
 	}
 	// By a process of its own: a descriptor for writing that a child inherited here would

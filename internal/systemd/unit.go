@@ -18,15 +18,44 @@ func word(text string) string {
 	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, "%", "%%", "$", "$$").Replace(text) + `"`
 }
 
-// Unit is the unit of systemd for a volume. It is mounted again where its daemon was killed, or has
-// ended by an error of its own (Go's status 2); a wrong command ends so, too, and is tried five times.
+// Unit is the unit of systemd for a volume.
 func Unit(program, configuration, mountpoint string, user bool) string {
-	target, after := "multi-user.target", "After=network-online.target\nWants=network-online.target\n"
+	return unit{
+		description: "mcfs at " + strings.ReplaceAll(mountpoint, "%", "%%"),
+		program:     word(program), configuration: word(configuration), mountpoint: word(mountpoint), user: user,
+	}.String()
+}
+
+// Template is the unit of which a package has one for all volumes of the system, and one for those of
+// each user: mcfs@NAME mounts what NAME.toml says. Where, a drop-in may say.
+func Template(user bool) string {
+	u := unit{
+		description: "mcfs, volume %i",
+		program:     "/usr/bin/mcfs", configuration: "/etc/mcfs/%i.toml", mountpoint: "${MOUNTPOINT}", user: user,
+	}
+	at := "/mnt/%i"
 	if user {
+		u.configuration, at = "%E/mcfs/%i.toml", "%h/%i"
+	}
+	u.before = "Environment=MOUNTPOINT=" + at + "\nExecStartPre=-mkdir -p ${MOUNTPOINT}\n"
+	return u.String()
+}
+
+// unit is what units differ in, each as it stands in the file.
+type unit struct {
+	description, before, program, configuration, mountpoint string
+	user                                                    bool
+}
+
+// String is the file. It is mounted again where its daemon was killed, or has ended by an error of its
+// own (Go's status 2); a wrong command ends so, too, and is tried five times.
+func (u unit) String() string {
+	target, after := "multi-user.target", "After=network-online.target\nWants=network-online.target\n"
+	if u.user {
 		target, after = "default.target", ""
 	}
 	return fmt.Sprintf(`[Unit]
-Description=mcfs at %s
+Description=%s
 StartLimitIntervalSec=5min
 StartLimitBurst=5
 %s
@@ -35,12 +64,12 @@ Type=notify
 Restart=on-abnormal
 RestartForceExitStatus=2
 RestartSec=5s
-ExecStart=%s mount %s --config %s
+%sExecStart=%s mount %s --config %s
 ExecReload=%s reload %s
 ExecStop=%s unmount --wait %s
 TimeoutStopSec=10min
 
 [Install]
 WantedBy=%s
-`, strings.ReplaceAll(mountpoint, "%", "%%"), after, word(program), word(mountpoint), word(configuration), word(program), word(mountpoint), word(program), word(mountpoint), target)
+`, u.description, after, u.before, u.program, u.mountpoint, u.configuration, u.program, u.mountpoint, u.program, u.mountpoint, target)
 }

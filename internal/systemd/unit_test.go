@@ -1,9 +1,14 @@
 package systemd
 
 import (
+	"flag"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
+
+var update = flag.Bool("update", false, "write the files of deploy/systemd anew")
 
 // TestUnit: the unit names what it mounts as systemd reads it.
 func TestUnit(t *testing.T) {
@@ -22,5 +27,24 @@ func TestUnit(t *testing.T) {
 	}
 	if got := UnitName("/mnt/my films"); got != "mcfs-mnt-my-films.service" {
 		t.Error(got)
+	}
+}
+
+// TestTemplates: the units that packages install are those of the program.
+func TestTemplates(t *testing.T) {
+	for folder, user := range map[string]bool{"system": false, "user": true} {
+		file := filepath.Join("../../deploy/systemd", folder, "mcfs@.service")
+		if *update {
+			if err := os.WriteFile(file, []byte(Template(user)), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if string(got) != Template(user) {
+			t.Errorf("%s is another: go test ./internal/systemd -update writes it anew\n%s", file, Template(user))
+		}
 	}
 }
