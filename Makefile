@@ -165,7 +165,9 @@ lint:
 	  echo "macOS, $$arch"; \
 	  CGO_ENABLED=0 GOOS=darwin GOARCH=$$arch go build -trimpath -o /dev/null ./cmd/mcfs && GOOS=darwin GOARCH=$$arch go vet ./... || exit 1; done
 	go mod tidy -diff
-	go vet -C tools/package ./... && go run -C tools/package $(STATICCHECK) ./...
+	@for module in package manifests; do \
+	  echo "tools/$$module"; \
+	  go vet -C tools/$$module ./... && go run -C tools/$$module $(STATICCHECK) ./... || exit 1; done
 
 fuzz:
 	@set -e; for package in $$(go list ./...); do \
