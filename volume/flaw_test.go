@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"mcfs/crypt"
 )
@@ -121,6 +122,25 @@ func TestHalfFilesOfAllKinds(t *testing.T) {
 			r.held("a", "at most")
 		})
 	}
+}
+
+// TestHalfFileAtItsRelease: a file of which a write has failed, and that nobody closed, as through
+// a map that outlives its descriptor, is held as well.
+func TestHalfFileAtItsRelease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, crypt.GCM)
+		h := r.create("a", os.O_TRUNC)
+		r.write(h, []byte("half"), 0)
+		if _, err := h.WriteAt(t.Context(), []byte("x"), beyond); !errors.Is(err, ErrTooBig) {
+			t.Fatal(err)
+		}
+		h.Release()
+		time.Sleep(2 * releaseDelay)
+		synctest.Wait()
+		r.sync()
+		r.expectObjects()
+		r.held("a", "at most")
+	})
 }
 
 // TestHalfFileMadeGood: a failed write is forgotten once its range has been written, or
