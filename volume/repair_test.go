@@ -2,6 +2,7 @@ package volume
 
 import (
 	"bytes"
+	"log/slog"
 	"os"
 	"slices"
 	"strings"
@@ -109,6 +110,28 @@ func TestRepair(t *testing.T) {
 	}
 	if _, err := r.v.WrongSidecars(t.Context(), "absent"); err == nil {
 		t.Error("what does not exist was looked at")
+	}
+}
+
+// TestMovedHomeIsSaid: the log says once that sidecars name another place than their files', and the cure.
+func TestMovedHomeIsSaid(t *testing.T) {
+	r, log := newRig(t, crypt.CTR), new(lines)
+	r.save("right", []byte("text"))
+	r.save("a", []byte("text"))
+	r.save("b", []byte("text"))
+	r.sync()
+	r.moveHome(false, "a", "b")
+	r.o.Log = slog.New(slog.NewTextHandler(log, nil))
+	r.cold()
+	const names = "names another place than its file's"
+	r.reads("right", "text")
+	if n := log.with(names); n != 0 {
+		t.Errorf("of one that is right the log says so %d times", n)
+	}
+	r.reads("a", "text")
+	r.reads("b", "text")
+	if n, cures := log.with(names), log.with("mcfs sync --repair"); n != 1 || cures != 1 {
+		t.Errorf("the log says so %d times, and what helps %d times", n, cures)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -93,6 +94,39 @@ func TestUnmountUnderAWriter(t *testing.T) {
 		if !r.stored(name) {
 			t.Errorf("%s is not stored", name)
 		}
+	}
+}
+
+// systemctl status says for whom a stop waits.
+func TestSystemdOfAWriter(t *testing.T) {
+	r := newRig(t)
+	path := filepath.Join(t.TempDir(), "notify")
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	daemon := r.start("NOTIFY_SOCKET=" + path)
+	w := r.writes("movie.mp4")
+	waiting := r.mcfs("unmount", "--wait", r.mountpoint)
+	if err := waiting.Start(); err != nil {
+		t.Fatal(err)
+	}
+	conn.SetReadDeadline(time.Now().Add(20 * time.Second))
+	want, buf := "STATUS=waiting until it is closed: "+w.at("movie.mp4"), make([]byte, 4096)
+	for got := ""; got != want; {
+		n, err := conn.Read(buf)
+		if err != nil {
+			t.Fatalf("the last that systemd was told is %q, and not %q: %v", got, want, err)
+		}
+		got = string(buf[:n])
+	}
+	w.on.Close()
+	if status := r.ended(waiting, 20*time.Second); status != 0 {
+		t.Errorf("unmount --wait: status %d", status)
+	}
+	if status := r.ended(daemon, 10*time.Second); status != 0 {
+		t.Errorf("daemon: status %d: %s", status, r.log.String())
 	}
 }
 
