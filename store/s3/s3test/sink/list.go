@@ -2,6 +2,7 @@ package sink
 
 import (
 	"encoding/xml"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -103,4 +104,31 @@ func (s *Server) page(prefix, delimiter, after string, most int) page {
 		p.Contents = append(p.Contents, listed{key, o.etag, o.at.UTC().Format(time.RFC3339Nano), o.size})
 	}
 	return p
+}
+
+// listParts answers ListParts, with all parts in one page. mcfs asks it of an upload that it has aborted.
+func (s *Server) listParts(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	id := r.URL.Query().Get("uploadId")
+	up := s.uploads[id]
+	if up == nil {
+		refuse(w, http.StatusNotFound, "NoSuchUpload")
+		return
+	}
+	type part struct {
+		PartNumber int
+		ETag       string
+		Size       int64
+	}
+	var parts []part
+	for _, n := range slices.Sorted(maps.Keys(up.parts)) {
+		parts = append(parts, part{n, partETag(n, up.parts[n]), up.parts[n]})
+	}
+	answer(w, struct {
+		XMLName     xml.Name `xml:"ListPartsResult"`
+		Upload      string   `xml:"UploadId"`
+		IsTruncated bool
+		Part        []part
+	}{Upload: id, Part: parts})
 }

@@ -169,7 +169,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.complete(w, r, key)
 	case r.Method == http.MethodDelete:
 		s.remove(w, r, key)
-	case r.Method == http.MethodGet && !q.Has("uploadId"), r.Method == http.MethodHead:
+	case r.Method == http.MethodGet && q.Has("uploadId"):
+		s.listParts(w, r)
+	case r.Method == http.MethodGet, r.Method == http.MethodHead:
 		s.get(w, r, key)
 	default:
 		s.unknown(w, r)

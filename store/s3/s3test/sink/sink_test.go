@@ -214,3 +214,25 @@ func TestRate(t *testing.T) {
 		t.Errorf("1 MiB at 10 MiB/s in %v", took)
 	}
 }
+
+// TestAbortedUploadIsGone: the parts of an upload are listed until it is aborted, and then there is none.
+func TestAbortedUploadIsGone(t *testing.T) {
+	_, c := open(t, Options{})
+	up, err := c.Begin(t.Context(), "large", store.Attributes{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.PutPart(t.Context(), up, 1, body([]byte("content"))); err != nil {
+		t.Fatal(err)
+	}
+	parts, err := c.Parts(t.Context(), up)
+	if err != nil || len(parts) != 1 || parts[0].Number != 1 || parts[0].Size != 7 {
+		t.Errorf("parts %+v, %v", parts, err)
+	}
+	if err := c.Abort(t.Context(), up); err != nil {
+		t.Fatal(err)
+	}
+	if parts, err := c.Parts(t.Context(), up); !errors.Is(err, store.ErrNoUpload) {
+		t.Errorf("after the abort: parts %+v, %v", parts, err)
+	}
+}

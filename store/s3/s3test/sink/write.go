@@ -98,8 +98,10 @@ func (s *Server) part(w http.ResponseWriter, r *http.Request, key string) {
 		return
 	}
 	up.parts[number] = size
-	w.Header().Set("Etag", fmt.Sprintf(`"part-%d-%d"`, number, size))
+	w.Header().Set("Etag", partETag(number, size))
 }
+
+func partETag(number int, size int64) string { return fmt.Sprintf(`"part-%d-%d"`, number, size) }
 
 func (s *Server) complete(w http.ResponseWriter, r *http.Request, key string) {
 	_, _ = io.Copy(io.Discard, r.Body)
