@@ -143,10 +143,13 @@ type sending struct {
 }
 
 // Read gives what may be sent by now. Being asked for more means that what was given before has
-// moved; the clock stands until there is more to move.
+// moved, and winds up the clock, which stands while the bytes wait for their turn.
 func (b *sending) Read(p []byte) (int, error) {
-	stood := b.stand()
+	if b.stand() {
+		b.goOn()
+	}
 	n, err := b.ReadCloser.Read(p[:b.pace.Piece(len(p))])
+	stood := b.stand()
 	if late := b.pace.Wait(b.ctx, n); late != nil && err == nil {
 		err = late
 	}
