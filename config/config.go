@@ -73,6 +73,7 @@ type Crypt struct {
 type Spool struct {
 	Dir     string   `toml:"dir"`      // absolute; by default the VolumeID below the state folder
 	MaxSize ByteSize `toml:"max_size"` // bytes on disk; room for four parts at least
+	Keep    Keep     `toml:"keep"`     // which saved files stay to be read
 }
 
 // Upload says how content travels to the store.
@@ -120,7 +121,7 @@ func defaults() Config {
 		Store:  Store{Kind: StoreS3, Access: Access{MFACommand: []string{}}, Marks: Marks{Tags: []string{}}},
 		Keys:   Keys{Kind: KeysKMS, DataKey: DataKeyGenerate, Bits: 256},
 		Crypt:  Crypt{Mode: CTR, GCMReads: ReadsVerified},
-		Spool:  Spool{MaxSize: 20 << 30},
+		Spool:  Spool{MaxSize: 20 << 30, Keep: KeepAuto},
 		Upload: Upload{PartSize: 8 << 20, Concurrency: 8, Timeout: 60 * time.Second, Checksum: ChecksumCRC32C, RateLimit: off},
 		Mount:  Mount{Sidecars: SidecarsListed, Durability: DurabilityUpload, LocalOnly: []string{}, CommitOnFsync: []string{}, Grace: 30 * time.Second, Fresh: 5 * time.Second},
 		Job:    Job{Making: Making{Tags: []string{}}, Case: CasePascal, Jobs: 4},

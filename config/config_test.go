@@ -45,7 +45,7 @@ func TestDefaultsOfEveryKey(t *testing.T) {
 		Store:   Store{Kind: "s3", Bucket: "ingest", Access: Access{MFACommand: []string{}}, Marks: Marks{Tags: []string{}}},
 		Keys:    Keys{Kind: "kms", KeyID: "alias/media", DataKey: "generate", Bits: 256},
 		Crypt:   Crypt{Mode: "CTR", IVBytes: 16, GCMReads: "verified"},
-		Spool:   Spool{Dir: filepath.Join(home, ".local/state/mcfs", c.VolumeID()), MaxSize: 20 << 30},
+		Spool:   Spool{Dir: filepath.Join(home, ".local/state/mcfs", c.VolumeID()), MaxSize: 20 << 30, Keep: KeepAuto},
 		Upload:  Upload{PartSize: 8 << 20, Concurrency: 8, Timeout: time.Minute, Checksum: "crc32c", RateLimit: "off"},
 		Mount:   Mount{Sidecars: "listed", Durability: "upload", LocalOnly: []string{}, CommitOnFsync: []string{}, Grace: 30 * time.Second, Fresh: 5 * time.Second},
 		Job:     Job{Making: Making{Tags: []string{}}, Case: "pascal", Jobs: 4},
@@ -299,6 +299,7 @@ gcm_reads = "streaming"
 [spool]
 dir = "/s"
 max_size = "1GB"
+keep = "all"
 [upload]
 part_size = 5242880
 concurrency = 64
@@ -353,7 +354,7 @@ listen = "127.0.0.1:9465"
 		Keys: Keys{Kind: KeysLocal, Path: "/k", KeyID: "1234abcd-12ab-34cd-56ef-1234567890ab", Region: "eu-central-1",
 			Endpoint: "https://kms.example.com", DataKey: DataKeyEncrypt, Bits: 192},
 		Crypt:  Crypt{Mode: GCM, IVBytes: 16, GCMReads: ReadsStreaming},
-		Spool:  Spool{Dir: "/s", MaxSize: 1e9},
+		Spool:  Spool{Dir: "/s", MaxSize: 1e9, Keep: KeepAll},
 		Upload: Upload{PartSize: 5 << 20, Concurrency: 64, Timeout: 90 * time.Second, Checksum: ChecksumNone, RateLimit: "08:00,512KiB 18:00,off"},
 		Mount: Mount{Sidecars: SidecarsHidden, Durability: DurabilitySpool, LocalOnly: []string{"*.part", "!*~"}, CommitOnFsync: []string{"*.aup3"}, Grace: 45 * time.Second, AllowOther: true,
 			UncheckedSymlinks: true},

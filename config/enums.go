@@ -20,6 +20,7 @@ type (
 	Checksum   string
 	Sidecars   string
 	Durability string
+	Keep       string
 	LogLevel   string
 	LogFormat  string
 )
@@ -58,6 +59,9 @@ const (
 	DurabilityUpload Durability = "upload" // close waits for the store
 	DurabilitySpool  Durability = "spool"  // close waits for the fsynced spool
 
+	KeepAuto Keep = "auto" // a file that left as fast as it was written goes when it is closed
+	KeepAll  Keep = "all"
+
 	LevelDebug LogLevel = "debug"
 	LevelInfo  LogLevel = "info"
 	LevelWarn  LogLevel = "warn"
@@ -80,6 +84,7 @@ func (Payer) words() []string      { return list(PayerOwner, PayerRequester) }
 func (Checksum) words() []string   { return list(ChecksumCRC32C, ChecksumNone) }
 func (Sidecars) words() []string   { return list(SidecarsListed, SidecarsHidden) }
 func (Durability) words() []string { return list(DurabilityUpload, DurabilitySpool) }
+func (Keep) words() []string       { return list(KeepAuto, KeepAll) }
 func (LogLevel) words() []string   { return list(LevelDebug, LevelInfo, LevelWarn, LevelError) }
 func (LogFormat) words() []string  { return list(FormatText, FormatJSON) }
 

@@ -54,6 +54,7 @@ func TestErrors(t *testing.T) {
 		{"[upload]\nchecksum = 'md5'", `config.toml:2: upload.checksum: "md5": give "crc32c" or "none"`},
 		{"[mount]\nsidecars = 'shown'", `config.toml:2: mount.sidecars: "shown": give "listed" or "hidden"`},
 		{"[mount]\ndurability = 's3'", `config.toml:2: mount.durability: "s3": give "upload" or "spool"`},
+		{"[spool]\nkeep = 'none'", `config.toml:2: spool.keep: "none": give "auto" or "all"`},
 		{"[log]\nlevel = 'trace'", `config.toml:2: log.level: "trace": give "debug", "info", "warn" or "error"`},
 		{"[log]\nformat = 'xml'", `config.toml:2: log.format: "xml": give "text" or "json"`},
 	} {

@@ -17,8 +17,8 @@ func (v *Volume) unidle(n *Node) {
 	}
 }
 
-// toIdle keeps a file that is not open any more, with its key and
-// cached blocks, and lets the oldest such go, and those without a name.
+// toIdle keeps a file that is not open any more, with its key and cached blocks, and lets the
+// oldest such go, and those that have no name or need not stay.
 func (v *Volume) toIdle(n *Node) {
 	v.mu.Lock()
 	if n.content.IsOpen() { // again, by now
@@ -26,7 +26,8 @@ func (v *Volume) toIdle(n *Node) {
 		return
 	}
 	delete(v.opened, n)
-	if !n.onIdle {
+	stays := n.content.StaysWhenClosed()
+	if stays && !n.onIdle {
 		n.onIdle = true
 		v.idle = append(v.idle, n)
 	}
@@ -36,7 +37,7 @@ func (v *Volume) toIdle(n *Node) {
 		v.idle[0].onIdle = false
 		v.idle = v.idle[1:]
 	}
-	if n.gone {
+	if n.gone || !stays {
 		old = append(old, n)
 	}
 	v.mu.Unlock()

@@ -63,7 +63,7 @@ func (v *Volume) share() *file.Shared {
 	return &file.Shared{
 		Spool: v.spool, Keys: v.keys, Unwrap: v.unwrap, Uploads: v.uploads, Fetches: v.fetches, Remote: v.remote, Log: v.log,
 		Context: v.ctx, Background: v.background, Run: v.queue.Run, RunAfter: v.queue.RunAfter, ForgetUpload: v.forgetUpload,
-		Mode: v.o.Mode, IVBytes: v.o.IVBytes, PartSize: v.o.PartSize, CloseTimeout: v.o.CloseTimeout, Grace: v.o.Grace,
+		Mode: v.o.Mode, IVBytes: v.o.IVBytes, PartSize: v.o.PartSize, CloseTimeout: v.o.CloseTimeout, KeepAll: v.o.KeepAll, Grace: v.o.Grace,
 		UID: v.o.UID, GID: v.o.GID, Boot: v.boot,
 	}
 }

@@ -79,6 +79,7 @@ type Options struct {
 	FetchMemory  int64         // the same
 	CloseTimeout time.Duration // how long close waits without progress before EIO; 0: 60 s
 	SpoolDurable bool          // durability = "spool"
+	KeepAll      bool          // spool.keep = "all"
 
 	Hidden    bool     // sidecars = "hidden"
 	LocalOnly []string // added to the defaults, "!pattern" removes one

@@ -196,6 +196,7 @@ func (d *daemon) openVolume(ctx context.Context, b backend.Backend) error {
 	d.volume, err = volume.Open(ctx, volume.Options{
 		Store: b.Store, Keeper: keeper, Spool: d.spool, Log: d.log, Observer: d.feed,
 		Mode: mode, IVBytes: c.Crypt.IVBytes, Bits: c.Keys.Bits, Streaming: c.Crypt.GCMReads == config.ReadsStreaming,
+		KeepAll:  c.Spool.Keep == config.KeepAll,
 		PartSize: int64(c.Upload.PartSize), Concurrency: c.Upload.Concurrency, UploadMemory: uploadMemory, FetchMemory: fetchMemory,
 		CloseTimeout: c.Upload.Timeout, SpoolDurable: c.Mount.Durability == config.DurabilitySpool,
 		Hidden: c.Mount.Sidecars == config.SidecarsHidden, LocalOnly: c.Mount.LocalOnly, CommitOnFsync: c.Mount.CommitOnFsync, Grace: c.Mount.Grace, Fresh: freshness(c.Mount.Fresh),

@@ -24,11 +24,26 @@ func (c *Content) TakeSnapshotLocked(path string) (*Snapshot, error) {
 		if err != nil {
 			return nil, err
 		}
+		c.fast = c.leftAsWrittenLocked()
 		d = &Snapshot{View: view, Size: c.SizeLocked(), Gen: c.Gen, Upload: c.early}
 		c.early, c.leave = nil, stays
 	}
 	c.snapshot, c.taken = nil, d.Gen
 	return d, nil
+}
+
+// leftAsWrittenLocked reports whether the file has no byte of a base, and most of it was in the
+// store before its close: so it can be read from there about as fast as it was written here.
+func (c *Content) leftAsWrittenLocked() bool {
+	return c.early != nil && c.leave == atOnce && c.SentEarlyLocked() >= c.SizeLocked()/4*3
+}
+
+// StaysWhenClosed reports whether the spool keeps what it has of a file that nobody has open. A
+// draft stays in any case.
+func (c *Content) StaysWhenClosed() bool {
+	c.Lock()
+	defer c.Unlock()
+	return c.State != Clean || !c.fast || c.shared.KeepAll
 }
 
 // EndAttemptLocked notes that no attempt has a snapshot any more.

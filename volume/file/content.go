@@ -68,6 +68,7 @@ type draft struct {
 	toFinalName bool           // to the key that the file's temporary name tells, and not to its own
 	leave       leave          // when such an upload may begin
 	starting    bool
+	fast        bool     // it left as fast as it was written, all of it: its bytes need not stay
 	held        bool     // the spool holds all its bytes until the commit
 	Kept        uint64   // Gen of the last journal entry that promises content
 	Renaming    bool     // a rename has put an entry of what is true once it is made here
@@ -122,7 +123,7 @@ var drafts = sync.Pool{New: func() any { return new(draft) }}
 func (d *draft) empty() bool {
 	return d.Atime.IsZero() && d.Ctime.IsZero() && d.Expected == 0 && d.Failure == nil && d.turned == nil &&
 		d.stored == nil && d.boot == "" && !d.blank && d.sealed == nil && d.blankID == spool.ID{} && d.wrapped == nil && d.keyID == "" && d.fresh.Plain == nil && d.fresh.Wrapped == nil && d.fresh.KeyID == "" &&
-		d.snapshot == nil && d.syncing == 0 && d.taken == 0 && d.killed == 0 && d.Flaws == nil && d.Control == NoControl && d.early == nil && !d.toFinalName && d.leave == stays && !d.starting && !d.held && d.Kept == 0 && !d.Renaming && d.unkept == 0 && d.Uploads == nil &&
+		d.snapshot == nil && d.syncing == 0 && d.taken == 0 && d.killed == 0 && d.Flaws == nil && d.Control == NoControl && d.early == nil && !d.toFinalName && d.leave == stays && !d.starting && !d.fast && !d.held && d.Kept == 0 && !d.Renaming && d.unkept == 0 && d.Uploads == nil &&
 		d.Displaced == 0 && !d.Divided && !d.Ordinary &&
 		d.reader == nil && !d.unchecked && d.leftBase == 0 && d.miss == nil && d.Opens == 0 && d.Writers == 0 && d.Quiet.IsZero() && d.graceTimer == nil && d.graceEnds.IsZero() && d.opening == nil && d.lostSize == 0 && !d.resized
 }
@@ -178,6 +179,7 @@ func (c *Content) StepLocked(e Event) {
 // changedLocked notes a change of the bytes.
 func (c *Content) changedLocked(now time.Time) {
 	c.Gen++
+	c.fast = false
 	c.KeepAtimeLocked()
 	c.Attr.Mtime, c.Ctime = now, now
 	c.described = true

@@ -67,6 +67,7 @@ type Shared struct {
 	IVBytes      int
 	PartSize     int64
 	CloseTimeout time.Duration
+	KeepAll      bool          // files that were sent as fast as they were written stay, too
 	Grace        time.Duration // how long a closed file waits under a temporary name for another
 	UID, GID     uint32        // owner of what has none recorded
 	Boot         string        // of the machine

@@ -106,13 +106,14 @@ func (c *Content) fileID() spool.ID {
 // adoptLocked makes f the node's file.
 func (c *Content) adoptLocked(f *spool.File, wrapped []byte, keyID string) {
 	c.sealed, c.wrapped, c.keyID, c.blankID = f, wrapped, keyID, spool.ID{}
+	c.fast = false
 }
 
 // LetGoLocked closes the reader and removes the sealed file.
 func (c *Content) LetGoLocked() {
 	c.CloseReaderLocked()
 	if f := c.sealed; f != nil {
-		c.sealed = nil
+		c.sealed, c.fast = nil, false
 		c.shared.drop(f)
 	}
 	c.abandonSnapshotLocked()
