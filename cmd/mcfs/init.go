@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -60,7 +62,7 @@ func newInit(std stdio) *cobra.Command {
 	fl.StringVar(&f.Key, "key", "", "`ARN`, id or alias of the KMS key")
 	fl.StringVar(&f.KeyRegion, "key-region", "", "`REGION` of the key, where no ARN says it")
 	fl.StringVar(&f.Mountpoint, "mountpoint", "", "`DIR` at which it will be mounted; it is made")
-	fl.StringVar(&f.boot, "boot", "", "mount it when the machine starts: fstab or unit")
+	fl.StringVar(&f.boot, "boot", "", "mount it when the machine starts: "+bootPlaces().Named())
 	fl.BoolVar(&f.dryRun, "dry-run", false, "print the configuration, and write nothing")
 	fl.BoolVar(&f.unchecked, "unchecked", false, "write it without a proof")
 	return failsInJSON(c)
@@ -69,8 +71,8 @@ func newInit(std stdio) *cobra.Command {
 func runInit(ctx context.Context, f initFlags, std stdio) error {
 	tell := func(format string, args ...any) { fmt.Fprintf(std.err, format+"\n", args...) }
 	s := setup.Setup{Answers: f.Answers, Replace: f.force, Boot: setup.Boot(f.boot), Tell: tell, Places: bootPlaces()}
-	if s.Boot != setup.BootNone && s.Boot != setup.BootFstab && s.Boot != setup.BootUnit {
-		return usageError{fmt.Errorf("--boot %q: give fstab or unit", f.boot)}
+	if s.Boot != setup.BootNone && !slices.Contains(s.Places.Ways(), s.Boot) {
+		return usageError{fmt.Errorf("--boot %q: give %s", f.boot, s.Places.Named())}
 	}
 	if f.dryRun {
 		s.DryRun = std.out
@@ -108,11 +110,11 @@ func runInit(ctx context.Context, f initFlags, std stdio) error {
 
 // bootPlaces are the system's for root, else the user's.
 func bootPlaces() setup.Places {
-	if os.Geteuid() == 0 {
-		return setup.Places{Fstab: "/etc/fstab", Units: "/etc/systemd/system"}
-	}
 	home, _ := os.UserHomeDir()
-	return setup.Places{Fstab: "/etc/fstab", Units: filepath.Join(cmp.Or(os.Getenv("XDG_CONFIG_HOME"), filepath.Join(home, ".config")), "systemd/user"), User: true}
+	p := setup.PlacesOf(runtime.GOOS, os.Geteuid() == 0, home, cmp.Or(os.Getenv("XDG_CONFIG_HOME"), filepath.Join(home, ".config")))
+	mount, _ := filepath.EvalSymlinks("/bin/mount")
+	p.Busybox = filepath.Base(mount) == "busybox"
+	return p
 }
 
 // prove has the doctor look at a configuration, and tells what is amiss. A mount that has died

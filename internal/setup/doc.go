@@ -5,5 +5,5 @@
 // and takes nothing's place unless that is asked; without a terminal nothing is asked. What is
 // written can be loaded.
 //
-// May import: config, internal/mounts, internal/systemd, policy.
+// May import: config, internal/launchd, internal/mounts, internal/systemd, policy.
 package setup

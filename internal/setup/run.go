@@ -7,11 +7,13 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"mcfs/config"
+	"mcfs/internal/launchd"
 	"mcfs/internal/mounts"
 	"mcfs/internal/systemd"
 )
@@ -198,12 +200,16 @@ func (s *Setup) whereAndWhen(ctx context.Context) error {
 	if s.Boot != BootNone || s.Mountpoint == "" {
 		return nil
 	}
+	when := "when the machine starts"
+	if s.Places.Agents != "" && s.Places.User {
+		when = "when you log in"
+	}
 	for {
-		answer, err := s.Ask.Ask(ctx, "Mount it when the machine starts: fstab, unit, or - for no", none)
+		answer, err := s.Ask.Ask(ctx, fmt.Sprintf("Mount it %s: %s, or - for no", when, s.Places.Named()), none)
 		if err != nil {
 			return err
 		}
-		if s.Boot = Boot(answer); s.Boot == BootNone || s.Boot == BootFstab || s.Boot == BootUnit {
+		if s.Boot = Boot(answer); s.Boot == BootNone || slices.Contains(s.Places.Ways(), s.Boot) {
 			return nil
 		}
 	}
@@ -238,20 +244,27 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// atBoot writes the line or the unit. What this user may not write is told.
-func (s *Setup) atBoot() error {
+// atBoot writes the line, the unit or the property list. What this user may not write is told.
+func (s *Setup) atBoot() (err error) {
 	var file, text string
 	write := func() error { return Write(file, text, 0o644, s.Replace) }
 	switch s.Boot {
 	case BootNone:
 		return nil
 	case BootFstab:
-		file, text = s.Places.Fstab, FstabLine(s.Path, s.Mountpoint, os.Getuid(), os.Getgid())
+		file = s.Places.Fstab
+		text, err = s.Places.FstabLine(s.Path, s.Mountpoint, os.Getuid(), os.Getgid())
 		write = func() error { return AppendLine(file, text) }
 	case BootUnit:
 		file, text = filepath.Join(s.Places.Units, systemd.UnitName(s.Mountpoint)), systemd.Unit(s.Program, s.Path, s.Mountpoint, s.Places.User)
+	case BootAgent:
+		label := launchd.Label(s.Mountpoint)
+		file = filepath.Join(s.Places.Agents, label+".plist")
+		text, err = launchd.Agent{Program: s.Program, Configuration: s.Path, Mountpoint: s.Mountpoint, Log: filepath.Join(s.Places.Logs, label+".log")}.List()
 	}
-	err := write()
+	if err == nil {
+		err = write()
+	}
 	if errors.Is(err, os.ErrPermission) {
 		s.Tell("have the administrator add this to %s:\n%s", file, text)
 		return nil

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"mcfs/config"
+	"mcfs/internal/launchd"
 	"mcfs/internal/systemd"
 	"mcfs/policy"
 )
@@ -115,8 +116,16 @@ func holds(t *testing.T, path, want string) {
 
 // TestBoot: the line names what it mounts as mount(8) reads it.
 func TestBoot(t *testing.T) {
-	if got, want := FstabLine("/etc/my config#1.toml", "/mnt/a\tb", 1000, 100), `/etc/my\040config\0431.toml  /mnt/a\011b  fuse.mcfs  _netdev,nofail,uid=1000,gid=100  0 0`; got != want {
-		t.Errorf("%s", got)
+	for busybox, want := range map[bool]string{
+		false: `/etc/my\040config\0431.toml  /mnt/a\011b  fuse.mcfs  _netdev,nofail,uid=1000,gid=100  0 0`,
+		true:  `mcfs  /mnt/a\011b  fuse.mcfs  config=/etc/my\040config\0431.toml,_netdev,nofail,uid=1000,gid=100  0 0`,
+	} {
+		if got, err := (Places{Busybox: busybox}).FstabLine("/etc/my config#1.toml", "/mnt/a\tb", 1000, 100); got != want || err != nil {
+			t.Errorf("%s, %v", got, err)
+		}
+	}
+	if got, err := (Places{Busybox: true}).FstabLine("/a,b", "/m", 0, 0); err == nil {
+		t.Errorf("two options: %s", got)
 	}
 }
 
@@ -199,6 +208,48 @@ func TestFstab(t *testing.T) {
 	must(t, v.Run(t.Context()))
 	if text, err := os.ReadFile(v.Places.Fstab); err != nil || !strings.HasPrefix(string(text), v.Path+"  "+v.Mountpoint+"  fuse.mcfs") {
 		t.Errorf("%v\n%s", err, text)
+	}
+}
+
+// TestAgent: where launchd starts programs, that is offered alone, and its property list is for this mountpoint.
+func TestAgent(t *testing.T) {
+	home := t.TempDir()
+	at := filepath.Join(home, "it's mine")
+	v := newInterview(t, "-\n-\n"+at+"\nfstab\nagent\n")
+	v.Bucket, v.Key, v.Places = "ingest", keyARN, PlacesOf("darwin", false, home, filepath.Join(home, ".config"))
+	must(t, v.Run(t.Context()))
+	label := launchd.Label(at)
+	file := filepath.Join(home, "Library/LaunchAgents", label+".plist")
+	want, err := launchd.Agent{Program: "/bin/mcfs", Configuration: v.Path, Mountpoint: at, Log: filepath.Join(home, "Library/Logs", label+".log")}.List()
+	must(t, err)
+	holds(t, file, want)
+	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o644 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+	if said := v.said.String(); strings.Count(said, "Mount it when you log in: agent, or - for no") != 2 || !strings.Contains(said, "launchctl bootstrap gui/$UID '"+file+"'\n") {
+		t.Error(said)
+	}
+}
+
+// TestPlaces: each system has its ways, and none of another's.
+func TestPlaces(t *testing.T) {
+	for _, c := range []struct {
+		system string
+		root   bool
+		want   Places
+		ways   string
+	}{
+		{"linux", true, Places{Fstab: "/etc/fstab", Units: "/etc/systemd/system"}, "fstab or unit"},
+		{"linux", false, Places{Fstab: "/etc/fstab", Units: "/h/.c/systemd/user", User: true}, "fstab or unit"},
+		{"darwin", true, Places{Agents: "/Library/LaunchDaemons", Logs: "/Library/Logs"}, "agent"},
+		{"darwin", false, Places{Agents: "/h/Library/LaunchAgents", Logs: "/h/Library/Logs", User: true}, "agent"},
+	} {
+		if got := PlacesOf(c.system, c.root, "/h", "/h/.c"); got != c.want || got.Named() != c.ways {
+			t.Errorf("%+v has %s", got, got.Named())
+		}
+	}
+	if got := BootAgent.Enable(Places{}, "/d/it's.plist"); got != `launchctl bootstrap system '/d/it'\''s.plist'` {
+		t.Error(got)
 	}
 }
 
