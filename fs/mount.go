@@ -77,6 +77,7 @@ func Mount(ctx context.Context, mountpoint string, v *volume.Volume, o Options) 
 	if s.fuse, err = fuse.NewServer(raw, mountpoint, mountOptions(o)); err != nil {
 		return nil, fmt.Errorf("mount %s: %s", mountpoint, strings.TrimSpace(err.Error())) // the helper's ends in a newline
 	}
+	keepFromChildren(o.Log)
 	go s.serve()
 	if err := s.waitMount(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("mount %s: %w", mountpoint, err), s.Unmount())

@@ -62,3 +62,6 @@ func afterMount(string, *slog.Logger) {}
 
 // detach ends a busy mount by force, since macOS has no lazy unmount.
 func detach(mountpoint string) error { return unix.Unmount(mountpoint, unix.MNT_FORCE) }
+
+// keepFromChildren does nothing: go-fuse closes the connection to the kernel in other programs there.
+func keepFromChildren(*slog.Logger) {}

@@ -48,6 +48,21 @@ func platformFS(raw fuse.RawFileSystem) fuse.RawFileSystem { return changes{raw}
 // and keep the mount and all who wait on it from ending.
 func answers(*fuse.Server) error { return nil }
 
+// keepFromChildren closes the connection to the kernel in programs that this process starts, which go-fuse
+// leaves open where root mounts. One that outlived the daemon would keep its dead mount alive, and all who wait for it.
+func keepFromChildren(log *slog.Logger) {
+	links, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		log.Debug("programs that the daemon starts may keep a dead mount alive", "err", err)
+	}
+	for _, link := range links {
+		target, err := os.Readlink(filepath.Join("/proc/self/fd", link.Name()))
+		if fd, ferr := strconv.Atoi(link.Name()); err == nil && ferr == nil && target == "/dev/fuse" {
+			unix.CloseOnExec(fd)
+		}
+	}
+}
+
 // afterMount raises the read-ahead above the kernel's default for FUSE, 128 KiB. Only root
 // may do that; without it reads are slower.
 func afterMount(mountpoint string, log *slog.Logger) {

@@ -25,6 +25,7 @@ import (
 	"mcfs/internal/metrics"
 	"mcfs/internal/setup"
 	"mcfs/internal/status"
+	"mcfs/internal/watchdog"
 	"mcfs/internal/watches"
 	"mcfs/internal/web"
 	"mcfs/spool"
@@ -81,7 +82,10 @@ type daemon struct {
 	metrics *metrics.Server                 // nil: none asked for
 	page    *web.Server                     // nil: none asked for
 	watches atomic.Pointer[watches.Watches] // nil: not begun, or none asked for
-	stop    chan bool                       // a request to end; true: at once
+
+	watchdog *watchdog.Watchdog // of systemd; nil: it waits for no word
+
+	stop    chan bool // a request to end; true: at once
 	ending  atomic.Bool
 	drained bool // the volume is closed
 }

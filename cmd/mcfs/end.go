@@ -125,6 +125,7 @@ func (d *daemon) shutDown(ctx context.Context) error {
 	if len(cut) > 0 {
 		err = errors.Join(drain.CutOff(cut), err)
 	}
+	d.watchdog.Close() // before the mount is gone, which it looks at
 	if uerr := d.server.Unmount(); errors.Is(uerr, fs.ErrDetached) {
 		d.log.Warn("programs still had files open in the mount; they get errors now", "mountpoint", d.o.mountpoint)
 	} else if uerr != nil {

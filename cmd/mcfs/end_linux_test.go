@@ -59,6 +59,19 @@ durability = "spool"
 	return r
 }
 
+// configure adds to the configuration.
+func (r *rig) configure(more string) {
+	r.t.Helper()
+	file := filepath.Join(filepath.Dir(r.mountpoint), "mcfs.toml")
+	text, err := os.ReadFile(file)
+	if err == nil {
+		err = os.WriteFile(file, append(text, more...), 0o600)
+	}
+	if err != nil {
+		r.t.Fatal(err)
+	}
+}
+
 // mcfs is a command of the real program.
 func (r *rig) mcfs(args ...string) *exec.Cmd {
 	cmd := exec.Command("mcfs", args...)
@@ -179,7 +192,7 @@ func TestUnmountGivesUp(t *testing.T) {
 	if status := r.ended(cmd, 60*time.Second); status != 1 {
 		t.Errorf("unmount: status %d", status)
 	}
-	if status := r.ended(daemon, time.Second); status != 1 {
+	if status := r.ended(daemon, time.Second); status != exitSome {
 		t.Errorf("daemon: status %d", status)
 	}
 	for _, text := range []string{said.String(), r.log.String()} {
@@ -218,7 +231,7 @@ func TestSecondSignal(t *testing.T) {
 			time.Sleep(300 * time.Millisecond)
 			begun := time.Now()
 			hurry(r, daemon)
-			if status := r.ended(daemon, 20*time.Second); status != 1 {
+			if status := r.ended(daemon, 20*time.Second); status != exitSome {
 				t.Errorf("status %d: %s", status, r.log.String())
 			}
 			if took := time.Since(begun); took > hurryTimeout+3*time.Second {

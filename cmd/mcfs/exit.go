@@ -79,7 +79,10 @@ const servesKey = "serves"
 
 // serves notes that a signal ends a command in order.
 func serves(c *cobra.Command) *cobra.Command {
-	c.Annotations = map[string]string{servesKey: "true"}
+	if c.Annotations == nil {
+		c.Annotations = make(map[string]string)
+	}
+	c.Annotations[servesKey] = "true"
 	return c
 }
 

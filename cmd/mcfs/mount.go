@@ -22,6 +22,7 @@ import (
 	"mcfs/internal/memory"
 	"mcfs/internal/mounts"
 	"mcfs/internal/systemd"
+	"mcfs/internal/watchdog"
 )
 
 //go:embed help/mount.txt
@@ -78,7 +79,7 @@ func newMount(std stdio) *cobra.Command {
 	for _, hidden := range []string{helperFlag, readyFlag, "sloppy", "fake", "no-mtab", "verbose", "namespace", "type"} {
 		_ = flags.MarkHidden(hidden)
 	}
-	return serves(failsInJSON(c))
+	return serves(endsWith(failsInJSON(c), exitSome))
 }
 
 func runMount(ctx context.Context, f mountFlags, args []string, std stdio) error {
@@ -197,7 +198,17 @@ func serveMount(ctx context.Context, o mountOptions, readyFD int, std stdio) err
 		}
 	}
 	systemd.Notify("READY=1\nMAINPID=" + strconv.Itoa(os.Getpid()))
-	return d.serve(ctx, early, signals)
+	d.watchdog = watchdog.Start(lookCommand(d.o.mountpoint), d.log)
+	return leftOver(d.serve(ctx, early, signals))
+}
+
+// leftOver gives the error of a mount that has ended as it was asked to a status of its own: that it could not
+// finish everything is no cause to mount it again, which a start that has failed is.
+func leftOver(err error) error {
+	if err == nil {
+		return nil
+	}
+	return statusError{err, exitSome}
 }
 
 // firstSignal runs f, and calls cancel if a signal comes meanwhile, which it returns. Others

@@ -81,7 +81,7 @@ data keys wrapped by a local keyring. ` + "`mcfs demo`" + ` shows that in a few 
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError{fmt.Errorf("%w: see `mcfs help%s`", err, strings.TrimPrefix(c.CommandPath(), "mcfs"))}
 	})
-	root.AddCommand(newMount(std), newUnmount(std), newStatus(std), newEvents(std), newSync(std), newReload(std), newSettings(std), newJob(std), newWatch(std), newEncrypt(std), newDecrypt(std), newVerify(std), newRewrap(std), newPromote(std), newQuarantine(std), newPolicy(std), newDoctor(std), newInit(std), newDemo(std), newMan(), newVersion(std))
+	root.AddCommand(newMount(std), newUnmount(std), newStatus(std), newEvents(std), newSync(std), newReload(std), newSettings(std), newJob(std), newWatch(std), newEncrypt(std), newDecrypt(std), newVerify(std), newRewrap(std), newPromote(std), newQuarantine(std), newPolicy(std), newDoctor(std), newInit(std), newDemo(std), newMan(), newLook(std), newVersion(std))
 	root.InitDefaultHelpCmd()
 	if help, _, err := root.Find([]string{"help"}); err == nil {
 		help.Args = knownCommand

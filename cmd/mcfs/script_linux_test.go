@@ -32,7 +32,7 @@ import (
 
 func TestMain(m *testing.M) {
 	syscall.Umask(0o022) // configurations that others may write are refused
-	testscript.Main(inMemory{m}, map[string]func(){"mcfs": main, "mount.fuse.mcfs": main})
+	testscript.Main(inMemory{m}, map[string]func(){"mcfs": main, "mount.fuse.mcfs": main, "mcfs-hangs": hangsOnSignal})
 }
 
 // inMemory runs the tests with temporary files in memory.

@@ -148,7 +148,7 @@ func TestCutOff(t *testing.T) {
 			w := r.writes("movie.mp4")
 			r.save("another", "closed")
 			said := end(r, daemon)
-			if status := r.ended(daemon, 20*time.Second); status != 1 {
+			if status := r.ended(daemon, 20*time.Second); status != exitSome {
 				t.Errorf("daemon: status %d", status)
 			}
 			if said += r.log.String(); !strings.Contains(said, "cut off while it was being written by "+w.at("movie.mp4")) {

@@ -100,7 +100,7 @@ func TestSecondSignalLosesNothing(t *testing.T) {
 			if took := time.Since(begun); took > rig.Soon {
 				t.Errorf("it ended %v after the second signal", took)
 			}
-			if rig.Status(err) != 1 || !strings.Contains(m.Log(), "kept in the spool") || !strings.Contains(m.Log(), "saved") {
+			if rig.Status(err) != 3 || !strings.Contains(m.Log(), "kept in the spool") || !strings.Contains(m.Log(), "saved") {
 				t.Errorf("it ended with %v and does not say what is left", err)
 			}
 			if keys := strings.Join(r.Keys(), " "); strings.Contains(keys, "saved") || !strings.Contains(keys, "camera-a/renamed ") {

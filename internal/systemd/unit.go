@@ -47,8 +47,8 @@ type unit struct {
 	user                                                    bool
 }
 
-// String is the file. It is mounted again where its daemon was killed, or has ended by an error of its
-// own (Go's status 2); a wrong command ends so, too, and is tried five times.
+// String is the file. It is mounted again where its daemon has not mounted, was killed, or has hung, and not
+// where it has ended as it was asked and something is left (status 3). A wrong configuration is tried five times.
 func (u unit) String() string {
 	target, after := "multi-user.target", "After=network-online.target\nWants=network-online.target\n"
 	if u.user {
@@ -61,13 +61,15 @@ StartLimitBurst=5
 %s
 [Service]
 Type=notify
-Restart=on-abnormal
-RestartForceExitStatus=2
+Restart=on-failure
+RestartPreventExitStatus=3
 RestartSec=5s
+WatchdogSec=3min
 %sExecStart=%s mount %s --config %s
 ExecReload=%s reload %s
 ExecStop=%s unmount --wait %s
 TimeoutStopSec=10min
+TimeoutAbortSec=30s
 
 [Install]
 WantedBy=%s

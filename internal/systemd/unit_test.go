@@ -16,7 +16,7 @@ func TestUnit(t *testing.T) {
 	for _, want := range []string{
 		`ExecStart="/opt/m cfs" mount "/mnt/100%% $$x" --config "/etc/c.toml"` + "\n", `ExecStop="/opt/m cfs" unmount --wait "/mnt/100%% $$x"` + "\n",
 		`ExecReload="/opt/m cfs" reload "/mnt/100%% $$x"` + "\n",
-		"Type=notify\n", "Restart=on-abnormal\n", "network-online.target\n", "WantedBy=multi-user.target\n",
+		"Type=notify\n", "Restart=on-failure\n", "RestartPreventExitStatus=3\n", "WatchdogSec=3min\n", "network-online.target\n", "WantedBy=multi-user.target\n",
 	} {
 		if !strings.Contains(unit, want) {
 			t.Errorf("no %q in\n%s", want, unit)
