@@ -40,6 +40,10 @@ type supervisor struct {
 	stopped bool
 }
 
+// lenience is how many times longer than it says the supervisor waits for a feed, so that a loaded machine misses
+// none. What it shows is that feeds come for as long as a trouble lasts.
+const lenience = 4
+
 // supervise starts a daemon and waits until it has mounted.
 func (r *rig) supervise(program string, within time.Duration) *supervisor {
 	r.t.Helper()
@@ -87,8 +91,8 @@ func (s *supervisor) listen(conn *net.UnixConn) {
 			switch line {
 			case "READY=1", "WATCHDOG=1":
 				s.mu.Lock()
-				s.due = time.Now().Add(s.within)
-				s.clock.Reset(s.within)
+				s.due = time.Now().Add(lenience * s.within)
+				s.clock.Reset(lenience * s.within)
 				s.mu.Unlock()
 			}
 			if line == "WATCHDOG=1" {
@@ -152,7 +156,7 @@ func (s *supervisor) runOnce() (again bool) {
 // awaitState waits until the daemon has said something.
 func (s *supervisor) awaitState(want string) {
 	s.t.Helper()
-	timeout := time.After(2 * time.Minute)
+	timeout := time.After(4 * time.Minute)
 	for {
 		select {
 		case got := <-s.states:
@@ -160,7 +164,7 @@ func (s *supervisor) awaitState(want string) {
 				return
 			}
 		case <-timeout:
-			s.t.Fatalf("no %q in two minutes", want)
+			s.t.Fatalf("no %q in four minutes", want)
 		}
 	}
 }
@@ -220,8 +224,8 @@ func (s *supervisor) end(left bool) {
 	out, _ := s.mcfs("unmount", s.mountpoint).CombinedOutput() // what ends the daemon may have been called already
 	select {
 	case <-s.ended:
-	case <-time.After(time.Minute):
-		s.t.Fatalf("it has not ended within a minute of its unmount: %s", out)
+	case <-time.After(3 * time.Minute):
+		s.t.Fatalf("it has not ended within three minutes of its unmount: %s", out)
 	}
 	if s.status != exitOK && !(left && s.status == exitSome) {
 		s.t.Errorf("the daemon ended with status %d: %s", s.status, out)
