@@ -29,6 +29,7 @@ type Config struct {
 	Log     Log     `toml:"log"`
 	Metrics Metrics `toml:"metrics"`
 	Web     Web     `toml:"web"`
+	Notify  Notify  `toml:"notify"`
 }
 
 // Store says where objects live.
@@ -114,6 +115,11 @@ type Web struct {
 	Listen string `toml:"listen"` // host:port of this machine alone; empty: nowhere
 }
 
+// Notify says what is shown on the desktop of who mounts.
+type Notify struct {
+	Desktop Desktop `toml:"desktop"`
+}
+
 // defaults are the values of keys that a file leaves out. Those that depend on
 // others (paths, iv_bytes) are filled in by finish.
 func defaults() Config {
@@ -126,5 +132,6 @@ func defaults() Config {
 		Mount:  Mount{Sidecars: SidecarsListed, Durability: DurabilityUpload, LocalOnly: []string{}, CommitOnFsync: []string{}, Grace: 30 * time.Second, Fresh: 5 * time.Second},
 		Job:    Job{Making: Making{Tags: []string{}}, Case: CasePascal, Jobs: 4},
 		Log:    Log{Level: LevelInfo, Format: FormatText},
+		Notify: Notify{Desktop: DesktopFailures},
 	}
 }

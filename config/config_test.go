@@ -51,6 +51,7 @@ func TestDefaultsOfEveryKey(t *testing.T) {
 		Job:     Job{Making: Making{Tags: []string{}}, Case: "pascal", Jobs: 4},
 		Log:     Log{Level: "info", Format: "text"},
 		Metrics: Metrics{},
+		Notify:  Notify{Desktop: "failures"},
 	}
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Error(diff)
@@ -342,6 +343,8 @@ format = "json"
 listen = "127.0.0.1:9464"
 [web]
 listen = "127.0.0.1:9465"
+[notify]
+desktop = "off"
 `)
 	want := Config{
 		Source: "config.toml",
@@ -365,6 +368,7 @@ listen = "127.0.0.1:9465"
 		Log:     Log{Level: LevelDebug, Format: FormatJSON},
 		Metrics: Metrics{Listen: "127.0.0.1:9464"},
 		Web:     Web{Listen: "127.0.0.1:9465"},
+		Notify:  Notify{Desktop: DesktopOff},
 	}
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Error(diff)

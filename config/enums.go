@@ -23,6 +23,7 @@ type (
 	Keep       string
 	LogLevel   string
 	LogFormat  string
+	Desktop    string
 )
 
 const (
@@ -56,6 +57,9 @@ const (
 	SidecarsListed Sidecars = "listed"
 	SidecarsHidden Sidecars = "hidden"
 
+	DesktopFailures Desktop = "failures"
+	DesktopOff      Desktop = "off"
+
 	DurabilityUpload Durability = "upload" // close waits for the store
 	DurabilitySpool  Durability = "spool"  // close waits for the fsynced spool
 
@@ -87,6 +91,8 @@ func (Durability) words() []string { return list(DurabilityUpload, DurabilitySpo
 func (Keep) words() []string       { return list(KeepAuto, KeepAll) }
 func (LogLevel) words() []string   { return list(LevelDebug, LevelInfo, LevelWarn, LevelError) }
 func (LogFormat) words() []string  { return list(FormatText, FormatJSON) }
+
+func (Desktop) words() []string { return list(DesktopFailures, DesktopOff) }
 
 func list[T ~string](values ...T) []string {
 	out := make([]string, len(values))

@@ -23,6 +23,7 @@ import (
 	"mcfs/internal/logs"
 	"mcfs/internal/memory"
 	"mcfs/internal/metrics"
+	"mcfs/internal/notify"
 	"mcfs/internal/setup"
 	"mcfs/internal/status"
 	"mcfs/internal/watchdog"
@@ -134,6 +135,7 @@ func start(ctx context.Context, o mountOptions, std stdio) (_ *daemon, err error
 	}
 	d.watch(b)
 	d.showPage()
+	d.notify()
 	if unlocked != nil {
 		d.log.Info("memory, and keys with it, may come into the swap: encrypt that, or lift the limit of locked memory (LimitMEMLOCK=infinity, ulimit -l)", "err", unlocked)
 	}
@@ -273,6 +275,14 @@ func (d *daemon) watch(b backend.Backend) {
 	w := watches.Start(watches.Options{Config: c, Store: b.Store, Feed: d.feed, Log: d.log})
 	d.closers = append(d.closers, w.Close)
 	d.watches.Store(w)
+}
+
+// notify shows failed saves on the desktop, if there is one.
+func (d *daemon) notify() {
+	if d.o.config.Notify.Desktop == config.DesktopOff {
+		return
+	}
+	d.closers = append(d.closers, notify.Start(d.feed, d.o.mountpoint, d.log).Close)
 }
 
 // showPage shows the status as a page until everything else is closed.

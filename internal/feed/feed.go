@@ -112,6 +112,9 @@ func (f *Feed) Last() uint64 {
 	return f.next - 1
 }
 
+// Since is what Follow is told for all that happens from now on, whenever it begins.
+func (f *Feed) Since() string { return f.seq(f.Last()) }
+
 // oldest is the number of the first event that is kept; f.mu is held.
 func (f *Feed) oldest() uint64 {
 	if f.next > uint64(f.most) {
