@@ -42,7 +42,7 @@ type supervisor struct {
 
 // lenience is how many times longer than it says the supervisor waits for a feed, so that a loaded machine misses
 // none. What it shows is that feeds come for as long as a trouble lasts.
-const lenience = 4
+const lenience = 8
 
 // supervise starts a daemon and waits until it has mounted.
 func (r *rig) supervise(program string, within time.Duration) *supervisor {

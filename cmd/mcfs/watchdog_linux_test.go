@@ -16,7 +16,7 @@ import (
 )
 
 // patience is within which time the daemon has to say that it is well, in the tests: it looks each quarter of that.
-const patience = 16 * time.Second
+const patience = 8 * time.Second
 
 // TestWatchdogOfAHang: a daemon whose mount answers no more feeds no longer. It is killed and started again, the
 // dead mount is taken away, and what was promised is there.
