@@ -199,14 +199,14 @@ func TestNoDesktop(t *testing.T) {
 // TestBusSocket: addresses are read as the specification of D-Bus spells them.
 func TestBusSocket(t *testing.T) {
 	for addresses, want := range map[string]string{
-		"unix:path=/run/user/1000/bus":                           "/run/user/1000/bus",
-		"unix:path=/a%20b,guid=12":                               "/a b",
-		"unix:guid=12,abstract=/tmp/dbus-x":                      "@/tmp/dbus-x",
-		"tcp:host=other,port=1;unix:path=/b":                     "/b",
-		"autolaunch:":                                            "",
-		"unix:tmpdir=/tmp":                                       "",
-		"unix:path=%zz":                                          "",
-		"":                                                       "",
+		"unix:path=/run/user/1000/bus":       "/run/user/1000/bus",
+		"unix:path=/a%20b,guid=12":           "/a b",
+		"unix:guid=12,abstract=/tmp/dbus-x":  "@/tmp/dbus-x",
+		"tcp:host=other,port=1;unix:path=/b": "/b",
+		"autolaunch:":                        "",
+		"unix:tmpdir=/tmp":                   "",
+		"unix:path=%zz":                      "",
+		"":                                   "",
 		"unixexec:path=/bin/sh;nonce-tcp:host=x,port=1;launchd:": "",
 	} {
 		if got := busSocket(addresses); got != want {
