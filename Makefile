@@ -13,7 +13,7 @@
 # make fuzz     each fuzz target for $(FUZZTIME)
 # make large    renames an object above 5 GiB, over a kill; kills each command without a mount 50 times over 1,000 files; 64 GiB through a spool of 2 GiB, 20 GiB in each mode; trees of 10,000 and 20,000 files (20 min)
 # make growth   rounds of ordinary work for $(GROWTH), after which the daemon must be as small as before
-# make pictures makes the pictures of the README: the page, dark and light
+# make pictures makes the pictures of the README: the page, dark and light, and a recorded terminal
 # make compatibility ENDPOINT=http://…  asks an S3 server what mcfs needs of it: docs/compatibility.md
 # make clean    remove bin/, dist/, the built S3 server, and the programs that tests share
 
@@ -100,7 +100,7 @@ package:
 
 # What tests and demonstration need, as COMMAND:PACKAGE of Debian.
 FUSE_PACKAGES := fusermount3:fuse3 openssl:openssl ffmpeg:ffmpeg
-PACKAGES      := $(FUSE_PACKAGES) gcc:gcc git:git rsync:rsync node:nodejs jq:jq \
+PACKAGES      := $(FUSE_PACKAGES) gcc:gcc git:git rsync:rsync node:nodejs jq:jq xxd:xxd \
                  vim:vim nano:nano tmux:tmux sqlite3:sqlite3 zip:zip unzip:unzip \
                  Xvfb:xvfb xdotool:xdotool mousepad:mousepad thunar:thunar nautilus:nautilus dbus-run-session:dbus-daemon gio:libglib2.0-bin \
                  python3:python3 perl:perl patch:patch wget:wget curl:curl ar:binutils aria2c:aria2 yt-dlp:yt-dlp 7z:p7zip-full qpdf:qpdf \
@@ -139,7 +139,7 @@ growth: packages versitygw
 
 pictures: packages versitygw
 	@mkdir -p docs/images
-	MCFS_PICTURES=$(CURDIR)/docs/images go test -count=1 -timeout 10m -run '^TestPictures$$' ./e2e/page
+	MCFS_PICTURES=$(CURDIR)/docs/images go test -count=1 -timeout 10m -run '^TestPictures' ./e2e/page ./e2e/recording
 
 # With AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; BUCKET is made if it is not there. For
 # a server that knows no checksums: MCFS_CHECKSUM=none.
