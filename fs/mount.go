@@ -34,6 +34,13 @@ const (
 // the mount ends when they close them.
 var ErrDetached = errors.New("still in use: detached, and ends with the last open file")
 
+// ErrElsewhere is an ErrDetached of a mount that nobody uses here, but which another mount namespace has, too, as that of
+// a container to which its folder was given. It ends with the process that serves it.
+var ErrElsewhere = fmt.Errorf("another mount namespace, as that of a container, has it, too: %w", ErrDetached)
+
+// elsewhereAfter is how long a mount that is gone here may take to end, which is done at once where nobody else has it.
+const elsewhereAfter = 10 * time.Second
+
 // Options of a mount.
 type Options struct {
 	AllowOther bool   // let other users in; the kernel checks permissions then
@@ -168,10 +175,13 @@ func (s *Server) Unmount() error {
 	if s.detached {
 		return fmt.Errorf("unmount %s: %w", s.mountpoint, ErrDetached)
 	}
-	err := s.fuse.Unmount() // tries for a moment, then waits for the last request
+	err := s.unmountHere()
 	if err == nil {
-		<-s.ended
 		return nil
+	}
+	if errors.Is(err, ErrElsewhere) {
+		s.detached = true
+		return fmt.Errorf("unmount %s: %w", s.mountpoint, err)
 	}
 	s.log.Debug("mount is busy", "mountpoint", s.mountpoint, "err", err)
 	if lazy := detach(s.mountpoint); lazy != nil {
@@ -179,6 +189,32 @@ func (s *Server) Unmount() error {
 	}
 	s.detached = true
 	return fmt.Errorf("unmount %s: %w", s.mountpoint, ErrDetached)
+}
+
+// unmountHere takes the mount out of the tree if it is not in use, and waits until it has ended. Where another mount
+// namespace has a copy of it the kernel ends it only with that, for which nobody can wait.
+func (s *Server) unmountHere() error {
+	mine, _ := MountAt(s.mountpoint)
+	result := make(chan error, 1)
+	go func() { // ends with the mount
+		err := s.fuse.Unmount() // tries for a moment, then waits for the last request
+		if err == nil {
+			<-s.ended
+		}
+		result <- err
+	}()
+	looks := time.NewTicker(elsewhereAfter)
+	defer looks.Stop()
+	for {
+		select {
+		case err := <-result:
+			return err
+		case <-looks.C:
+			if now, there := MountAt(s.mountpoint); !there || now.Device != mine.Device {
+				return ErrElsewhere
+			}
+		}
+	}
 }
 
 // panicHandler returns a function that logs a panic and answers its request with EIO, so

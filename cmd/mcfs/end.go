@@ -126,7 +126,9 @@ func (d *daemon) shutDown(ctx context.Context) error {
 		err = errors.Join(drain.CutOff(cut), err)
 	}
 	d.watchdog.Close() // before the mount is gone, which it looks at
-	if uerr := d.server.Unmount(); errors.Is(uerr, fs.ErrDetached) {
+	if uerr := d.server.Unmount(); errors.Is(uerr, fs.ErrElsewhere) {
+		d.log.Warn("another mount namespace, as that of a container, has the mount, too; programs there get errors now", "mountpoint", d.o.mountpoint)
+	} else if errors.Is(uerr, fs.ErrDetached) {
 		d.log.Warn("programs still had files open in the mount; they get errors now", "mountpoint", d.o.mountpoint)
 	} else if uerr != nil {
 		err = errors.Join(err, uerr)
