@@ -37,7 +37,7 @@ var rows = []string{
 	"sidecar: read", "sidecar: times", "sidecars of a copied bucket", "sidecar: listed", "sidecar: inotify", "sidecar: unlink, rename", "sidecar: gone along", "settings under a sidecar's name", "other content under a sidecar's name",
 
 	"another machine's change", "conflict", "renamed on two machines", "conflict over dropped blocks", "larger than the spool", "larger than the spool, not committed", "what the spool keeps", "spool full", "store down",
-	"credentials replaced", "keeper down", "another keeper", "spool damaged", "journal damaged", "an older program's journal", "disk full", "killed mount", "unmount", "unmount under a writer", "signals", "logout", "suspend",
+	"credentials replaced", "keeper down", "another keeper", "spool damaged", "journal damaged", "an older program's journal", "disk full", "killed mount", "unmount", "unmount under a writer", "unmount of a mount that a container has, too", "a mount that hangs", "signals", "logout", "suspend",
 
 	"status", "status of a failure", "status of what is not safe", "status of local-only names", "status of conflicts",
 	"status of the quarantine", "quarantine restore", "quarantine export", "quarantine list, remove", "status without a mount", "status --watch", "events", "events: who listens", "sync without a mount", "commands", "jobs of many files", "hot folder", "hot folder: in the mount", "hot folder: saved again", "jobs of foreign files", "encrypt without a mount", "decrypt without a mount", "verify", "verified offload", "rewrap", "inventory", "promote",
