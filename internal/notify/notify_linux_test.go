@@ -45,8 +45,8 @@ func (s *session) Notify(_ string, replaces uint32, _, title, body string, actio
 
 func (s *session) GetCapabilities() ([]string, *dbus.Error) { return s.can, nil }
 
-// newSession starts a bus of its own, and a desktop on it.
-func newSession(t *testing.T, can ...string) *session {
+// newSession starts a bus of its own, and a desktop on it, which answers at once where hang is nil.
+func newSession(t *testing.T, hang chan struct{}, can ...string) *session {
 	t.Helper()
 	c := exec.Command("dbus-daemon", "--session", "--nofork", "--print-address=1", "--address=unix:path="+t.TempDir()+"/a%20bus")
 	out, err := c.StdoutPipe()
@@ -61,7 +61,7 @@ func newSession(t *testing.T, can ...string) *session {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &session{address: strings.TrimSpace(address), shown: make(chan shown, 16), can: can}
+	s := &session{address: strings.TrimSpace(address), shown: make(chan shown, 16), can: can, hang: hang}
 	conn, err := dbus.Connect(s.address)
 	if err != nil {
 		t.Fatal(err)
@@ -110,7 +110,7 @@ func (s *session) next(t *testing.T) shown {
 // TestBurst: five files that fail together are one notification, which says how many, and what to do, and
 // repeats no text of a server. What is tried again, a change of a name, and a success are none.
 func TestBurst(t *testing.T) {
-	s := newSession(t, "body", markup)
+	s := newSession(t, nil, "body", markup)
 	f, n := notifier(t, clock{burst: limit, between: limit, call: limit}) // shown by Close
 	fails(f, "again.mov", true)
 	f.Observe(event.Event{Kind: event.Failure, What: "rename", Path: "name.mov", Cause: errors.New("x")})
@@ -138,7 +138,7 @@ mcfs status /mnt/in tells more.`}
 
 // TestBursts: what fails after a burst was shown is another notification. A desktop without markup gets text.
 func TestBursts(t *testing.T) {
-	s := newSession(t, "body")
+	s := newSession(t, nil, "body")
 	f, n := notifier(t, clock{burst: time.Millisecond, between: time.Millisecond, call: limit})
 	for _, name := range []string{"a&b.mov", "c.mov"} {
 		fails(f, name, false)
@@ -152,9 +152,9 @@ func TestBursts(t *testing.T) {
 
 // TestDesktopHangs: a desktop, or a bus, that does not answer keeps nobody: not what happens, and not the end.
 func TestDesktopHangs(t *testing.T) {
-	s := newSession(t)
-	s.hang = make(chan struct{})
-	defer close(s.hang)
+	hang := make(chan struct{})
+	defer close(hang)
+	s := newSession(t, hang)
 	const call = 500 * time.Millisecond
 	f, n := notifier(t, clock{burst: time.Millisecond, between: time.Millisecond, call: call})
 	fails(f, "a.mov", false)
