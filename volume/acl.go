@@ -28,7 +28,7 @@ func masked(mode uint32) uint32 { return mode & 0o7777 &^ (mode >> umaskShift) }
 // born are the attributes of what is made in d; v.mu is held.
 func (d *Node) born(kind Kind, mode, uid, gid uint32) sidecar.Attr {
 	a := sidecar.Attr{Mode: kind.typeBits() | masked(mode), UID: uid, GID: gid}
-	defaults := d.dir.attr.Xattr[acl.Default]
+	defaults := d.dir.Attr().Xattr[acl.Default]
 	l, err := acl.Parse(defaults)
 	if err != nil {
 		return a

@@ -13,7 +13,7 @@ func (v *Volume) rewriteSidecar(ctx context.Context, c *change) error {
 	if c.node != nil {
 		c.node.noMore(c)
 	}
-	displaced := c.node != nil && (c.node.parent == nil || c.node.parent.dir.children[c.node.name] != c.node)
+	displaced := c.node != nil && (c.node.parent == nil || c.node.parent.dir.Get(c.node.name) != c.node)
 	overtaken := c.Again && c.node == nil
 	drawn := c.node != nil && v.localises(c.node, c.Ver)
 	v.mu.Unlock()

@@ -48,7 +48,7 @@ func (v *Volume) notMade(n *Node) *change {
 func (v *Volume) cancel(c *change) {
 	c.node.leave(c)
 	if c.dir != nil {
-		c.dir.dir.stays(c.name)
+		c.dir.dir.Stay(c.name)
 	}
 	v.changes.CancelLocked(&c.Change)
 }

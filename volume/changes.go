@@ -16,8 +16,8 @@ import (
 type change struct {
 	changes.Change
 	node *Node  // whose change it is; nil if nothing here knows it any more
-	dir  *Node  // where a tomb stands
-	name string // of the tomb
+	dir  *Node  // from which it takes a name away; nil: from none
+	name string // which that is
 
 	makes bool // a mkdir that makes the directory, and not one that restates its attributes
 	// relocation is how far a rename of an object is.
@@ -50,7 +50,7 @@ func (v *Volume) enqueue(c *change) {
 		c.node.queued = append(c.node.queued, c)
 	}
 	if c.dir != nil {
-		c.dir.dir.leaves(c.name)
+		c.dir.dir.Leave(c.name)
 	}
 	v.changes.AddLocked(&c.Change, work{v, c})
 }
@@ -84,7 +84,7 @@ func (w work) EndedLocked() {
 		c.node.changed = now
 	}
 	if c.dir != nil {
-		c.dir.dir.left(c.name, now)
+		c.dir.dir.Left(c.name, now)
 	}
 	if c.Op == changes.Move {
 		w.v.moves.Done(c.Path, c.To)
@@ -107,7 +107,7 @@ func (w work) PutOffLocked() bool {
 	if w.c.Op != changes.Mkdir || n.gone {
 		return false
 	}
-	for _, child := range n.dir.children {
+	for _, child := range n.dir.All() {
 		if len(child.queued) > 0 || child.commit.AttemptLocked() != nil {
 			return true
 		}

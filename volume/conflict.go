@@ -29,7 +29,7 @@ func (v *Volume) giveWay(n *Node, at string, end func()) {
 	name := path.Base(v.conflictPath(was))
 	v.log.Error("another machine saved the file meanwhile; ours is kept beside it", "path", at, "kept as", name)
 	end()
-	if !n.gone && n.parent != nil && n.parent.dir.children[name] == nil {
+	if !n.gone && n.parent != nil && n.parent.dir.Get(name) == nil {
 		v.applyConflictName(n, name)
 		v.noteConflict(was, v.path(n), n)
 	}
@@ -38,7 +38,7 @@ func (v *Volume) giveWay(n *Node, at string, end func()) {
 // TheirsAsideLocked implements commit.Host.
 func (o owner) TheirsAsideLocked(at, aside string) {
 	if d := o.n.parent; d != nil {
-		d.dir.expire(o.n.name)
+		d.dir.Expire(o.n.name)
 	}
 	o.n.v.noteConflict(at, aside, nil)
 }
@@ -46,12 +46,10 @@ func (o owner) TheirsAsideLocked(at, aside string) {
 // applyConflictName gives a node its other name in the tree; v.mu is held.
 func (v *Volume) applyConflictName(n *Node, name string) {
 	d, old, now := n.parent, n.name, time.Now()
-	if d.dir.children[old] == n {
-		delete(d.dir.children, old)
-	}
-	d.dir.expire(old)
+	d.dir.DropIf(old, n)
+	d.dir.Expire(old)
 	n.name, n.changed = name, now
-	d.dir.children[name] = n
+	d.dir.Put(name, n)
 	n.misled = now.Add(believed)
 	v.followName(n)
 }
@@ -87,7 +85,7 @@ func (v *Volume) toConflictName(n *Node) {
 		"path", v.path(n), "kept as", naming.Join(v.path(d), name))
 	v.noteConflict(v.path(n), naming.Join(v.path(d), name), n)
 	n.stale, n.gone, n.parent, n.name = false, false, d, name
-	d.dir.children[name] = n
+	d.dir.Put(name, n)
 	n.content.Lock()
 	n.content.Divided, n.content.Replaces = true, nil
 	n.content.Unlock()

@@ -16,7 +16,7 @@ func (d *Node) controlled(name string) *Node {
 	if base == "" || !d.hasFile(base) {
 		return nil
 	}
-	return d.dir.children[base]
+	return d.dir.Get(base)
 }
 
 // isControlled reports whether a file of that name would be the control file of one that is being written.
@@ -59,7 +59,7 @@ func (n *Node) mayControl() map[string]*Node {
 	found := make(map[string]*Node)
 	for _, name := range naming.Controls(n.name) {
 		if n.parent.hasFile(name) {
-			found[name] = n.parent.dir.children[name]
+			found[name] = n.parent.dir.Get(name)
 		}
 	}
 	return found
@@ -89,7 +89,7 @@ func (n *Node) holdUnfinished() bool {
 	defer v.mu.Unlock()
 	n.content.Lock()
 	defer n.content.Unlock()
-	if n.content.Control != file.OpenUnfinished || n.gone || n.parent.dir.children[c.name] != c || n.parent.controlled(c.name) != n {
+	if n.content.Control != file.OpenUnfinished || n.gone || n.parent.dir.Get(c.name) != c || n.parent.controlled(c.name) != n {
 		return false
 	}
 	if !n.content.HoldUnfinishedLocked() {

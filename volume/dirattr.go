@@ -41,7 +41,7 @@ func (n *Node) describeDir(ctx context.Context) error {
 			v.noteFailure(err)
 		}
 		v.mu.Lock()
-		n.dir.retry = time.Now().Add(v.o.Fresh)
+		n.dir.RetryAt(time.Now().Add(v.o.Fresh))
 		v.mu.Unlock()
 	}
 	return err
@@ -51,20 +51,10 @@ func (n *Node) describeDir(ctx context.Context) error {
 func (v *Volume) markerWait(n *Node) time.Duration {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if n.dir.wasDescribed || time.Now().Before(v.away) {
+	if n.dir.IsKnown() || time.Now().Before(v.away) {
 		return waitKnown
 	}
 	return waitUnknown
-}
-
-// shownAttr is what is shown of a directory: its owner's alone as long as nothing is known
-// of it, for it may be private. v.mu is held.
-func (d *dirState) shownAttr() sidecar.Attr {
-	a := d.attr
-	if !d.described && !d.wasDescribed {
-		a.Mode &^= 0o077
-	}
-	return a
 }
 
 // dirKnown reports whether a directory can be described without the store, or that it
@@ -72,7 +62,7 @@ func (d *dirState) shownAttr() sidecar.Attr {
 func (v *Volume) dirKnown(n *Node) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return n.dir.described || time.Now().Before(n.dir.retry)
+	return n.dir.CanShow()
 }
 
 // loadMarker finds the marker by a listing, which costs no more than a look at
@@ -83,7 +73,7 @@ func (n *Node) loadMarker(ctx context.Context) error {
 	v.mu.Lock()
 	key := v.path(n) + "/"
 	moving := !v.moves.AtRest(key)
-	m, listed := n.dir.shown, time.Since(n.dir.listedAt) < v.o.Fresh
+	m, listed := n.dir.Listed(), n.dir.IsFresh(v.o.Fresh)
 	v.mu.Unlock()
 	if moving {
 		return n.readMarker(ctx)
@@ -143,28 +133,10 @@ func (n *Node) readMarker(ctx context.Context) error {
 func (n *Node) takeMarker(m remote.Marker, attr sidecar.Attr, begun time.Time) (taken bool) {
 	n.v.mu.Lock()
 	defer n.v.mu.Unlock()
-	d := n.dir
-	if d.described && (n.localLocked() || !n.changed.Before(begun)) {
+	if n.dir.IsDescribed() && (n.localLocked() || !n.changed.Before(begun)) {
 		return false // else nothing that is known here could be lost: it has been moved, perhaps
 	}
-	was, known := d.attr, d.described || d.wasDescribed
-	d.described, d.marker = true, m
-	mtime := attr.Mtime
-	if attr.Mode&modeType == modeDir {
-		d.attr = attr
-		d.attr.Mtime = was.Mtime
-	} else { // made by another tool, or there is none
-		mtime = time.Time{}
-	}
-	if mtime.IsZero() {
-		mtime = m.Modified.Truncate(time.Second) // a listing may tell it more exactly than a look
-	}
-	if !mtime.IsZero() {
-		d.takeMtime(mtime)
-	}
-	if known && remote.Differ(was, d.attr) {
-		d.ctime = time.Now()
-	}
+	n.dir.Take(m, attr, time.Now())
 	return true
 }
 
@@ -179,8 +151,8 @@ func (n *Node) describeToChange(ctx context.Context) error {
 	for {
 		err := n.describeDir(ctx)
 		v.mu.Lock()
-		known := n.dir.described || n.dir.wasDescribed
-		n.dir.retry = time.Time{}
+		known := n.dir.IsKnown()
+		n.dir.RetryAt(time.Time{})
 		v.mu.Unlock()
 		if known {
 			return nil
@@ -205,7 +177,7 @@ func (n *Node) setDirAttr(ctx context.Context, s SetAttr) (Attr, error) {
 	switch {
 	case s.Touch:
 		n.v.mu.Lock()
-		n.dir.ctime = time.Now()
+		n.dir.SetCtime(time.Now())
 		n.v.mu.Unlock()
 	case s.Mode != nil, s.UID != nil, s.GID != nil, s.Mtime != nil:
 		err := n.changeDir(ctx, func(a *sidecar.Attr) error {
@@ -217,7 +189,9 @@ func (n *Node) setDirAttr(ctx context.Context, s SetAttr) (Attr, error) {
 		}
 	}
 	if s.Atime != nil {
-		n.setAtime(*s.Atime)
+		n.v.mu.Lock()
+		n.dir.SetAtime(*s.Atime, time.Now())
+		n.v.mu.Unlock()
 	}
 	return n.dirAttr(ctx), nil
 }
@@ -229,7 +203,7 @@ func (n *Node) changeDir(ctx context.Context, change func(*sidecar.Attr) error) 
 	}
 	v := n.v
 	v.mu.Lock()
-	next := n.dir.attr
+	next := n.dir.Attr()
 	next.Xattr = maps.Clone(next.Xattr)
 	if err := change(&next); err != nil {
 		v.mu.Unlock()
@@ -239,11 +213,7 @@ func (n *Node) changeDir(ctx context.Context, change func(*sidecar.Attr) error) 
 		v.mu.Unlock()
 		return errors.Join(ErrFull, err)
 	}
-	if !next.Mtime.Equal(n.dir.attr.Mtime) {
-		n.dir.keepAtime()
-	}
-	n.dir.attr, n.dir.described = next, true
-	n.dir.ctime = time.Now()
+	n.dir.Change(next, time.Now())
 	v.mu.Unlock()
 	return v.queueMarker(n)
 }
@@ -261,9 +231,9 @@ func (v *Volume) queueMarker(n *Node) error {
 	}
 	if c := n.rewrite; c != nil {
 		defer v.mu.Unlock()
-		return v.changes.RestateLocked(&c.Change, n.dir.attr)
+		return v.changes.RestateLocked(&c.Change, n.dir.Attr())
 	}
-	err := v.waitForMore(&change{Change: changes.Change{Op: changes.Mkdir, Path: v.path(n) + "/", Attr: n.dir.attr}, node: n})
+	err := v.waitForMore(&change{Change: changes.Change{Op: changes.Mkdir, Path: v.path(n) + "/", Attr: n.dir.Attr()}, node: n})
 	v.mu.Unlock()
 	if err != nil {
 		return err
@@ -275,8 +245,8 @@ func (v *Volume) queueMarker(n *Node) error {
 // machine and that only its entries kept in existence: on a disk it would stay.
 func (v *Volume) keepDir(d *Node) {
 	v.mu.Lock()
-	implicit := !d.dir.listedAt.IsZero() && d.dir.marker.ETag == "" && d.dir.shown.ETag == "" && len(d.queued) == 0
-	vanishes := implicit && d.parent != nil && !d.gone && len(d.dir.children) == 0
+	implicit := d.dir.IsListed() && !d.dir.HasMarker() && len(d.queued) == 0
+	vanishes := implicit && d.parent != nil && !d.gone && d.dir.Len() == 0
 	v.mu.Unlock()
 	if !vanishes {
 		return
@@ -293,7 +263,7 @@ func (v *Volume) putMarker(ctx context.Context, c *change) error {
 		v.mu.Lock()
 		n.noMore(c)
 		gone := n.gone
-		attr = n.dir.attr
+		attr = n.dir.Attr()
 		v.mu.Unlock()
 		if gone {
 			return nil
@@ -305,28 +275,20 @@ func (v *Volume) putMarker(ctx context.Context, c *change) error {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	c.node.dir.marker = m
-	c.node.dir.stated, c.node.dir.touched = attr.Mtime, false
+	c.node.dir.NotePut(m, attr.Mtime)
 	v.recheckAfterLocked(c.node, remote.RecheckSoon)
 	return nil
 }
 
-// noteMarker notes a listing's word of the directory's own marker: another one
-// than is known is read before attributes are shown again; v.mu is held.
+// noteMarker notes a listing's word of the directory's own marker; v.mu is held.
 func (v *Volume) noteMarker(d *Node, names dirs.Names) {
 	own := names.Marker()
 	if d.parent == nil || d.localLocked() {
 		return
 	}
-	d.dir.shown = remote.Marker{}
+	shown := remote.Marker{}
 	if own != nil {
-		d.dir.shown = remote.MarkerOf(*own)
+		shown = remote.MarkerOf(*own)
 	}
-	switch {
-	case d.dir.shown == remote.Marker{}:
-		d.dir.described, d.dir.marker = true, remote.Marker{}
-	case !d.dir.marker.IsShownAs(d.dir.shown):
-		d.dir.wasDescribed = d.dir.wasDescribed || d.dir.described
-		d.dir.described = false
-	}
+	d.dir.NoteListed(shown)
 }

@@ -142,7 +142,7 @@ func (n *Node) misplaced(text []byte) bool {
 	if !ok || n.gone || n.parent == nil {
 		return false
 	}
-	file := n.parent.dir.children[base]
+	file := n.parent.dir.Get(base)
 	if file == nil || file.kind != File || sidecar.MayBecome(text) {
 		return false
 	}

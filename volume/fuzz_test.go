@@ -121,7 +121,7 @@ func FuzzChangeRecord(f *testing.F) {
 			n := v.newNode(File, d, name)
 			v.putNode(n, p)
 			written := !strings.Contains(p, "//") // as mcfs writes one
-			if written && d.dir.children[name] != n || strings.Contains(name, "/") {
+			if written && d.dir.Get(name) != n || strings.Contains(name, "/") {
 				t.Fatalf("%q grew %q", p, name)
 			}
 		}

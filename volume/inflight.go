@@ -202,7 +202,7 @@ func (v *Volume) expireName(p string) {
 	defer v.mu.Unlock()
 	dir, name := path.Split(p)
 	if d := v.nodeAt(dir); d != nil && d.dir != nil {
-		d.dir.expire(name)
+		d.dir.Expire(name)
 	}
 }
 

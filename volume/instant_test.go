@@ -55,8 +55,8 @@ func TestDescriptionIsNotFreshForEver(t *testing.T) {
 		certain bool
 	}{{0, true}, {2 * time.Minute, false}} {
 		r.v.mu.Lock()
-		root, n := r.v.root, r.v.root.dir.children["a"]
-		root.dir.listedAt, root.dir.fresh = time.Time{}, nil
+		root, n := r.v.root, r.v.root.dir.Get("a")
+		root.dir.Expire("a")
 		n.seen = clock.At(time.Now().Add(-age.by))
 		_, certain := r.v.known(root, "a")
 		r.v.mu.Unlock()

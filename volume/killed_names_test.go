@@ -13,7 +13,6 @@ import (
 	"mcfs/crypt"
 	"mcfs/store"
 	dirs "mcfs/volume/listing"
-	"mcfs/volume/remote"
 )
 
 // TestKillDuringAMoveKeepsAttributes: attributes that were set of a file on its way
@@ -113,8 +112,7 @@ func TestKillKeepsAttributesOfMovedDirectories(t *testing.T) {
 	check("before")
 	r.v.mu.Lock()
 	for name := range modes { // as a listing does that shows another marker
-		d := r.v.Root().dir.children[name]
-		d.dir.marker = remote.Marker{}
+		d := r.v.Root().dir.Get(name)
 		r.v.noteMarker(d, dirs.Names{"": {Object: &store.Info{ETag: "other"}}})
 	}
 	r.v.mu.Unlock()

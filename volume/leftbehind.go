@@ -52,7 +52,7 @@ func (v *Volume) leaveTombstone(file, to *Node) {
 		}
 	}
 	put := d.dir.forgetPut(name)
-	if disowned || !put && !v.sideShown(file) || d.dir.children[name] != nil {
+	if disowned || !put && !v.sideShown(file) || d.dir.Get(name) != nil {
 		return
 	}
 	t := &tombstone{d: d, name: name, at: time.Now()}
@@ -106,9 +106,9 @@ func (t *tombstone) end() {
 // its file's since; Volume.mu is held.
 func (t *tombstone) stands() bool {
 	base, _ := sidecar.Base(t.name)
-	file := t.d.dir.children[base]
+	file := t.d.dir.Get(base)
 	return t.d.dir.behind[t.name] == t && time.Since(t.at) < tombstoneFor &&
-		t.d.dir.children[t.name] == nil && (file == nil || file.kind != File)
+		t.d.dir.Get(t.name) == nil && (file == nil || file.kind != File)
 }
 
 // findTombstone returns the node of the tombstone that bears the name; nil if there is none.
@@ -212,10 +212,10 @@ func (n *Node) Taking(name string, thread uint32) (put *Node, expected bool) {
 	v := n.v
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if n.dir.children[name] != nil {
+	if n.dir.Get(name) != nil {
 		return nil, false
 	}
-	file := n.dir.children[base]
+	file := n.dir.Get(base)
 	if file != nil && file.kind == File && file.behind != nil && file.behind.isAskedBy(thread) {
 		return nil, true
 	}

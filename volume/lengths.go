@@ -143,7 +143,7 @@ func (v *Volume) eachBelow(ctx context.Context, prefix string, f func(key string
 // allListed reports whether the tree has all that is below a directory, as of some time; v.mu is held.
 func (v *Volume) allListed(c *Node) bool {
 	all := true
-	v.walk(c, func(n *Node) { all = all && (n.kind != Dir || !n.dir.listedAt.IsZero()) })
+	v.walk(c, func(n *Node) { all = all && (n.kind != Dir || n.dir.IsListed()) })
 	return all
 }
 
@@ -152,13 +152,13 @@ func (v *Volume) removed(d *Node, rest string) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for elem := range strings.SplitSeq(rest, "/") {
-		switch c := d.dir.children[elem]; {
+		switch c := d.dir.Get(elem); {
 		case c != nil && c.kind == Dir:
 			d = c
 		case c != nil:
 			return false
 		default:
-			return d.dir.tombs[elem] != nil || d.dir.leaving[elem] > 0
+			return d.dir.WasRemoved(elem)
 		}
 	}
 	return false

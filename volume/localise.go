@@ -230,7 +230,7 @@ func (v *Volume) nodeAt(path string) *Node {
 		if n == nil || n.dir == nil {
 			return nil
 		}
-		n = n.dir.children[elem]
+		n = n.dir.Get(elem)
 	}
 	return n
 }

@@ -22,7 +22,7 @@ func (v *Volume) localEntry(n *Node, path string) (spool.Entry, error) {
 	r := record{Promised: true, Blank: true}
 	attr := n.content.Attr
 	if n.kind == Dir {
-		attr = n.dir.attr
+		attr = n.dir.Attr()
 	} else {
 		r.Base, r.Body = n.content.Base.Record(), n.content.Base.State().Body
 	}
@@ -59,7 +59,7 @@ func (v *Volume) planLocal(m *move, p *plan) error {
 // objectChange is the change that makes the object of a directory or symlink that was local-only so far.
 func (v *Volume) objectChange(n *Node, path string) *change {
 	if n.kind == Dir {
-		return &change{Change: changes.Change{Op: changes.Mkdir, Path: path + "/", Attr: n.dir.attr}, node: n}
+		return &change{Change: changes.Change{Op: changes.Mkdir, Path: path + "/", Attr: n.dir.Attr()}, node: n}
 	}
 	n.content.Lock()
 	defer n.content.Unlock()
@@ -71,12 +71,13 @@ func (v *Volume) objectChange(n *Node, path string) *change {
 func (v *Volume) recoverLocal(e spool.Entry, r record) error {
 	d, name := v.makeParents(e.Path)
 	if e.Attr.Mode&modeType == modeDir {
-		c := d.dir.children[name]
+		c := d.dir.Get(name)
 		if c == nil || c.kind != Dir {
 			c = v.newDir(nil, "")
 			v.putNode(c, e.Path)
 		}
-		c.dir.attr, c.dir.described, c.local, c.localID = e.Attr, true, true, e.ID
+		c.dir.State(e.Attr)
+		c.local, c.localID = true, e.ID
 		return nil
 	}
 	ver, err := r.Base.Version()

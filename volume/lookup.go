@@ -72,8 +72,8 @@ func (n *Node) find(ctx context.Context, name string) (*Node, error) {
 func (n *Node) sidecarOf(ctx context.Context, base, name string) (*Node, error) {
 	v := n.v
 	v.mu.Lock()
-	file := n.dir.children[base]
-	shown := file != nil && n.dir.children[name] == nil && v.sideShown(file)
+	file := n.dir.Get(base)
+	shown := file != nil && n.dir.Get(name) == nil && v.sideShown(file)
 	v.mu.Unlock()
 	if !shown {
 		return nil, nil
@@ -83,7 +83,7 @@ func (n *Node) sidecarOf(ctx context.Context, base, name string) (*Node, error) 
 		return nil, err
 	}
 	v.mu.Lock()
-	shown = n.dir.children[name] == nil && v.sideShown(file)
+	shown = n.dir.Get(name) == nil && v.sideShown(file)
 	v.mu.Unlock()
 	if !shown {
 		return nil, nil
@@ -104,14 +104,14 @@ func (v *Volume) child(ctx context.Context, d *Node, name string) (*Node, error)
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	return d.dir.children[name], nil
+	return d.dir.Get(name), nil
 }
 
 // missing says what has become of a name whose file was found a moment ago, and bears it no
 // more: nothing has it, or another file does, which the kernel finds when it looks again;
 // v.mu is held.
 func (d *dirState) missing(name string) error {
-	if d.children[name] == nil {
+	if d.Get(name) == nil {
 		return ErrNotExist
 	}
 	return fmt.Errorf("another machine has replaced the file: %w", ErrStale)
@@ -119,14 +119,11 @@ func (d *dirState) missing(name string) error {
 
 // known answers from memory if that is certain: what is local, or fresh; v.mu is held.
 func (v *Volume) known(d *Node, name string) (c *Node, certain bool) {
-	c = d.dir.children[name]
+	c = d.dir.Get(name)
 	if c != nil && c.localLocked() {
 		return c, true
 	}
-	if t := d.dir.tombs[name]; c == nil && (d.dir.leaving[name] > 0 || t != nil && t.done.IsZero()) {
-		return nil, true
-	}
-	if time.Since(d.dir.listedAt) < v.o.Fresh || time.Since(d.dir.fresh[name]) < v.o.Fresh {
+	if d.dir.IsGone(name) || d.dir.IsNameFresh(name, v.o.Fresh) {
 		return c, true
 	}
 	// A description that has just come from the store says that the file is there: a
@@ -148,9 +145,9 @@ func (n *Node) localLocked() bool {
 func (v *Volume) refresh(ctx context.Context, d *Node, name string) error {
 	for {
 		v.mu.Lock()
-		c := d.dir.children[name]
-		had := !d.dir.listedAt.IsZero() || c != nil
-		if d.dir.large && name != "" {
+		c := d.dir.Get(name)
+		had := d.dir.IsListed() || c != nil
+		if d.dir.IsLarge() && name != "" {
 			all := v.listInstead(d, c != nil)
 			v.mu.Unlock()
 			if all && c != nil {
@@ -175,12 +172,8 @@ func (v *Volume) refresh(ctx context.Context, d *Node, name string) error {
 // It says whether a whole listing is under way; v.mu is held.
 func (v *Volume) listInstead(d *Node, there bool) bool {
 	f := d.dir.flight
-	if f == nil && there {
-		d.dir.probes++
-		const few, perPage = 8, store.MaxPage / 2 // a file has two keys
-		if d.dir.probes > few+len(d.dir.children)/perPage {
-			f = v.beginListing(d, false)
-		}
+	if f == nil && there && d.dir.CountProbe() {
+		f = v.beginListing(d, false)
 	}
 	return f != nil && !f.onePage
 }
@@ -190,7 +183,7 @@ func (v *Volume) beginListing(d *Node, onePage bool) *flight {
 	f := &flight{done: make(chan struct{}), onePage: onePage}
 	d.dir.flight = f
 	if !onePage {
-		d.dir.probes = 0
+		d.dir.BeginListing()
 	}
 	if !v.tasks.Begin(func() { v.listDirectory(d, f) }) {
 		v.endListing(d, f, ErrShutdown)
@@ -230,7 +223,7 @@ func (v *Volume) awaitFlight(ctx context.Context, d *Node, f *flight, had bool, 
 			return true, fmt.Errorf("list: %w: %w", ErrIO, store.ErrUnavailable)
 		case name != "":
 			v.mu.Lock()
-			d.dir.large = true // one name is looked up by itself
+			d.dir.SetLarge(true) // one name is looked up by itself
 			v.mu.Unlock()
 			return false, nil
 		}
@@ -287,7 +280,7 @@ func (v *Volume) survey(d *Node, f *flight) (settled bool, err error) {
 		return false, nil
 	}
 	f.enough = whole
-	d.dir.large = !whole || f.pages.Load()-before > int64(len(places))
+	d.dir.SetLarge(!whole || f.pages.Load()-before > int64(len(places)))
 	if !whole {
 		return true, nil
 	}
@@ -308,7 +301,7 @@ func (v *Volume) prune(d *Node, path string, names dirs.Names) {
 		}
 		v.mu.Lock()
 		defer v.mu.Unlock()
-		return d.dir.children[strings.TrimSuffix(name, "/")] != nil
+		return d.dir.Get(strings.TrimSuffix(name, "/")) != nil
 	})
 }
 
@@ -341,16 +334,10 @@ func (v *Volume) probeOnce(ctx context.Context, d *Node, name string) (settled b
 	if naming.Join(v.path(d), name) != path || !slices.Equal(places, v.moves.Sources(dirs.PrefixOf(v.path(d)))) {
 		return false, nil
 	}
-	if d.dir.fresh == nil {
-		d.dir.fresh = make(map[string]time.Time)
-	}
-	if len(d.dir.fresh) > 4096 {
-		clear(d.dir.fresh)
-	}
-	d.dir.fresh[name] = begun
-	before := d.dir.children[name]
+	d.dir.MarkProbed(name, begun)
+	before := d.dir.Get(name)
 	v.mergeName(d, name, names[name], begun)
-	if c := d.dir.children[name]; before == nil && c != nil && !c.localLocked() {
+	if c := d.dir.Get(name); before == nil && c != nil && !c.localLocked() {
 		v.listInstead(d, true)
 	}
 	return true, nil

@@ -1,104 +1,83 @@
 package volume
 
 import (
-	"maps"
 	"time"
 
 	dirs "mcfs/volume/listing"
 	"mcfs/volume/naming"
 	"mcfs/volume/remote"
+	"mcfs/volume/tree"
 )
 
 // merge takes over a whole listing that was begun at a certain time; v.mu is held.
 func (v *Volume) merge(d *Node, names dirs.Names, begun time.Time) {
 	v.noteMarker(d, names)
-	before := maps.Clone(d.dir.children)
-	for name, f := range names {
-		v.mergeName(d, name, f, begun)
+	changed := d.dir.Merge(names, begun, func(name string, found *dirs.Name) { v.mergeName(d, name, found, begun) })
+	if changed {
+		d.dir.Touch(time.Now()) // another machine has made, replaced or removed something
 	}
-	for name := range d.dir.children {
-		if names[name] == nil {
-			v.mergeName(d, name, nil, begun)
-		}
-	}
-	if !d.dir.listedAt.IsZero() && !maps.Equal(before, d.dir.children) {
-		d.dir.touch(time.Now()) // another machine has made, replaced or removed something
-	}
-	for name, t := range d.dir.tombs {
-		if !t.done.IsZero() && t.done.Before(begun) {
-			delete(d.dir.tombs, name)
-		}
-	}
-	d.dir.listedAt = begun
 }
 
 // mergeName takes over what was found under one name (nil: nothing); v.mu is held.
 func (v *Volume) mergeName(d *Node, name string, f *dirs.Name, begun time.Time) {
-	c := d.dir.children[name]
-	if d.dir.leaving[name] > 0 {
-		return
+	verdict, hides := d.dir.Judge(name, f, begun, v.knownOf)
+	if hides {
+		v.log.Warn("both a file and a directory by that name: the file is not shown", "path", naming.Join(v.path(d), name))
 	}
-	if t := d.dir.tombs[name]; t != nil && (t.done.IsZero() || !t.done.Before(begun)) {
-		return
-	}
-	if c != nil && (c.localLocked() || !c.changed.Before(begun)) {
-		return
-	}
-	switch {
-	case f == nil:
-		if c != nil && !(c.kind == Dir && v.anyLocal(c)) {
-			v.detach(d, c)
-			v.forget(d, c)
-		}
-	case f.Folder:
-		if f.Object != nil && !d.dir.beside[name] {
-			if d.dir.beside == nil {
-				d.dir.beside = make(map[string]bool)
-			}
-			d.dir.beside[name] = true
-			v.log.Warn("both a file and a directory by that name: the file is not shown", "path", naming.Join(v.path(d), name))
-		}
-		if c != nil && c.kind == Dir {
-			return
-		}
+	c := d.dir.Get(name)
+	switch verdict {
+	case tree.Forget:
+		v.detach(d, c)
+		v.forget(d, c)
+	case tree.MakeDir:
 		if c != nil {
 			v.detach(d, c)
 		}
-		d.dir.children[name] = v.newDir(d, name)
-	case f.Object != nil:
-		v.mergeFile(d, name, c, f)
+		d.dir.Put(name, v.newDir(d, name))
+	case tree.MakeFile:
+		if c != nil {
+			v.detach(d, c)
+		}
+		v.makeListed(d, name, listed(f))
+	case tree.Compare:
+		v.mergeVersion(d, c, listed(f))
 	}
 }
 
-func (v *Volume) mergeFile(d *Node, name string, c *Node, f *dirs.Name) {
+// knownOf is what a listing is judged by; v.mu is held.
+func (v *Volume) knownOf(c *Node) tree.Known {
+	return tree.Known{Folder: c.kind == Dir, Local: c.localLocked(), Changed: c.changed, Below: func() bool { return v.anyLocal(c) }}
+}
+
+// listed is a file as a listing shows it.
+func listed(f *dirs.Name) remote.Listing {
 	l := remote.Listing{Key: f.Object.Key, ETag: f.Object.ETag, Size: f.Object.Size, Modified: f.Object.Modified}
 	if f.Sidecar != nil {
 		l.Sidecar = remote.SidecarOf(*f.Sidecar)
 	}
-	if c != nil && c.kind == Dir {
-		if v.anyLocal(c) {
-			return
-		}
-		v.detach(d, c)
-		c = nil
-	}
-	if c != nil && !v.sameVersion(c, l) {
-		if p := dirs.PrefixOf(v.path(d)); !v.moves.AtRest(p) {
-			// It is on its way with a directory: a copy has another ETag, and the listing
-			// may show it before it moved, or after. What it is is told once it has arrived.
-			if !c.content.IsKnown() {
-				c.listed = l
-			}
-			return
-		}
-		v.detach(d, c)
-		c = nil
-	}
-	if c == nil {
-		c = v.newNode(File, d, name)
-		d.dir.children[name] = c
-	}
+	return l
+}
+
+// makeListed makes the node of a file of which only a listing is known; v.mu is held.
+func (v *Volume) makeListed(d *Node, name string, l remote.Listing) {
+	c := v.newNode(File, d, name)
 	c.listed = l
+	d.dir.Put(name, c)
+}
+
+// mergeVersion takes over what was found under the name of a file that is known; v.mu is held.
+func (v *Volume) mergeVersion(d, c *Node, l remote.Listing) {
+	switch {
+	case v.sameVersion(c, l):
+		c.listed = l
+	case v.moves.AtRest(dirs.PrefixOf(v.path(d))):
+		v.detach(d, c)
+		v.makeListed(d, c.name, l)
+	case !c.content.IsKnown():
+		// It is on its way with a directory: a copy has another ETag, and the listing
+		// may show it before it moved, or after. What it is is told once it has arrived.
+		c.listed = l
+	}
 }
 
 // sameVersion reports whether a listing shows the version that the node has. A
@@ -122,28 +101,19 @@ func (v *Volume) sameVersion(c *Node, l remote.Listing) bool {
 	return true
 }
 
-// expire has the next look at the directory ask the store, and what is known be
-// the last-known answer meanwhile; Volume.mu is held.
-func (d *dirState) expire(name string) {
-	if !d.listedAt.IsZero() {
-		d.listedAt = time.Unix(0, 0)
-	}
-	delete(d.fresh, name)
-}
-
-// expireAbove is expire for the name of a node in its directory.
+// expireAbove is Expire for the name of a node in its directory.
 func (v *Volume) expireAbove(n *Node) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if n.parent != nil && n.parent.dir.children[n.name] == n {
-		n.parent.dir.expire(n.name)
+	if n.parent != nil && n.parent.dir.Get(n.name) == n {
+		n.parent.dir.Expire(n.name)
 	}
 }
 
 // detach takes a name away because another machine did; open handles go on.
 func (v *Volume) detach(d, c *Node) {
 	name := c.name
-	delete(d.dir.children, name)
+	d.dir.Drop(name)
 	c.gone, c.stale = true, true
 	v.writes.Forget(naming.Join(v.path(d), name))
 	if c.kind == File {
@@ -174,7 +144,7 @@ func (v *Volume) walk(n *Node, f func(*Node)) {
 	if n.dir == nil {
 		return
 	}
-	for _, c := range n.dir.children {
+	for _, c := range n.dir.All() {
 		v.walk(c, f)
 	}
 }

@@ -18,10 +18,10 @@ func TestListingOfTheSameInstant(t *testing.T) {
 	defer r.v.mu.Unlock()
 	begun := time.Now()
 	n.changed = begun
-	if r.v.mergeName(root, "a", nil, begun); root.dir.children["a"] != n {
+	if r.v.mergeName(root, "a", nil, begun); root.dir.Get("a") != n {
 		t.Error("a name is gone that a listing of that instant has not shown")
 	}
-	if r.v.mergeName(root, "a", nil, begun.Add(1)); root.dir.children["a"] != nil {
+	if r.v.mergeName(root, "a", nil, begun.Add(1)); root.dir.Get("a") != nil {
 		t.Error("a name is there that a later listing has not shown")
 	}
 }

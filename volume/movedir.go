@@ -45,7 +45,7 @@ func (v *Volume) renameDir(ctx context.Context, from, c, to *Node, name string, 
 	if m.target != nil {
 		v.unlink(to, m.target)
 	}
-	delete(from.dir.children, c.name)
+	from.dir.Drop(c.name)
 	v.moveNode(c, to, name)
 	v.applyPlans(m)
 	v.enqueueAll(m)
@@ -114,11 +114,11 @@ func (v *Volume) draftsBelow(d *Node) error {
 func (v *Volume) planDir(from, c, to *Node, name string) (*move, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	m := &move{target: to.dir.children[name], below: true}
+	m := &move{target: to.dir.Get(name), below: true}
 	switch {
 	case to.gone:
 		return m, ErrNotExist
-	case c.gone || from.dir.children[c.name] != c:
+	case c.gone || from.dir.Get(c.name) != c:
 		return m, from.dir.missing(c.name)
 	}
 	if inside(to, c) {
@@ -129,7 +129,7 @@ func (v *Volume) planDir(from, c, to *Node, name string) (*move, error) {
 		return m, err
 	}
 	if t := m.target; t != nil {
-		if t.kind != Dir || len(t.dir.children) > 0 {
+		if t.kind != Dir || t.dir.Len() > 0 {
 			return m, ErrNotEmpty
 		}
 		m.drop(t)
@@ -160,7 +160,7 @@ func (v *Volume) planDirChanges(m *move, c *Node, newPath string) error {
 func (n *Node) moveChange(oldPath, newPath string) *change {
 	return &change{
 		Change: changes.Change{
-			Op: changes.Move, Path: oldPath + "/", To: newPath + "/", Attr: n.dir.attr, Stated: n.dir.described || n.dir.wasDescribed,
+			Op: changes.Move, Path: oldPath + "/", To: newPath + "/", Attr: n.dir.Attr(), Stated: n.dir.IsKnown(),
 		},
 		node: n, dir: n.parent, name: n.name,
 	}
@@ -213,10 +213,9 @@ func (v *Volume) moveNode(c, to *Node, name string) {
 	now := time.Now()
 	from := c.parent
 	c.parent, c.name, c.changed = to, name, now
-	to.dir.children[name] = c
-	delete(to.dir.tombs, name)
-	from.dir.touch(now)
-	to.dir.touch(now)
+	to.dir.Enter(name, c)
+	from.dir.Touch(now)
+	to.dir.Touch(now)
 	c.renamed(now)
 }
 

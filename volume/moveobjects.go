@@ -145,7 +145,7 @@ func (v *Volume) noteMoved(c *change, was remote.Listing, made *remote.Version) 
 		if n == nil || n.dir == nil {
 			return
 		}
-		n = n.dir.children[elem]
+		n = n.dir.Get(elem)
 	}
 	if n == nil || n.kind != File && n.kind != Symlink {
 		return

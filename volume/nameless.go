@@ -88,7 +88,7 @@ func (v *Volume) planLink(d, c *Node, name string) (spool.Entry, error) {
 		return spool.Entry{}, ErrPermission
 	case d.gone:
 		return spool.Entry{}, ErrNotExist
-	case d.dir.children[name] != nil:
+	case d.dir.Get(name) != nil:
 		return spool.Entry{}, ErrExist
 	}
 	if err := v.roomForSidecar(d, name); err != nil {
@@ -114,9 +114,8 @@ func (v *Volume) applyLink(d, c *Node, name string) {
 	class := v.classOfNew(d, name, naming.Evidence{Creation: naming.Mkstemp}) // as who opens it with O_TMPFILE does
 	c.parent, c.name, c.changed = d, name, now
 	c.gone, c.nameless = false, false
-	d.dir.children[name] = c
-	d.dir.touch(now)
-	delete(d.dir.tombs, name)
+	d.dir.Enter(name, c)
+	d.dir.Touch(now)
 	v.trackLocked(c)
 	c.content.Lock()
 	c.takeClass(class)
@@ -148,7 +147,7 @@ func (v *Volume) newDraft(d *Node, name string, a sidecar.Attr) *Node {
 // held. A draft there that has never been committed is perhaps a copied sidecar:
 // its close judges it, but for an empty one, which is none.
 func (v *Volume) roomForSidecar(d *Node, name string) error {
-	other := d.dir.children[sidecar.Name(name)]
+	other := d.dir.Get(sidecar.Name(name))
 	if other == nil {
 		return nil
 	}

@@ -86,7 +86,7 @@ func (v *Volume) makeNode(d *Node, name string, seen naming.Evidence, mode, uid,
 	if d.gone {
 		return nil, false, ErrNotExist
 	}
-	if c := d.dir.children[name]; c != nil {
+	if c := d.dir.Get(name); c != nil {
 		return c, false, nil
 	}
 	if err := v.roomForSidecar(d, name); err != nil {
@@ -98,8 +98,8 @@ func (v *Volume) makeNode(d *Node, name string, seen naming.Evidence, mode, uid,
 	c.takeClass(class)
 	c.content.Unlock()
 	now := time.Now()
-	d.dir.children[name] = c
-	d.dir.touch(now)
+	d.dir.Put(name, c)
+	d.dir.Touch(now)
 	c.changed = now
 	v.busy[c] = struct{}{}
 	return c, true, nil
@@ -134,7 +134,9 @@ func (n *Node) Mkdir(ctx context.Context, name string, mode, uid, gid uint32) (*
 	attr.Mtime = now
 	c := &change{Change: changes.Change{Op: changes.Mkdir, Path: path + "/", Attr: attr}}
 	d := v.newDir(n, name)
-	d.dir.attr, d.dir.listedAt, d.dir.described, d.changed = attr, now, true, now
+	d.dir.State(attr)
+	d.dir.MarkListed(now)
+	d.changed = now
 	d.local, c.makes = v.rules.LocalOnly(path, naming.AsDirectory), true
 	v.mu.Unlock()
 	if err := v.journalNew(d, path, c); err != nil {
@@ -142,8 +144,8 @@ func (n *Node) Mkdir(ctx context.Context, name string, mode, uid, gid uint32) (*
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	n.dir.children[name] = d
-	n.dir.touch(now)
+	n.dir.Put(name, d)
+	n.dir.Touch(now)
 	if !d.local {
 		c.node = d
 		v.enqueue(c)
@@ -173,7 +175,7 @@ func (v *Volume) freeName(d *Node, name string) (string, error) {
 	if d.gone {
 		return "", ErrNotExist
 	}
-	if d.dir.children[name] != nil {
+	if d.dir.Get(name) != nil {
 		return "", ErrExist
 	}
 	return naming.Join(v.path(d), name), nil
@@ -196,7 +198,7 @@ func (n *Node) Rmdir(ctx context.Context, name string) error {
 	defer v.names.Unlock()
 	v.mu.Lock()
 	path := v.path(c)
-	if len(c.dir.children) > 0 || c.gone {
+	if c.dir.Len() > 0 || c.gone {
 		v.mu.Unlock()
 		return ErrNotEmpty
 	}
@@ -230,7 +232,7 @@ func (v *Volume) planRmdir(d, c *Node, path string) *move {
 // checkEmpty says ErrNotEmpty of a directory that has entries, by what is fresh.
 func (v *Volume) checkEmpty(ctx context.Context, d *Node) error {
 	v.mu.Lock()
-	stale := time.Since(d.dir.listedAt) >= v.o.Fresh
+	stale := !d.dir.IsFresh(v.o.Fresh)
 	v.mu.Unlock()
 	if stale {
 		if err := v.refresh(ctx, d, ""); err != nil {
@@ -239,7 +241,7 @@ func (v *Volume) checkEmpty(ctx context.Context, d *Node) error {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if len(d.dir.children) > 0 {
+	if d.dir.Len() > 0 {
 		return ErrNotEmpty
 	}
 	return nil
@@ -247,12 +249,10 @@ func (v *Volume) checkEmpty(ctx context.Context, d *Node) error {
 
 // unlink takes a name out of the tree; v.mu is held.
 func (v *Volume) unlink(d, c *Node) {
-	if d.dir.children[c.name] == c {
-		delete(d.dir.children, c.name)
-	}
+	d.dir.DropIf(c.name, c)
 	c.gone = true
 	now := time.Now()
-	d.dir.touch(now)
+	d.dir.Touch(now)
 	c.renamed(now) // who has it open sees that its name has gone
 	v.forgetAttr(c)
 }
@@ -288,7 +288,7 @@ func (n *Node) Remove(ctx context.Context, name string) error {
 	v.names.Lock()
 	defer v.names.Unlock()
 	v.mu.Lock()
-	if c.gone || n.dir.children[name] != c {
+	if c.gone || n.dir.Get(name) != c {
 		defer v.mu.Unlock()
 		return n.dir.missing(name)
 	}

@@ -15,6 +15,7 @@ import (
 	"mcfs/volume/commit"
 	"mcfs/volume/file"
 	"mcfs/volume/remote"
+	"mcfs/volume/tree"
 )
 
 // Kind of a node.
@@ -109,8 +110,8 @@ func firstIno() uint64 { return uint64(rand.Uint32()) >> 1 &^ 1 }
 func (v *Volume) newDir(parent *Node, name string) *Node {
 	n := v.newNode(Dir, parent, name)
 	n.dir = &dirState{
-		children: make(map[string]*Node), tombs: make(map[string]*tomb),
-		attr: sidecar.Attr{Mode: modeDir | 0o755, UID: v.o.UID, GID: v.o.GID, Mtime: v.started},
+		Dir:        tree.NewDir[*Node](),
+		Attributes: tree.NewAttributes(sidecar.Attr{Mode: modeDir | 0o755, UID: v.o.UID, GID: v.o.GID, Mtime: v.started}),
 	}
 	return n
 }
@@ -247,13 +248,7 @@ func (n *Node) dirAttr(ctx context.Context) Attr {
 	}
 	n.v.mu.Lock()
 	defer n.v.mu.Unlock()
-	a, atime, ctime := n.dir.shownAttr(), n.dir.atime, n.dir.ctime
-	if atime.IsZero() {
-		atime = a.Mtime
-	}
-	if ctime.IsZero() {
-		ctime = a.Mtime
-	}
+	a, atime, ctime := n.dir.Shown()
 	return Attr{
 		Ino: n.ino, Mode: a.Mode, UID: a.UID, GID: a.GID, Mtime: a.Mtime, Atime: atime, Ctime: ctime,
 		Size: 4096, Blocks: 8, Nlink: 1, // as btrfs: how many directories are in it only a listing would tell
@@ -279,7 +274,7 @@ func (n *Node) fileAttr() Attr {
 // renamed moves the ctime of what has got another name, or none; v.mu is held.
 func (n *Node) renamed(now time.Time) {
 	if n.kind == Dir {
-		n.dir.ctime = now
+		n.dir.SetCtime(now)
 		return
 	}
 	n.content.Lock()

@@ -69,7 +69,7 @@ func (v *Volume) classAfter(n, to *Node, newName string, swapped bool) naming.Cl
 
 // classOfRenamed is classAfter with n not locked; v.mu is held.
 func (v *Volume) classOfRenamed(n, to *Node, newName string) naming.Class {
-	swapped := v.isTemporary(to.dir.children[newName])
+	swapped := v.isTemporary(to.dir.Get(newName))
 	n.content.Lock()
 	defer n.content.Unlock()
 	return v.classAfter(n, to, newName, swapped)
@@ -106,7 +106,7 @@ func (v *Volume) isTemporary(n *Node) bool {
 
 // hasFile reports whether a file of that name is known in the directory; v.mu is held.
 func (n *Node) hasFile(name string) bool {
-	c := n.dir.children[name]
+	c := n.dir.Get(name)
 	return c != nil && c.kind == File
 }
 
@@ -118,7 +118,7 @@ func (v *Volume) isDatabase(d *Node, journal string) bool {
 		return false
 	}
 	v.mu.Lock()
-	base := d.dir.children[journal[:i]]
+	base := d.dir.Get(journal[:i])
 	v.mu.Unlock()
 	return base != nil && base.kind == File && base.content.IsDatabase()
 }

@@ -151,21 +151,13 @@ func (p *plan) localiseChange() *change {
 	}
 }
 
-// leaveOldName takes the file from its old name; v.mu is held.
-func (v *Volume) leaveOldName(p *plan) {
-	if p.from.dir.children[p.oldName] == p.n {
-		delete(p.from.dir.children, p.oldName)
-	}
-}
-
-// enterNewName enters it under the new one; v.mu is held.
+// enterNewName enters the file under its new name; v.mu is held.
 func (v *Volume) enterNewName(p *plan) {
 	n, now := p.n, time.Now()
 	n.parent, n.name, n.changed = p.to, p.newName, now
-	p.to.dir.children[p.newName] = n
-	delete(p.to.dir.tombs, p.newName)
-	p.from.dir.touch(now)
-	p.to.dir.touch(now)
+	p.to.dir.Enter(p.newName, n)
+	p.from.dir.Touch(now)
+	p.to.dir.Touch(now)
 	n.renamed(now)
 	v.applyPlan(p)
 }

@@ -125,7 +125,7 @@ func TestWalkThroughALargeDirectory(t *testing.T) {
 	listed := func() bool {
 		r.v.mu.Lock()
 		defer r.v.mu.Unlock()
-		return !d.dir.listedAt.IsZero()
+		return d.dir.IsListed()
 	}
 	before := f.listings()
 	if before > 3+3*few {
@@ -189,8 +189,7 @@ func TestLongWalk(t *testing.T) {
 	before := f.listings()
 	for i := range files {
 		r.v.mu.Lock()
-		d.dir.listedAt = d.dir.listedAt.Add(-2 * r.o.Fresh)
-		clear(d.dir.fresh)
+		d.dir.Expire(fmt.Sprintf("f%03d", i))
 		r.v.mu.Unlock()
 		look(i)
 	}

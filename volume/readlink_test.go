@@ -318,7 +318,7 @@ func (r *rig) forgetChecks() {
 		maps.Copy(meta, c.Ver.Object().Encode())
 		r.plant(c.Path, c.Body, meta)
 	}
-	kept := v.root.dir.children[".#l"]
+	kept := v.root.dir.Get(".#l")
 	kept.content.Base = older(kept.content.Base)
 	if err := v.journalLocal(kept); err != nil {
 		r.t.Fatal(err)

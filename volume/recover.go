@@ -138,14 +138,14 @@ func (v *Volume) recoverChange(sc spool.Change) {
 	switch c.Op {
 	case changes.Remove, changes.Rmdir, changes.Localise:
 		d, name := v.makeParents(c.Path)
-		delete(d.dir.children, name)
-		d.dir.tombs[name] = &tomb{}
+		d.dir.Drop(name)
+		d.dir.Bury(name)
 		c.dir, c.name = d, name
 	case changes.Rename:
 		d, name := v.makeParents(c.Path)
-		n := d.dir.children[name]
-		delete(d.dir.children, name)
-		d.dir.tombs[name] = &tomb{}
+		n := d.dir.Get(name)
+		d.dir.Drop(name)
+		d.dir.Bury(name)
 		c.dir, c.name = d, name
 		if n != nil && n.another(c.Ver) {
 			n.gone, n = true, nil // an older version, of which only attributes were to be written
@@ -169,11 +169,11 @@ func (v *Volume) recoverChange(sc spool.Change) {
 		c.node = l
 	case changes.Mkdir:
 		d, name := v.makeParents(c.Path)
-		if d.dir.children[name] == nil {
-			d.dir.children[name] = v.newDir(d, name)
+		if d.dir.Get(name) == nil {
+			d.dir.Put(name, v.newDir(d, name))
 		}
-		if sub := d.dir.children[name]; sub.kind == Dir {
-			sub.dir.attr, sub.dir.described = c.Attr, true
+		if sub := d.dir.Get(name); sub.kind == Dir {
+			sub.dir.State(c.Attr)
 			c.node = sub
 		}
 	case changes.Attr:
@@ -190,9 +190,9 @@ func (n *Node) another(x *remote.Version) bool {
 // recoverAttr shows attributes that were set and are not in the store yet.
 func (v *Volume) recoverAttr(c *change) {
 	d, name := v.makeParents(c.Path)
-	n := d.dir.children[name]
+	n := d.dir.Get(name)
 	switch { // without a node it comes to nothing
-	case n == nil && d.dir.tombs[name] != nil:
+	case n == nil && d.dir.WasRemoved(name):
 		return
 	case n == nil && c.Ver.IsSymlink():
 		n = v.newLink(nil, "", c.Ver)
@@ -212,15 +212,15 @@ func (v *Volume) recoverAttr(c *change) {
 // recoverMove moves what the tree knows of a directory, and remembers its old place.
 func (v *Volume) recoverMove(c *change) {
 	d, name := v.makeParents(c.Path)
-	n := d.dir.children[name]
-	delete(d.dir.children, name)
-	d.dir.tombs[name] = &tomb{}
+	n := d.dir.Get(name)
+	d.dir.Drop(name)
+	d.dir.Bury(name)
 	c.dir, c.name = d, name
 	if n == nil || n.kind != Dir {
 		n = v.newDir(nil, "")
 	}
-	if c.Stated && !n.dir.described { // until it has moved, another directory's marker may stand at its name
-		n.dir.attr, n.dir.described, n.dir.touched = c.Attr, true, true // the marker knows an older time
+	if c.Stated { // until it has moved, another directory's marker may stand at its name
+		n.dir.StateMoved(c.Attr)
 	}
 	v.putNode(n, c.To)
 	c.node = n
@@ -236,10 +236,10 @@ func (v *Volume) makeParents(p string) (*Node, string) {
 		if elem == "" {
 			continue
 		}
-		c := d.dir.children[elem]
+		c := d.dir.Get(elem)
 		if c == nil || c.kind != Dir {
 			c = v.newDir(d, elem)
-			d.dir.children[elem] = c
+			d.dir.Put(elem, c)
 		}
 		d = c
 	}
@@ -251,8 +251,7 @@ func (v *Volume) putNode(n *Node, p string) {
 	p = strings.TrimSuffix(p, "/")
 	d, name := v.makeParents(p)
 	n.parent, n.name, n.changed = d, name, time.Now()
-	delete(d.dir.tombs, name)
-	d.dir.children[name] = n
+	d.dir.Enter(name, n)
 }
 
 // recoverEntry brings a draft back. What was not promised is dropped; what
@@ -317,7 +316,7 @@ func (v *Volume) recoverEntry(k *recoveredDraft) {
 // name concerns the draft from now on; v.mu is held.
 func (v *Volume) putDraft(n *Node, p string) {
 	d, name := v.makeParents(p)
-	if old := d.dir.children[name]; old != nil && old.kind == File {
+	if old := d.dir.Get(name); old != nil && old.kind == File {
 		old.gone = true
 		for _, c := range slices.Clone(old.queued) {
 			if c.Op == changes.Rename {

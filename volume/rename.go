@@ -91,7 +91,7 @@ func (v *Volume) renameFile(ctx context.Context, from, c, to *Node, newName stri
 		v.trackLocked(t)
 	}
 	v.leaveTombstone(c, to)
-	v.leaveOldName(m.plans[0])
+	m.plans[0].from.dir.DropIf(m.plans[0].oldName, c)
 	v.enterNewName(m.plans[0])
 	v.enqueueAll(m)
 	return nil
@@ -163,11 +163,11 @@ func (m *move) durable() bool {
 func (v *Volume) planRename(from, c, to *Node, newName string) (*move, error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	m := &move{target: to.dir.children[newName]}
+	m := &move{target: to.dir.Get(newName)}
 	switch {
 	case to.gone || m.target == c:
 		return m, ErrNotExist
-	case c.gone || from.dir.children[c.name] != c:
+	case c.gone || from.dir.Get(c.name) != c:
 		return m, from.dir.missing(c.name)
 	}
 	if m.target == nil && c.kind == File {
@@ -311,8 +311,8 @@ func (v *Volume) enqueueAll(m *move) {
 		v.cancel(m.opposite)
 	}
 	for _, c := range m.changes {
-		if c.dir != nil && c.dir.dir.children[c.name] == nil {
-			c.dir.dir.tombs[c.name] = &tomb{}
+		if c.dir != nil {
+			c.dir.dir.BuryIfFree(c.name)
 		}
 		v.enqueue(c)
 	}

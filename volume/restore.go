@@ -116,7 +116,7 @@ func (v *Volume) stepAside(n *Node) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if p := v.path(n); v.isReserved(p) {
-		delete(n.parent.dir.children, n.name)
+		n.parent.dir.Drop(n.name)
 		v.putNode(n, v.besidePath(p, "recovered"))
 	}
 }

@@ -50,7 +50,7 @@ func (v *Volume) makeOrdinary(n *Node, base string) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if n.parent != nil {
-		if file := n.parent.dir.children[base]; file != nil && file.kind == File {
+		if file := n.parent.dir.Get(base); file != nil && file.kind == File {
 			return false
 		}
 	}
@@ -99,8 +99,8 @@ func (v *Volume) discardSidecarWrite(n *Node) {
 	if d := n.parent; d != nil {
 		v.unlink(d, n)
 		d.dir.sidecarWrites.Note(n.name, n, sidecarWriteFor)
-		if base, ok := sidecar.Base(n.name); ok && d.dir.children[base] != nil && d.dir.children[base].side != nil {
-			d.dir.children[base].side.unlinked = time.Time{} // and the true one is shown again
+		if base, ok := sidecar.Base(n.name); ok && d.dir.Get(base) != nil && d.dir.Get(base).side != nil {
+			d.dir.Get(base).side.unlinked = time.Time{} // and the true one is shown again
 		}
 	}
 	v.trackLocked(n)

@@ -60,8 +60,8 @@ func (n *Node) Symlink(ctx context.Context, name, target string, uid, gid uint32
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	n.dir.children[name] = l
-	n.dir.touch(attr.Mtime)
+	n.dir.Put(name, l)
+	n.dir.Touch(attr.Mtime)
 	l.changed = attr.Mtime
 	if !l.local {
 		c.node = l
@@ -132,7 +132,7 @@ func (v *Volume) reveal(ctx context.Context, d *Node, name string, c *Node) (*No
 	if ver == nil || !ver.IsSymlink() {
 		return c, nil
 	}
-	switch now := d.dir.children[name]; {
+	switch now := d.dir.Get(name); {
 	case now == nil || now.kind == File && now != c:
 		return nil, d.dir.missing(name)
 	case now != c:
@@ -143,7 +143,7 @@ func (v *Volume) reveal(ctx context.Context, d *Node, name string, c *Node) (*No
 	if _, due := v.rechecks[c]; due {
 		v.recheckAfterLocked(l, remote.RecheckSoon)
 	}
-	d.dir.children[name] = l
+	d.dir.Put(name, l)
 	c.gone = true
 	return l, nil
 }

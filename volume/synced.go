@@ -79,7 +79,7 @@ func (v *Volume) commitSynced(n *Node) {
 // inTransaction reports whether SQLite's rollback journal of the file stands beside it: it is
 // half of what its program means then. v.mu is held.
 func (n *Node) inTransaction() bool {
-	j := n.parent.dir.children[n.name+"-journal"]
+	j := n.parent.dir.Get(n.name + "-journal")
 	if j == nil || j.kind != File {
 		return false
 	}

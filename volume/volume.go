@@ -213,7 +213,7 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 	v.commits = v.committer()
 	v.background(v.recheckLoop)
 	v.root = v.newDir(nil, "")
-	v.root.dir.described = true
+	v.root.dir.State(v.root.dir.Attr())
 	pool.Warm()
 	if err := v.recover(ctx); err != nil {
 		v.halt()

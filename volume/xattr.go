@@ -23,7 +23,7 @@ func (n *Node) xattrs(ctx context.Context) (map[string][]byte, error) {
 		}
 		n.v.mu.Lock()
 		defer n.v.mu.Unlock()
-		return n.dir.attr.Xattr, nil
+		return n.dir.Attr().Xattr, nil
 	}
 	if err := n.describe(ctx); err != nil {
 		return nil, err
