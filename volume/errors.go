@@ -38,8 +38,6 @@ var (
 var (
 	errLost    = errors.New("the draft is lost")
 	errGivenUp = errors.New("given up")
-	// errPartial is why a draft is lost of which an upload alone had some bytes.
-	errPartial = errors.New("parts of it were in an unfinished upload alone, since the spool is too small for it, and mcfs ended before that was complete")
 )
 
 // transient reports whether another try may give another answer.

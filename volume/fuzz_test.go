@@ -13,6 +13,7 @@ import (
 	"mcfs/sidecar"
 	"mcfs/spool"
 	"mcfs/volume/changes"
+	"mcfs/volume/entry"
 	"mcfs/volume/naming"
 	"mcfs/volume/remote"
 )
@@ -29,7 +30,7 @@ func someVersion() *remote.Version {
 // FuzzEntryRecord: the volume's part of a journal entry, from whatever the disk
 // holds: what is understood is a draft that can be shown, and can be written again.
 func FuzzEntryRecord(f *testing.F) {
-	for _, r := range []record{
+	for _, r := range []entry.Record{
 		{Promised: true, Asked: true, Base: someVersion().Record(), At: "d/a", Uploads: []string{"u"}},
 		{Blank: true, Making: someVersion().Record(), Newer: true},
 		{Bare: true, Replaces: someVersion().Record(), Body: []byte("target")},
@@ -43,7 +44,7 @@ func FuzzEntryRecord(f *testing.F) {
 	f.Add([]byte("null"), "lost", "")
 	v := treeOnly()
 	f.Fuzz(func(t *testing.T, text []byte, state, name string) {
-		var r record
+		var r entry.Record
 		if json.Unmarshal(text, &r) != nil {
 			return
 		}
@@ -57,7 +58,7 @@ func FuzzEntryRecord(f *testing.F) {
 			t.Fatalf("%s, %d bytes", n.content.State, n.content.SizeLocked())
 		}
 		_, _, _, filed := n.content.SealedAsLocked()
-		if (n.content.State == Lost) != (state == "lost" || r.partial()) || n.content.State == Lost && (filed || n.content.Failure == nil) {
+		if (n.content.State == Lost) != (state == "lost" || r.IsPartial()) || n.content.State == Lost && (filed || n.content.Failure == nil) {
 			t.Fatalf("%q came back as %s", state, n.content.State)
 		}
 		for _, x := range []*remote.Record{r.Base, r.Replaces, r.Making} {

@@ -9,6 +9,7 @@ import (
 
 	"mcfs/store"
 	"mcfs/volume/changes"
+	"mcfs/volume/entry"
 	"mcfs/volume/event"
 	"mcfs/volume/file"
 	"mcfs/volume/orphans"
@@ -23,7 +24,7 @@ func (v *Volume) recoverInFlight(drafts []*recoveredDraft) {
 		if k.making == nil {
 			continue
 		}
-		if !v.isLocalised(k.node, k.record, k.making) {
+		if !v.isLocalised(k.node, k.Record, k.making) {
 			k.node.content.Replaces = k.making
 		}
 		k.node.commit.RecoverLocked()
@@ -56,7 +57,7 @@ func (v *Volume) recoverCommit(k *recoveredDraft) {
 		n.inFlight = nil
 	}
 	n.content.Lock()
-	drawn := v.isLocalised(n, k.record, k.making)
+	drawn := v.isLocalised(n, k.Record, k.making)
 	follows := !n.gone && (drawn || n.content.Replaces == k.making) // else it has left it behind, under another name, since
 	if !ours && n.content.Replaces == k.making {
 		n.content.Replaces = k.making.Fallback()
@@ -65,22 +66,22 @@ func (v *Volume) recoverCommit(k *recoveredDraft) {
 	n.content.Unlock()
 	switch {
 	case ours && follows && (k.Newer || written || drawn):
-		v.resumeNewer(n, k.record, k.making)
+		v.resumeNewer(n, k.Record, k.making)
 	case ours && follows:
 		v.takeArrived(k)
 	case !ours && !n.gone && !written && k.Partial && !k.Promised && alone:
 		n.content.Lock()
-		n.content.LoseLocked(k.Entry, errPartial)
-		n.commit.LoseLocked(file.AsIO(errPartial))
+		n.content.LoseLocked(k.Entry, entry.ErrPartial)
+		n.commit.LoseLocked(file.AsIO(entry.ErrPartial))
 		n.content.Unlock()
-		v.background(func() { n.commit.QuarantineLost(k.ID, true, k.Path, errPartial) })
+		v.background(func() { n.commit.QuarantineLost(k.ID, true, k.Path, entry.ErrPartial) })
 	case !ours && !n.gone && v.path(n) == k.Path && !written && !k.Promised:
 		v.restoreReplaced(n)
 		v.background(func() { v.removeUnpromised(k) })
 		v.background(func() { v.takeLateArrival(k) })
 	default:
 		n.content.Lock()
-		if s, ok := stateUnder(v.classByPath(n.kind, v.path(n))); ok && n.content.State == Queued && drawn {
+		if s, ok := entry.StateOf(v.classByPath(n.kind, v.path(n))); ok && n.content.State == Queued && drawn {
 			n.content.ComeBackAsLocked(s, n.content.Asked) // else a directory of that name has brought it here, and it goes on
 			n.content.BeginGraceLocked()
 		}
@@ -108,7 +109,7 @@ var arrivalWaits = []time.Duration{200 * time.Millisecond, 800 * time.Millisecon
 
 // isLocalised reports whether a rename has taken the draft away from the name at which making
 // may stand: that is queued, or done, and the version is gone; v.mu is held.
-func (v *Volume) isLocalised(n *Node, r record, making *remote.Version) bool {
+func (v *Volume) isLocalised(n *Node, r entry.Record, making *remote.Version) bool {
 	return r.Loose || v.localises(n, making)
 }
 
@@ -247,7 +248,7 @@ func (v *Volume) takeArrived(k *recoveredDraft) {
 
 // resumeNewer goes on with a draft whose object has arrived, and of which
 // something newer was promised since; v.mu is held.
-func (v *Volume) resumeNewer(n *Node, r record, ver *remote.Version) {
+func (v *Volume) resumeNewer(n *Node, r entry.Record, ver *remote.Version) {
 	drawn := v.isLocalised(n, r, ver)
 	n.content.Lock()
 	n.content.ArriveLocked(ver, !drawn)
@@ -261,7 +262,7 @@ func (v *Volume) resumeNewer(n *Node, r record, ver *remote.Version) {
 			n.content.Asked = n.content.Gen
 		}
 	}
-	s, hidden := stateUnder(v.classByPath(n.kind, v.path(n)))
+	s, hidden := entry.StateOf(v.classByPath(n.kind, v.path(n)))
 	switch {
 	case drawn && hidden:
 		n.content.ComeBackAsLocked(s, 0)

@@ -2,45 +2,17 @@ package volume
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"time"
 
 	"mcfs/spool"
+	"mcfs/volume/entry"
 	"mcfs/volume/file"
-	"mcfs/volume/flaw"
 	"mcfs/volume/remote"
 )
 
-// record is what the volume adds to a journal entry of the spool.
-type record struct {
-	Promised bool           `json:"promised"`       // content that an fsync, a close or an interruption promised to keep
-	Asked    bool           `json:"asked"`          // the commit of just that was asked for
-	Blank    bool           `json:"blank"`          // no sealed file: the content is empty
-	Bare     bool           `json:"bare,omitempty"` // no sealed file: the content is Base's
-	Body     []byte         `json:"body,omitempty"` // of a symlink kept here: its encrypted target
-	Base     *remote.Record `json:"base,omitempty"`
-	Replaces *remote.Record `json:"replaces,omitempty"`
-	Making   *remote.Record `json:"making,omitempty"`  // a version whose object may have been made
-	Newer    bool           `json:"newer,omitempty"`   // what is promised was written after Making was frozen
-	Older    bool           `json:"older,omitempty"`   // what is promised, and in the spool, was written over before Making was frozen
-	Partial  bool           `json:"partial,omitempty"` // it was to be kept, and could not: an upload alone has some of it
-	Loose    bool           `json:"loose,omitempty"`   // Making ends under its name, which a rename to a local-only name has taken away
-	Uploads  []string       `json:"uploads,omitempty"` // multipart uploads to abort after a crash
-	Flaws    []flaw.Record  `json:"flaws,omitempty"`   // of what is promised: writes that failed
-	Awaits   bool           `json:"awaits,omitempty"`  // the end of the control file beside it
-	At       string         `json:"at,omitempty"`      // the key of Making and Uploads
-
-	// Unchecked: unchecked bytes of Base may be in the sealed file. Older programs did not say.
-	Unchecked bool `json:"unchecked,omitempty"`
-
-	// Boot is that of the machine in which the content was promised, and through which alone it
-	// is: its sealed file was never fsynced. Empty: it was, or there is none.
-	Boot string `json:"boot,omitempty"`
-}
-
-// entry describes the node's draft; v.mu is held and n locked.
-func (v *Volume) entry(n *Node) (spool.Entry, error) {
+// entryOf describes the node's draft; v.mu is held and n locked.
+func (v *Volume) entryOf(n *Node) (spool.Entry, error) {
 	return v.entryAs(n, renamedDraft{path: v.path(n), state: n.content.State, asked: n.content.Asked, replaces: n.content.Replaces, kept: n.content.Kept})
 }
 
@@ -57,7 +29,7 @@ type renamedDraft struct {
 func (v *Volume) entryAs(n *Node, t renamedDraft) (spool.Entry, error) {
 	id, wrapped, keyID, filed := n.content.SealedAsLocked()
 	whole := n.content.BasedLocked() != nil
-	r := record{
+	r := entry.Record{
 		Promised: t.kept > n.content.Committed, Asked: t.asked > n.content.Committed && t.kept <= t.asked, Blank: !filed && !whole, Bare: !filed && whole,
 		Partial: n.content.IsPartialLocked(t.kept), Unchecked: n.content.PromisesUncheckedLocked(t.kept),
 		Awaits:  n.content.Control == file.ClosedUnfinished,
@@ -75,25 +47,17 @@ func (v *Volume) entryAs(n *Node, t renamedDraft) (spool.Entry, error) {
 	if t.kept > t.asked { // else they are of later content
 		r.Flaws = n.content.Flaws.Records(file.FlawKinds)
 	}
-	data, err := json.Marshal(r)
-	if err != nil {
-		return spool.Entry{}, fmt.Errorf("journal %s: %w", t.path, err)
-	}
 	e := spool.Entry{
 		ID: id, Path: t.path, State: t.state.String(), Wrapped: wrapped, KeyID: keyID, Size: n.content.PromisedSizeLocked(t.kept),
-		Attr: n.content.Attr, Updated: time.Now(), Data: data,
+		Attr: n.content.Attr, Updated: time.Now(),
 	}
 	if why := n.commit.Trouble(); why != nil {
 		e.Reason = why.Error()
 	}
-	return e, nil
+	return r.In(e)
 }
 
-// loose reports whether the content may be gone, since the machine went down before the
-// disk had what no fsync had asked for: then what is there of it is all that there is.
-func (r record) loose(boot string) bool { return r.Boot != "" && r.Boot != boot }
-
-// snapshot is entry with the locks taken; ok is false where there is no draft.
+// snapshot is entryOf with the locks taken; ok is false where there is no draft.
 func (v *Volume) snapshot(n *Node) (e spool.Entry, ok bool, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -102,7 +66,7 @@ func (v *Volume) snapshot(n *Node) (e spool.Entry, ok bool, err error) {
 	if n.gone || n.content.State == Clean {
 		return spool.Entry{}, false, nil
 	}
-	e, err = v.entry(n)
+	e, err = v.entryOf(n)
 	return e, err == nil, err
 }
 

@@ -1,13 +1,11 @@
 package volume
 
 import (
-	"encoding/json"
 	"fmt"
-	"time"
 
-	"mcfs/sidecar"
 	"mcfs/spool"
 	"mcfs/volume/changes"
+	"mcfs/volume/entry"
 	"mcfs/volume/naming"
 )
 
@@ -19,18 +17,10 @@ func (v *Volume) localEntry(n *Node, path string) (spool.Entry, error) {
 	if n.localID == (spool.ID{}) {
 		n.localID = spool.NewID()
 	}
-	r := record{Promised: true, Blank: true}
-	attr := n.content.Attr
 	if n.kind == Dir {
-		attr = n.dir.Attr()
-	} else {
-		r.Base, r.Body = n.content.Base.Record(), n.content.Base.State().Body
+		return entry.Local(n.localID, path, n.dir.Attr(), nil)
 	}
-	data, err := json.Marshal(r)
-	if err != nil {
-		return spool.Entry{}, fmt.Errorf("journal %s: %w", path, err)
-	}
-	return spool.Entry{ID: n.localID, Path: path, State: Local.String(), Attr: attr, Updated: time.Now(), Data: data}, nil
+	return entry.Local(n.localID, path, n.content.Attr, n.content.Base)
 }
 
 // journalLocal puts the entry of a local-only node again, soon; v.mu is held.
@@ -68,9 +58,9 @@ func (v *Volume) objectChange(n *Node, path string) *change {
 }
 
 // recoverLocal puts a local-only directory or symlink back into the tree; v.mu is held.
-func (v *Volume) recoverLocal(e spool.Entry, r record) error {
+func (v *Volume) recoverLocal(e spool.Entry, r entry.Record) error {
 	d, name := v.makeParents(e.Path)
-	if e.Attr.Mode&modeType == modeDir {
+	if entry.IsLocalDir(e) {
 		c := d.dir.Get(name)
 		if c == nil || c.kind != Dir {
 			c = v.newDir(nil, "")
@@ -80,11 +70,10 @@ func (v *Volume) recoverLocal(e spool.Entry, r record) error {
 		c.local, c.localID = true, e.ID
 		return nil
 	}
-	ver, err := r.Base.Version()
-	if err != nil || ver == nil {
-		return fmt.Errorf("symlink %s: no version in its entry: %w", e.Path, err)
+	ver, err := r.Link()
+	if err != nil {
+		return fmt.Errorf("symlink %s: %w", e.Path, err)
 	}
-	ver.SetJournaled(r.Body)
 	l := v.newLink(nil, "", ver)
 	l.content.Attr, l.local, l.localID = e.Attr, true, e.ID
 	v.putNode(l, e.Path)
@@ -124,10 +113,4 @@ func (v *Volume) makeObjects() error {
 		v.enqueue(c)
 	}
 	return nil
-}
-
-// isLocalEntry reports whether an entry is of a local-only directory or symlink, and not of a draft.
-func isLocalEntry(a sidecar.Attr) bool {
-	t := a.Mode & modeType
-	return t == modeDir || t == modeSymlink
 }

@@ -8,7 +8,6 @@ import (
 	"testing/synctest"
 
 	"mcfs/crypt"
-	"mcfs/spool"
 )
 
 // damages are what a power cut may leave of the files of a draft that was never fsynced.
@@ -297,27 +296,6 @@ func lostCannotBeRead(t *testing.T) {
 	for call, err := range map[string]error{"read": errRead, "write": errWrite, "truncate": errCut} {
 		if !errors.Is(err, ErrIO) {
 			t.Errorf("%s: %v", call, err)
-		}
-	}
-}
-
-// TestLooseComesBack: content that a power cut may have cut short replaces nothing by itself.
-func TestLooseComesBack(t *testing.T) {
-	const before, now = "boot before", "boot now"
-	for _, c := range []struct {
-		r     record
-		state State
-		want  State
-	}{
-		{record{Promised: true, Boot: before}, Local, Local},
-		{record{Promised: true, Boot: now}, Local, Local},
-		{record{Promised: true, Asked: true, Boot: before}, Queued, Interrupted},
-		{record{Promised: true, Asked: true, Boot: now}, Queued, Queued},
-		{record{Promised: true, Asked: true}, Queued, Queued},
-		{record{Promised: true, Boot: before}, Lost, Lost},
-	} {
-		if got := c.r.comesBackAs(spool.Entry{State: c.state.String()}, now); got != c.want {
-			t.Errorf("%+v, %s: %s, want %s", c.r, c.state, got, c.want)
 		}
 	}
 }

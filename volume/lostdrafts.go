@@ -2,6 +2,7 @@ package volume
 
 import (
 	"mcfs/spool"
+	"mcfs/volume/entry"
 )
 
 // removeUnpromised drops a draft that was never closed nor synced: its name leads to what
@@ -9,8 +10,8 @@ import (
 func (v *Volume) removeUnpromised(k *recoveredDraft) {
 	if k.Partial {
 		v.log.Error("what was written over a file, and was larger than the spool, is lost: mcfs ended before its upload; the file is as it was before", "path", k.Path)
-		v.observeFailure("commit", k.Path, errPartial, false)
-		v.commits.Quarantine(k.ID, errPartial.Error())
+		v.observeFailure("commit", k.Path, entry.ErrPartial, false)
+		v.commits.Quarantine(k.ID, entry.ErrPartial.Error())
 		return
 	}
 	v.log.Info("an unfinished draft that was never closed nor synced is gone", "path", k.Path)
@@ -19,25 +20,22 @@ func (v *Volume) removeUnpromised(k *recoveredDraft) {
 
 // nothingCameBack reports whether there is nothing of a draft of which nothing was promised
 // over a power cut. Where there is something, load finds out how much.
-func (v *Volume) nothingCameBack(e spool.Entry, r record) bool {
-	return r.Boot != "" && r.comesBackAs(e, v.boot).Waits() && v.spool.Nothing(e.ID)
+func (v *Volume) nothingCameBack(e spool.Entry, r entry.Record) bool {
+	return r.MayBeNothing(e, v.boot) && v.spool.Nothing(e.ID)
 }
 
 // losePartial makes an entry one of a lost draft: its close was told that it is not safe,
 // and now the mount has ended whose upload alone had some of it.
 func (v *Volume) losePartial(e *spool.Entry) {
-	e.State, e.Reason = Lost.String(), errPartial.Error()
+	e.State, e.Reason = Lost.String(), entry.ErrPartial.Error()
 	v.log.Error("a file larger than the spool is lost: mcfs ended before its upload", "path", e.Path)
-	v.observeFailure("commit", e.Path, errPartial, false)
-	if err := v.spool.Quarantine(e.ID, errPartial.Error()); err != nil {
+	v.observeFailure("commit", e.Path, entry.ErrPartial, false)
+	if err := v.spool.Quarantine(e.ID, entry.ErrPartial.Error()); err != nil {
 		v.log.Error("a sealed file could not be moved to quarantine", "id", e.ID, "cause", err)
 	}
 	lost := *e
 	v.spool.Journal().Later(func(tx *spool.Tx) error { return tx.PutEntry(lost) })
 }
-
-// partial reports whether the draft has bytes that only the upload of an earlier mount had.
-func (r record) partial() bool { return r.Partial && !r.Promised && r.Making == nil }
 
 // clearPlace removes the sealed file that a draft got after its entry had said that it
 // has none: nobody was promised what is in it, and the next one will bear its id. A

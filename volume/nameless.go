@@ -8,6 +8,7 @@ import (
 
 	"mcfs/sidecar"
 	"mcfs/spool"
+	"mcfs/volume/entry"
 	"mcfs/volume/file"
 	"mcfs/volume/naming"
 )
@@ -97,9 +98,9 @@ func (v *Volume) planLink(d, c *Node, name string) (spool.Entry, error) {
 	c.content.Lock()
 	defer c.content.Unlock()
 	c.content.Kept = max(c.content.Kept, c.content.Gen)
-	e, err := v.entry(c)
+	e, err := v.entryOf(c)
 	e.Path = naming.Join(v.path(d), name)
-	if s, ok := stateUnder(v.classOfNew(d, name, naming.Evidence{Creation: naming.Mkstemp})); ok {
+	if s, ok := entry.StateOf(v.classOfNew(d, name, naming.Evidence{Creation: naming.Mkstemp})); ok {
 		e.State = s.String()
 	}
 	return e, err

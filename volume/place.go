@@ -18,18 +18,6 @@ func (n *Node) takeClass(c naming.Class) {
 	}
 }
 
-// stateUnder is the state of a draft whose name is of the class; ok is false for an ordinary
-// one, which says nothing of it.
-func stateUnder(c naming.Class) (s State, ok bool) {
-	switch c {
-	case naming.Temporary, naming.Staged:
-		return Temporary, true
-	case naming.LocalOnly:
-		return Local, true
-	}
-	return Clean, false
-}
-
 // classOfNew is the class of a file's name that is made in d; v.mu is held.
 func (v *Volume) classOfNew(d *Node, name string, e naming.Evidence) naming.Class {
 	e.Beside = d.hasFile

@@ -3,7 +3,6 @@ package volume
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"path"
 	"slices"
@@ -13,6 +12,7 @@ import (
 	"mcfs/spool"
 	"mcfs/store"
 	"mcfs/volume/changes"
+	"mcfs/volume/entry"
 	"mcfs/volume/file"
 	"mcfs/volume/flaw"
 	"mcfs/volume/naming"
@@ -70,7 +70,7 @@ func (v *Volume) recover(ctx context.Context) error {
 // recoveredDraft is a draft, or a local-only directory or symlink, as the journal has it.
 type recoveredDraft struct {
 	spool.Entry
-	record
+	entry.Record
 	// Where it is to be seen whether an object has arrived: what it is, and the
 	// job that keeps other work on its name back until then.
 	making *remote.Version
@@ -86,13 +86,14 @@ type mention struct{ there, loose bool }
 func (v *Volume) readEntries(entries []spool.Entry) (drafts []*recoveredDraft, known map[spool.ID]mention) {
 	known = make(map[spool.ID]mention)
 	for _, e := range entries {
-		k := &recoveredDraft{Entry: e}
-		if err := json.Unmarshal(e.Data, &k.record); err != nil {
+		r, err := entry.Read(e)
+		if err != nil {
 			v.log.Error("a draft's journal entry cannot be read", "path", e.Path, "id", e.ID, "cause", err)
 			v.commits.Quarantine(e.ID, "journal entry cannot be read")
 			known[e.ID] = mention{there: true}
 			continue
 		}
+		k := &recoveredDraft{Entry: e, Record: r}
 		known[e.ID] = mention{there: true, loose: k.Boot != ""}
 		if k.Making != nil {
 			v.mu.Lock()
@@ -257,11 +258,11 @@ func (v *Volume) putNode(n *Node, p string) {
 // recoverEntry brings a draft back. What was not promised is dropped; what
 // may have reached the store already is looked up there.
 func (v *Volume) recoverEntry(k *recoveredDraft) {
-	e, r := k.Entry, k.record
+	e, r := k.Entry, k.Record
 	for _, id := range r.Uploads {
 		v.orphans.Abort(store.Upload{Key: r.At, ID: id})
 	}
-	if isLocalEntry(e.Attr) {
+	if entry.IsLocal(e) {
 		v.mu.Lock()
 		err := v.recoverLocal(e, r)
 		v.mu.Unlock()
@@ -270,11 +271,11 @@ func (v *Volume) recoverEntry(k *recoveredDraft) {
 		}
 		return
 	}
-	if r.partial() && r.Replaces == nil && e.State != Lost.String() {
+	if r.IsLost() && e.State != Lost.String() {
 		v.losePartial(&k.Entry)
 		e = k.Entry
 	}
-	if r.Making == nil && !r.Promised && e.State != Lost.String() {
+	if !r.IsWanted(e) {
 		v.removeUnpromised(k)
 		return
 	}
@@ -330,7 +331,7 @@ func (v *Volume) putDraft(n *Node, p string) {
 }
 
 // draftOf makes the node of an entry, without its bytes: those wait for the keeper.
-func (v *Volume) draftOf(e spool.Entry, r record) (*Node, error) {
+func (v *Volume) draftOf(e spool.Entry, r entry.Record) (*Node, error) {
 	ver, err := r.Base.Version()
 	if err != nil {
 		return nil, err
@@ -345,43 +346,8 @@ func (v *Volume) draftOf(e spool.Entry, r record) (*Node, error) {
 	n := v.newNode(File, nil, "")
 	n.staged = v.classByPath(File, e.Path) == naming.Staged
 	n.content.Recover(file.Recovered{
-		Entry: &e, State: v.stateOf(e, r), Base: ver, Replaces: replaces, Blank: r.Blank, Bare: r.Bare, Boot: r.Boot,
-		Flaws: flaw.Recall(r.Flaws, file.FlawKinds, ErrIO), Unchecked: r.Unchecked, Awaits: r.Awaits && !r.loose(v.boot),
+		Entry: &e, State: r.StateUnder(e, v.boot, v.classByPath(File, e.Path)), Base: ver, Replaces: replaces, Blank: r.Blank, Bare: r.Bare, Boot: r.Boot,
+		Flaws: flaw.Recall(r.Flaws, file.FlawKinds, ErrIO), Unchecked: r.Unchecked, Awaits: r.Awaits && !r.IsLoose(v.boot),
 	})
 	return n, nil
-}
-
-// stateOf is the state of a draft after a restart, in which other names may be local-only
-// than in the mount before; v.mu is held.
-func (v *Volume) stateOf(e spool.Entry, r record) State {
-	was := r.comesBackAs(e, v.boot)
-	if was != Local && was != Temporary {
-		return was
-	}
-	switch s, ok := stateUnder(v.classByPath(File, e.Path)); {
-	case ok && was == Local && naming.Controlled(path.Base(e.Path)) != "":
-		return Local // its content has told
-	case ok && (s == Local || !r.loose(v.boot)):
-		return s
-	case r.loose(v.boot):
-		return Interrupted
-	}
-	return Queued
-}
-
-// comesBackAs is the state of a draft after a restart.
-func (r record) comesBackAs(e spool.Entry, boot string) State {
-	switch {
-	case e.State == Lost.String(), r.partial():
-		return Lost
-	case e.State == Local.String():
-		return Local
-	case r.loose(boot) && r.Making == nil:
-		return Interrupted // it may be cut short, and is not to replace anything by itself
-	case e.State == Temporary.String():
-		return Temporary
-	case r.Asked, r.Making != nil:
-		return Queued
-	}
-	return Interrupted
 }

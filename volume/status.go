@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mcfs/spool"
+	"mcfs/volume/entry"
 	"mcfs/volume/event"
 	"mcfs/volume/naming"
 	"mcfs/volume/queue"
@@ -30,9 +31,8 @@ type (
 	Unopened       = status.Unopened
 )
 
-// overdueAfter is how long a closed file may bear a local-only name before it is
-// warned of: it is on no other machine, and what made it may have been killed.
-const overdueAfter = time.Hour
+// Waiting is entry.Waiting: what a spool holds for the next mount.
+func Waiting(dir string) (Status, error) { return entry.Waiting(dir) }
 
 // draft is a file with a draft, as it was when v.mu was held.
 type draft struct {
@@ -113,7 +113,7 @@ func (d draft) status() (s DraftStatus, ok bool) {
 	if n.content.Writers == 0 {
 		s.Closed = n.content.Quiet
 	}
-	s.Overdue = n.content.State == Local && !s.Closed.IsZero() && time.Since(s.Closed) > overdueAfter
+	s.Overdue = n.content.State == Local && !s.Closed.IsZero() && time.Since(s.Closed) > entry.OverdueAfter
 	if n.content.State == Temporary {
 		s.Claims = n.content.GraceEndsLocked()
 	}

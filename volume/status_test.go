@@ -17,6 +17,7 @@ import (
 	"mcfs/spool"
 	"mcfs/store"
 	"mcfs/volume/changes"
+	"mcfs/volume/entry"
 	"mcfs/volume/file"
 )
 
@@ -194,7 +195,7 @@ func TestStatusOfLocalNames(t *testing.T) {
 	}
 	n := h.Node()
 	n.content.Lock()
-	n.content.Quiet = n.content.Quiet.Add(-overdueAfter)
+	n.content.Quiet = n.content.Quiet.Add(-entry.OverdueAfter)
 	n.content.Unlock()
 	if d := r.draft(r.v.Status(), ""); !d.Overdue {
 		t.Errorf("an hour later: %+v", d)

@@ -148,7 +148,7 @@ type Volume struct {
 	unopened     map[spool.ID]string       // sealed files that the journal does not know, and why they wait
 	writes       remote.Writes             // of this machine
 	started      time.Time
-	boot         string  // of the machine; see record.Boot
+	boot         string  // of the machine; see entry.Record
 	asides       []aside // since then, the oldest first
 	givenUp      []givenUp
 	finished     int64     // bytes of ciphertext committed
