@@ -50,7 +50,7 @@ func (n *Node) describe(ctx context.Context) error {
 		n.v.mu.Unlock()
 	}
 	if after := ver.Recheck(); after > 0 {
-		n.v.recheckAfter(n, after)
+		n.v.rechecks.After(n, after)
 	}
 	return nil
 }

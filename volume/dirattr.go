@@ -38,7 +38,7 @@ func (n *Node) describeDir(ctx context.Context) error {
 	err := n.loadMarker(bounded)
 	if err != nil {
 		if ctx.Err() == nil {
-			v.noteFailure(err)
+			v.patience.NoteFailure(err)
 		}
 		v.mu.Lock()
 		n.dir.RetryAt(time.Now().Add(v.o.Fresh))
@@ -51,7 +51,7 @@ func (n *Node) describeDir(ctx context.Context) error {
 func (v *Volume) markerWait(n *Node) time.Duration {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if n.dir.IsKnown() || time.Now().Before(v.away) {
+	if n.dir.IsKnown() || v.patience.IsAway() {
 		return waitKnown
 	}
 	return waitUnknown
@@ -93,7 +93,7 @@ func (n *Node) loadMarker(ctx context.Context) error {
 		return n.readMarker(ctx)
 	}
 	if n.takeMarker(m, attr, begun) && !sure {
-		v.recheckAfter(n, remote.RecheckLate)
+		v.rechecks.After(n, remote.RecheckLate)
 	}
 	return nil
 }
@@ -123,7 +123,7 @@ func (n *Node) readMarker(ctx context.Context) error {
 		return nil
 	}
 	if !v.remote.RememberMarker(places[0], remote.MarkerOf(info), info.Answered, attr) {
-		v.recheckAfter(n, remote.RecheckSoon)
+		v.rechecks.After(n, remote.RecheckSoon)
 	}
 	return nil
 }
@@ -276,7 +276,7 @@ func (v *Volume) putMarker(ctx context.Context, c *change) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	c.node.dir.NotePut(m, attr.Mtime)
-	v.recheckAfterLocked(c.node, remote.RecheckSoon)
+	v.rechecks.After(c.node, remote.RecheckSoon)
 	return nil
 }
 

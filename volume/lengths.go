@@ -104,7 +104,7 @@ func (v *Volume) lengthsBelow(ctx context.Context, c *Node, newPath string) erro
 		return nil
 	}
 	var long error
-	_ = v.bounded(ctx, true, func(ctx context.Context) error { // a failure means that it is not known
+	_ = v.patience.Do(ctx, true, func(ctx context.Context) error { // a failure means that it is not known
 		for _, place := range places {
 			err := v.eachBelow(ctx, place, func(key string) bool {
 				rest := strings.TrimPrefix(key, place)

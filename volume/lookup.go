@@ -153,7 +153,11 @@ func (v *Volume) refresh(ctx context.Context, d *Node, name string) error {
 			if all && c != nil {
 				return nil // what was known last, until all has been listed
 			}
-			return v.bounded(ctx, had, func(ctx context.Context) error { return v.probe(ctx, d, name) })
+			err := v.patience.Do(ctx, had, func(ctx context.Context) error { return v.probe(ctx, d, name) })
+			if err != nil {
+				return file.AsIO(err)
+			}
+			return nil
 		}
 		f := d.dir.flight
 		if f == nil {
@@ -195,10 +199,7 @@ func (v *Volume) beginListing(d *Node, onePage bool) *flight {
 // and for a directory that is read for the first time as long as pages come, one
 // each ten seconds. Not enough: the directory is large, and one page did not do.
 func (v *Volume) awaitFlight(ctx context.Context, d *Node, f *flight, had bool, name string) (enough bool, err error) {
-	limit := waitUnknown
-	if had {
-		limit = v.listingWait()
-	}
+	limit := v.patience.Wait(had)
 	timer := time.NewTimer(limit)
 	defer timer.Stop()
 	for pages := f.pages.Load(); ; {
@@ -216,7 +217,7 @@ func (v *Volume) awaitFlight(ctx context.Context, d *Node, f *flight, had bool, 
 		switch {
 		case had:
 			if limit > 0 {
-				v.noteFailure(store.ErrUnavailable)
+				v.patience.NoteFailure(store.ErrUnavailable)
 			}
 			return true, nil
 		case now == pages:
@@ -239,9 +240,9 @@ func (v *Volume) listDirectory(d *Node, f *flight) {
 		settled, err = v.survey(d, f)
 	}
 	if err == nil {
-		v.answered(begun)
+		v.patience.NoteAnswer(begun)
 	} else {
-		v.noteFailure(err)
+		v.patience.NoteFailure(err)
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()

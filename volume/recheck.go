@@ -5,78 +5,21 @@ import (
 	"context"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"mcfs/volume/remote"
 )
 
-// maxRechecks is how many descriptions are compared with the store at once.
-const maxRechecks = 8
+// What was described or written within the second of its last change is compared with the
+// store, once, later: another machine may have changed it within that second, which no
+// listing would show. The next mount rechecks what is left.
 
-// recheckAfter has what was described or written within the second of its last change
-// compared with the store, once, later. Another machine may have changed it within that
-// second, which no listing would show.
-func (v *Volume) recheckAfter(n *Node, after time.Duration) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.recheckAfterLocked(n, after)
-}
-
-// recheckAfterLocked is recheckAfter with v.mu held.
-func (v *Volume) recheckAfterLocked(n *Node, after time.Duration) {
-	v.rechecks[n] = time.Now().Add(after)
-	select {
-	case v.recheckAsked <- struct{}{}:
-	default:
-	}
-}
-
-// recheckLoop compares what is due with the store, until the volume stops. The next mount
-// rechecks the rest.
-func (v *Volume) recheckLoop() {
-	for {
-		select {
-		case <-v.recheckAsked:
-		case <-v.ctx.Done():
-			return
-		}
-		for left := 1; left > 0; {
-			select {
-			case <-time.After(time.Second):
-			case <-v.ctx.Done():
-				return
-			}
-			var due []*Node
-			due, left = v.dueRechecks()
-			var g errgroup.Group
-			g.SetLimit(maxRechecks)
-			for _, n := range due {
-				g.Go(func() error { v.recheck(n); return nil })
-			}
-			_ = g.Wait()
-		}
-	}
-}
-
-// dueRechecks takes out what is due, and returns how much is left.
-func (v *Volume) dueRechecks() (due []*Node, left int) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	now := time.Now()
-	for n, at := range v.rechecks {
-		if at.After(now) {
-			continue
-		}
-		delete(v.rechecks, n)
-		if !n.gone && !n.localLocked() { // what is changed again is rechecked again
-			due = append(due, n)
-		}
-	}
-	return due, len(v.rechecks)
-}
-
-// recheck compares one description with the store.
+// recheck compares one description with the store. What is changed here again is rechecked again.
 func (v *Volume) recheck(n *Node) {
+	v.mu.Lock()
+	outdated := n.gone || n.localLocked()
+	v.mu.Unlock()
+	if outdated {
+		return
+	}
 	ctx, cancel := context.WithTimeout(v.ctx, waitUnknown)
 	defer cancel()
 	var err error
@@ -86,7 +29,7 @@ func (v *Volume) recheck(n *Node) {
 		err = n.recheckObject(ctx)
 	}
 	if err != nil && v.ctx.Err() == nil && transient(err) {
-		v.recheckAfter(n, remote.RecheckLate)
+		v.rechecks.After(n, remote.RecheckLate)
 	}
 }
 

@@ -3,13 +3,10 @@ package volume
 import (
 	"bytes"
 	"context"
-	"errors"
 	"slices"
 	"time"
 
 	"mcfs/sidecar"
-	"mcfs/store"
-	"mcfs/volume/file"
 	"mcfs/volume/remote"
 )
 
@@ -131,59 +128,4 @@ func (n *Node) takeRefreshed(x *remote.Version) {
 	if before, stated := old.Refresh(x); stated {
 		n.content.Attr = sidecar.Merge(before, n.content.Attr, x.Attr())
 	}
-}
-
-// bounded runs a request under P7's limit; a failure matters only where nothing is known.
-func (v *Volume) bounded(ctx context.Context, had bool, f func(context.Context) error) error {
-	limit := waitUnknown
-	if had {
-		if limit = v.listingWait(); limit == 0 {
-			return nil
-		}
-	}
-	begun := time.Now()
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	err := f(ctx)
-	switch {
-	case err == nil:
-		v.answered(begun)
-	case !had:
-		return file.AsIO(err)
-	default:
-		v.noteFailure(err)
-	}
-	return nil
-}
-
-// listingWait is how long to wait for news where something is known: a second, but
-// nothing for a while after a wait in vain. An ls has several such waits, and
-// those of others that hold its directory; in all it is to take a second or two (P7).
-func (v *Volume) listingWait() time.Duration {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if time.Now().Before(v.away) {
-		return 0
-	}
-	return waitKnown
-}
-
-// noteFailure notes that the store did not answer, if the error says so: a refusal is an answer.
-func (v *Volume) noteFailure(err error) {
-	if !errors.Is(err, store.ErrUnavailable) && !errors.Is(err, context.DeadlineExceeded) {
-		return
-	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.away = time.Now().Add(awayFor)
-}
-
-// answered notes that it did, to what was asked then.
-func (v *Volume) answered(begun time.Time) {
-	if time.Since(begun) >= waitKnown {
-		return
-	}
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	v.away = time.Time{}
 }

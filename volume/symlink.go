@@ -81,7 +81,7 @@ func (v *Volume) newLink(d *Node, name string, ver *remote.Version) *Node {
 func (v *Volume) putLink(ctx context.Context, c *change) error {
 	put, err := v.remote.PutSymlink(ctx, c.Ver, c.Path, c.Attr)
 	if put && c.node != nil {
-		v.recheckAfter(c.node, remote.RecheckSoon)
+		v.rechecks.After(c.node, remote.RecheckSoon)
 	}
 	return err
 }
@@ -99,7 +99,7 @@ func (v *Volume) restateLink(ctx context.Context, c *change) error {
 	}
 	put, err := v.remote.RestateSymlink(ctx, c.Ver, info, c.Attr, c.Stride.Step)
 	if put && c.node != nil {
-		v.recheckAfter(c.node, remote.RecheckSoon)
+		v.rechecks.After(c.node, remote.RecheckSoon)
 	}
 	return err
 }
@@ -140,8 +140,8 @@ func (v *Volume) reveal(ctx context.Context, d *Node, name string, c *Node) (*No
 	}
 	l := v.newLink(d, name, ver)
 	l.listed, l.changed = c.listed, c.changed
-	if _, due := v.rechecks[c]; due {
-		v.recheckAfterLocked(l, remote.RecheckSoon)
+	if v.rechecks.Has(c) {
+		v.rechecks.After(l, remote.RecheckSoon)
 	}
 	d.dir.Put(name, l)
 	c.gone = true

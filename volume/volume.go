@@ -27,7 +27,9 @@ import (
 	"mcfs/volume/moving"
 	"mcfs/volume/naming"
 	"mcfs/volume/orphans"
+	"mcfs/volume/patience"
 	"mcfs/volume/queue"
+	"mcfs/volume/recheck"
 	"mcfs/volume/remote"
 	"mcfs/volume/status"
 	"mcfs/volume/tasks"
@@ -38,10 +40,7 @@ import (
 const (
 	// waitKnown bounds how long an operation on names waits for the network
 	// where a last-known answer exists, waitUnknown where none does (P7).
-	waitKnown = time.Second
-	// awayFor is how long after a wait in vain last-known answers are given without waiting.
-	awayFor     = 4 * time.Second
-	waitUnknown = 10 * time.Second
+	waitKnown, waitUnknown = patience.Known, patience.Unknown
 	// requestTimeout bounds one small request that runs behind.
 	requestTimeout = 60 * time.Second
 	// maxWorkers is how many commits and changes of names run at once. Their
@@ -127,32 +126,31 @@ type Volume struct {
 	writers   writers.Handles[*Handle]   // of programs
 	documents document.Open[*Node]       // sidecars that are written over
 	read      atomic.Int64               // bytes of content that they have read
+	patience  patience.Patience          // with the store, of what looks for names
+	rechecks  *recheck.Schedule[*Node]   // of descriptions, with the store
 
-	mu           sync.Mutex
-	queue        *queue.Queue // of commits and changes of names
-	root         *Node
-	lastIno      uint64
-	closing      bool
-	busy         map[*Node]struct{}        // files with a draft
-	opened       map[*Node]struct{}        // files with handles
-	idle         []*Node                   // clean files that are not open, oldest first
-	moves        moving.Moves              // directories whose objects still have their old keys
-	away         time.Time                 // until then what is known is shown without waiting for the store
-	ended        chan struct{}             // closed and renewed when a draft or change ends
-	rechecks     map[*Node]time.Time       // descriptions to be compared with the store, and when
-	recheckAsked chan struct{}             // one waiting token: there are some
-	synced       map[*Node]*synced         // files that an fsync may have committed
-	behind       []*tombstone              // of sidecars, the oldest first
-	askers       lately.Map[uint32, asked] // sidecars that threads may be about to move
-	lockedBy     map[string]bool           // key ids of keepers for which files wait, as the log has said
-	unopened     map[spool.ID]string       // sealed files that the journal does not know, and why they wait
-	writes       remote.Writes             // of this machine
-	started      time.Time
-	boot         string  // of the machine; see entry.Record
-	asides       []aside // since then, the oldest first
-	givenUp      []givenUp
-	finished     int64     // bytes of ciphertext committed
-	room         roomAsked // what Statfs knows
+	mu       sync.Mutex
+	queue    *queue.Queue // of commits and changes of names
+	root     *Node
+	lastIno  uint64
+	closing  bool
+	busy     map[*Node]struct{}        // files with a draft
+	opened   map[*Node]struct{}        // files with handles
+	idle     []*Node                   // clean files that are not open, oldest first
+	moves    moving.Moves              // directories whose objects still have their old keys
+	ended    chan struct{}             // closed and renewed when a draft or change ends
+	synced   map[*Node]*synced         // files that an fsync may have committed
+	behind   []*tombstone              // of sidecars, the oldest first
+	askers   lately.Map[uint32, asked] // sidecars that threads may be about to move
+	lockedBy map[string]bool           // key ids of keepers for which files wait, as the log has said
+	unopened map[spool.ID]string       // sealed files that the journal does not know, and why they wait
+	writes   remote.Writes             // of this machine
+	started  time.Time
+	boot     string  // of the machine; see entry.Record
+	asides   []aside // since then, the oldest first
+	givenUp  []givenUp
+	finished int64     // bytes of ciphertext committed
+	room     roomAsked // what Statfs knows
 }
 
 // Open makes a volume of its parts, takes up what an earlier one left in the
@@ -173,18 +171,17 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 			Store: o.Store, Concurrency: o.Concurrency, Memory: o.FetchMemory, Streaming: o.Streaming, Log: o.Log,
 			Timeout: o.CloseTimeout,
 		}),
-		lists:        dirs.Reader{Store: o.Store, Timeout: requestTimeout},
-		busy:         make(map[*Node]struct{}),
-		opened:       make(map[*Node]struct{}),
-		ended:        make(chan struct{}),
-		synced:       make(map[*Node]*synced),
-		rechecks:     make(map[*Node]time.Time),
-		recheckAsked: make(chan struct{}, 1),
-		lockedBy:     make(map[string]bool),
-		unopened:     make(map[spool.ID]string),
-		started:      time.Now(),
-		boot:         o.Spool.Boot(),
-		lastIno:      firstIno(),
+		lists:    dirs.Reader{Store: o.Store, Timeout: requestTimeout},
+		busy:     make(map[*Node]struct{}),
+		opened:   make(map[*Node]struct{}),
+		ended:    make(chan struct{}),
+		synced:   make(map[*Node]*synced),
+		rechecks: recheck.New[*Node](),
+		lockedBy: make(map[string]bool),
+		unopened: make(map[spool.ID]string),
+		started:  time.Now(),
+		boot:     o.Spool.Boot(),
+		lastIno:  firstIno(),
 
 		recovered: make(chan struct{}),
 	}
@@ -211,7 +208,7 @@ func Open(ctx context.Context, o Options) (*Volume, error) {
 		ChangedLocked: v.signal,
 	})
 	v.commits = v.committer()
-	v.background(v.recheckLoop)
+	v.background(func() { v.rechecks.Run(v.ctx, v.recheck) })
 	v.root = v.newDir(nil, "")
 	v.root.dir.State(v.root.dir.Attr())
 	pool.Warm()
