@@ -7,8 +7,8 @@ import (
 
 	"mcfs/sidecar"
 	"mcfs/store"
+	"mcfs/volume/arrival"
 	"mcfs/volume/changes"
-	"mcfs/volume/queue"
 )
 
 func (v *Volume) carryOut(ctx context.Context, c *change) error {
@@ -59,15 +59,7 @@ func (v *Volume) awaitArrival(ctx context.Context, c *change) error {
 	if _, etag := c.Ver.Place(); etag != "" {
 		return nil
 	}
-	for _, wait := range arrivalWaits {
-		if ours, err := v.remote.IsAt(ctx, c.Ver, c.Path); ours || err != nil {
-			return err
-		}
-		if err := queue.Sleep(ctx, wait); err != nil {
-			return err
-		}
-	}
-	return nil
+	return arrival.Await(ctx, v.remote, c.Ver, c.Path)
 }
 
 // renameObject is one try of the rename of an object. What it has found instead of what it

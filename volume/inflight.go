@@ -8,12 +8,11 @@ import (
 	"time"
 
 	"mcfs/store"
+	"mcfs/volume/arrival"
 	"mcfs/volume/changes"
 	"mcfs/volume/entry"
 	"mcfs/volume/event"
 	"mcfs/volume/file"
-	"mcfs/volume/orphans"
-	"mcfs/volume/queue"
 	"mcfs/volume/remote"
 )
 
@@ -38,8 +37,8 @@ func (v *Volume) recoverInFlight(drafts []*recoveredDraft) {
 // recoverCommit asks the store whether the object of a commit in flight has arrived. If so
 // its sidecar is published; if not the draft starts over.
 func (v *Volume) recoverCommit(k *recoveredDraft) {
-	n := k.node
-	ours, ok := v.findInFlight(k)
+	n, sent := k.node, v.inFlight(k)
+	ours, ok := sent.Resolve(v.ctx)
 	if !ok || n.content.LockOpening(v.ctx) != nil {
 		return
 	}
@@ -51,7 +50,7 @@ func (v *Volume) recoverCommit(k *recoveredDraft) {
 	defer v.signal()
 	v.queue.FinishLocked(k.job)
 	n.commit.RecoveredLocked()
-	v.writes.Note(k.At, k.making) // which may arrive still
+	v.writes.Note(sent.At, k.making) // which may arrive still
 	if n.inFlight != nil {
 		close(n.inFlight)
 		n.inFlight = nil
@@ -78,7 +77,7 @@ func (v *Volume) recoverCommit(k *recoveredDraft) {
 	case !ours && !n.gone && v.path(n) == k.Path && !written && !k.Promised:
 		v.restoreReplaced(n)
 		v.background(func() { v.removeUnpromised(k) })
-		v.background(func() { v.takeLateArrival(k) })
+		v.background(func() { v.takeLateArrival(sent) })
 	default:
 		n.content.Lock()
 		if s, ok := entry.StateOf(v.classByPath(n.kind, v.path(n))); ok && n.content.State == Queued && drawn {
@@ -97,104 +96,32 @@ func (v *Volume) recoverCommit(k *recoveredDraft) {
 	}
 }
 
-// maxInFlight is how long a request may take effect after its sender was killed: S3 works
-// for minutes on putting thousands of parts together.
-// https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
-const maxInFlight = 10 * time.Minute
-
-// arrivalWaits is how long, in all, an object that has not arrived is waited for right after
-// a kill, if nobody was promised it: its request may be on its way in the network
-// though its sender is dead. What comes later still is taken in; see takeLateArrival.
-var arrivalWaits = []time.Duration{200 * time.Millisecond, 800 * time.Millisecond}
-
 // isLocalised reports whether a rename has taken the draft away from the name at which making
 // may stand: that is queued, or done, and the version is gone; v.mu is held.
 func (v *Volume) isLocalised(n *Node, r entry.Record, making *remote.Version) bool {
 	return r.Loose || v.localises(n, making)
 }
 
-// findInFlight asks the store until it says whether the object has arrived, and then
-// publishes its sidecar, or that of the version that stays. It is not ok where the volume stops before.
-func (v *Volume) findInFlight(k *recoveredDraft) (ours, ok bool) {
-	missed := 0
-	ok = backoff.Until(v.ctx, func() (done bool, wait time.Duration) {
-		ctx, cancel := context.WithTimeout(v.ctx, requestTimeout)
-		defer cancel()
-		var err error
-		ours, err = v.hasArrived(ctx, k)
-		switch {
-		case err == nil && !ours && k.mayArrive() && missed < len(arrivalWaits):
-			missed++
-			return false, arrivalWaits[missed-1]
-		case err == nil && ours:
-			err = v.remote.PublishFound(ctx, k.making, k.At)
-		case err == nil && !k.Promised:
-			err = v.republish(ctx, k.making.Fallback(), k.At)
-		}
-		switch {
-		case err == nil:
-			return true, 0
-		case transient(err) || v.ctx.Err() != nil:
-			return false, 0
-		}
-		v.log.Error("what the store has of a draft is not clear; it is sent again", "path", k.Path, "cause", err)
-		ours = false
-		return true, 0
-	})
-	if !ok || v.ctx.Err() != nil {
-		return false, false
+// inFlight is the commit as package arrival asks for it.
+func (v *Volume) inFlight(k *recoveredDraft) *arrival.Commit {
+	places := func() []string {
+		list, _ := k.node.places(k.making)
+		return list
 	}
-	return ours, true
+	return &arrival.Commit{
+		Client: v.remote, Making: k.making, Path: k.Path, At: k.At, Places: places, Promised: k.Promised, Updated: k.Updated,
+		Backoff: backoff, Log: v.log,
+	}
 }
 
-// hasArrived reports whether the object has arrived. An earlier mount may have renamed it
-// since, together with its draft.
-func (v *Volume) hasArrived(ctx context.Context, k *recoveredDraft) (ours bool, err error) {
-	places, _ := k.node.places(k.making)
-	for i, place := range append([]string{k.At}, places...) {
-		if i > 0 && place == k.At {
-			continue
-		}
-		if ours, err = v.remote.IsAt(ctx, k.making, place); err != nil {
-			return false, err
-		}
-		if ours {
-			k.At = place
-			return true, nil
-		}
+// takeLateArrival waits for an object that was given up, and takes it in if it comes after all.
+func (v *Volume) takeLateArrival(c *arrival.Commit) {
+	if !c.AwaitLate(v.ctx) {
+		return
 	}
-	return false, nil
-}
-
-// mayArrive reports whether the request for the object is so young that it may still take
-// effect, and nothing of this mount is going to replace it.
-func (k *recoveredDraft) mayArrive() bool {
-	return !k.Promised && time.Since(k.Updated) < maxInFlight
-}
-
-// takeLateArrival looks again for an object that was given up, until none can arrive any
-// more, and publishes its sidecar if it came after all: what it has replaced is gone.
-func (v *Volume) takeLateArrival(k *recoveredDraft) {
-	for wait := orphans.Straggle / 5; wait < maxInFlight && k.mayArrive(); wait *= 2 {
-		if queue.Sleep(v.ctx, wait) != nil {
-			return
-		}
-		ctx, cancel := context.WithTimeout(v.ctx, requestTimeout)
-		ours, err := v.remote.IsAt(ctx, k.making, k.At)
-		if err == nil && ours {
-			err = v.remote.PublishFound(ctx, k.making, k.At)
-		}
-		cancel()
-		switch {
-		case err != nil && v.ctx.Err() == nil:
-			v.log.Warn("cannot look whether an upload of the last mount has arrived", "path", k.At, "cause", err)
-		case ours:
-			v.log.Warn("an upload of the last mount has arrived late; the file has that content now", "path", k.At)
-			v.o.Observer.Observe(event.Committed(k.At, k.making))
-			v.expireName(k.At)
-			return
-		}
-	}
+	v.log.Warn("an upload of the last mount has arrived late; the file has that content now", "path", c.At)
+	v.o.Observer.Observe(event.Committed(c.At, c.Making))
+	v.expireName(c.At)
 }
 
 // expireName has the next look-up of a name ask the store.
@@ -205,18 +132,6 @@ func (v *Volume) expireName(p string) {
 	if d := v.nodeAt(dir); d != nil && d.dir != nil {
 		d.dir.Expire(name)
 	}
-}
-
-// republish puts the sidecar again that a commit withdrew when it was about to replace
-// the version.
-func (v *Volume) republish(ctx context.Context, ver *remote.Version, key string) error {
-	if ver == nil || !ver.WantsSidecar() {
-		return nil
-	}
-	if _, ours, err := v.remote.Find(ctx, ver, key); err != nil || !ours {
-		return err // another version stands there, with a sidecar of its own
-	}
-	return v.remote.PublishFound(ctx, ver, key)
 }
 
 // takeArrived makes the object that has arrived the file's version; v.mu is held.
