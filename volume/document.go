@@ -16,6 +16,14 @@ import (
 	"mcfs/volume/remote"
 )
 
+// sidecarState is what a Sidecar's node has; guarded by Volume.mu, but for the file, which stays.
+type sidecarState struct {
+	file     *Node
+	unlinked time.Time // when a program last removed it
+	disowned bool      // a program has removed or renamed it, and it has not been shown since
+	asker    uint32    // the thread that last looked it up
+}
+
 // sideShown reports whether the file has a sidecar to show: v.mu is held.
 func (v *Volume) sideShown(n *Node) bool {
 	if n.kind != File {
@@ -59,20 +67,20 @@ func (v *Volume) sidecarNode(n *Node) *Node {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if n.side == nil {
-		n.side = &Node{v: v, ino: n.ino - 1, kind: Sidecar, base: n}
+		n.side = &Node{v: v, ino: n.ino - 1, kind: Sidecar, doc: &sidecarState{file: n}}
 	}
-	n.side.disowned = false
+	n.side.doc.disowned = false
 	return n.side
 }
 
 func (n *Node) sidecarAttr(ctx context.Context) (Attr, error) {
-	a, err := n.base.Attr(ctx)
+	a, err := n.doc.file.Attr(ctx)
 	if err != nil {
 		return Attr{}, err
 	}
-	n.base.content.Lock()
-	ver := n.base.content.Base
-	n.base.content.Unlock()
+	n.doc.file.content.Lock()
+	ver := n.doc.file.content.Base
+	n.doc.file.content.Unlock()
 	if ver == nil {
 		return Attr{}, ErrNotExist
 	}
@@ -92,7 +100,7 @@ func (h *Handle) openDocument(ctx context.Context) error {
 		h.document = document.Emptied()
 		return nil
 	}
-	text, err := h.n.v.Settings(ctx, h.n.base)
+	text, err := h.n.v.Settings(ctx, h.n.doc.file)
 	h.document = document.New(text)
 	if err == nil && h.writable() {
 		h.n.v.documents.Hold(h.n, h.document)
@@ -105,7 +113,7 @@ func (h *Handle) openDocument(ctx context.Context) error {
 func (v *Volume) Settings(ctx context.Context, n *Node) ([]byte, error) {
 	switch n.kind {
 	case Sidecar:
-		n = n.base
+		n = n.doc.file
 	case Tombstone:
 		return nil, errMovedAlong
 	}
@@ -162,7 +170,7 @@ func (h *Handle) judge(ctx context.Context) error {
 	if _, err := sidecar.Parse(text); err == nil {
 		return nil
 	}
-	v, path := h.n.v, sidecar.Name(h.n.base.Path())
+	v, path := h.n.v, sidecar.Name(h.n.doc.file.Path())
 	refused := fmt.Errorf("%s is reserved for the settings of its file: %w", path, ErrPermission)
 	if err := v.quarantineText(ctx, path, text, refused.Error()); err != nil {
 		v.log.Error("what was written over a sidecar is not kept", "path", path, "cause", err)

@@ -30,6 +30,7 @@ type tombstone struct {
 
 	node  *Node     // made when it is first looked up
 	asked time.Time // last
+	asker uint32    // the thread that did
 }
 
 // errMovedAlong: the sidecar has gone with its file.
@@ -38,9 +39,9 @@ var errMovedAlong = fmt.Errorf("its file has gone, and it has gone along: %w", E
 // leaveTombstone notes that a file is about to leave its name, where its sidecar is
 // shown; v.mu is held. A program that has taken the sidecar first comes for it no more.
 func (v *Volume) leaveTombstone(file, to *Node) {
-	disowned := file.side != nil && file.side.disowned
+	disowned := file.side != nil && file.side.doc.disowned
 	if file.side != nil {
-		file.side.disowned = false
+		file.side.doc.disowned = false
 	}
 	d, name := file.parent, sidecar.Name(file.name)
 	if d == nil {
@@ -59,7 +60,7 @@ func (v *Volume) leaveTombstone(file, to *Node) {
 	t.ownedAs(file)
 	if to != nil {
 		t.file = file
-		file.behind = t
+		file.left = t
 	}
 	if d.dir.behind == nil {
 		d.dir.behind = make(map[string]*tombstone)
@@ -97,8 +98,8 @@ func (t *tombstone) end() {
 	if t.d.dir.behind[t.name] == t {
 		delete(t.d.dir.behind, t.name)
 	}
-	if t.file != nil && t.file.behind == t {
-		t.file.behind = nil
+	if t.file != nil && t.file.left == t {
+		t.file.left = nil
 	}
 }
 
@@ -133,14 +134,14 @@ func (v *Volume) findTombstone(d *Node, name string) *Node {
 // other along. v.mu is held.
 func (v *Volume) tombstoneNode(t *tombstone) *Node {
 	v.lastIno += 2
-	return &Node{v: v, ino: v.lastIno, kind: Tombstone, parent: t.d, name: t.name, behind: t}
+	return &Node{v: v, ino: v.lastIno, kind: Tombstone, parent: t.d, name: t.name, tomb: t}
 }
 
 // tombstoneAttr describes it: nothing is in it, and what was allowed with the file is with it.
 func (n *Node) tombstoneAttr() Attr {
 	n.v.mu.Lock()
 	defer n.v.mu.Unlock()
-	t := n.behind
+	t := n.tomb
 	return Attr{
 		Ino: n.ino, Mode: modeFile | t.mode, UID: t.owner[0], GID: t.owner[1], Nlink: 1,
 		Mtime: t.at, Atime: t.at, Ctime: t.at,
@@ -153,13 +154,13 @@ func (n *Node) openTombstone(h *Handle) error {
 	v := n.v
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	d, name := n.behind.d.dir, n.behind.name
+	d, name := n.tomb.d.dir, n.tomb.name
 	if moved, _ := d.movedSidecars.Get(name); moved.n == n {
 		d.movedSidecars.Forget(name)
 		return fmt.Errorf("open: %w", ErrStale)
 	}
-	if h.writable() && d.behind[name] == n.behind {
-		n.behind.end()
+	if h.writable() && d.behind[name] == n.tomb {
+		n.tomb.end()
 		return fmt.Errorf("open: %w", ErrStale)
 	}
 	return fmt.Errorf("open: %w", errMovedAlong)
@@ -169,7 +170,7 @@ func (n *Node) openTombstone(h *Handle) error {
 func (v *Volume) endTombstone(n *Node) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	n.behind.end()
+	n.tomb.end()
 }
 
 // Ask notes which thread has looked up a sidecar, or what it has left behind: it may be
@@ -178,13 +179,13 @@ func (n *Node) Ask(thread uint32) {
 	v := n.v
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	n.asker = thread
 	if n.kind == Sidecar {
-		v.askers.Note(thread, asked{n, n.base.parent}, movedWithin)
+		n.doc.asker = thread
+		v.askers.Note(thread, asked{n, n.doc.file.parent}, movedWithin)
 		return
 	}
 	v.askers.Forget(thread)
-	n.behind.asked = time.Now()
+	n.tomb.asker, n.tomb.asked = thread, time.Now()
 }
 
 // asked is a sidecar that a thread has just looked up.
@@ -216,7 +217,7 @@ func (n *Node) Taking(name string, thread uint32) (put *Node, expected bool) {
 		return nil, false
 	}
 	file := n.dir.Get(base)
-	if file != nil && file.kind == File && file.behind != nil && file.behind.isAskedBy(thread) {
+	if file != nil && file.kind == File && file.left != nil && file.left.isAskedBy(thread) {
 		return nil, true
 	}
 	if t := n.dir.behind[name]; t != nil && t.stands() && v.brings(thread, n, name) {
@@ -231,29 +232,31 @@ func (n *Node) Taking(name string, thread uint32) (put *Node, expected bool) {
 
 // isAskedBy reports whether a thread has just looked the tombstone up; Volume.mu is held.
 func (t *tombstone) isAskedBy(thread uint32) bool {
-	return t.node != nil && t.node.asker == thread && time.Since(t.asked) < movedWithin && t.stands()
+	return t.node != nil && t.asker == thread && time.Since(t.asked) < movedWithin && t.stands()
 }
 
 // brings reports whether a thread has just looked up a sidecar of that name in another
 // directory, and it is still there; v.mu is held.
 func (v *Volume) brings(thread uint32, to *Node, name string) bool {
 	last, recent := v.askers.Get(thread)
-	if !recent || last.d == to || last.side.disowned {
+	if !recent || last.d == to || last.side.doc.disowned {
 		return false
 	}
-	file := last.side.base
+	file := last.side.doc.file
 	return !file.gone && file.parent == last.d && sidecar.Name(file.name) == name
 }
 
 // noteMovedSidecar notes that a sidecar, or a tombstone, was renamed to a name; v.mu is held.
 func (v *Volume) noteMovedSidecar(c, to *Node, name string) {
 	t := tombstone{d: to, name: name, at: time.Now()}
+	var thread uint32
 	if c.kind == Sidecar {
-		t.ownedAs(c.base)
+		t.ownedAs(c.doc.file)
+		thread = c.doc.asker
 	} else {
-		t.mode, t.owner = c.behind.mode, c.behind.owner
+		t.mode, t.owner, thread = c.tomb.mode, c.tomb.owner, c.tomb.asker
 	}
-	to.dir.movedSidecars.Note(name, movedSidecar{v.tombstoneNode(&t), c.asker}, movedWithin)
+	to.dir.movedSidecars.Note(name, movedSidecar{v.tombstoneNode(&t), thread}, movedWithin)
 }
 
 // renameSidecar succeeds and changes nothing, as unlinking a sidecar does, or what it
@@ -274,11 +277,11 @@ func (v *Volume) renameSidecar(ctx context.Context, c, to *Node, newName string,
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if c.kind == Sidecar {
-		c.disowned = true
+		c.doc.disowned = true
 		v.noteMovedSidecar(c, to, newName)
 		return nil
 	}
-	t := c.behind
+	t := c.tomb
 	if file := t.file; file != nil && !file.gone && file.parent != to {
 		return fmt.Errorf("rename %s: %w", c.name, errMovedAlong)
 	}

@@ -64,7 +64,7 @@ func (n *Node) ReadDir(ctx context.Context) ([]DirEntry, error) {
 			if !hidden && name[0] != '.' && n.dir.Get(side) == nil && v.sideShown(c) {
 				entries = append(entries, DirEntry{side, c.ino - 1, Sidecar})
 				if c.side != nil {
-					c.side.disowned = false
+					c.side.doc.disowned = false
 				}
 			}
 		}

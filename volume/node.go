@@ -61,15 +61,19 @@ type Node struct {
 	ino  uint64
 	kind Kind
 
+	// What only a node of one kind has; of any other it is nil.
+	dir  *dirState     // of a Dir
+	doc  *sidecarState // of a Sidecar
+	tomb *tombstone    // of a Tombstone
+
 	// Guarded by Volume.mu.
 	parent   *Node
 	name     string
 	gone     bool          // no name leads here any more
 	stale    bool          // gone, because another machine has taken the name
 	nameless bool          // made without a name, and not given one yet: gone too
-	dir      *dirState     // of a Dir
-	base     *Node         // of a Sidecar: its file
 	side     *Node         // of a File: its sidecar's node, once it was looked up
+	left     *tombstone    // of a File: what its sidecar has left behind where it was
 	inFlight chan struct{} // closed when recovery knows whether that commit has arrived; nil: the content is known
 	local    bool          // a local-only directory or symlink: only the journal has it
 	localID  spool.ID      // of its journal entry; zero: it has none yet
@@ -79,10 +83,6 @@ type Node struct {
 	changed  time.Time     // when this machine last changed the name: older listings say nothing about it
 	onIdle   bool          // stands in Volume.idle
 	misled   time.Time     // until when the next opener may mean another file, by the name that this one had
-	unlinked time.Time     // of a Sidecar: when a program last removed it
-	asker    uint32        // of a Sidecar or Tombstone: the thread that last looked it up
-	disowned bool          // of a Sidecar: a program has removed or renamed it, and it has not been shown since
-	behind   *tombstone    // of a Tombstone: itself; of a File: what its sidecar has left behind where it was
 	seen     clock.Instant // when the store was asked for the description that it gave
 
 	// listed is what the last listing said of a clean file; guarded by Volume.mu.
@@ -127,7 +127,7 @@ func (v *Volume) newNode(k Kind, parent *Node, name string) *Node {
 // path is the node's key below the volume's prefix, "" for the root; v.mu is held.
 func (v *Volume) path(n *Node) string {
 	if n.kind == Sidecar {
-		return sidecar.Name(v.path(n.base))
+		return sidecar.Name(v.path(n.doc.file))
 	}
 	if n.parent == nil {
 		return n.name

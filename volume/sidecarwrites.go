@@ -100,7 +100,7 @@ func (v *Volume) discardSidecarWrite(n *Node) {
 		v.unlink(d, n)
 		d.dir.sidecarWrites.Note(n.name, n, sidecarWriteFor)
 		if base, ok := sidecar.Base(n.name); ok && d.dir.Get(base) != nil && d.dir.Get(base).side != nil {
-			d.dir.Get(base).side.unlinked = time.Time{} // and the true one is shown again
+			d.dir.Get(base).side.doc.unlinked = time.Time{} // and the true one is shown again
 		}
 	}
 	v.trackLocked(n)
@@ -170,13 +170,16 @@ func (v *Volume) findSidecar(ctx context.Context, d *Node, name string) (*Node, 
 func (v *Volume) unlinkSidecar(side *Node) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	side.unlinked, side.disowned = time.Now(), true
+	side.doc.unlinked, side.doc.disowned = time.Now(), true
 }
 
 // UnlinkedJustNow reports whether a program has removed this sidecar a moment ago. It is
 // hidden then: tar removes what is in its way, and tries again as long as it is there.
 func (n *Node) UnlinkedJustNow() bool {
+	if n.kind != Sidecar {
+		return false
+	}
 	n.v.mu.Lock()
 	defer n.v.mu.Unlock()
-	return time.Since(n.unlinked) < unlinkedFor
+	return time.Since(n.doc.unlinked) < unlinkedFor
 }
