@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 	"testing"
+	"time"
 
 	"mcfs/crypt"
 )
@@ -44,9 +45,8 @@ func TestCallsDuringTheEnd(t *testing.T) {
 	v.mu.Unlock()
 	close(stop)
 	callers.Wait()
-	<-f.done
-	if !errors.Is(f.err, ErrShutdown) {
-		t.Errorf("a listing after the end: %v", f.err)
+	if _, _, err := f.Await(context.Background(), time.Minute, false); !errors.Is(err, ErrShutdown) {
+		t.Errorf("a listing after the end: %v", err)
 	}
 	if _, known := v.learnRoom(); known {
 		t.Error("the room was asked for after the end")

@@ -2,7 +2,6 @@ package volume
 
 import (
 	"context"
-	"sync/atomic"
 
 	"mcfs/sidecar"
 	"mcfs/volume/lately"
@@ -14,21 +13,12 @@ import (
 type dirState struct {
 	tree.Dir[*Node]
 	tree.Attributes
-	pruned        bool // the metadata cache has forgotten what is not there any more
-	flight        *flight
+	pruned        bool                             // the metadata cache has forgotten what is not there any more
+	flight        *tree.Flight                     // a listing under way; nil: none
 	sidecarWrites lately.Map[string, *Node]        // settings documents taken a moment ago, by their names
 	behind        map[string]*tombstone            // of sidecars, by their names
 	movedSidecars lately.Map[string, movedSidecar] // where sidecars were moved to a moment ago, by the names they were given
 	staging       staging
-}
-
-// flight is a listing under way; those who need it wait for done.
-type flight struct {
-	onePage bool // no more is asked for
-	pages   atomic.Int64
-	done    chan struct{}
-	err     error // these two once it is done
-	enough  bool  // to look further would tell no more
 }
 
 // DirEntry is one line of a directory.

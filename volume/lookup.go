@@ -13,6 +13,7 @@ import (
 	"mcfs/volume/file"
 	dirs "mcfs/volume/listing"
 	"mcfs/volume/naming"
+	"mcfs/volume/tree"
 )
 
 // Lookup finds a name, or what the sidecar of that name has left behind. It asks the
@@ -179,18 +180,18 @@ func (v *Volume) listInstead(d *Node, there bool) bool {
 	if f == nil && there && d.dir.CountProbe() {
 		f = v.beginListing(d, false)
 	}
-	return f != nil && !f.onePage
+	return f != nil && !f.IsOnePage()
 }
 
 // beginListing begins a listing; v.mu is held.
-func (v *Volume) beginListing(d *Node, onePage bool) *flight {
-	f := &flight{done: make(chan struct{}), onePage: onePage}
+func (v *Volume) beginListing(d *Node, onePage bool) *tree.Flight {
+	f := tree.NewFlight(onePage)
 	d.dir.flight = f
 	if !onePage {
 		d.dir.BeginListing()
 	}
 	if !v.tasks.Begin(func() { v.listDirectory(d, f) }) {
-		v.endListing(d, f, ErrShutdown)
+		v.endListing(d, f, true, ErrShutdown)
 	}
 	return f
 }
@@ -198,46 +199,35 @@ func (v *Volume) beginListing(d *Node, onePage bool) *flight {
 // awaitFlight waits for a listing: a second where something is known; else ten,
 // and for a directory that is read for the first time as long as pages come, one
 // each ten seconds. Not enough: the directory is large, and one page did not do.
-func (v *Volume) awaitFlight(ctx context.Context, d *Node, f *flight, had bool, name string) (enough bool, err error) {
+func (v *Volume) awaitFlight(ctx context.Context, d *Node, f *tree.Flight, had bool, name string) (enough bool, err error) {
 	limit := v.patience.Wait(had)
-	timer := time.NewTimer(limit)
-	defer timer.Stop()
-	for pages := f.pages.Load(); ; {
-		select {
-		case <-f.done:
-			if f.err != nil && !had {
-				return true, file.AsIO(f.err)
-			}
-			return f.enough, nil
-		case <-timer.C:
-		case <-ctx.Done():
-			return true, context.Cause(ctx)
+	outcome, enough, err := f.Await(ctx, limit, !had && name == "")
+	switch {
+	case outcome == tree.GivenUp:
+		return true, err
+	case outcome == tree.Ended && err != nil && !had:
+		return true, file.AsIO(err)
+	case outcome == tree.Ended:
+		return enough, nil
+	case had:
+		if limit > 0 {
+			v.patience.NoteFailure(store.ErrUnavailable)
 		}
-		now := f.pages.Load()
-		switch {
-		case had:
-			if limit > 0 {
-				v.patience.NoteFailure(store.ErrUnavailable)
-			}
-			return true, nil
-		case now == pages:
-			return true, fmt.Errorf("list: %w: %w", ErrIO, store.ErrUnavailable)
-		case name != "":
-			v.mu.Lock()
-			d.dir.SetLarge(true) // one name is looked up by itself
-			v.mu.Unlock()
-			return false, nil
-		}
-		pages = now
-		timer.Reset(limit)
+		return true, nil
+	case outcome == tree.Silent:
+		return true, fmt.Errorf("list: %w: %w", ErrIO, store.ErrUnavailable)
 	}
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	d.dir.SetLarge(true) // one name is looked up by itself
+	return false, nil
 }
 
 // listDirectory lists d. A lookup needs one page; if there are more the directory is large.
-func (v *Volume) listDirectory(d *Node, f *flight) {
-	settled, err, begun := false, error(nil), time.Now()
+func (v *Volume) listDirectory(d *Node, f *tree.Flight) {
+	settled, enough, err, begun := false, false, error(nil), time.Now()
 	for i := 0; i < maxLooks && !settled && err == nil; i++ {
-		settled, err = v.survey(d, f)
+		settled, enough, err = v.survey(d, f)
 	}
 	if err == nil {
 		v.patience.NoteAnswer(begun)
@@ -246,51 +236,48 @@ func (v *Volume) listDirectory(d *Node, f *flight) {
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	f.enough = f.enough || !settled
-	v.endListing(d, f, err)
+	v.endListing(d, f, enough || !settled, err)
 	if err != nil {
 		v.log.Warn("cannot list; what was known last is shown", "path", v.path(d), "cause", err)
 	}
 }
 
 // endListing tells those who wait for a listing that it has ended; v.mu is held.
-func (v *Volume) endListing(d *Node, f *flight, err error) {
+func (v *Volume) endListing(d *Node, f *tree.Flight, enough bool, err error) {
 	d.dir.flight = nil
-	f.err, f.enough = err, err != nil || f.enough
-	close(f.done)
+	f.End(enough, err)
 }
 
-// survey lists d once. It is not settled where its objects were moved meanwhile: it is to be listed again.
-func (v *Volume) survey(d *Node, f *flight) (settled bool, err error) {
+// survey lists d once. It is not settled where its objects were moved meanwhile: it is to be listed
+// again. It is enough where to look further would tell no more.
+func (v *Volume) survey(d *Node, f *tree.Flight) (settled, enough bool, err error) {
 	v.mu.Lock()
 	path := v.path(d)
 	places := v.moves.Sources(dirs.PrefixOf(path))
 	v.mu.Unlock()
-	begun, before := time.Now(), f.pages.Load()
-	names, whole, err := v.lists.Directory(v.ctx, places, f.onePage, func() { f.pages.Add(1) })
+	begun, before := time.Now(), f.Pages()
+	names, whole, err := v.lists.Directory(v.ctx, places, f.IsOnePage(), f.Turn)
 	if err != nil {
-		return false, err
+		return false, false, err
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if d.gone {
-		f.enough = true
-		return true, nil
+		return true, true, nil
 	}
 	if v.path(d) != path || !slices.Equal(places, v.moves.Sources(dirs.PrefixOf(path))) {
-		return false, nil
+		return false, false, nil
 	}
-	f.enough = whole
-	d.dir.SetLarge(!whole || f.pages.Load()-before > int64(len(places)))
+	d.dir.SetLarge(!whole || f.Pages()-before > int64(len(places)))
 	if !whole {
-		return true, nil
+		return true, false, nil
 	}
 	v.merge(d, names, begun)
 	if !d.dir.pruned && len(places) == 1 {
 		d.dir.pruned = true
 		v.background(func() { v.prune(d, path, names) })
 	}
-	return true, nil
+	return true, true, nil
 }
 
 // prune forgets what earlier mounts remember of names that a whole listing does not
