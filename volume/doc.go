@@ -8,7 +8,7 @@
 // has them); what happens to names is journaled, true at once, and finished
 // behind; no operation on names waits long for the network.
 //
-// May import: crypt, keys, sidecar, spool, store, volume/acl, volume/arrival, volume/changes, volume/clock, volume/commit, volume/document, volume/entry, volume/event, volume/fetch, volume/file, volume/flaw, volume/lately, volume/listing, volume/metacache, volume/moving, volume/naming, volume/orphans, volume/patience, volume/queue, volume/recheck, volume/remote, volume/status, volume/tasks, volume/tree, volume/upload, volume/writers.
+// May import: crypt, keys, sidecar, spool, store, volume/acl, volume/arrival, volume/carry, volume/changes, volume/clock, volume/commit, volume/document, volume/entry, volume/event, volume/fetch, volume/file, volume/flaw, volume/lately, volume/listing, volume/metacache, volume/moving, volume/naming, volume/orphans, volume/patience, volume/queue, volume/recheck, volume/remote, volume/status, volume/tasks, volume/tree, volume/upload, volume/writers.
 //
 // # Locks
 //

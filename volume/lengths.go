@@ -169,19 +169,3 @@ func (v *Volume) destinationOf(key string) string {
 	defer v.mu.Unlock()
 	return v.moves.Destination(key)
 }
-
-// staysBehind reports whether an object of a directory that is being renamed has to stay
-// where it is: its key, or its sidecar's, would be too long.
-func (v *Volume) staysBehind(c *change, key string, hasSidecar bool) bool {
-	to := c.To + strings.TrimPrefix(key, c.Path)
-	if hasSidecar {
-		to = sidecar.Name(to)
-	}
-	err := v.takes(to)
-	if err == nil {
-		return false
-	}
-	v.log.Error("a directory was renamed, and the new name of a file in it would be too long: the file stays under the old name",
-		"path", key, "cause", err)
-	return true
-}
