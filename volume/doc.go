@@ -16,7 +16,8 @@
 //
 //	Volume.names  serialises changes of names; held while their journal transaction runs,
 //	              and shared by what journals a draft under the name that it has
-//	Volume.mu     guards the tree (parent, name, children), attempts and claims; never held over I/O
+//	Volume.mu     guards the tree (nodes, and what package tree knows of a directory), attempts and
+//	              claims; never held over I/O
 //	Content.Lock  a node's (package file); held over the spool's disk I/O, never over the network
 //
 // A transaction of the journal may lock a content, so nobody waits for the journal with
