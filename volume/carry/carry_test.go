@@ -24,6 +24,7 @@ type tree struct {
 	most int
 
 	mu      sync.Mutex
+	heads   int
 	did     []string
 	refuses map[string]error // what to answer to a rename or a look
 	damaged string           // a key
@@ -40,6 +41,13 @@ func (f *tree) CheckKey(key string) error {
 		return errors.New("too long")
 	}
 	return nil
+}
+
+func (f *tree) Head(ctx context.Context, key string) (store.Info, error) {
+	f.mu.Lock()
+	f.heads++
+	f.mu.Unlock()
+	return f.Store.Head(ctx, key)
 }
 
 func (f *tree) Load(_ context.Context, l remote.Listing) (*remote.Version, error) {
@@ -76,6 +84,24 @@ func (f *tree) Rename(_ context.Context, from, to string, ver *remote.Version, _
 
 func (f *tree) Moved(was remote.Listing, _ *remote.Version) { f.note("moved %s", was.Key) }
 
+// begin makes a store with empty objects at keys, and the move of d/ to n/ in it.
+func begin(t *testing.T, keys ...string) (*tree, *Move) {
+	t.Helper()
+	s, err := dir.New(dir.Options{Path: filepath.Join(t.TempDir(), "store"), Bucket: "b"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	for _, key := range keys {
+		if _, err := s.Put(t.Context(), key, store.Body{ReadSeeker: strings.NewReader("")}, store.Attributes{}, store.Condition{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f := &tree{Store: s, most: 1 << 10}
+	return f, &Move{From: "d/", To: "n/", Store: f, Remote: f, Host: f, Log: slog.New(slog.DiscardHandler),
+		Stride: func(string) *queue.Stride { return nil }}
+}
+
 // TestObjects: each object goes once, with its sidecar, and markers last; what cannot go stays, and
 // what is gone is no failure.
 func TestObjects(t *testing.T) {
@@ -108,22 +134,11 @@ func TestObjects(t *testing.T) {
 		{name: "not to be described", keys: []string{"d/", "d/a", "d/a.settings.json"}, refuses: map[string]error{"load d/a": refused}, err: refused},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s, err := dir.New(dir.Options{Path: filepath.Join(t.TempDir(), "store"), Bucket: "b"})
-			if err != nil {
-				t.Fatal(err)
+			f, m := begin(t, c.keys...)
+			f.damaged, f.refuses = c.damaged, c.refuses
+			if c.most > 0 {
+				f.most = c.most
 			}
-			defer s.Close()
-			for _, key := range c.keys {
-				if _, err := s.Put(t.Context(), key, store.Body{ReadSeeker: strings.NewReader("")}, store.Attributes{}, store.Condition{}); err != nil {
-					t.Fatal(err)
-				}
-			}
-			f := &tree{Store: s, most: max(c.most, 1), damaged: c.damaged, refuses: c.refuses}
-			if c.most == 0 {
-				f.most = 1 << 10
-			}
-			m := Move{From: "d/", To: "n/", Store: f, Remote: f, Host: f, Log: slog.New(slog.DiscardHandler),
-				Stride: func(string) *queue.Stride { return nil }}
 			if err := m.Objects(t.Context()); !errors.Is(err, c.err) {
 				t.Errorf("%v", err)
 			}
@@ -147,6 +162,19 @@ func TestObjects(t *testing.T) {
 				t.Errorf("done was %q, want %q", did, c.want)
 			}
 		})
+	}
+}
+
+// TestSidecarCostsNothing: a sidecar on its file's page is asked for with the file alone; and one
+// whose file is on another page is left to that.
+func TestSidecarCostsNothing(t *testing.T) {
+	f, m := begin(t, "d/a", "d/a.settings.json")
+	if err := m.Objects(t.Context()); err != nil || f.heads != 1 {
+		t.Errorf("%d requests, %v", f.heads, err)
+	}
+	f.did = nil
+	if err := m.object(t.Context(), store.Info{Key: "d/a.settings.json"}); err != nil || len(f.did) > 0 {
+		t.Errorf("done was %q, %v", f.did, err)
 	}
 }
 
