@@ -204,6 +204,25 @@ func TestExchangeWithATemporaryName(t *testing.T) {
 	})
 }
 
+// TestPutAsideAndReplaced: macOS saves so over SMB, which has no exchange. The old version is nowhere in the store under
+// the name that it had last, nor is the new one under its first.
+func TestPutAsideAndReplaced(t *testing.T) {
+	inBubble(t, func(r *rig) {
+		r.save("f", []byte("old"))
+		r.put("f.sb-12345678-abcdef", []byte("new"))
+		r.mustRename("f", "f.sb-87654321-ghijkl", 0)
+		r.mustRename("f.sb-12345678-abcdef", "f", 0)
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		r.expectObjects("f", "f.settings.json")
+		r.remove("f.sb-87654321-ghijkl")
+		r.sync()
+		r.expectObjects("f", "f.settings.json")
+		r.truthful()
+		r.holds("in the end", map[string]string{"f": "new"})
+	})
+}
+
 // TestJournalOfADatabase: a journal is kept back by its database, not by its name.
 func TestJournalOfADatabase(t *testing.T) {
 	inBubble(t, func(r *rig) {

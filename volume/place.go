@@ -30,7 +30,7 @@ func (v *Volume) classOfNew(d *Node, name string, e naming.Evidence) naming.Clas
 
 // classAfter is the class of a name in to which a file or symlink gets by a rename; swapped says
 // that a file with a temporary name leaves it in exchange. What had an ordinary name becomes
-// temporary only as a backup beside its file, or by such an exchange; and only what waits for
+// temporary only where a save puts it aside, or by such an exchange; and only what waits for
 // its name becomes staged. v.mu is held and n locked.
 func (v *Volume) classAfter(n, to *Node, newName string, swapped bool) naming.Class {
 	switch {
@@ -47,7 +47,7 @@ func (v *Volume) classAfter(n, to *Node, newName string, swapped bool) naming.Cl
 		e.Creation = naming.Mkstemp
 	}
 	switch {
-	case swapped, (guessed || strings.HasSuffix(newName, "~")) && v.rules.LooksTemporary(newName, e):
+	case swapped, (guessed || naming.PutsAside(newName)) && v.rules.LooksTemporary(newName, e):
 		return naming.Temporary
 	case (guessed || n.content.State == Local) && v.isStaging(to):
 		return naming.Staged

@@ -58,6 +58,12 @@ func isBackup(name string, e Evidence) bool {
 	return numbered != nil && e.Beside(numbered[1])
 }
 
+// PutsAside reports whether a name is one under which programs put a file aside while they save the next: "a~" of
+// editors, "a.sb-12345678-abcdef" of macOS.
+func PutsAside(name string) bool {
+	return strings.HasSuffix(name, "~") || Matches("*.sb-????????-??????", name)
+}
+
 var numberedBackup = regexp.MustCompile(`^(.+)\.~[0-9]+~$`)
 
 // isJournal reports whether the name is that of a journal beside a database of SQLite's.

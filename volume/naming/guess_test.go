@@ -335,3 +335,15 @@ func TestExtensionsInStagingFolders(t *testing.T) {
 		}
 	}
 }
+
+// TestPutsAside: names that a save gives the old version are told from others that have its file's name in them.
+func TestPutsAside(t *testing.T) {
+	for name, want := range map[string]bool{
+		"a.txt~": true, "a.txt.~1~": true, "scene.mov.sb-1234abcd-XyZ123": true,
+		"scene.mov": false, "scene.sb-cut.mov": false, "scene.mov.sb-1234abcd": false, "scene.mov.part": false,
+	} {
+		if got := PutsAside(name); got != want {
+			t.Errorf("PutsAside(%q) = %v", name, got)
+		}
+	}
+}
