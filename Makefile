@@ -104,7 +104,8 @@ PACKAGES      := $(FUSE_PACKAGES) gcc:gcc git:git rsync:rsync node:nodejs jq:jq 
                  vim:vim nano:nano tmux:tmux sqlite3:sqlite3 zip:zip unzip:unzip \
                  Xvfb:xvfb xdotool:xdotool mousepad:mousepad thunar:thunar nautilus:nautilus dbus-run-session:dbus-daemon gio:libglib2.0-bin \
                  python3:python3 perl:perl patch:patch wget:wget curl:curl ar:binutils aria2c:aria2 yt-dlp:yt-dlp 7z:p7zip-full qpdf:qpdf \
-                 exiftool:libimage-exiftool-perl AtomicParsley:atomicparsley restic:restic borg:borgbackup unison:unison lftp:lftp axel:axel ziptool:ziptool smbclient:smbclient mandoc:mandoc lintian:lintian rpm:rpm systemd-analyze:systemd xmllint:libxml2-utils chromium:chromium
+                 exiftool:libimage-exiftool-perl AtomicParsley:atomicparsley restic:restic borg:borgbackup unison:unison lftp:lftp axel:axel ziptool:ziptool smbclient:smbclient mandoc:mandoc lintian:lintian rpm:rpm systemd-analyze:systemd xmllint:libxml2-utils chromium:chromium \
+                 /usr/lib/*/samba/vfs/fruit.so:samba-vfs-modules impacket-rpcdump:python3-impacket
 
 BENCH_PACKAGES := $(FUSE_PACKAGES) git:git rsync:rsync s3fs:s3fs gocryptfs:gocryptfs fio:fio
 
@@ -115,6 +116,8 @@ packages fuse-packages bench-packages:
 	@.ci/packages $(WANTED)
 	@case "$(WANTED)" in *smbclient*) \
 	  .ci/unpack smbd samba usr/sbin/smbd $(CACHE)/samba samba-libs && \
+	  .ci/unpack pdbedit samba usr/bin/pdbedit $(CACHE)/samba samba-libs && \
+	  .ci/smbtorture $(CACHE)/samba && \
 	  .ci/unpack promtool prometheus usr/bin/promtool $(CACHE)/prometheus;; esac
 	@case "$(WANTED)" in *chromium*) .ci/axe $(CACHE)/axe-core.js;; esac
 
