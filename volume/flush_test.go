@@ -83,3 +83,58 @@ func TestRenamedWhileItsCloseWaits(t *testing.T) {
 		r.holds("in the end", map[string]string{"a": "", "a~": "next"})
 	})
 }
+
+// shell is a process that has a duplicate of what it closes while it says so.
+type shell struct{ duplicates bool }
+
+func (s *shell) Same(other Process) bool   { return s == other }
+func (s *shell) Fate() Fate                { return Alive }
+func (s *shell) Holds(uint64, string) bool { return s.duplicates }
+
+// TestDuplicateWhileAnEarlierOpeningEnds: a shell saves a file, opens it again, and closes a
+// duplicate, and the kernel has not released the first opening yet. The half of the second
+// content is not committed, unless a process may still have the first.
+func TestDuplicateWhileAnEarlierOpeningEnds(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		another bool  // process has closed the first opening
+		want    int64 // bytes
+	}{{"closed by it", false, 5}, {"closed by another", true, 8}} {
+		bubble(t, c.name, func(t *testing.T) {
+			r := newRig(t, crypt.CTR)
+			s := &shell{}
+			h := r.create("a", os.O_TRUNC)
+			h.by = s
+			if r.write(h, []byte("first"), 0); c.another {
+				h.by = &shell{}
+			}
+			if err := h.Flush(t.Context(), h.by); err != nil {
+				t.Fatal(err)
+			}
+			n := r.node("a")
+			second, err := n.Open(t.Context(), os.O_RDWR, s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			stores := func(when string, want int64) {
+				if info, err := r.store.Head(t.Context(), "a"); err != nil || info.Size != want {
+					t.Errorf("%s the store has %d bytes, not %d: %v", when, info.Size, want, err)
+				}
+			}
+			r.write(second, []byte("the seco"), 0)
+			s.duplicates = true
+			if err := second.Flush(t.Context(), s); err != nil {
+				t.Fatal(err)
+			}
+			stores("while a duplicate is open", c.want)
+			h.Release()
+			r.write(second, []byte("the second"), 0)
+			s.duplicates = false
+			if err := second.Flush(t.Context(), s); err != nil {
+				t.Fatal(err)
+			}
+			stores("in the end", 10)
+			second.Release()
+		})
+	}
+}

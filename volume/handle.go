@@ -46,6 +46,7 @@ type Handle struct {
 	mu       sync.Mutex
 	written  bool               // since the last flush
 	done     bool               // a close has committed, or is committing, all that was written
+	doneBy   Process            // whose close that was; nil: not known
 	killed   bool               // its writer was killed
 	document *document.Document // of a sidecar
 	closed   bool
@@ -245,7 +246,7 @@ func (h *Handle) Flush(ctx context.Context, by Process) error {
 		kept := n.content.KeepFast()
 		return cmp.Or(n.content.PeekFlaws(), kept)
 	}
-	h.markDone()
+	h.markDone(by)
 	err := n.commitNow(ctx)
 	if errors.Is(err, ErrInterrupted) {
 		h.markKilled()
@@ -262,13 +263,28 @@ func (h *Handle) markKilled() {
 
 // isDuplicated reports whether the process that closes a descriptor has another one
 // of this handle. A second opening looks the same from outside, so that it can
-// be told only where the handle is the only one open for writing.
+// be told only where the process can have no descriptor of another handle.
 func (h *Handle) isDuplicated(by Process) bool {
 	n := h.n
+	if by == nil {
+		return false
+	}
+	over := h.othersClosedBy(by) // before they are counted: each may be released at any moment
 	n.content.Lock()
-	alone := n.content.Writers == 1 && n.content.State != Lost && n.content.State != Local && n.content.State != Temporary
+	alone := n.content.Writers <= 1+over && n.content.State != Lost && n.content.State != Local && n.content.State != Temporary
 	n.content.Unlock()
-	return alone && by != nil && by.Holds(n.ino, n.baseName())
+	return alone && by.Holds(n.ino, n.baseName())
+}
+
+// othersClosedBy returns how many other handles of the file the process has closed the last
+// descriptor of that it had. The kernel may release them much later.
+func (h *Handle) othersClosedBy(by Process) (count int) {
+	for _, other := range h.n.v.writers.Open() {
+		if other != h && other.n == h.n && other.isDoneBy(by) {
+			count++
+		}
+	}
+	return count
 }
 
 // takeWritten reports whether this flush is the one that commits.

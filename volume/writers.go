@@ -67,11 +67,18 @@ func (h *Handle) isDone() bool {
 	return h.done
 }
 
+// isDoneBy is isDone for the close of one process.
+func (h *Handle) isDoneBy(p Process) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.done && h.doneBy != nil && h.doneBy.Same(p)
+}
+
 // markDone notes that a close is committing all that was written through the
 // handle, so that nobody is cut off if the mount ends.
-func (h *Handle) markDone() {
+func (h *Handle) markDone(by Process) {
 	h.mu.Lock()
-	h.done = true
+	h.done, h.doneBy = true, by
 	h.mu.Unlock()
 	h.n.v.writers.Wake()
 }
