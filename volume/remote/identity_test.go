@@ -1,7 +1,9 @@
 package remote
 
 import (
+	"slices"
 	"testing"
+	"time"
 
 	"mcfs/crypt"
 	"mcfs/sidecar"
@@ -77,4 +79,55 @@ func TestWrites(t *testing.T) {
 	if len(w.keys) != maxWrites || w.Written("a", info) != nil {
 		t.Errorf("%d keys are remembered, and the oldest among them", len(w.keys))
 	}
+}
+
+// TestCopyWhoseSourceIsGone: the next mount finds what an earlier one has renamed as far as the
+// removal of the original, also where the object has lost what it stated and the sidecar alone
+// tells; and takes nobody else's object for it.
+func TestCopyWhoseSourceIsGone(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		there func(r *rig, x *Version) // puts something at "b"
+		found bool
+	}{
+		{"it states its IV", func(r *rig, x *Version) { r.put("b", x, x.Object().Encode()) }, true},
+		{"its sidecar does", func(r *rig, x *Version) {
+			r.put("b", x, nil)
+			r.must(r.c.PutSidecar(r.t.Context(), x, "b", store.Condition{IfNone: true}, nil))
+		}, true},
+		{"nothing does", func(r *rig, x *Version) { r.put("b", x, nil) }, false},
+		{"the sidecar is of another", func(r *rig, x *Version) {
+			y, _ := r.seal("b", "theirs")
+			r.put("b", x, nil)
+			r.must(r.c.PutSidecar(r.t.Context(), y, "b", store.Condition{IfNone: true}, nil))
+		}, false},
+		{"it is another", func(r *rig, _ *Version) { r.save("b", "theirs") }, false},
+		{"it is not there", func(*rig, *Version) {}, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			r := newRig(t)
+			r.s.look = func() {} // not every sidecar here is true
+			x, _ := r.seal("a", "text")
+			x.Arrived("etag", time.Now())
+			c.there(r, x)
+			before := r.list()
+			err := r.c.Relocate(t.Context(), &Relocation{From: "a", To: "b", Version: x, Recovered: true})
+			if found := err == nil; found != c.found {
+				t.Errorf("the relocation gives %v", err)
+			}
+			if key, etag := x.Place(); c.found && (key != "b" || etag == "etag") {
+				t.Errorf("it is at %q with ETag %q", key, etag)
+			}
+			if after := r.list(); !c.found && !slices.Equal(before, after) {
+				t.Errorf("the store had %q, and has %q", before, after)
+			}
+		})
+	}
+}
+
+// put stores the content of a version with some metadata.
+func (r *rig) put(key string, x *Version, metadata map[string]string) {
+	r.t.Helper()
+	_, err := r.s.Store.Put(r.t.Context(), key, bodyOf(make([]byte, x.Cipher)), store.Attributes{Metadata: metadata}, store.Condition{})
+	r.must(err)
 }
