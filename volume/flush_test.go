@@ -8,6 +8,7 @@ import (
 
 	"mcfs/crypt"
 	"mcfs/volume/commit"
+	"mcfs/volume/file"
 )
 
 // TestRenamedWhileItsCloseWaits: a close waits for a commit, and the file is renamed to a
@@ -135,6 +136,65 @@ func TestDuplicateWhileAnEarlierOpeningEnds(t *testing.T) {
 			}
 			stores("in the end", 10)
 			second.Release()
+		})
+	}
+}
+
+// TestRenameBeforeTheRelease: a file is closed under a temporary name and renamed while the
+// kernel's release of it is on its way. Nothing follows that would ask for its commit, so the
+// rename does; but not while the process has another descriptor.
+func TestRenameBeforeTheRelease(t *testing.T) {
+	for _, c := range []struct {
+		name      string
+		folder    bool // it is the folder that has a temporary name
+		duplicate bool
+		comes     bool // the release does
+		asked     bool
+	}{
+		{"on its way", false, false, true, true},
+		{"of a duplicate", false, true, true, false},
+		{"of a child's copy", false, false, false, false},
+		{"in a folder", true, false, true, true},
+	} {
+		bubble(t, c.name, func(t *testing.T) {
+			r, f := newFlakyRig(t, crypt.CTR)
+			s := &shell{}
+			from, to, name, objects := "a.tmp", "a", "a.tmp", []string{"a", "a.settings.json"}
+			if c.folder {
+				from, to, name, objects = unisonsFolder, "d", unisonsFolder+"/a", []string{"d/", "d/a", "d/a.settings.json"}
+				r.mkdir(unisonsFolder)
+			}
+			h := r.create(name, os.O_TRUNC)
+			h.by = s
+			r.write(h, []byte("text"), 0)
+			if err := h.Flush(t.Context(), s); err != nil {
+				t.Fatal(err)
+			}
+			f.set(down)
+			s.duplicates = c.duplicate
+			renamed := make(chan error, 1)
+			go func() { renamed <- r.v.Root().Rename(t.Context(), from, r.v.Root(), to, 0) }()
+			synctest.Wait()
+			if waits := len(renamed) == 0; waits == c.duplicate {
+				t.Errorf("the rename waits: %v", waits)
+			}
+			if c.comes && !c.duplicate {
+				h.Release()
+			}
+			if err := <-renamed; err != nil {
+				t.Fatal(err)
+			}
+			if asked := h.n.content.PeekState() != file.Writing; asked != c.asked {
+				t.Errorf("its commit is asked for: %v", asked)
+			}
+			bury := r.killHolding(f, f.Store, "killed")
+			h.Release()
+			defer bury()
+			if r.sync(); c.asked {
+				r.expectObjects(objects...)
+			} else {
+				r.expectObjects() // as of a killed writer
+			}
 		})
 	}
 }

@@ -168,7 +168,6 @@ func (n *Node) hold(h *Handle) {
 }
 
 func (n *Node) unhold(h *Handle) {
-	n.v.writers.Remove(h)
 	n.content.Lock()
 	n.content.Opens--
 	if h.writable() {
@@ -181,6 +180,7 @@ func (n *Node) unhold(h *Handle) {
 	n.content.BeginGraceLocked()
 	last := n.content.Opens == 0
 	n.content.Unlock()
+	n.v.writers.Remove(h)
 	if last {
 		n.v.toIdle(n)
 	}

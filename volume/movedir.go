@@ -52,8 +52,10 @@ func (v *Volume) renameDir(ctx context.Context, from, c, to *Node, name string, 
 	return nil
 }
 
-// reviveBelow is reviveLoose of all that is below a directory.
+// reviveBelow is reviveLoose of all that is below a directory, where nothing is any more that
+// the kernel has yet to release.
 func (v *Volume) reviveBelow(ctx context.Context, d *Node) {
+	v.awaitReleases(ctx, d)
 	v.mu.Lock()
 	var drafts []*Node
 	v.walk(d, func(n *Node) {

@@ -104,6 +104,7 @@ func (v *Volume) prepareRename(ctx context.Context, c, to *Node, newName string)
 		return err
 	}
 	v.reviveLoose(ctx, c)
+	v.awaitReleases(ctx, c)
 	v.mu.Lock()
 	var aims []string
 	if to != nil {

@@ -1,7 +1,9 @@
 package volume
 
 import (
+	"context"
 	"fmt"
+	"time"
 
 	"mcfs/volume/writers"
 )
@@ -57,6 +59,47 @@ func (v *Volume) isClosed(n *Node) bool {
 		}
 	}
 	return true
+}
+
+// releasePatience is how long a rename waits for the kernel to release what is closed: it has
+// sent that before close(2) returned, among what else it sends behind.
+const releasePatience = time.Second
+
+// awaitReleases waits until what is closed of a file, or of the files below a directory, is
+// released, so that a rename finds nobody writing it. It does not wait for a descriptor that
+// is still there.
+func (v *Volume) awaitReleases(ctx context.Context, top *Node) {
+	ctx, cancel := context.WithTimeout(ctx, releasePatience)
+	defer cancel()
+	v.writers.Await(ctx.Done(), func() (list []Writer) {
+		for _, h := range v.writers.Open() {
+			if v.isBelow(h.n, top) && h.isClosed() {
+				list = append(list, Writer{})
+			}
+		}
+		return list
+	}, nil)
+}
+
+// isBelow reports whether a node is top, or lies below it.
+func (v *Volume) isBelow(n, top *Node) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	for ; n != nil; n = n.parent {
+		if n == top {
+			return true
+		}
+	}
+	return false
+}
+
+// isClosed reports whether the process that has closed the handle has no descriptor of it
+// any more, as far as can be told.
+func (h *Handle) isClosed() bool {
+	h.mu.Lock()
+	done, by := h.done, h.doneBy
+	h.mu.Unlock()
+	return done && by != nil && !by.Holds(h.n.ino, h.n.baseName())
 }
 
 // isDone reports whether a close has committed, or is committing, all that was written
