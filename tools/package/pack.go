@@ -55,7 +55,9 @@ func (c content) pack(stage string, f format) (string, error) {
 	if info.Contents, err = c.staged(stage, list); err != nil {
 		return "", err
 	}
-	if f != apk { // Alpine has no systemd
+	if f == apk { // whose facts are a line each
+		info.Description, _, _ = strings.Cut(info.Description, "\n")
+	} else { // Alpine has no systemd
 		for name, to := range map[string]*string{"postinstall": &info.Scripts.PostInstall, "preremove": &info.Scripts.PreRemove, "postremove": &info.Scripts.PostRemove} {
 			*to = filepath.Join(c.source, "tools/package/scripts", name+".sh")
 		}
