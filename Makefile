@@ -8,7 +8,7 @@
 # make bench    mcfs and its peers at the same work, in turn, into bench/RESULTS.md (40 min); some rows: BENCH="-only 'read|fio'"; against another mcfs: BENCH="-before BINARY"
 # make build    bin/mcfs
 # make install  bin/mcfs into $(PREFIX)/bin, and its manual pages into $(PREFIX)/share/man
-# make package  dist/: .deb, .rpm, .apk and tarballs, the same bytes wherever they are made; VERSION=1.2.3, else git's
+# make package  dist/: .deb, .rpm, .apk and tarballs, with bills of materials and sums, the same bytes wherever they are made; VERSION=1.2.3, else git's
 # make lint     vet, gofmt, staticcheck, go mod tidy, and the same for macOS
 # make fuzz     each fuzz target for $(FUZZTIME)
 # make large    renames an object above 5 GiB, over a kill; kills each command without a mount 50 times over 1,000 files; 64 GiB through a spool of 2 GiB, 20 GiB in each mode; trees of 10,000 and 20,000 files (20 min)
@@ -93,10 +93,13 @@ install: build
 	install -D -m 0755 bin/mcfs $(DESTDIR)$(PREFIX)/bin/mcfs
 	bin/mcfs man $(DESTDIR)$(PREFIX)/share/man/man1
 
-# Of the time of the revision, or SOURCE_DATE_EPOCH's. VERSION, MAINTAINER and TARGETS may be said.
+# Of the time of the revision, or SOURCE_DATE_EPOCH's. VERSION, MAINTAINER and TARGETS may be said; DOWNLOAD, the URL
+# where the files will be, adds a formula of Homebrew; SIGN, a command of yours, signs the sums: docs/install.md.
+package: export SIGN ?=
 package:
+	rm -rf dist
 	go build -C tools/package -o $(CURDIR)/bin/package .
-	bin/package -source . -out dist $(if $(VERSION),-version '$(VERSION)') $(if $(MAINTAINER),-maintainer '$(MAINTAINER)') $(if $(TARGETS),-targets '$(TARGETS)')
+	bin/package -source . -out dist $(if $(VERSION),-version '$(VERSION)') $(if $(MAINTAINER),-maintainer '$(MAINTAINER)') $(if $(TARGETS),-targets '$(TARGETS)') $(if $(DOWNLOAD),-download '$(DOWNLOAD)') -sign "$$SIGN"
 
 # What tests and demonstration need, as COMMAND:PACKAGE of Debian.
 FUSE_PACKAGES := fusermount3:fuse3 openssl:openssl ffmpeg:ffmpeg
@@ -104,7 +107,7 @@ PACKAGES      := $(FUSE_PACKAGES) gcc:gcc git:git rsync:rsync node:nodejs jq:jq 
                  vim:vim nano:nano tmux:tmux sqlite3:sqlite3 zip:zip unzip:unzip \
                  Xvfb:xvfb xdotool:xdotool mousepad:mousepad thunar:thunar nautilus:nautilus dbus-run-session:dbus-daemon gio:libglib2.0-bin \
                  python3:python3 perl:perl patch:patch wget:wget curl:curl ar:binutils aria2c:aria2 yt-dlp:yt-dlp 7z:p7zip-full qpdf:qpdf \
-                 exiftool:libimage-exiftool-perl AtomicParsley:atomicparsley restic:restic borg:borgbackup unison:unison lftp:lftp axel:axel ziptool:ziptool smbclient:smbclient mandoc:mandoc lintian:lintian rpm:rpm systemd-analyze:systemd xmllint:libxml2-utils chromium:chromium \
+                 exiftool:libimage-exiftool-perl AtomicParsley:atomicparsley restic:restic borg:borgbackup unison:unison lftp:lftp axel:axel ziptool:ziptool smbclient:smbclient mandoc:mandoc lintian:lintian rpm:rpm dnf:dnf createrepo_c:createrepo-c busybox:busybox-static systemd-analyze:systemd xmllint:libxml2-utils chromium:chromium \
                  /usr/lib/*/samba/vfs/fruit.so:samba-vfs-modules impacket-rpcdump:python3-impacket
 
 BENCH_PACKAGES := $(FUSE_PACKAGES) git:git rsync:rsync s3fs:s3fs gocryptfs:gocryptfs fio:fio
@@ -168,7 +171,7 @@ lint:
 	  echo "macOS, $$arch"; \
 	  CGO_ENABLED=0 GOOS=darwin GOARCH=$$arch go build -trimpath -o /dev/null ./cmd/mcfs && GOOS=darwin GOARCH=$$arch go vet ./... || exit 1; done
 	go mod tidy -diff
-	@for module in package manifests; do \
+	@for module in package manifests apk goreleaser; do \
 	  echo "tools/$$module"; \
 	  go vet -C tools/$$module ./... && go run -C tools/$$module $(STATICCHECK) ./... || exit 1; done
 

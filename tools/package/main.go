@@ -1,5 +1,5 @@
 // Command package makes the packages of mcfs: .deb, .rpm and .apk for Linux, and tarballs for Linux and
-// macOS, with SHA256SUMS of all. What it makes follows from the sources, the version, the revision and the
+// macOS, each with a bill of materials, and SHA256SUMS of all. What it makes follows from the sources, the version, the revision and the
 // time that it is told, and from the Go toolchain: the same anywhere, and at any time.
 //
 //	go run . -source ../.. -out ../../dist
@@ -29,6 +29,7 @@ func main() {
 type release struct {
 	source, out                   string
 	version, revision, maintainer string
+	download                      string    // where the files will be; "" for nowhere
 	time                          time.Time // of everything in the packages
 }
 
@@ -40,6 +41,8 @@ func run(args []string) error {
 	flags.StringVar(&r.version, "version", "", "`VERSION`, as 1.2.3; else git's")
 	flags.StringVar(&r.revision, "revision", "", "`REVISION`; else git's")
 	flags.StringVar(&r.maintainer, "maintainer", "The mcfs authors <mcfs@localhost>", "`NAME <ADDRESS>` of whom the packages are from")
+	flags.StringVar(&r.download, "download", "", "`URL` below which the files will be, for a formula of Homebrew; else there is none")
+	sign := flags.String("sign", "", "`COMMAND` of a shell that signs the file $1, SHA256SUMS, into $2, SHA256SUMS.sig")
 	epoch := flags.Int64("epoch", 0, "`SECONDS` since 1970, the time of all files; else $SOURCE_DATE_EPOCH, else the revision's")
 	targets := flags.String("targets", "linux/amd64,linux/arm64,darwin/amd64,darwin/arm64", "`LIST` of what to build for; what runs here must be among it")
 	if err := flags.Parse(args); err != nil {
@@ -60,7 +63,17 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	return r.sums(made)
+	if r.download != "" {
+		name, err := r.formula(made)
+		if err != nil {
+			return err
+		}
+		made = append(made, name)
+	}
+	if err := r.sums(made); err != nil {
+		return err
+	}
+	return r.signed(*sign)
 }
 
 // make builds for each target, and packs; it returns the names of the files in out.
@@ -98,7 +111,7 @@ func (r release) pack(work string, p program, told told) ([]string, error) {
 	if c.notices, err = r.licenses(p); err != nil {
 		return nil, err
 	}
-	makers := []func() (string, error){c.tarball}
+	makers := []func() (string, error){c.tarball, func() (string, error) { return r.sbom(p) }}
 	if p.os == "linux" {
 		for _, f := range []format{deb, rpm, apk} {
 			makers = append(makers, func() (string, error) { return c.pack(filepath.Join(work, p.arch+"-"+string(f)), f) })
