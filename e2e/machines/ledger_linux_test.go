@@ -26,6 +26,7 @@ type event struct {
 	based bool   // what it saves holds what was there before
 	torn  bool   // a write failed
 	err   error
+	began time.Duration // before its first call
 	at    time.Duration // when it ended
 }
 
@@ -33,8 +34,16 @@ type event struct {
 type ledger struct {
 	mu     sync.Mutex
 	begun  time.Time
-	made   map[string][]byte // content by version
+	made   map[string][]byte        // content by version
+	starts map[string]time.Duration // of steps, by tag
 	events []event
+}
+
+// begin notes that a step begins.
+func (l *ledger) begin(tag string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.starts[tag] = time.Since(l.begun)
 }
 
 // making announces a version before the first byte of it is written.
@@ -47,7 +56,7 @@ func (l *ledger) making(version string, text []byte) {
 func (l *ledger) note(e event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	e.at = time.Since(l.begun)
+	e.began, e.at = l.starts[e.tag], time.Since(l.begun)
 	l.events = append(l.events, e)
 }
 
@@ -137,7 +146,8 @@ func (l *ledger) findLost(t *testing.T, alive map[string][]string) {
 
 // accounted says what became of a version: it is there, or somebody who had seen
 // it replaced or removed it. One who took a newer version away than he had read
-// accounts for what was saved under that name, or moved there, before he ended.
+// accounts for what was saved under that name, or moved there, before he ended: its
+// object can be seen before the close that saves it has returned.
 // One who was told of a conflict (ESTALE) had replaced, in the draft that both
 // were, what his own machine had just saved; then his version must be accounted for.
 func (l *ledger) accounted(e event, alive map[string][]string) bool {
@@ -149,7 +159,7 @@ func (l *ledger) accounted(e event, alive map[string][]string) bool {
 		case x.what == "read" || x.what == "chmod":
 		case x.err == nil && x.seen == e.tag && !x.newer:
 			return true
-		case x.err == nil && x.newer && x.at > e.at && (x.name == e.name || l.moved(e)):
+		case x.err == nil && x.newer && x.at > e.began && (x.name == e.name || l.moved(e)):
 			return true
 		case errors.Is(x.err, syscall.ESTALE) && x.seen == e.tag && x.makes != nil && x.tag[:2] == e.tag[:2] && l.accounted(x, alive):
 			return true

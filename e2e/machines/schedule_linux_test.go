@@ -54,7 +54,7 @@ var scheduleNames = []string{"a.bin", "b.bin", "c", "d/a.bin", "d/e.txt"}
 func runSchedule(t *testing.T, seed, machines, steps int) {
 	freshness := []string{`"250ms"`, `"1s"`}[seed%2]
 	r := rig.New(t, rig.Settings{"mount.fresh": freshness, "mount.local_only": `["*~"]`})
-	l := &ledger{made: make(map[string][]byte), begun: time.Now()}
+	l := &ledger{made: make(map[string][]byte), starts: make(map[string]time.Duration), begun: time.Now()}
 	all := make([]*machine, machines)
 	for i := range all {
 		all[i] = &machine{r.Mount(fmt.Sprint(i)), t}
@@ -100,6 +100,7 @@ func (p *player) step(n int) {
 	other := scheduleNames[p.rng.IntN(len(scheduleNames))]
 	tag := fmt.Sprintf("m%d-%03d", p.id, n)
 	path := p.m.Path(name)
+	p.l.begin(tag)
 	switch k := p.rng.IntN(20); {
 	case k < 4:
 		p.read(tag, name)

@@ -87,8 +87,8 @@ func TestAttrRestates(t *testing.T) {
 	run(t, func(t *testing.T, r *rig) {
 		ver := version("a", 1)
 		h := r.delay(Change{Op: Attr, Path: "a", Ver: ver})
-		r.locked(r.runner.BeginDelayedLocked)
 		r.fail(store.ErrUnavailable)
+		r.locked(r.runner.BeginDelayedLocked)
 		synctest.Wait()
 		r.locked(func() { r.queue.AddLocked(nil, "b") })
 		r.add(Change{Op: Rename, Path: "a", To: "b", Ver: ver})
