@@ -102,6 +102,9 @@ if [[ $kind != apk ]]; then # Alpine has no systemd
 	[[ $(said Where) == "$(sed -n 's/^Where=//p' "$WORK/units/mnt-ingest.automount")" ]] || fail "the units are of two places"
 	in_root mount "$(said What)" "$(said Where)" -t "$(said Type)" -o "$(said Options)"
 	held first-use
+	# This system's mount(8) keeps x-systemd.* to itself; the helper understands them where another does not.
+	in_root /sbin/mount.fuse.mcfs "$(said What)" "$(said Where)" -o "$(said Options)"
+	held whole-line
 fi
 
 # By unit, as systemd would run its commands: with no HOME, and a socket to which the state is told.
