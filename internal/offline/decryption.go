@@ -201,6 +201,11 @@ func (v *Volume) decrypt(ctx context.Context, e entry, t *target, name string) I
 	case err != nil:
 		return i.failed(err)
 	case there && !t.force:
+		if !t.dry {
+			if err := t.removeLeft(name); err != nil {
+				return i.failed(err)
+			}
+		}
 		return v.compareFile(ctx, x, t, i, name)
 	case t.dry:
 		i.State = Would

@@ -68,6 +68,9 @@ func (t *target) write(name string, attr sidecar.Attr, do func(*os.File) (bool, 
 			return false, err
 		}
 	}
+	if err := t.removeSecondName(name); err != nil { // else the file would be emptied, too
+		return false, err
+	}
 	tmp := partial(name)
 	f, err := t.lock(tmp)
 	if err != nil {
@@ -81,6 +84,44 @@ func (t *target) write(name string, attr sidecar.Attr, do func(*os.File) (bool, 
 		err = errors.Join(err, rerr)
 	}
 	return checked, err
+}
+
+// removeSecondName removes the passing name of a file that is whole, which a run leaves that is killed
+// when it has just given it its name.
+func (t *target) removeSecondName(name string) error {
+	whole, err := t.root.Lstat(name)
+	left, lerr := t.root.Lstat(partial(name))
+	if err != nil || lerr != nil || !os.SameFile(whole, left) {
+		return nil
+	}
+	if err := t.root.Remove(partial(name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// removeLeft removes what a killed run has left of a file that is not to be written, since it is there.
+func (t *target) removeLeft(name string) error {
+	name = filepath.FromSlash(name)
+	if err := t.removeSecondName(name); err != nil {
+		return err
+	}
+	tmp := partial(name)
+	f, err := t.root.OpenFile(tmp, os.O_RDWR|unix.O_NOFOLLOW, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return nil // another run writes it
+	}
+	if err := t.root.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }
 
 // lock opens the file under its passing name, empty, for this process alone.

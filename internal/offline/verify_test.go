@@ -238,6 +238,46 @@ func TestDecryptAfterAKill(t *testing.T) {
 	}
 }
 
+// TestDecryptAfterALateKill: of a run that was killed when its file had its name already nothing is left
+// by the next, whatever that does with the file; what a run that lives writes stays.
+func TestDecryptAfterALateKill(t *testing.T) {
+	r := newRig(t, "CTR")
+	r.source("f", []byte("content"))
+	r.must(r.encrypt("f", "f", false))
+	r.must(r.decrypt("f", "out/f", false))
+	name := filepath.Join(r.dir, "out", "f")
+	left := filepath.Join(r.dir, "out", partial("f"))
+	whole := func(when string, there bool) {
+		t.Helper()
+		if got, err := os.ReadFile(name); err != nil || string(got) != "content" {
+			t.Errorf("%s: %q, %v", when, got, err)
+		}
+		if _, err := os.Lstat(left); there == errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s, the passing name: %v", when, err)
+		}
+	}
+	r.must(os.Link(name, left))
+	r.must(r.decrypt("f", "out/f", false))
+	whole("a second name", false)
+	r.must(os.WriteFile(left, noise(1000), 0o600))
+	r.must(r.decrypt("f", "out/f", false))
+	whole("the rest of a run that was to replace it", false)
+	to := &target{dir: filepath.Dir(name)}
+	r.must(to.open())
+	defer to.close()
+	lives, err := to.lock(partial("f"))
+	r.must(err)
+	r.must(r.decrypt("f", "out/f", false))
+	whole("a run that lives", true)
+	r.must(errors.Join(lives.Close(), os.Remove(left), os.Link(name, left)))
+	to.force = true
+	fails := errors.New("it fails")
+	if _, err := to.write("f", sidecar.Attr{}, func(*os.File) (bool, error) { return false, fails }); !errors.Is(err, fails) {
+		t.Error(err)
+	}
+	whole("a second name, and a run that fails", false)
+}
+
 // TestMadeByHand: an object that openssl has made, with settings put beside it by hand, is decrypted,
 // and cannot be checked.
 func TestMadeByHand(t *testing.T) {
