@@ -65,15 +65,15 @@ func (v *Volume) isClosed(n *Node) bool {
 // sent that before close(2) returned, among what else it sends behind.
 const releasePatience = time.Second
 
-// awaitReleases waits until what is closed of a file, or of the files below a directory, is
-// released, so that a rename finds nobody writing it. It does not wait for a descriptor that
-// is still there.
+// awaitReleases waits until what is closed of a file under a passing name, or of such files below a
+// directory, is released, so that a rename finds nobody writing it. It does not wait for a
+// descriptor that is still there, nor for a file whose close has asked for its commit.
 func (v *Volume) awaitReleases(ctx context.Context, top *Node) {
 	ctx, cancel := context.WithTimeout(ctx, releasePatience)
 	defer cancel()
 	v.writers.Await(ctx.Done(), func() (list []Writer) {
 		for _, h := range v.writers.Open() {
-			if v.isBelow(h.n, top) && h.isClosed() {
+			if h.n.content.WaitsForName() && v.isBelow(h.n, top) && h.isClosed() {
 				list = append(list, Writer{})
 			}
 		}

@@ -64,6 +64,13 @@ func (c *Content) GraceOverLocked() bool {
 	return c.State == Temporary && c.Opens == 0 && !c.graceEnds.IsZero() && !time.Now().Before(c.graceEnds)
 }
 
+// WaitsForName reports whether only another name will have the file committed, or the end of the
+// wait for one.
+func (c *Content) WaitsForName() bool {
+	state := c.PeekState()
+	return state == Local || state == Temporary
+}
+
 // QuietFrom is when the file will have been left alone for the grace, if nobody opens it before; not
 // after now if it has been.
 func (c *Content) QuietFrom(now time.Time) time.Time {
